@@ -1,0 +1,28 @@
+# Kernels are written once with compiler vector types and compiled once an instruction set.
+#
+# wk_isa_sources(FILE...) compiles each file with WK_ISA_NAME=c|avx2|avx512 and the flags of that set. The file names
+# its functions with WK_ISA_FN(wk_thing), which gives wk_thing_c, wk_thing_avx2, wk_thing_avx512; a table in a
+# neighbouring file picks one by wk_cpu_isa(). The plain C twin is always built.
+set(WK_ISA_LIST c)
+set(WK_ISA_FLAGS_c "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+  list(APPEND WK_ISA_LIST avx2 avx512)
+  set(WK_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
+  set(WK_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512)
+endif()
+
+function(wk_isa_sources)
+  foreach(file ${ARGN})
+    get_filename_component(stem ${file} NAME_WE)
+    foreach(isa ${WK_ISA_LIST})
+      set(target whisker_${stem}_${isa})
+      add_library(${target} OBJECT ${file})
+      target_link_libraries(${target} PRIVATE whisker_flags)
+      target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+      target_compile_definitions(${target} PRIVATE WK_ISA_NAME=${isa})
+      # Sums must come out the same in every build of a set; fused multiply-add is wanted where the set has it.
+      target_compile_options(${target} PRIVATE ${WK_ISA_FLAGS_${isa}} -O3 -ffp-contract=fast)
+      set_property(GLOBAL APPEND PROPERTY WHISKER_ISA_OBJECTS $<TARGET_OBJECTS:${target}>)
+    endforeach()
+  endforeach()
+endfunction()

@@ -1,0 +1,103 @@
+/* data.h - collections of labelled photos, splits, the feature cache, and the pipeline that fills it. Knows
+ * nothing about training. */
+#ifndef WHISKER_DATA_H
+#define WHISKER_DATA_H
+
+#include "whisker/zoo.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- photos with labels ----------------------------------------------------------------------- */
+
+typedef enum wk_part { WK_PART_ALL = 0, WK_PART_TRAIN, WK_PART_VAL, WK_PART_TEST } wk_part;
+
+typedef struct wk_photo {
+  char *path;
+  int label; /* index into classes; -1: none known */
+  wk_part part; /* WK_PART_ALL where the data set itself has no parts */
+} wk_photo;
+
+typedef enum wk_layout {
+  WK_LAYOUT_CLASS_FOLDERS = 0, /* root/CLASS/.../photo */
+  WK_LAYOUT_PART_FOLDERS,      /* root/train/CLASS/photo, with val/ (or valid/, validation/) and test/ */
+  WK_LAYOUT_FLAT,              /* root/CLASS_12.jpg, with labels_from_name */
+  WK_LAYOUT_LIST,              /* a CSV or TSV */
+  WK_LAYOUT_PHOTOS             /* no labels: single photos or a flat folder */
+} wk_layout;
+
+typedef struct wk_dataset {
+  char *root;
+  wk_layout layout;
+  wk_photo *photo;
+  size_t photos;   /* sorted by path (a list keeps its order): the same on every machine */
+  char **classes;  /* sorted by name, byte order */
+  int class_count;
+  size_t ignored;  /* files whose ending is not a photo's (.mat, .txt) and whose content is not either: left out */
+} wk_dataset;
+
+typedef struct wk_dataset_options {
+  bool labels_from_name; /* flat folder: class = the file name before its last '_', else before its last '.' number ("cat.12.jpg") */
+  bool allow_unlabelled; /* a flat folder without labels gives WK_LAYOUT_PHOTOS instead of an error */
+  /* Known classes (of a model): labels are indices into these; a class that is not among them is an error. NULL: from the data. */
+  const char *const *classes;
+  int class_count;
+} wk_dataset_options;
+
+WK_API void wk_dataset_options_init(wk_dataset_options *o);
+/* `path`: a folder, a CSV/TSV (columns file and label or class; files relative to the list or to an images/ beside
+ * it; a label is a name, or with known classes also an index or, for 1,000 ImageNet classes, a WordNet id). Hidden files are skipped.
+ * Errors say what was found and how the folder should look. Photos are not opened. */
+WK_API wk_status wk_dataset_open(wk_dataset **out, const char *path, const wk_dataset_options *o, wk_error *err) WK_NODISCARD;
+WK_API void wk_dataset_free(wk_dataset *d);
+
+/* Marks every photo of `index` (n of them, labels in `label`) as held out or not, so that each class gives
+ * round(fraction * its photos) to the held-out part, at least 1 and at most all but 1 where it has 2 or more. Depends on the seed, and on
+ * the labels' order only. */
+WK_API wk_status wk_split_stratified(bool *held_out, const int *label, size_t n, int classes, double fraction, uint64_t seed,
+                                     wk_error *err) WK_NODISCARD;
+
+/* ---- features --------------------------------------------------------------------------------- */
+
+/* The kept features of one backbone, preprocessing and layer: photo content hash -> row of floats. Append-only file,
+ * memory-mapped, checksummed a record; a torn last record is cut off at the next opening; safe for several processes. */
+typedef struct wk_cache wk_cache;
+
+/* folder NULL: no file, nothing is kept. A folder that cannot be written is opened read-only, with a warning. */
+WK_API wk_status wk_cache_open(wk_cache **out, const char *folder, const uint8_t key[32], int columns, const wk_context *ctx,
+                               wk_error *err) WK_NODISCARD;
+WK_API void wk_cache_close(wk_cache *c);
+WK_API bool wk_cache_get(wk_cache *c, const uint8_t photo[32], float *row);
+/* Thread-safe. Failure to keep is not fatal to the job: it warns once and returns. */
+WK_API void wk_cache_put(wk_cache *c, const uint8_t photo[32], const float *row);
+
+typedef struct wk_features {
+  float *row;      /* [rows, columns] */
+  size_t rows;
+  int columns;
+  bool *usable;    /* [photos]: false where the photo could not be read */
+  size_t *index;   /* [rows]: which photo a row belongs to, ascending */
+  size_t broken;   /* photos that could not be read */
+  size_t computed; /* rows that were not in the cache */
+  double seconds;
+} wk_features;
+
+typedef struct wk_features_options {
+  const char *cache_folder; /* NULL: keep nothing */
+  const char *layer;        /* NULL: the backbone's features node; "logits": its scores; else a layer's name (flattened h, w, c) */
+  int batch;                /* photos a network call; default 8 */
+} wk_features_options;
+
+WK_API void wk_features_options_init(wk_features_options *o);
+/* One row a readable photo, in the photos' order, the same for any number of threads. A photo that cannot be read is
+ * reported through ctx->warn (path and reason) and left out. Stage of progress: "features". Memory beyond the rows does not grow with the number
+ * of photos. */
+WK_API wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const char *const *path, size_t photos,
+                                     const wk_features_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
+WK_API void wk_features_free(wk_features *f);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,71 @@
+/* learn.h - fitting heads on features, and measuring them. */
+#ifndef WHISKER_LEARN_H
+#define WHISKER_LEARN_H
+
+#include "whisker/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- the linear probe ------------------------------------------------------------------------- */
+
+typedef struct wk_probe_options {
+  wk_head_kind kind;   /* default WK_HEAD_LINEAR */
+  double l2;           /* penalty l2/2 * |W|^2 on the mean loss, bias free; < 0 (default): chosen on held-out data */
+  bool balance;        /* weight classes by 1 / their share */
+  int max_iterations;  /* of L-BFGS; default 500 */
+  double held_out;     /* share held out to choose l2 when data are many; default 0.2 */
+  int folds;           /* cross-validation instead when a class has fewer than `few` photos; default 5, few 50 */
+  int few;
+  int k;               /* KNN; default 5 */
+} wk_probe_options;
+
+WK_API void wk_probe_options_init(wk_probe_options *o);
+WK_API wk_status wk_probe_options_validate(const wk_probe_options *o, wk_error *err) WK_NODISCARD;
+
+typedef struct wk_probe_report {
+  double l2;           /* used */
+  int iterations;      /* of the last fit */
+  double train_loss;   /* mean cross-entropy without the penalty */
+  double held_out_top1; /* of the chosen l2, on held-out data or over folds; NaN when l2 was given */
+  size_t held_out;     /* photos it was chosen on */
+  bool cross_validated;
+} wk_probe_report;
+
+/* Fits a head on features x [rows, columns] with labels y (0..classes-1). Standardises columns, fits multinomial logistic
+ * regression by L-BFGS, folds the standardisation back. Deterministic for any number of threads. `report` may be NULL. */
+WK_API wk_status wk_probe_fit(wk_head **out, wk_probe_report *report, const float *x, const int *y, size_t rows, int columns, int classes,
+                              const wk_probe_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
+
+/* ---- metrics ---------------------------------------------------------------------------------- */
+
+typedef struct wk_interval {
+  double value, low, high; /* fractions */
+} wk_interval;
+
+/* Wilson score interval of k successes in n, 95%. n = 0 gives NaN, 0, 1. */
+WK_API wk_interval wk_wilson(size_t k, size_t n);
+
+typedef struct wk_metrics {
+  size_t images;
+  int classes;
+  wk_interval top1, topk;
+  int k;              /* of topk: min(5, classes) unless asked otherwise */
+  double loss;        /* mean negative log-likelihood, probabilities clipped at 1e-15 */
+  double ece;         /* expected calibration error, 15 equal-width bins of confidence (Guo et al. 2017) */
+  wk_interval *recall; /* [classes]: share of each class's photos that were right */
+  double *precision;  /* [classes]; NaN where never predicted */
+  size_t *support;    /* [classes] */
+  size_t *confusion;  /* [classes, classes], row = truth, column = prediction */
+} wk_metrics;
+
+/* From probabilities p [rows, classes] and truths y. Ties go to the lower class index. */
+WK_API wk_status wk_metrics_compute(wk_metrics **out, const float *p, const int *y, size_t rows, int classes, int k,
+                                    wk_error *err) WK_NODISCARD;
+WK_API void wk_metrics_free(wk_metrics *m);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

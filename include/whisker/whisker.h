@@ -1,0 +1,14 @@
+/* whisker.h - the whole public API. */
+#ifndef WHISKER_H
+#define WHISKER_H
+
+#include "whisker/base.h"
+#include "whisker/data.h"
+#include "whisker/formats.h"
+#include "whisker/image.h"
+#include "whisker/learn.h"
+#include "whisker/model.h"
+#include "whisker/nn.h"
+#include "whisker/zoo.h"
+
+#endif

