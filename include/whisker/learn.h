@@ -41,8 +41,8 @@ WK_API wk_status wk_probe_fit(wk_head **out, wk_probe_report *report, const floa
 /* ---- metrics ---------------------------------------------------------------------------------- */
 
 typedef struct wk_interval {
-  double value, low, high; /* fractions */
-} wk_interval;
+  double value, low, high;
+} wk_interval; /* fractions, but for the loss */
 
 /* Wilson score interval of k successes in n, 95%. n = 0 gives NaN, 0, 1. */
 WK_API wk_interval wk_wilson(size_t k, size_t n);
@@ -52,8 +52,9 @@ typedef struct wk_metrics {
   int classes;
   wk_interval top1, topk;
   int k;              /* of topk: min(5, classes) unless asked otherwise */
-  double loss;        /* mean negative log-likelihood, probabilities clipped at 1e-15 */
-  double ece;         /* expected calibration error, 15 equal-width bins of confidence (Guo et al. 2017) */
+  wk_interval loss;   /* mean negative log-likelihood, probabilities clipped at 1e-15; interval by its standard error */
+  wk_interval ece;    /* expected calibration error, 15 equal-width bins of confidence (Guo et al. 2017); interval: the middle 95%
+                       * of 1,000 bootstrap samples with a fixed seed */
   wk_interval *recall; /* [classes]: share of each class's photos that were right */
   double *precision;  /* [classes]; NaN where never predicted */
   size_t *support;    /* [classes] */
