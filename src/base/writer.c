@@ -49,8 +49,8 @@ static wk_status fail_write(wk_writer *w, const char *verb, wk_error *err) {
   if (reason == ENOSPC || reason == EDQUOT) {
     double free_mb = fstatvfs(w->fd, &disk) == 0 ? (double)disk.f_bavail * (double)disk.f_frsize / 1e6 : 0;
     return WK_FAIL(err, WK_ERR_IO,
-                   "%s: the disk is full (%.1f MB were to be written so far, %.1f MB free)%s; make room and try again",
-                   w->path, (double)(w->written + w->buffered) / 1e6, free_mb, safe);
+                   "%s: the disk is full (%.1f MB needed up to here, %.1f MB free)%s; make room and try again", w->path,
+                   (double)(w->written + w->buffered) / 1e6, free_mb, safe);
   }
   if (reason == EFBIG)
     return WK_FAIL(err, WK_ERR_IO, "%s: larger than this disk or this user's limit allows a file to be%s", w->path,
