@@ -14,14 +14,16 @@ endif()
 function(wk_isa_sources)
   foreach(file ${ARGN})
     get_filename_component(stem ${file} NAME_WE)
+    # Fused multiply-add is wanted where the set has it. A property of the source, because a target's own options come
+    # before those of whisker_flags, whose -ffp-contract=off would win.
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast")
     foreach(isa ${WK_ISA_LIST})
       set(target whisker_${stem}_${isa})
       add_library(${target} OBJECT ${file})
       target_link_libraries(${target} PRIVATE whisker_flags)
       target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
       target_compile_definitions(${target} PRIVATE WK_ISA_NAME=${isa})
-      # Sums must come out the same in every build of a set; fused multiply-add is wanted where the set has it.
-      target_compile_options(${target} PRIVATE ${WK_ISA_FLAGS_${isa}} -O3 -ffp-contract=fast)
+      target_compile_options(${target} PRIVATE ${WK_ISA_FLAGS_${isa}})
       set_property(GLOBAL APPEND PROPERTY WHISKER_ISA_OBJECTS $<TARGET_OBJECTS:${target}>)
     endforeach()
   endforeach()

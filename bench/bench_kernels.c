@@ -1,0 +1,195 @@
+/* bench_kernels.c - whisker's own kernels beside oneDNN's, layer by layer, in GFLOP/s and as a share of the measured
+ * peak of multiply-adds. Both run interleaved in one process, image-parallel: each thread works on its own images.
+ *
+ *   bench_kernels [gemm] [--threads N] [--isa c|avx2|avx512]
+ */
+#include <dnnl.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nn/kernels/kernels.h"
+
+/* One thread is timed by the processor time it got, so that other work on the machine disturbs less. */
+static clockid_t clock_used = CLOCK_MONOTONIC;
+static double now(void) {
+  struct timespec t;
+  clock_gettime(clock_used, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static float *buffer(size_t n) {
+  float *x = wk_alloc(n * sizeof *x);
+  if (!x)
+    exit(1);
+  for (size_t i = 0; i < n; i++)
+    x[i] = (float)(i * 2654435761u % 2048) / 1024 - 1;
+  return x;
+}
+
+typedef struct bench {
+  const wk_kernels *kn;
+  int threads;
+  double peak; /* flop/s of all threads */
+} bench;
+
+static double measure_peak(const wk_kernels *kn, int threads) {
+  double best = 0;
+  for (int i = 0; i < 5; i++) {
+    double total = 0, start = now();
+#pragma omp parallel num_threads(threads) reduction(+ : total)
+    {
+      double flops;
+      volatile double sink = kn->peak(&flops, 1000000);
+      (void)sink;
+      total += flops;
+    }
+    const double speed = total / (now() - start);
+    best = speed > best ? speed : best;
+  }
+  return best;
+}
+
+/* The best of several short runs each, in turn, so that a slow moment of the machine hits both. */
+typedef void (*run_fn)(void *user, int thread);
+static void compare(double out[2], int threads, run_fn own, run_fn other, void *user) {
+  run_fn run[2] = {own, other};
+  double best[2] = {1e30, 1e30};
+  for (int round = 0; round < 7; round++)
+    for (int w = 0; w < 2; w++) {
+      if (!run[w])
+        continue;
+      int times = 0;
+      const double start = now();
+      double stop;
+      do {
+#pragma omp parallel num_threads(threads)
+        run[w](user, omp_get_thread_num());
+        times++;
+        stop = now();
+      } while (stop - start < 0.06);
+      const double t = (stop - start) / times;
+      if (round > 0 && t < best[w])
+        best[w] = t;
+    }
+  out[0] = best[0], out[1] = best[1];
+}
+
+/* ---- matrix products -------------------------------------------------------------------------- */
+
+typedef struct gemm_shape {
+  const char *what;
+  int m, k, n;
+} gemm_shape;
+
+static const gemm_shape gemm_shapes[] = {
+    {"resnet50 56 64-64", 3136, 64, 64},
+    {"resnet50 56 64-256", 3136, 64, 256},
+    {"resnet50 56 256-64", 3136, 256, 64},
+    {"resnet50 28 256-128", 784, 256, 128},
+    {"resnet50 28 128-512", 784, 128, 512},
+    {"resnet50 28 512-128", 784, 512, 128},
+    {"resnet50 14 256-1024", 196, 256, 1024},
+    {"resnet50 14 1024-256", 196, 1024, 256},
+    {"resnet50 7 512-2048", 49, 512, 2048},
+    {"resnet50 7 2048-512", 49, 2048, 512},
+    {"resnet50 7x8 512-2048", 392, 512, 2048},
+    {"mobilenet_v2 112 16-96", 12544, 16, 96},
+    {"mobilenet_v2 112 32-16", 12544, 32, 16},
+    {"mobilenet_v2 56 96-24", 3136, 96, 24},
+    {"mobilenet_v2 56 24-144", 3136, 24, 144},
+    {"mobilenet_v2 28 32-192", 784, 32, 192},
+    {"mobilenet_v2 28 192-32", 784, 192, 32},
+    {"mobilenet_v2 14 64-384", 196, 64, 384},
+    {"mobilenet_v2 14 384-64", 196, 384, 64},
+    {"mobilenet_v2 14 576-96", 196, 576, 96},
+    {"mobilenet_v2 7 160-960", 49, 160, 960},
+    {"mobilenet_v2 7 960-320", 49, 960, 320},
+    {"mobilenet_v2 7 320-1280", 49, 320, 1280},
+    {"efficientnet_lite0 28 240-40", 784, 240, 40},
+    {"efficientnet_lite0 14 480-112", 196, 480, 112},
+    {"resnet fc batch 1", 1, 2048, 1000},
+    {"resnet fc batch 8", 8, 2048, 1000},
+    {"vgg fc6 batch 1", 1, 25088, 4096},
+    {"vgg fc7 batch 8", 8, 4096, 4096},
+    {"vgg 28 im2row 512", 784, 4608, 512},
+};
+
+typedef struct gemm_job {
+  const bench *b;
+  const gemm_shape *s;
+  wk_gemm g[8];
+  float *weights, *scratch[8];
+} gemm_job;
+
+static void gemm_own(void *user, int thread) {
+  const gemm_job *j = user;
+  j->b->kn->gemm(&j->g[thread], 0, j->s->m, 0, j->s->n, j->scratch[thread]);
+}
+
+static void gemm_dnnl(void *user, int thread) {
+  const gemm_job *j = user;
+  const gemm_shape *s = j->s;
+  dnnl_sgemm('N', 'N', s->m, s->n, s->k, 1, j->g[thread].a, s->k, j->weights, s->n, 0, j->g[thread].c, s->n);
+}
+
+static void bench_gemm(const bench *b, const char *only) {
+  printf("%-32s %9s %7s %9s %7s\n", "matrix product", "own GF/s", "peak", "dnnl GF/s", "ratio");
+  for (size_t i = 0; i < sizeof gemm_shapes / sizeof *gemm_shapes; i++) {
+    const gemm_shape *s = &gemm_shapes[i];
+    if (only && !strstr(s->what, only))
+      continue;
+    gemm_job j = {.b = b, .s = s, .weights = buffer((size_t)s->k * (size_t)s->n)};
+    float *packed = buffer(b->kn->gemm_packed(s->k, s->n));
+    b->kn->gemm_pack(packed, j.weights, s->k, s->n, s->n, 1);
+    for (int t = 0; t < b->threads; t++) {
+      j.scratch[t] = buffer(b->kn->gemm_shape().scratch);
+      j.g[t] = (wk_gemm){.m = s->m,
+                         .n = s->n,
+                         .k = s->k,
+                         .lda = s->k,
+                         .ldc = s->n,
+                         .b = packed,
+                         .act = WK_ACT_RELU,
+                         .a = buffer((size_t)s->m * (size_t)s->k),
+                         .c = buffer((size_t)s->m * (size_t)s->n)};
+    }
+    double t[2];
+    compare(t, b->threads, gemm_own, gemm_dnnl, &j);
+    const double flops = 2.0 * s->m * s->n * s->k * b->threads;
+    printf("%-32s %9.1f %6.1f%% %9.1f %6.2fx\n", s->what, flops / t[0] * 1e-9, 100 * flops / t[0] / b->peak,
+           flops / t[1] * 1e-9, t[1] / t[0]);
+    fflush(stdout);
+    for (int k = 0; k < b->threads; k++)
+      wk_free(j.scratch[k]), wk_free((float *)j.g[k].a), wk_free(j.g[k].c);
+    wk_free(packed), wk_free(j.weights);
+  }
+}
+
+int main(int argc, char **argv) {
+  bench b = {.threads = 1};
+  wk_isa isa = wk_cpu_isa();
+  const char *only = NULL;
+  for (int i = 1; i < argc; i++) {
+    if (!strcmp(argv[i], "--threads") && i + 1 < argc)
+      b.threads = atoi(argv[++i]);
+    else if (!strcmp(argv[i], "--isa") && i + 1 < argc) {
+      i++;
+      for (int s = WK_ISA_C; s <= WK_ISA_AVX512; s++)
+        if (!strcmp(argv[i], wk_isa_name((wk_isa)s)))
+          isa = (wk_isa)s;
+    } else
+      only = argv[i];
+  }
+  b.kn = wk_kernels_for(isa);
+  if (b.threads == 1)
+    clock_used = CLOCK_THREAD_CPUTIME_ID;
+  if (!b.kn || b.threads < 1 || b.threads > 8)
+    return 2;
+  b.peak = measure_peak(b.kn, b.threads);
+  printf("%s, %d thread(s): measured peak %.1f GFLOP/s\n", wk_isa_name(isa), b.threads, b.peak * 1e-9);
+  bench_gemm(&b, only);
+  return 0;
+}

@@ -1,0 +1,206 @@
+/* gemm.c - the packed matrix product under 1x1 convolutions, linear layers, Winograd and unfolded convolutions.
+ *
+ * B is packed into panels of two vectors; a block of B (some panels, KC deep) stays in L2 while strips of MR rows of A
+ * run over it from L1. One element of C is always the same chain: for each block of k in order, a fused sum from zero,
+ * added to what is there (at first `add`, which may therefore lie in C). The blocks depend on k alone, so the strip,
+ * range and batch never change a bit.
+ */
+#include "nn/kernels/gemm.h"
+
+#include "nn/kernels/vec.h"
+
+#if WK_VL == 16
+#define MR                                                                                                             \
+  14 /* 28 accumulators, two vectors of B and a broadcast: 31 of 32 registers; 14 divides ImageNet's 7 * 2^n           \
+      */
+#else
+#define MR 6 /* 12 accumulators of 16 registers */
+#endif
+#define NR (2 * WK_VL)
+#define WIDE 4 /* panels at a time for MR_WIDE rows or fewer, where a chain of sums would wait for itself */
+#define MR_WIDE (MR / 4)
+#define KC_MAX 384              /* MR rows of this fit L1 with room for the passing B */
+#define BLOCK_FLOATS (80 << 10) /* of B held in L2: 320 kB */
+#define STRIP_LD (KC_MAX + 16)  /* copied rows must not meet in the same sets of L1 */
+
+/* Everything a register kernel needs besides its size. */
+typedef struct tile {
+  const float *a, *b;
+  ptrdiff_t lda, panel_stride;
+  float *c;
+  ptrdiff_t ldc, ldadd;
+  const float *bias, *add;
+  float low, high;
+  int depth; /* of this block of k */
+  int cols;  /* that exist, of the tile's width */
+  bool first, last;
+} tile;
+
+/* rows x (panels * vectors) outputs. `rows`, `panels`, `vectors` are constants wherever this is inlined. */
+WK_INLINE void kernel(const tile *t, int rows, int panels, int vectors) {
+  const int width = panels * vectors;
+  vec acc[MR * 2];
+  WK_UNROLL
+  for (int i = 0; i < rows * width; i++)
+    acc[i] = vec_zero();
+  const float *a = t->a, *b = t->b;
+  const ptrdiff_t lda = t->lda, panel_stride = t->panel_stride;
+  const int depth = t->depth;
+  for (int k = 0; k < depth; k++) {
+    vec w[2 * WIDE];
+    WK_UNROLL
+    for (int p = 0; p < panels; p++) {
+      WK_UNROLL
+      for (int v = 0; v < vectors; v++)
+        w[p * vectors + v] = vec_load(b + p * panel_stride + v * WK_VL);
+    }
+    WK_UNROLL
+    for (int r = 0; r < rows; r++) {
+      vec x = vec_set(a[r * lda]);
+      WK_UNROLL
+      for (int v = 0; v < width; v++)
+        acc[r * width + v] = vec_fma(x, w[v], acc[r * width + v]);
+    }
+    a++;
+    b += vectors * WK_VL;
+  }
+  const vec low = vec_set(t->low), high = vec_set(t->high);
+  const float *before = t->first ? t->add : t->c;
+  const ptrdiff_t ld = t->first ? t->ldadd : t->ldc;
+  WK_UNROLL
+  for (int v = 0; v < width; v++) {
+    int left = t->cols - v * WK_VL;
+    if (left <= 0)
+      break;
+    if (left >= WK_VL) {
+      vec bias = t->bias ? vec_load(t->bias + v * WK_VL) : vec_zero();
+      WK_UNROLL
+      for (int r = 0; r < rows; r++) {
+        float *c = t->c + r * t->ldc + v * WK_VL;
+        vec x = acc[r * width + v];
+        if (before)
+          x = vec_load(before + r * ld + v * WK_VL) + x;
+        if (t->last)
+          x = vec_min(high, vec_max(low, x + bias));
+        vec_store(c, x);
+      }
+    } else {
+      vec bias = t->bias ? vec_load_part(t->bias + v * WK_VL, left) : vec_zero();
+      WK_UNROLL
+      for (int r = 0; r < rows; r++) {
+        float *c = t->c + r * t->ldc + v * WK_VL;
+        vec x = acc[r * width + v];
+        if (before)
+          x = vec_load_part(before + r * ld + v * WK_VL, left) + x;
+        if (t->last)
+          x = vec_min(high, vec_max(low, x + bias));
+        vec_store_part(c, x, left);
+      }
+    }
+  }
+}
+
+typedef void (*kernel_fn)(const tile *t);
+
+#define KERNEL(rows)                                                                                                   \
+  static void full_##rows(const tile *t) { kernel(t, rows, 1, 2); }                                                    \
+  static void half_##rows(const tile *t) { kernel(t, rows, 1, 1); }
+KERNEL(1) KERNEL(2) KERNEL(3) KERNEL(4) KERNEL(5) KERNEL(6) static void wide_1(const tile *t) { kernel(t, 1, WIDE, 2); }
+#if MR == 14
+KERNEL(7) KERNEL(8) KERNEL(9) KERNEL(10) KERNEL(11) KERNEL(12) KERNEL(13) KERNEL(14) static void wide_2(const tile *t) {
+  kernel(t, 2, WIDE, 2);
+}
+static void wide_3(const tile *t) { kernel(t, 3, WIDE, 2); }
+static const kernel_fn full[MR] = {full_1, full_2, full_3,  full_4,  full_5,  full_6,  full_7,
+                                   full_8, full_9, full_10, full_11, full_12, full_13, full_14};
+static const kernel_fn half[MR] = {half_1, half_2, half_3,  half_4,  half_5,  half_6,  half_7,
+                                   half_8, half_9, half_10, half_11, half_12, half_13, half_14};
+static const kernel_fn wide[MR_WIDE] = {wide_1, wide_2, wide_3};
+#else
+static const kernel_fn full[MR] = {full_1, full_2, full_3, full_4, full_5, full_6};
+static const kernel_fn half[MR] = {half_1, half_2, half_3, half_4, half_5, half_6};
+static const kernel_fn wide[MR_WIDE] = {wide_1};
+#endif
+
+/* Width of the panel that begins at column `col` of n. */
+static int panel_width(int n, int col) { return n - col > WK_VL ? NR : WK_VL; }
+
+size_t WK_ISA_FN(wk_gemm_packed)(int k, int n) {
+  return (size_t)k * (size_t)(n / NR * NR + (n % NR ? panel_width(n, n / NR * NR) : 0));
+}
+
+void WK_ISA_FN(wk_gemm_pack)(float *packed, const float *b, int k, int n, ptrdiff_t stride_k, ptrdiff_t stride_n) {
+  for (int col = 0; col < n; col += NR) {
+    const int width = panel_width(n, col), have = n - col < width ? n - col : width;
+    for (int i = 0; i < k; i++, packed += width) {
+      const float *row = b + i * stride_k + col * stride_n;
+      for (int j = 0; j < have; j++)
+        packed[j] = row[j * stride_n];
+      for (int j = have; j < width; j++)
+        packed[j] = 0;
+    }
+  }
+}
+
+/* Rows of A are copied to L1 where they lie so that all would fall into the same sets of it. */
+static bool must_copy(ptrdiff_t lda, int rows) { return rows > 4 && lda % 1024 == 0; }
+
+static void strip_run(const wk_gemm *g, tile t, int row, int rows, int col0, int col1, int k0, float *scratch) {
+  t.a = g->a + row * g->lda + k0;
+  t.lda = g->lda;
+  if (must_copy(g->lda, rows) && col1 - col0 > NR) {
+    for (int r = 0; r < rows; r++)
+      memcpy(scratch + r * STRIP_LD, t.a + r * g->lda, (size_t)t.depth * sizeof(float));
+    t.a = scratch;
+    t.lda = STRIP_LD;
+  }
+  for (int col = col0; col < col1;) {
+    int width = panel_width(g->n, col);
+    kernel_fn run = width == NR ? full[rows - 1] : half[rows - 1];
+    if (rows <= MR_WIDE && col1 - col >= WIDE * NR) {
+      run = wide[rows - 1];
+      width = WIDE * NR;
+    }
+    t.b = g->b + (size_t)col * g->k + (size_t)k0 * (width < NR ? width : NR);
+    t.panel_stride = (ptrdiff_t)g->k * NR;
+    t.cols = g->n - col < width ? g->n - col : width;
+    t.c = g->c + row * g->ldc + col;
+    t.bias = g->bias ? g->bias + col : NULL;
+    t.add = g->add ? g->add + row * g->ldadd + col : NULL;
+    run(&t);
+    col += width;
+  }
+}
+
+wk_gemm_sizes WK_ISA_FN(wk_gemm_shape)(void) {
+  return (wk_gemm_sizes){.lanes = WK_VL, .rows = MR, .panel = NR, .scratch = (size_t)MR * STRIP_LD};
+}
+
+void WK_ISA_FN(wk_gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch) {
+  const int rows = row1 - row0;
+  if (rows <= 0 || col1 <= col0)
+    return;
+  const int blocks = (g->k + KC_MAX - 1) / KC_MAX;
+  const int strips = (rows + MR - 1) / MR;
+  for (int kb = 0; kb < blocks; kb++) {
+    const int k0 = (int)((int64_t)g->k * kb / blocks), k1 = (int)((int64_t)g->k * (kb + 1) / blocks);
+    int step = BLOCK_FLOATS / (k1 - k0) / NR * NR;
+    if (step < WIDE * NR)
+      step = WIDE * NR;
+    const tile t = {.ldc = g->ldc,
+                    .ldadd = g->ldadd,
+                    .low = g->act == WK_ACT_NONE ? -__builtin_inff() : 0,
+                    .high = g->act == WK_ACT_RELU6 ? 6 : __builtin_inff(),
+                    .depth = k1 - k0,
+                    .first = kb == 0,
+                    .last = kb == blocks - 1};
+    for (int col = col0; col < col1; col += step) {
+      const int end = col1 - col < step ? col1 : col + step;
+      for (int s = 0; s < strips; s++) {
+        const int begin = row0 + (int)((int64_t)rows * s / strips),
+                  stop = row0 + (int)((int64_t)rows * (s + 1) / strips);
+        strip_run(g, t, begin, stop - begin, col, end, k0, scratch);
+      }
+    }
+  }
+}

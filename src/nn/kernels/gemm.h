@@ -1,0 +1,14 @@
+/* gemm.h - the matrix product's functions of each instruction set, for the table and for the kernels built on it. */
+#ifndef WK_NN_KERNELS_GEMM_H
+#define WK_NN_KERNELS_GEMM_H
+
+#include "base/isa.h"
+#include "nn/kernels/kernels.h"
+
+WK_ISA_DECLARE(size_t, wk_gemm_packed, (int k, int n));
+WK_ISA_DECLARE(void, wk_gemm_pack,
+               (float *packed, const float *b, int k, int n, ptrdiff_t stride_k, ptrdiff_t stride_n));
+WK_ISA_DECLARE(void, wk_gemm, (const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch));
+WK_ISA_DECLARE(wk_gemm_sizes, wk_gemm_shape, (void));
+
+#endif

@@ -1,0 +1,22 @@
+/* kernels.c - the kernels of each instruction set side by side, as one constant table. */
+#include "nn/kernels/kernels.h"
+
+#include "nn/kernels/gemm.h"
+#include "nn/kernels/peak.h"
+
+#define KERNELS(set, number)                                                                                           \
+  {                                                                                                                    \
+    .isa = number, .peak = wk_peak_##set, .gemm_packed = wk_gemm_packed_##set, .gemm_pack = wk_gemm_pack_##set,        \
+    .gemm_shape = wk_gemm_shape_##set, .gemm = wk_gemm_##set,                                                          \
+  }
+
+const wk_kernels *wk_kernels_for(wk_isa isa) {
+  static const wk_kernels table[] = {
+    KERNELS(c, WK_ISA_C),
+#if defined(__x86_64__)
+    KERNELS(avx2, WK_ISA_AVX2),
+    KERNELS(avx512, WK_ISA_AVX512),
+#endif
+  };
+  return isa <= wk_cpu_isa() && (size_t)isa < sizeof table / sizeof table[0] ? &table[isa] : NULL;
+}

@@ -1,0 +1,57 @@
+/* kernels.h - whisker's own kernels: pure functions on float32 in NHWC that know nothing of graphs.
+ *
+ * All of them run on the calling thread and over a range, so that the caller can share a layer among threads; where
+ * they need working memory the caller gives it, and a function tells its size. Nothing outside the stated shapes is
+ * read or written. Weights are packed once, and a packed form belongs to one instruction set.
+ *
+ * The value of an output depends only on the inputs it is made from: never on the range it was computed in, the other
+ * rows or images of the call, or the number of threads. Each sum has one fixed order.
+ */
+#ifndef WK_NN_KERNELS_H
+#define WK_NN_KERNELS_H
+
+#include "base/base.h"
+
+typedef enum wk_act { WK_ACT_NONE = 0, WK_ACT_RELU, WK_ACT_RELU6 } wk_act;
+
+/* ---- matrix product --------------------------------------------------------------------------- */
+
+/* C = act(A * B + bias + add): a 1x1 convolution on [m pixels][k channels], a linear layer on m rows. */
+typedef struct wk_gemm {
+  int m, n, k;
+  const float *a;    /* [m][k], rows lda floats apart */
+  const float *b;    /* packed by gemm_pack */
+  float *c;          /* [m][n], rows ldc floats apart */
+  const float *bias; /* [n], or NULL */
+  const float *add;  /* [m][n] added before the activation, rows ldadd floats apart, or NULL; may be c itself */
+  ptrdiff_t lda, ldc, ldadd;
+  wk_act act;
+} wk_gemm;
+
+typedef struct wk_gemm_sizes {
+  int lanes;      /* floats a vector */
+  int rows;       /* of C that the register kernel makes at a time: ranges of rows are best a multiple of it */
+  int panel;      /* columns of a panel of packed B */
+  size_t scratch; /* floats of working memory for a call */
+} wk_gemm_sizes;
+
+typedef struct wk_kernels {
+  wk_isa isa;
+
+  /* The processor's limit, for benchmarks: `rounds` rounds of independent multiply-adds, their number in *flops. */
+  double (*peak)(double *flops, long rounds);
+
+  wk_gemm_sizes (*gemm_shape)(void);
+  /* Packed B: panels of `panel` columns, each [k][panel], the columns missing in the last one zero; a last panel that
+   * needs at most half of that is half as wide. */
+  size_t (*gemm_packed)(int k, int n); /* floats */
+  /* Element (i, j) of B is b[i * stride_k + j * stride_n]: either order of PyTorch's weights is just strides. */
+  void (*gemm_pack)(float *packed, const float *b, int k, int n, ptrdiff_t stride_k, ptrdiff_t stride_n);
+  /* Rows row0..row1-1, columns col0..col1-1 of C; col0 a multiple of the panel, and col1 too or n. */
+  void (*gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch);
+} wk_kernels;
+
+/* The kernels of an instruction set; NULL where this build or processor has not got it. */
+const wk_kernels *wk_kernels_for(wk_isa isa);
+
+#endif
