@@ -1,0 +1,20 @@
+# What `cmake --install` puts where: the command, both libraries, the public headers, and a pkg-config file.
+install(TARGETS whisker_static whisker_shared)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/whisker DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+# The libraries under a static libwhisker are named one by one in Libs.private. Requires.private would be shorter, but
+# then `pkg-config --static` asks for everything that those libraries were themselves built with (libcurl alone: a dozen
+# development packages), which nobody needs as long as they are linked as shared libraries.
+set(WHISKER_PC_PRIVATE "")
+foreach(library ${JPEG_LIBRARIES} ${PNG_LIBRARIES} ${WEBP_LIBRARIES} ${JANSSON_LIBRARIES} ${CURL_LIBRARIES}
+    ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} dnnl gif lbfgs ${OpenMP_C_LIB_NAMES} m)
+  if(NOT library STREQUAL "pthread")
+    list(APPEND WHISKER_PC_PRIVATE -l${library})
+  endif()
+endforeach()
+list(REMOVE_DUPLICATES WHISKER_PC_PRIVATE)
+list(JOIN WHISKER_PC_PRIVATE " " WHISKER_PC_PRIVATE)
+file(RELATIVE_PATH WHISKER_PC_UP "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+string(REGEX REPLACE "/$" "" WHISKER_PC_UP "${WHISKER_PC_UP}")
+configure_file(${CMAKE_CURRENT_LIST_DIR}/whisker.pc.in ${PROJECT_BINARY_DIR}/whisker.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/whisker.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
