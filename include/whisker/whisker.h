@@ -3,6 +3,7 @@
 #define WHISKER_H
 
 #include "whisker/base.h"
+#include "whisker/chart.h"
 #include "whisker/data.h"
 #include "whisker/formats.h"
 #include "whisker/image.h"
