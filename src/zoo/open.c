@@ -1,0 +1,174 @@
+/* open.c - a backbone ready to use, from a name in the registry, a weight file, or tensors in memory. The file's
+ * tensors decide: its classifier's shape gives the number of classes, and a common prefix of the names is taken off. */
+#include <string.h>
+
+#include "zoo/zoo.h"
+
+/* " Did you mean a, b or c?" or nothing. */
+static void add_suggestions(wk_text *t, const char *name) {
+  const char *near[3];
+  int n = wk_arch_suggest(near, 3, name);
+  for (int i = 0; i < n; i++)
+    wk_text_add(t, "%s%s", i == 0 ? " Did you mean " : i == n - 1 ? " or " : ", ", near[i]);
+  if (n > 0)
+    wk_text_add(t, "?");
+}
+
+static wk_status fail_unknown(const char *name, const char *what, wk_error *err) {
+  wk_text hint = {0};
+  add_suggestions(&hint, name);
+  wk_status st = WK_FAIL(err, WK_ERR_NOT_FOUND, "%s: no such %s.%s", name, what, hint.data ? hint.data : "");
+  wk_text_free(&hint);
+  return st;
+}
+
+/* What the graph's own check says, or, where that is content, that a deeper network's convolutions are left over. */
+static wk_status fail_mismatch(const wk_arch *arch, const wk_tensors *weights, wk_error *err) {
+  wk_graph *g = NULL;
+  wk_status st = arch->build(&g, 0, err);
+  if (st == WK_OK)
+    st = wk_graph_check_weights(g, weights, -1, err);
+  if (st == WK_OK)
+    st = WK_FAIL(err, WK_ERR_FORMAT,
+                 "there are more convolutions than %s has: these weights belong to a deeper network", arch->name);
+  else
+    st = wk_error_prefix(err, st, "these are not the weights of %s", arch->name);
+  wk_graph_free(g);
+  return st;
+}
+
+/* Classes of the classifier that the weights hold; 0: they hold none. */
+static wk_status count_classes(int *classes, const wk_arch *arch, const wk_tensors *weights, wk_error *err) {
+  wk_graph *g = NULL;
+  wk_node_info logits;
+  wk_status st = WK_OK;
+  char *name = NULL;
+  WK_TRY(arch->build(&g, arch->classes, err));
+  WK_TRY(wk_graph_node(&logits, g, wk_graph_logits(g), 0, 0, err));
+  name = wk_asprintf("%s.weight", logits.name);
+  WK_FAIL_IF(!name, err, WK_ERR_MEMORY, "out of memory");
+  const wk_tensor *t = wk_tensors_find(weights, name);
+  if (!t) {
+    *classes = 0;
+    goto done;
+  }
+  WK_FAIL_IF(t->ndim != 2 || t->shape[1] != arch->features || t->shape[0] < 1 || t->shape[0] > INT32_MAX, err,
+             WK_ERR_FORMAT, "tensor %s has not the shape [classes, %d] of %s's classifier", name, arch->features,
+             arch->name);
+  *classes = (int)t->shape[0];
+done:
+  wk_free(name);
+  wk_graph_free(g);
+  return st;
+}
+
+static void release_tensors(void *user) { wk_tensors_free(user); }
+
+/* The tensors under a prefix as a set of their own, without it; data and ownership stay with `weights`. */
+static wk_status strip_prefix(wk_tensors **out, const wk_tensors *weights, const char *prefix, size_t length,
+                              wk_error *err) {
+  wk_tensors *stripped = NULL;
+  wk_status st = WK_OK;
+  WK_TRY(wk_tensors_create(&stripped, err));
+  for (size_t i = 0; i < wk_tensors_size(weights); i++) {
+    wk_tensor t = *wk_tensors_at(weights, i);
+    if (strncmp(t.name, prefix, length) != 0 || !t.name[length])
+      continue;
+    t.name += length;
+    WK_TRY(wk_tensors_add_view(stripped, &t, err));
+  }
+  *out = stripped;
+  stripped = NULL;
+done:
+  wk_tensors_free(stripped);
+  return st;
+}
+
+wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) {
+  wk_backbone *b = wk_calloc(1, sizeof *b);
+  wk_tensors *stripped = NULL;
+  wk_status st = WK_OK;
+  const char *prefix;
+  WK_FAIL_IF(!b, err, WK_ERR_MEMORY, "out of memory");
+  int length = wk_arch_match(&prefix, arch, weights);
+  if (length < 0)
+    WK_TRY(fail_mismatch(arch, weights, err));
+  if (length > 0)
+    WK_TRY(strip_prefix(&stripped, weights, prefix, (size_t)length, err));
+  wk_tensors *own = stripped ? stripped : weights;
+  b->arch = arch;
+  b->preprocess = arch->preprocess;
+  WK_TRY(count_classes(&b->classes, arch, own, err));
+  WK_TRY(arch->build(&b->graph, b->classes, err));
+  WK_TRY(wk_graph_check_weights(b->graph, own, -1, err));
+  wk_tensors_sha256(b->hash, own);
+  /* Nothing can fail after this: from here on the old set goes with the new one. */
+  if (stripped)
+    WK_TRY(wk_tensors_keep(stripped, release_tensors, weights, err));
+  b->weights = own;
+  stripped = NULL;
+  *out = b;
+  b = NULL;
+done:
+  wk_tensors_free(stripped);
+  wk_backbone_free(b);
+  return st;
+}
+
+void wk_backbone_free(wk_backbone *b) {
+  if (!b)
+    return;
+  wk_graph_free(b->graph);
+  wk_tensors_free(b->weights);
+  wk_free(b);
+}
+
+/* A weight file of an architecture that is given, or recognised. */
+static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *arch, wk_error *err) {
+  wk_tensors *weights = NULL;
+  wk_status st = WK_OK;
+  WK_TRY(wk_weights_open(&weights, path, err));
+  if (!arch)
+    arch = wk_arch_recognise(weights);
+  WK_FAIL_IF(
+      !arch, err, WK_ERR_UNSUPPORTED,
+      "%s: its %zu tensors (the first is %s) fit none of the known networks; if it is one of them, name it (--arch) to "
+      "see what differs",
+      path, wk_tensors_size(weights), wk_tensors_size(weights) ? wk_tensors_at(weights, 0)->name : "none");
+  st = wk_backbone_from(out, arch, weights, err);
+  if (st == WK_OK)
+    weights = NULL;
+  else
+    st = wk_error_prefix(err, st, "%s", path);
+done:
+  wk_tensors_free(weights);
+  return st;
+}
+
+wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch_name, const wk_pull_options *o,
+                           const wk_context *ctx, wk_error *err) {
+  const wk_arch *known = wk_arch_find(name), *arch = NULL;
+  if (arch_name) {
+    arch = wk_arch_find(arch_name);
+    if (!arch)
+      return fail_unknown(arch_name, "architecture", err);
+  }
+  if (!known) {
+    if (!wk_path_exists(name))
+      return fail_unknown(name, strchr(name, '/') ? "weight file" : "file or backbone", err);
+    return open_file(out, name, arch, err);
+  }
+  if (arch && arch->build != known->build)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%s is not a %s: the architecture is only to be told with a weight file", name,
+                   arch->name);
+  wk_pull_options defaults;
+  wk_pull_options_init(&defaults);
+  if (!o)
+    o = &defaults;
+  char *path = o->folder ? wk_weights_path(known, o->folder) : NULL;
+  wk_status st = path ? WK_OK : wk_weights_pull(&path, NULL, known, o, ctx, err);
+  if (st == WK_OK)
+    st = open_file(out, path, known, err);
+  wk_free(path);
+  return st;
+}

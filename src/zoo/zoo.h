@@ -1,0 +1,50 @@
+/* zoo.h (internal) - what the builders of architectures share, and the doors between the zoo's files. */
+#ifndef WK_ZOO_INTERNAL_H
+#define WK_ZOO_INTERNAL_H
+
+#include "base/base.h"
+#include "whisker/zoo.h"
+
+/* ---- building --------------------------------------------------------------------------------- */
+
+/* A layer's name, formatted in place: wk_graph_conv(g, WK_NAME("%s.conv1", block), ...). It lives until the end of the
+ * call it is an argument of. */
+typedef struct wk_layer_name {
+  char text[64];
+} wk_layer_name;
+wk_layer_name wk_layer_named(const char *fmt, ...) WK_PRINTF(1, 2);
+#define WK_NAME(...) (wk_layer_named(__VA_ARGS__).text)
+
+/* Every builder begins and ends with these: a graph with its input node, and the checked graph in *out (or the
+ * graph freed, and the builder's first mistake as the error). */
+wk_status wk_build_begin(wk_graph **g, wk_node *input, int size, int classes, wk_error *err);
+wk_status wk_build_end(wk_graph **out, wk_graph *g, wk_error *err);
+/* Global pooling ("avgpool"), the features; then, where classes > 0, dropout (p > 0) and the linear layer. */
+void wk_build_head(wk_graph *g, wk_node x, const char *pool, const char *dropout, float p, const char *linear,
+                   int classes);
+
+#define WK_BUILDER(name) wk_status name(wk_graph **out, int classes, wk_error *err)
+WK_BUILDER(wk_build_resnet18);
+WK_BUILDER(wk_build_resnet34);
+WK_BUILDER(wk_build_resnet50);
+WK_BUILDER(wk_build_resnet101);
+WK_BUILDER(wk_build_resnet152);
+WK_BUILDER(wk_build_vgg11);
+WK_BUILDER(wk_build_vgg13);
+WK_BUILDER(wk_build_vgg16);
+WK_BUILDER(wk_build_vgg19);
+WK_BUILDER(wk_build_vgg11_bn);
+WK_BUILDER(wk_build_vgg13_bn);
+WK_BUILDER(wk_build_vgg16_bn);
+WK_BUILDER(wk_build_vgg19_bn);
+WK_BUILDER(wk_build_mobilenet_v2);
+WK_BUILDER(wk_build_efficientnet_lite0);
+WK_BUILDER(wk_build_simple_cnn);
+
+/* ---- recognising ------------------------------------------------------------------------------ */
+
+/* The length of the prefix ("backbone.") under which all of arch's parameters but its classifier are found in
+ * `weights`; -1 where they are not. *prefix points into a tensor's name. */
+int wk_arch_match(const char **prefix, const wk_arch *arch, const wk_tensors *weights);
+
+#endif
