@@ -34,11 +34,11 @@ typedef struct wk_dataset {
   size_t photos;   /* sorted by path (a list keeps its order): the same on every machine */
   char **classes;  /* sorted by name, byte order */
   int class_count;
-  size_t ignored;  /* files whose ending is not a photo's (.mat, .txt) and whose content is not either: left out */
+  size_t ignored;  /* files whose ending is not a photo's (.mat, .txt) and whose content is not either, and photos outside the class folders: left out */
 } wk_dataset;
 
 typedef struct wk_dataset_options {
-  bool labels_from_name; /* flat folder: class = the file name before its last '_', else before its last '.' number ("cat.12.jpg") */
+  bool labels_from_name; /* flat folder: class = the file name before '_' or '.' and a number ("cat_12.jpg", "cat.12.jpg"), else before its last '_' */
   bool allow_unlabelled; /* a flat folder without labels gives WK_LAYOUT_PHOTOS instead of an error */
   /* Known classes (of a model): labels are indices into these; a class that is not among them is an error. NULL: from the data. */
   const char *const *classes;
@@ -60,14 +60,16 @@ WK_API wk_status wk_split_stratified(bool *held_out, const int *label, size_t n,
 
 /* ---- features --------------------------------------------------------------------------------- */
 
-/* The kept features of one backbone, preprocessing and layer: photo content hash -> row of floats. Append-only file,
- * memory-mapped, checksummed a record; a torn last record is cut off at the next opening; safe for several processes. */
+/* The kept features of one backbone, preprocessing and layer: photo content hash -> row of floats. Append-only file
+ * FOLDER/<first 16 hex digits of key>.wkf, indexed through a mapping at opening, checksummed a record; a torn last record is
+ * cut off at the next opening; safe for several processes. A file of that name that is something else is moved aside. */
 typedef struct wk_cache wk_cache;
 
 /* folder NULL: no file, nothing is kept. A folder that cannot be written is opened read-only, with a warning. */
 WK_API wk_status wk_cache_open(wk_cache **out, const char *folder, const uint8_t key[32], int columns, const wk_context *ctx,
                                wk_error *err) WK_NODISCARD;
 WK_API void wk_cache_close(wk_cache *c);
+/* Thread-safe. False: not there, and `row` holds nothing of use. */
 WK_API bool wk_cache_get(wk_cache *c, const uint8_t photo[32], float *row);
 /* Thread-safe. Failure to keep is not fatal to the job: it warns once and returns. */
 WK_API void wk_cache_put(wk_cache *c, const uint8_t photo[32], const float *row);
