@@ -1,0 +1,244 @@
+/* torch.c - PyTorch's .pth: finds the state dict in what was saved and makes named tensors of it. A tensor that lies
+ * contiguously in its storage becomes a view of the file; any other is gathered into new memory, up to a budget. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/torch.h"
+
+/* ---- storages ----------------------------------------------------------------------------------- */
+
+static int by_key(const void *a, const void *b) {
+  const wk_py_storage *x = *(wk_py_storage *const *)a, *y = *(wk_py_storage *const *)b;
+  return strcmp(x->key, y->key);
+}
+
+size_t wk_torch_element(const wk_py_storage *s) { return s->dtype == WK_DTYPE_COUNT ? 1 : wk_dtype_size(s->dtype); }
+
+size_t wk_torch_same_key(const wk_torch *t, size_t first) {
+  size_t n = 1;
+  while (first + n < t->storages && strcmp(t->storage[first + n]->key, t->storage[first]->key) == 0)
+    n++;
+  return n;
+}
+
+wk_status wk_torch_index_storages(wk_torch *t, wk_py_storage *list, wk_error *err) {
+  size_t n = 0, bytes;
+  for (const wk_py_storage *s = list; s; s = s->next)
+    n++;
+  t->storage = wk_alloc_array(n, sizeof *t->storage);
+  if (!t->storage)
+    return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for %zu storages", n);
+  for (wk_py_storage *s = list; s; s = s->next)
+    t->storage[t->storages++] = s;
+  if (n)
+    qsort(t->storage, n, sizeof *t->storage, by_key);
+  for (size_t i = 0; i < n; i++) {
+    const wk_py_storage *s = t->storage[i], *before = i ? t->storage[i - 1] : NULL;
+    if (before && strcmp(before->key, s->key) == 0 && (before->dtype != s->dtype || before->count != s->count))
+      return WK_FAIL(err, WK_ERR_FORMAT, "storage %.64s is described in two ways", s->key);
+    if (wk_mul_overflow(&bytes, (size_t)s->count, wk_torch_element(s)) || bytes > SIZE_MAX / 4)
+      return WK_FAIL(err, WK_ERR_FORMAT, "storage %.64s is said to hold %lld elements", s->key, (long long)s->count);
+  }
+  return WK_OK;
+}
+
+wk_py_storage **wk_torch_find_storage(size_t *n, const wk_torch *t, const char *key) {
+  size_t low = 0, high = t->storages;
+  while (low < high) {
+    size_t mid = low + (high - low) / 2;
+    if (strcmp(t->storage[mid]->key, key) < 0)
+      low = mid + 1;
+    else
+      high = mid;
+  }
+  if (low == t->storages || strcmp(t->storage[low]->key, key) != 0)
+    return NULL;
+  *n = wk_torch_same_key(t, low);
+  return t->storage + low;
+}
+
+wk_status wk_torch_place_storage(wk_py_storage **first, size_t n, const uint8_t *data, size_t bytes, wk_error *err) {
+  char a[32], b[32];
+  size_t need = (size_t)(*first)->count * wk_torch_element(*first); /* checked when they were indexed */
+  if (bytes < need)
+    return WK_FAIL(err, WK_ERR_FORMAT, "storage %.64s has %s bytes in the file, but its tensors were saved from %s",
+                   (*first)->key, wk_commas(a, bytes), wk_commas(b, need));
+  for (size_t i = 0; i < n; i++) {
+    first[i]->data = data;
+    first[i]->bytes = need;
+  }
+  return WK_OK;
+}
+
+static void release_block(void *block) { wk_free(block); }
+
+wk_status wk_torch_copy_alloc(uint8_t **out, wk_torch *t, size_t bytes, wk_error *err) {
+  if (bytes > t->budget)
+    return WK_FAIL(err, WK_ERR_FORMAT, "the file unpacks to far more than its own size");
+  uint8_t *block = wk_alloc(bytes);
+  if (!block)
+    return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for %zu bytes of weights", bytes);
+  wk_status st = wk_tensors_keep(t->out, release_block, block, err);
+  if (st != WK_OK) {
+    wk_free(block);
+    return st;
+  }
+  t->budget -= bytes;
+  *out = block;
+  return WK_OK;
+}
+
+/* ---- tensors ------------------------------------------------------------------------------------ */
+
+/* Does the tensor stay inside the part of the storage that is its own? Also gives its first byte and its size. */
+static wk_status locate(const uint8_t **data, size_t *bytes, const char *name, const wk_py_tensor *p, wk_error *err) {
+  const wk_py_storage *s = p->storage;
+  size_t element = wk_dtype_size(p->dtype), unit = wk_torch_element(s);
+  int64_t count = wk_tensor_count(p->ndim, p->shape), last = p->offset, room, start;
+  bool bad = count < 0 || element % unit || (s->dtype != WK_DTYPE_COUNT && s->dtype != p->dtype);
+  room = bad ? 0 : s->view_count / (int64_t)(element / unit);
+  for (int i = 0; i < p->ndim && count > 0; i++) {
+    int64_t reach;
+    bad |= __builtin_mul_overflow(p->shape[i] - 1, p->stride[i], &reach) || __builtin_add_overflow(last, reach, &last);
+  }
+  if (bad || (count > 0 && last >= room) || count > room)
+    return WK_FAIL(err, WK_ERR_FORMAT, "tensor %.200s reaches outside its storage of %lld elements", name,
+                   (long long)s->view_count);
+  /* An empty tensor may have any offset; it points at the storage's beginning. */
+  start = s->view_offset * (int64_t)unit + (count ? p->offset * (int64_t)element : 0);
+  *data = s->data + start;
+  *bytes = (size_t)count * element;
+  return WK_OK;
+}
+
+static bool is_contiguous(const wk_py_tensor *p) {
+  int64_t expected = 1;
+  for (int i = p->ndim; i-- > 0;) {
+    if (p->shape[i] != 1 && p->stride[i] != expected)
+      return false;
+    expected *= p->shape[i];
+  }
+  return true;
+}
+
+/* Copies row-major: an odometer over all sides but the last. */
+static void gather(uint8_t *out, const uint8_t *data, const wk_py_tensor *p, size_t bytes) {
+  size_t element = wk_dtype_size(p->dtype);
+  int64_t at[WK_MAX_DIMS] = {0}, inner = p->shape[p->ndim - 1];
+  size_t step = (size_t)p->stride[p->ndim - 1] * element;
+  for (const uint8_t *end = out + bytes; out < end;) {
+    const uint8_t *in = data;
+    for (int i = 0; i < p->ndim - 1; i++)
+      in += (size_t)(at[i] * p->stride[i]) * element;
+    for (int64_t i = 0; i < inner; i++, out += element)
+      memcpy(out, in + (size_t)i * step, element);
+    for (int i = p->ndim - 1; i-- > 0 && ++at[i] == p->shape[i];)
+      at[i] = 0;
+  }
+}
+
+static wk_status add_tensor(wk_torch *t, const char *name, const wk_py_tensor *p, wk_error *err) {
+  wk_tensor tensor = {.name = name, .dtype = p->dtype, .ndim = p->ndim};
+  const uint8_t *data = NULL;
+  memcpy(tensor.shape, p->shape, sizeof tensor.shape);
+  WK_RETURN_IF_ERROR(locate(&data, &tensor.bytes, name, p, err));
+  tensor.data = data;
+  if (tensor.bytes && !is_contiguous(p)) {
+    uint8_t *copy = NULL;
+    WK_RETURN_IF_ERROR(wk_torch_copy_alloc(&copy, t, tensor.bytes, err));
+    gather(copy, data, p, tensor.bytes);
+    tensor.data = copy;
+  }
+  return wk_tensors_add_view(t->out, &tensor, err);
+}
+
+/* ---- the state dict ----------------------------------------------------------------------------- */
+
+static const wk_py *entry_key(const wk_py *dict, size_t i) { return dict->as.list.item[2 * i]; }
+
+/* The value of entry `i`, if it is a named tensor. */
+static const wk_py *entry_tensor(const wk_py *dict, size_t i) {
+  const wk_py *key = dict->as.list.item[2 * i], *value = dict->as.list.item[2 * i + 1];
+  return key->kind == WK_PY_STR && value->kind == WK_PY_TENSOR ? value : NULL;
+}
+
+static bool has_tensors(const wk_py *dict) {
+  for (size_t i = 0; i < dict->as.list.size / 2; i++)
+    if (entry_tensor(dict, i))
+      return true;
+  return false;
+}
+
+/* Checkpoints of training scripts keep the state dict under a name of their own, at most two levels down. */
+static const wk_py *find_state_dict(const wk_py *root) {
+  static const char *const names[] = {"state_dict", "model_state_dict", "model", "net"};
+  for (int level = 0; level < 3 && root && root->kind == WK_PY_DICT; level++) {
+    const wk_py *inner = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !inner; i++) {
+      inner = wk_py_get(root, names[i]);
+      inner = inner && inner->kind == WK_PY_DICT ? inner : NULL;
+    }
+    if (!inner)
+      return root;
+    root = inner;
+  }
+  return root;
+}
+
+/* What the file holds instead of a state dict, for the message. */
+static wk_status no_tensors(const wk_py *root, wk_error *err) {
+  if (!root || root->kind == WK_PY_TENSOR)
+    return WK_FAIL(err, WK_ERR_FORMAT, "holds a single tensor without a name, not the state dict of a network");
+  if (root->kind != WK_PY_DICT)
+    return WK_FAIL(err, WK_ERR_FORMAT, "holds no state dict: a dict of named tensors was expected");
+  char keys[200] = "";
+  for (size_t i = 0, at = 0; i < root->as.list.size / 2 && at < sizeof keys; i++)
+    if (entry_key(root, i)->kind == WK_PY_STR)
+      at += (size_t)snprintf(keys + at, sizeof keys - at, "%s%.40s", at ? ", " : "", entry_key(root, i)->as.text.data);
+  return WK_FAIL(err, WK_ERR_FORMAT, "holds no tensors; its entries are: %s", *keys ? keys : "none");
+}
+
+static wk_status collect(wk_torch *t, wk_error *err) {
+  static const char prefix[] = "module."; /* put there by DataParallel */
+  const wk_py *dict = find_state_dict(t->root);
+  if (!dict || dict->kind != WK_PY_DICT || !has_tensors(dict))
+    return no_tensors(t->root, err);
+  bool wrapped = true;
+  for (size_t i = 0; i < dict->as.list.size / 2; i++)
+    if (entry_tensor(dict, i))
+      wrapped &= strncmp(entry_key(dict, i)->as.text.data, prefix, sizeof prefix - 1) == 0;
+  for (size_t i = 0; i < dict->as.list.size / 2; i++) {
+    const wk_py *key = entry_key(dict, i), *value = entry_tensor(dict, i);
+    if (!value)
+      continue;
+    if (strlen(key->as.text.data) != key->as.text.size)
+      return WK_FAIL(err, WK_ERR_FORMAT, "a tensor's name holds a zero byte");
+    const char *name = key->as.text.data + (wrapped ? sizeof prefix - 1 : 0);
+    if (wk_tensors_find(t->out, name))
+      return WK_FAIL(err, WK_ERR_FORMAT, "there are two tensors named %.200s", name);
+    WK_RETURN_IF_ERROR(add_tensor(t, name, value->as.tensor, err));
+  }
+  return WK_OK;
+}
+
+wk_status wk_torch_parse(wk_tensors **out, const void *bytes, size_t size, wk_error *err) {
+  enum { ARENA_LIMIT = 256 << 20, SLACK = 64 << 20 };
+  wk_torch t = {.bytes = bytes, .size = size, .arena = {.limit = ARENA_LIMIT}};
+  wk_status st;
+
+  /* Packed or strided weights grow a little; a file that grows fourfold and more was made to. */
+  t.budget = size < (SIZE_MAX - SLACK) / 4 ? 4 * size + SLACK : SIZE_MAX;
+  WK_TRY(wk_tensors_create(&t.out, err));
+  if (wk_torch_is_legacy(bytes, size))
+    WK_TRY(wk_torch_read_legacy(&t, err));
+  else
+    WK_TRY(wk_torch_read_zip(&t, err));
+  WK_TRY(collect(&t, err));
+  *out = t.out;
+  t.out = NULL;
+done:
+  wk_tensors_free(t.out);
+  wk_free(t.storage);
+  wk_arena_free(&t.arena);
+  return st;
+}

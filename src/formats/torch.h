@@ -1,0 +1,39 @@
+/* torch.h - what the readers of PyTorch's two file layouts share: both find the pickle and the storages, and
+ * torch.c makes named tensors of them. */
+#ifndef WK_FORMATS_TORCH_H
+#define WK_FORMATS_TORCH_H
+
+#include "formats/formats.h"
+#include "formats/unpickle.h"
+
+typedef struct wk_torch {
+  const uint8_t *bytes; /* the whole file */
+  size_t size;
+  wk_tensors *out; /* keeps what had to be unpacked */
+  wk_arena arena;  /* of the pickled values */
+  wk_py *root;     /* what was saved */
+  wk_py_storage *
+      *storage; /* sorted by key; equal keys (one storage that several tensors share) agree in type and count */
+  size_t storages;
+  size_t budget; /* bytes that may still be copied out of the file: unpacked, or gathered from strides */
+} wk_torch;
+
+/* Sorts the storages that a pickle named into t->storage. */
+wk_status wk_torch_index_storages(wk_torch *t, wk_py_storage *list, wk_error *err);
+/* The first storage of that key, and in *n how many have it; NULL: none. */
+wk_py_storage **wk_torch_find_storage(size_t *n, const wk_torch *t, const char *key);
+/* How many from `first` on have its key. */
+size_t wk_torch_same_key(const wk_torch *t, size_t first);
+/* Says where the `n` storages from `first` on lie; checks that there are as many bytes as they say. */
+wk_status wk_torch_place_storage(wk_py_storage **first, size_t n, const uint8_t *data, size_t bytes, wk_error *err);
+/* Bytes an element of a storage. */
+size_t wk_torch_element(const wk_py_storage *s);
+/* Memory for something copied out of the file: counted against the budget, owned by t->out. */
+wk_status wk_torch_copy_alloc(uint8_t **out, wk_torch *t, size_t bytes, wk_error *err);
+
+/* The two layouts: each fills root, and places every storage. */
+wk_status wk_torch_read_zip(wk_torch *t, wk_error *err);
+wk_status wk_torch_read_legacy(wk_torch *t, wk_error *err);
+bool wk_torch_is_legacy(const uint8_t *bytes, size_t size);
+
+#endif
