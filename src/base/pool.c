@@ -1,5 +1,6 @@
 /* pool.c - work on several threads, and the three callbacks of a context (progress, warning, cancel). Threads live as
  * long as one wk_parallel call: starting one costs microseconds, the jobs here take milliseconds. */
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,11 +17,25 @@
 
 void wk_context_init(wk_context *ctx) { *ctx = (wk_context){.seed = 42}; }
 
+/* What a container may use of the machine's processors; INT_MAX where nothing limits it. */
+static int quota_threads(void) {
+  long long quota, period;
+  FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+  int fields = f ? fscanf(f, "%lld %lld", &quota, &period) : 0; /* "max 100000" has no first number */
+  if (f)
+    fclose(f);
+  if (fields != 2 || quota <= 0 || period <= 0 || quota / period >= MAX_THREADS)
+    return INT_MAX;
+  return (int)((quota + period - 1) / period);
+}
+
 int wk_context_threads(const wk_context *ctx) {
   if (ctx && ctx->threads > 0)
     return ctx->threads < MAX_THREADS ? ctx->threads : MAX_THREADS;
   cpu_set_t set;
   long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+  int quota = quota_threads();
+  n = n < quota ? n : quota;
   return n < 1 ? 1 : n < MAX_THREADS ? (int)n : MAX_THREADS;
 }
 

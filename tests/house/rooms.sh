@@ -14,37 +14,53 @@ rank() {
   echo "$i"
 }
 
+# The room of include/whisker/NAME.h: that of its name, or else the one with a NAME.c.
+public_room() {
+  case " $order " in
+    *" $1 "*) echo "$1" ;;
+    *) for source in src/*/"$1".c; do echo "$source" | cut -d / -f 2; done ;;
+  esac
+}
+
 complain() {
   echo "$1"
   bad=1
 }
 
-# check FILE ROOM: every include of FILE, of which the last part before a slash (or before .h, for whisker/x.h) is a room.
-check() {
-  own=$(rank "$2")
-  # shellcheck disable=SC2013 # includes are words
-  for include in $(sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/p' "$1"); do
-    case $include in
-      whisker/whisker.h) used=whisker public=1 ;;
-      whisker/*.h) used=${include#whisker/} used=${used%.h} public=1 ;;
-      */*) used=${include%%/*} public=0 ;;
-      *) complain "$1: #include \"$include\": name it with its room, as in \"$2/$include\"" && continue ;;
-    esac
-    case "$2 $public $used" in
-      "cli 0 cli" | "studio 0 studio") ;;
-      "cli 0 "* | "studio 0 "*) complain "$1: #include \"$include\": $2 stands on the public headers alone" ;;
-      "cli 1 whisker" | "studio 1 whisker") ;;
-      *" whisker") complain "$1: #include \"$include\": a room names what it uses, so that the order shows" ;;
-      "image "*" nn" | "nn "*" image") complain "$1: #include \"$include\": pictures and networks do not know each other" ;;
-      *) [ "$(rank "$used")" -le "$own" ] || complain "$1: #include \"$include\": $used is a room below $2" ;;
-    esac
-  done
+# judge FILE ROOM INCLUDE: complains where a file of a room may not include that.
+judge() {
+  case "$2 $3" in
+    "cli whisker/"* | "studio whisker/"*) return ;;
+    "cli "*/* | "studio "*/*) complain "$1: #include \"$3\": $2 stands on the public headers alone" && return ;;
+    "cli "* | "studio "*) return ;; # their own: they do not see src/
+    *" whisker/whisker.h") complain "$1: #include \"$3\": name the rooms that are used, so that the order shows" && return ;;
+    *" whisker/"*) used=${3#whisker/} used=$(public_room "${used%.h}") ;;
+    *" "*/*) used=${3%%/*} ;;
+    *) complain "$1: #include \"$3\": name it with its room, as in \"$2/$3\"" && return ;;
+  esac
+  case "$2 $used" in
+    "image nn" | "nn image") complain "$1: #include \"$3\": pictures and networks do not know each other" ;;
+    *) [ "$(rank "$used")" -le "$(rank "$2")" ] || complain "$1: #include \"$3\": $used is a room below $2" ;;
+  esac
 }
 
+check() {
+  sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/p' "$1" >"$list"
+  while read -r include; do
+    judge "$1" "$2" "$include"
+  done <"$list"
+}
+
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
 for room in $order; do
-  for file in src/"$room"/*.[ch] src/"$room"/*/*.[ch] include/whisker/"$room".h; do
+  for file in src/"$room"/*.[ch] src/"$room"/*/*.[ch]; do
     [ ! -f "$file" ] || check "$file" "$room"
   done
+done
+for file in include/whisker/*.h; do
+  name=${file##*/} name=${name%.h}
+  [ "$name" = whisker ] || check "$file" "$(public_room "$name")"
 done
 for folder in src/*/; do
   room=${folder#src/} room=${room%/}
