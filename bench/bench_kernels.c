@@ -1,7 +1,7 @@
 /* bench_kernels.c - whisker's own kernels beside oneDNN's, layer by layer, in GFLOP/s and as a share of the measured
  * peak of multiply-adds. Both run interleaved in one process, image-parallel: each thread works on its own images.
  *
- *   bench_kernels [gemm] [--threads N] [--isa c|avx2|avx512]
+ *   bench_kernels [gemm|winograd] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part of a layer's name]
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -168,10 +168,88 @@ static void bench_gemm(const bench *b, const char *only) {
   }
 }
 
+/* ---- 3x3 convolutions by Winograd ------------------------------------------------------------- */
+
+typedef struct conv_shape {
+  const char *what;
+  int size, in_c, out_c, batch;
+} conv_shape;
+
+static const conv_shape conv_shapes[] = {
+    {"vgg16 224 64-64", 224, 64, 64, 1},
+    {"vgg16 112 64-128", 112, 64, 128, 1},
+    {"vgg16 112 128-128", 112, 128, 128, 1},
+    {"vgg16 56 128-256", 56, 128, 256, 1},
+    {"vgg16 56 256-256", 56, 256, 256, 1},
+    {"vgg16 28 256-512", 28, 256, 512, 4},
+    {"vgg16 28 512-512", 28, 512, 512, 4},
+    {"vgg16 14 512-512 batch 8", 14, 512, 512, 8},
+    {"vgg16 14 512-512 batch 1", 14, 512, 512, 1},
+    {"resnet 56 64-64", 56, 64, 64, 4},
+    {"resnet 28 128-128", 28, 128, 128, 4},
+    {"resnet 14 256-256 batch 8", 14, 256, 256, 8},
+    {"resnet 14 256-256 batch 1", 14, 256, 256, 1},
+    {"resnet 7 512-512 batch 8", 7, 512, 512, 8},
+    {"resnet 7 512-512 batch 1", 7, 512, 512, 1},
+};
+
+typedef struct winograd_job {
+  const bench *b;
+  wk_winograd w[8];
+  float *scratch[8];
+} winograd_job;
+
+static void winograd_own(void *user, int thread) {
+  const winograd_job *j = user;
+  const wk_winograd *w = &j->w[thread];
+  j->b->kn->winograd(w, 0, j->b->kn->winograd_shape(w).tiles, 0, w->out_c, j->scratch[thread]);
+}
+
+static void bench_winograd(const bench *b, const char *only, int m) {
+  printf("%-32s %9s %7s\n", "3x3 by Winograd", "own GF/s", "peak");
+  for (size_t i = 0; i < sizeof conv_shapes / sizeof *conv_shapes; i++) {
+    const conv_shape *s = &conv_shapes[i];
+    if (only && !strstr(s->what, only))
+      continue;
+    winograd_job j = {.b = b};
+    float *weights = buffer((size_t)s->in_c * (size_t)s->out_c * 9), *bias = buffer((size_t)s->out_c);
+    float *packed = buffer(b->kn->winograd_packed(m, s->in_c, s->out_c));
+    b->kn->winograd_pack(packed, weights, m, s->in_c, s->out_c, 9, 9 * s->in_c, false);
+    const size_t pixels = (size_t)s->batch * (size_t)s->size * (size_t)s->size;
+    for (int t = 0; t < b->threads; t++) {
+      j.w[t] = (wk_winograd){.m = m,
+                             .batch = s->batch,
+                             .in_h = s->size,
+                             .in_w = s->size,
+                             .in_c = s->in_c,
+                             .out_h = s->size,
+                             .out_w = s->size,
+                             .out_c = s->out_c,
+                             .pad_top = 1,
+                             .pad_left = 1,
+                             .in = buffer(pixels * (size_t)s->in_c),
+                             .weights = packed,
+                             .bias = bias,
+                             .out = buffer(pixels * (size_t)s->out_c),
+                             .act = WK_ACT_RELU};
+      j.scratch[t] = buffer(b->kn->winograd_shape(&j.w[t]).scratch);
+    }
+    double t[2];
+    compare(t, b->threads, winograd_own, NULL, &j);
+    const double flops = 18.0 * (double)pixels * s->in_c * s->out_c * b->threads;
+    printf("%-32s %9.1f %6.1f%%\n", s->what, flops / t[0] * 1e-9, 100 * flops / t[0] / b->peak);
+    fflush(stdout);
+    for (int k = 0; k < b->threads; k++)
+      wk_free(j.scratch[k]), wk_free((float *)j.w[k].in), wk_free(j.w[k].out);
+    wk_free(packed), wk_free(weights), wk_free(bias);
+  }
+}
+
 int main(int argc, char **argv) {
   bench b = {.threads = 1};
   wk_isa isa = wk_cpu_isa();
-  const char *only = NULL;
+  const char *only = NULL, *part = NULL;
+  int m = 4;
   for (int i = 1; i < argc; i++) {
     if (!strcmp(argv[i], "--threads") && i + 1 < argc)
       b.threads = atoi(argv[++i]);
@@ -180,7 +258,11 @@ int main(int argc, char **argv) {
       for (int s = WK_ISA_C; s <= WK_ISA_AVX512; s++)
         if (!strcmp(argv[i], wk_isa_name((wk_isa)s)))
           isa = (wk_isa)s;
-    } else
+    } else if (!strcmp(argv[i], "--m") && i + 1 < argc)
+      m = atoi(argv[++i]);
+    else if (!strcmp(argv[i], "gemm") || !strcmp(argv[i], "winograd"))
+      part = argv[i];
+    else
       only = argv[i];
   }
   b.kn = wk_kernels_for(isa);
@@ -190,6 +272,9 @@ int main(int argc, char **argv) {
     return 2;
   b.peak = measure_peak(b.kn, b.threads);
   printf("%s, %d thread(s): measured peak %.1f GFLOP/s\n", wk_isa_name(isa), b.threads, b.peak * 1e-9);
-  bench_gemm(&b, only);
+  if (!part || !strcmp(part, "gemm"))
+    bench_gemm(&b, only);
+  if (!part || !strcmp(part, "winograd"))
+    bench_winograd(&b, only, m);
   return 0;
 }

@@ -122,16 +122,13 @@ static const kernel_fn half[MR] = {half_1, half_2, half_3, half_4, half_5, half_
 static const kernel_fn wide[MR_WIDE] = {wide_1};
 #endif
 
-/* Width of the panel that begins at column `col` of n. */
-static int panel_width(int n, int col) { return n - col > WK_VL ? NR : WK_VL; }
-
 size_t WK_ISA_FN(wk_gemm_packed)(int k, int n) {
-  return (size_t)k * (size_t)(n / NR * NR + (n % NR ? panel_width(n, n / NR * NR) : 0));
+  return (size_t)k * (size_t)(n / NR * NR + (n % NR ? wk_gemm_panel_width(WK_VL, n, n / NR * NR) : 0));
 }
 
 void WK_ISA_FN(wk_gemm_pack)(float *packed, const float *b, int k, int n, ptrdiff_t stride_k, ptrdiff_t stride_n) {
   for (int col = 0; col < n; col += NR) {
-    const int width = panel_width(n, col), have = n - col < width ? n - col : width;
+    const int width = wk_gemm_panel_width(WK_VL, n, col), have = n - col < width ? n - col : width;
     for (int i = 0; i < k; i++, packed += width) {
       const float *row = b + i * stride_k + col * stride_n;
       for (int j = 0; j < have; j++)
@@ -155,7 +152,7 @@ static void strip_run(const wk_gemm *g, tile t, int row, int rows, int col0, int
     t.lda = STRIP_LD;
   }
   for (int col = col0; col < col1;) {
-    int width = panel_width(g->n, col);
+    int width = wk_gemm_panel_width(WK_VL, g->n, col);
     kernel_fn run = width == NR ? full[rows - 1] : half[rows - 1];
     if (rows <= MR_WIDE && col1 - col >= WIDE * NR) {
       run = wide[rows - 1];

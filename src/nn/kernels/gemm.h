@@ -11,4 +11,7 @@ WK_ISA_DECLARE(void, wk_gemm_pack,
 WK_ISA_DECLARE(void, wk_gemm, (const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch));
 WK_ISA_DECLARE(wk_gemm_sizes, wk_gemm_shape, (void));
 
+/* Width of the panel of packed B that begins at column `col` of n; it begins at float col * k. */
+static inline int wk_gemm_panel_width(int lanes, int n, int col) { return n - col > lanes ? 2 * lanes : lanes; }
+
 #endif

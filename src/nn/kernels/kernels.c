@@ -3,11 +3,13 @@
 
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/peak.h"
+#include "nn/kernels/winograd.h"
 
 #define KERNELS(set, number)                                                                                           \
   {                                                                                                                    \
     .isa = number, .peak = wk_peak_##set, .gemm_packed = wk_gemm_packed_##set, .gemm_pack = wk_gemm_pack_##set,        \
-    .gemm_shape = wk_gemm_shape_##set, .gemm = wk_gemm_##set,                                                          \
+    .gemm_shape = wk_gemm_shape_##set, .gemm = wk_gemm_##set, .winograd_packed = wk_winograd_packed_##set,             \
+    .winograd_pack = wk_winograd_pack_##set, .winograd_shape = wk_winograd_shape_##set, .winograd = wk_winograd_##set, \
   }
 
 const wk_kernels *wk_kernels_for(wk_isa isa) {

@@ -35,6 +35,30 @@ typedef struct wk_gemm_sizes {
   size_t scratch; /* floats of working memory for a call */
 } wk_gemm_sizes;
 
+/* ---- 3x3 convolution of stride 1 -------------------------------------------------------------- */
+
+/* By Winograd's F(m x m, 3 x 3). m 4 errs by some 1e-6 of the largest output, m 2 hardly more than direct sums, m 6 by
+ * some 1e-5. in [batch][in_h][in_w][in_c], out [batch][out_h][out_w][out_c]. */
+typedef struct wk_winograd {
+  int m; /* 2, 4 or 6 */
+  int batch, in_h, in_w, in_c, out_h, out_w, out_c;
+  int pad_top, pad_left; /* rows and columns of zeros before the input; what is behind it follows from out_h, out_w */
+  const float *in, *weights; /* weights packed by winograd_pack for this m */
+  const float *bias;         /* [out_c], or NULL */
+  const float *add;          /* like out: added before the activation; or NULL; may be out itself */
+  float *out;
+  wk_act act;
+} wk_winograd;
+
+typedef struct wk_winograd_sizes {
+  int tiles;      /* in all, of m x m outputs, over all images */
+  int block;      /* tiles that are worked on together: ranges of tiles are best a multiple of it */
+  int chunk;      /* output channels likewise */
+  size_t scratch; /* floats of working memory for a call */
+} wk_winograd_sizes;
+
+/* ---- all of them ------------------------------------------------------------------------------ */
+
 typedef struct wk_kernels {
   wk_isa isa;
 
@@ -49,6 +73,17 @@ typedef struct wk_kernels {
   void (*gemm_pack)(float *packed, const float *b, int k, int n, ptrdiff_t stride_k, ptrdiff_t stride_n);
   /* Rows row0..row1-1, columns col0..col1-1 of C; col0 a multiple of the panel, and col1 too or n. */
   void (*gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch);
+
+  size_t (*winograd_packed)(int m, int in_c, int out_c); /* floats */
+  /* The 3x3 weights from input channel i to output channel o begin at w[i * stride_in + o * stride_out]: 9 and 9 * in_c
+   * for PyTorch's [out_c][in_c][3][3]. `flip` turns them by 180 degrees: with the strides exchanged, and padding 2 -
+   * pad, the convolution then makes the gradient of its input from that of its output. */
+  void (*winograd_pack)(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in,
+                        ptrdiff_t stride_out, bool flip);
+  /* Depends on the shapes alone. */
+  wk_winograd_sizes (*winograd_shape)(const wk_winograd *w);
+  /* Tiles tile0..tile1-1, output channels col0..col1-1; col0 a multiple of the gemm's panel, and col1 too or out_c. */
+  void (*winograd)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, float *scratch);
 } wk_kernels;
 
 /* The kernels of an instruction set; NULL where this build or processor has not got it. */

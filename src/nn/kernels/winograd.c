@@ -1,0 +1,309 @@
+/* winograd.c - 3x3 convolutions of stride 1 by Winograd's minimal filtering (Lavin and Gray, "Fast algorithms for
+ * convolutional neural networks", CVPR 2016): F(m x m, 3 x 3) makes m x m outputs from (m + 2)^2 products instead of
+ * 9 m^2.
+ *
+ * A block of tiles, which may span images, is transformed to one matrix [tiles][channels] per frequency; each is
+ * multiplied by its transformed weights, a chunk of output channels at a time so that all of it stays in L2, and
+ * transformed back. A tile's numbers never meet those of another, so the blocks and batches change nothing.
+ */
+#include "nn/kernels/winograd.h"
+
+#include "nn/kernels/gemm.h"
+#include "nn/kernels/vec.h"
+
+#define MAX_SIDE 8
+#define BUDGET (192 << 10) /* floats of a block's frequencies, before and after the product */
+
+/* ---- the one-dimensional transforms; `m` is a constant wherever they are inlined ----------------- */
+
+/* The points of m 4 are 0, A, -A, B, -B and infinity. 5/8 and 11/8 halve the error of the usual 1 and 2, are as cheap,
+ * and all their powers here are exact. */
+#define A 0.625f
+#define B 1.375f
+#define A2 (A * A)
+#define B2 (B * B)
+
+/* B^T d: m + 2 inputs to as many frequencies. */
+WK_INLINE void input_1d(int m, vec *t, const vec *d) {
+  if (m == 2) {
+    t[0] = d[0] - d[2];
+    t[1] = d[1] + d[2];
+    t[2] = d[2] - d[1];
+    t[3] = d[3] - d[1];
+  } else if (m == 4) {
+    const vec even = d[4] - B2 * d[2], odd = d[3] - B2 * d[1], even2 = d[4] - A2 * d[2], odd2 = d[3] - A2 * d[1];
+    t[0] = A2 * B2 * d[0] + (d[4] - (A2 + B2) * d[2]);
+    t[1] = even + A * odd;
+    t[2] = even - A * odd;
+    t[3] = even2 + B * odd2;
+    t[4] = even2 - B * odd2;
+    t[5] = A2 * B2 * d[1] + (d[5] - (A2 + B2) * d[3]);
+  } else {
+    const vec even = (d[2] + d[6]) - 4.25f * d[4], odd = (d[1] + d[5]) - 4.25f * d[3];
+    const vec even2 = d[6] + 0.25f * d[2] - 1.25f * d[4], odd2 = 0.5f * d[1] - 2.5f * d[3] + 2 * d[5];
+    const vec even3 = d[6] + 4 * d[2] - 5 * d[4], odd3 = 2 * d[1] - 2.5f * d[3] + 0.5f * d[5];
+    t[0] = d[0] - d[6] + 5.25f * (d[4] - d[2]);
+    t[1] = even + odd;
+    t[2] = even - odd;
+    t[3] = even2 + odd2;
+    t[4] = even2 - odd2;
+    t[5] = even3 + odd3;
+    t[6] = even3 - odd3;
+    t[7] = d[7] - d[1] + 5.25f * (d[3] - d[5]);
+  }
+}
+
+/* A^T f: m + 2 frequencies to m outputs. */
+WK_INLINE void output_1d(int m, vec *y, const vec *f) {
+  if (m == 2) {
+    y[0] = f[0] + f[1] + f[2];
+    y[1] = f[1] - f[2] + f[3];
+  } else if (m == 4) {
+    const vec s1 = f[1] + f[2], d1 = f[1] - f[2], s2 = f[3] + f[4], d2 = f[3] - f[4];
+    y[0] = f[0] + s1 + s2;
+    y[1] = A * d1 + B * d2;
+    y[2] = A2 * s1 + B2 * s2;
+    y[3] = A * A2 * d1 + (B * B2 * d2 + f[5]);
+  } else {
+    const vec s1 = f[1] + f[2], d1 = f[1] - f[2], s2 = f[3] + f[4], d2 = f[3] - f[4], s3 = f[5] + f[6],
+              d3 = f[5] - f[6];
+    y[0] = f[0] + s1 + s2 + s3;
+    y[1] = d1 + 2 * d2 + 0.5f * d3;
+    y[2] = s1 + 4 * s2 + 0.25f * s3;
+    y[3] = d1 + 8 * d2 + 0.125f * d3;
+    y[4] = s1 + 16 * s2 + 0.0625f * s3;
+    y[5] = d1 + 32 * d2 + 0.03125f * d3 + f[7];
+  }
+}
+
+/* G, one row a frequency. */
+static const double weight_2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
+/* Row p is (1, p, p^2) over the product of p's distances to the other points. */
+#define NA (2. * A2 * (A2 - B2))
+#define NB (2. * B2 * (B2 - A2))
+static const double weight_4[6][3] = {{1 / (double)(A2 * B2), 0, 0}, {1 / NA, A / NA, A2 / NA},
+                                      {1 / NA, -A / NA, A2 / NA},    {1 / NB, B / NB, B2 / NB},
+                                      {1 / NB, -B / NB, B2 / NB},    {0, 0, 1}};
+static const double weight_6[8][3] = {{1, 0, 0},
+                                      {-2. / 9, -2. / 9, -2. / 9},
+                                      {-2. / 9, 2. / 9, -2. / 9},
+                                      {1. / 90, 1. / 45, 2. / 45},
+                                      {1. / 90, -1. / 45, 2. / 45},
+                                      {32. / 45, 16. / 45, 8. / 45},
+                                      {32. / 45, -16. / 45, 8. / 45},
+                                      {0, 0, 1}};
+
+/* ---- weights ---------------------------------------------------------------------------------- */
+
+size_t WK_ISA_FN(wk_winograd_packed)(int m, int in_c, int out_c) {
+  return (size_t)((m + 2) * (m + 2)) * WK_ISA_FN(wk_gemm_packed)(in_c, out_c);
+}
+
+void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in,
+                                 ptrdiff_t stride_out, bool flip) {
+  const int side = m + 2;
+  const double(*g)[3] = m == 2 ? weight_2 : m == 4 ? weight_4 : weight_6;
+  const size_t plane = WK_ISA_FN(wk_gemm_packed)(in_c, out_c);
+  for (int col = 0; col < out_c;) {
+    const int width = wk_gemm_panel_width(WK_VL, out_c, col);
+    for (int i = 0; i < in_c; i++)
+      for (int j = 0; j < width; j++) {
+        float *to = packed + (size_t)col * (size_t)in_c + (size_t)i * (size_t)width + j;
+        double half[MAX_SIDE][3];
+        const float *k = col + j < out_c ? w + i * stride_in + (col + j) * stride_out : NULL;
+        for (int u = 0; u < side; u++)
+          for (int x = 0; x < 3; x++) {
+            half[u][x] = 0;
+            for (int y = 0; k && y < 3; y++)
+              half[u][x] += g[u][y] * k[flip ? 8 - (3 * y + x) : 3 * y + x];
+          }
+        for (int u = 0; u < side; u++)
+          for (int v = 0; v < side; v++)
+            to[(size_t)(u * side + v) * plane] =
+                (float)(half[u][0] * g[v][0] + half[u][1] * g[v][1] + half[u][2] * g[v][2]);
+      }
+    col += width;
+  }
+}
+
+/* ---- a block of tiles ------------------------------------------------------------------------- */
+
+typedef struct place { /* of a tile */
+  int image, y, x;     /* of its first output */
+} place;
+
+static place place_of(const wk_winograd *w, int tile) {
+  const int across = (w->out_w + w->m - 1) / w->m, down = (w->out_h + w->m - 1) / w->m;
+  return (place){tile / (across * down), tile / across % down * w->m, tile % across * w->m};
+}
+
+/* Channels ch.. of one tile to one vector a frequency, plane floats apart. */
+WK_INLINE void input_tile(const wk_winograd *w, int m, place p, int ch, float *to, size_t plane) {
+  const int side = m + 2, have = w->in_c - ch;
+  vec half[MAX_SIDE * MAX_SIDE];
+  const int y0 = p.y - w->pad_top, x0 = p.x - w->pad_left;
+  const float *from = w->in + (ptrdiff_t)p.image * w->in_h * w->in_w * w->in_c + ch;
+  if (have >= WK_VL && y0 >= 0 && x0 >= 0 && y0 + side <= w->in_h && x0 + side <= w->in_w) {
+    from += ((ptrdiff_t)y0 * w->in_w + x0) * w->in_c;
+    WK_UNROLL
+    for (int x = 0; x < side; x++) {
+      vec d[MAX_SIDE], t[MAX_SIDE];
+      WK_UNROLL
+      for (int y = 0; y < side; y++)
+        d[y] = vec_load(from + ((ptrdiff_t)y * w->in_w + x) * w->in_c);
+      input_1d(m, t, d);
+      WK_UNROLL
+      for (int y = 0; y < side; y++)
+        half[y * side + x] = t[y];
+    }
+  } else {
+    for (int x = 0; x < side; x++) {
+      vec d[MAX_SIDE], t[MAX_SIDE];
+      WK_UNROLL
+      for (int y = 0; y < side; y++) {
+        const int iy = y0 + y, ix = x0 + x;
+        const float *pixel = from + ((ptrdiff_t)iy * w->in_w + ix) * w->in_c;
+        d[y] = iy < 0 || ix < 0 || iy >= w->in_h || ix >= w->in_w ? vec_zero()
+               : have >= WK_VL                                    ? vec_load(pixel)
+                                                                  : vec_load_part(pixel, have);
+      }
+      input_1d(m, t, d);
+      WK_UNROLL
+      for (int y = 0; y < side; y++)
+        half[y * side + x] = t[y];
+    }
+  }
+  WK_UNROLL
+  for (int y = 0; y < side; y++) {
+    vec t[MAX_SIDE];
+    input_1d(m, t, half + y * side);
+    WK_UNROLL
+    for (int x = 0; x < side; x++)
+      vec_store(to + (size_t)(y * side + x) * plane, t[x]);
+  }
+}
+
+/* The reverse for output channels ch..; `from` holds their frequencies. */
+WK_INLINE void output_tile(const wk_winograd *w, int m, place p, int ch, const float *from, size_t plane) {
+  const int side = m + 2, have = w->out_c - ch;
+  vec half[MAX_SIDE * MAX_SIDE];
+  WK_UNROLL
+  for (int x = 0; x < side; x++) {
+    vec f[MAX_SIDE], t[MAX_SIDE];
+    WK_UNROLL
+    for (int y = 0; y < side; y++)
+      f[y] = vec_load(from + (size_t)(y * side + x) * plane);
+    output_1d(m, t, f);
+    WK_UNROLL
+    for (int y = 0; y < m; y++)
+      half[y * side + x] = t[y];
+  }
+  const vec bias = !w->bias ? vec_zero() : have >= WK_VL ? vec_load(w->bias + ch) : vec_load_part(w->bias + ch, have);
+  const vec low = vec_set(w->act == WK_ACT_NONE ? -__builtin_inff() : 0);
+  const vec high = vec_set(w->act == WK_ACT_RELU6 ? 6 : __builtin_inff());
+  const ptrdiff_t at = (((ptrdiff_t)p.image * w->out_h + p.y) * w->out_w + p.x) * w->out_c + ch;
+  const bool whole = have >= WK_VL && p.y + m <= w->out_h && p.x + m <= w->out_w;
+  WK_UNROLL
+  for (int y = 0; y < m; y++) {
+    vec t[MAX_SIDE];
+    output_1d(m, t, half + y * side);
+    if (whole) {
+      WK_UNROLL
+      for (int x = 0; x < m; x++) {
+        const ptrdiff_t pixel = at + ((ptrdiff_t)y * w->out_w + x) * w->out_c;
+        vec v = t[x] + bias;
+        if (w->add)
+          v = v + vec_load(w->add + pixel);
+        vec_store(w->out + pixel, vec_min(high, vec_max(low, v)));
+      }
+    } else if (p.y + y < w->out_h) {
+      const int part = have < WK_VL ? have : WK_VL;
+      WK_UNROLL
+      for (int x = 0; x < m; x++) {
+        if (p.x + x >= w->out_w)
+          break;
+        const ptrdiff_t pixel = at + ((ptrdiff_t)y * w->out_w + x) * w->out_c;
+        vec v = t[x] + bias;
+        if (w->add)
+          v = v + vec_load_part(w->add + pixel, part);
+        vec_store_part(w->out + pixel, vec_min(high, vec_max(low, v)), part);
+      }
+    }
+  }
+}
+
+typedef void (*input_fn)(const wk_winograd *w, int tile0, int tile1, float *to, ptrdiff_t ld, size_t plane);
+typedef void (*output_fn)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, const float *from,
+                          ptrdiff_t ld, size_t plane);
+
+#define TRANSFORMS(m)                                                                                                  \
+  static void input_##m(const wk_winograd *w, int tile0, int tile1, float *to, ptrdiff_t ld, size_t plane) {           \
+    for (int t = tile0; t < tile1; t++, to += ld) {                                                                    \
+      const place p = place_of(w, t);                                                                                  \
+      for (int ch = 0; ch < w->in_c; ch += WK_VL)                                                                      \
+        input_tile(w, m, p, ch, to + ch, plane);                                                                       \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  static void output_##m(const wk_winograd *w, int tile0, int tile1, int col0, int col1, const float *from,            \
+                         ptrdiff_t ld, size_t plane) {                                                                 \
+    for (int t = tile0; t < tile1; t++, from += ld) {                                                                  \
+      const place p = place_of(w, t);                                                                                  \
+      for (int ch = col0; ch < col1; ch += WK_VL)                                                                      \
+        output_tile(w, m, p, ch, from + (ch - col0), plane);                                                           \
+    }                                                                                                                  \
+  }
+TRANSFORMS(2)
+TRANSFORMS(4)
+TRANSFORMS(6)
+
+/* ---- the whole -------------------------------------------------------------------------------- */
+
+/* Rows are whole vectors; a plane's length is odd in cache lines, so that the planes of a tile do not collide. */
+static int row_floats(int channels) { return (channels + WK_VL - 1) / WK_VL * WK_VL; }
+static size_t plane_floats(int tiles, int row) { return ((size_t)tiles * (size_t)row / 16 | 1) * 16; }
+
+wk_winograd_sizes WK_ISA_FN(wk_winograd_shape)(const wk_winograd *w) {
+  const wk_gemm_sizes gemm = WK_ISA_FN(wk_gemm_shape)();
+  const int side = w->m + 2, points = side * side;
+  const int across = (w->out_w + w->m - 1) / w->m, down = (w->out_h + w->m - 1) / w->m;
+  const int in_row = row_floats(w->in_c), panels = (w->out_c + gemm.panel - 1) / gemm.panel;
+  /* Wide layers go through their output channels in chunks, narrow ones at once. */
+  int chunk = panels * gemm.panel <= 128 ? panels * gemm.panel : 128;
+  int tiles = BUDGET / (points * (in_row + chunk)) / gemm.rows * gemm.rows;
+  if (tiles < 2 * gemm.rows)
+    tiles = (2 * gemm.rows + gemm.rows - 1) / gemm.rows * gemm.rows;
+  const size_t in_plane = plane_floats(tiles, in_row), out_plane = plane_floats(tiles, chunk);
+  return (wk_winograd_sizes){.tiles = across * down * w->batch,
+                             .block = tiles,
+                             .chunk = chunk,
+                             .scratch = (size_t)points * (in_plane + out_plane) + gemm.scratch};
+}
+
+void WK_ISA_FN(wk_winograd)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, float *scratch) {
+  const wk_winograd_sizes size = WK_ISA_FN(wk_winograd_shape)(w);
+  const int points = (w->m + 2) * (w->m + 2), in_row = row_floats(w->in_c);
+  const size_t in_plane = plane_floats(size.block, in_row), out_plane = plane_floats(size.block, size.chunk);
+  const size_t weight_plane = WK_ISA_FN(wk_gemm_packed)(w->in_c, w->out_c);
+  float *in = scratch, *out = in + (size_t)points * in_plane, *rest = out + (size_t)points * out_plane;
+  const input_fn input = w->m == 2 ? input_2 : w->m == 4 ? input_4 : input_6;
+  const output_fn output = w->m == 2 ? output_2 : w->m == 4 ? output_4 : output_6;
+  for (int t = tile0; t < tile1; t += size.block) {
+    const int end = tile1 - t < size.block ? tile1 : t + size.block;
+    input(w, t, end, in, in_row, in_plane);
+    for (int col = col0; col < col1; col += size.chunk) {
+      const int stop = col1 - col < size.chunk ? col1 : col + size.chunk;
+      for (int f = 0; f < points; f++) {
+        const wk_gemm g = {.m = end - t,
+                           .n = w->out_c - col,
+                           .k = w->in_c,
+                           .a = in + (size_t)f * in_plane,
+                           .lda = in_row,
+                           .b = w->weights + (size_t)f * weight_plane + (size_t)col * (size_t)w->in_c,
+                           .c = out + (size_t)f * out_plane,
+                           .ldc = size.chunk};
+        WK_ISA_FN(wk_gemm)(&g, 0, end - t, 0, stop - col, rest);
+      }
+      output(w, t, end, col, stop, out, size.chunk, out_plane);
+    }
+  }
+}
