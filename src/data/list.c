@@ -148,7 +148,7 @@ static char *resolve(const char *folder, const char *file, bool *there) {
   *there = beside && access(beside, F_OK) == 0;
   if (!beside || *there || file[0] == '/')
     return beside;
-  char *below = wk_asprintf("%s/images/%s", folder, file);
+  char *below = wk_asprintf("%simages/%s", folder, file);
   *there = below && access(below, F_OK) == 0;
   wk_free(*there ? beside : below);
   return *there ? below : beside;
@@ -182,7 +182,7 @@ wk_status wk_read_list(wk_builder *b, const char *path, wk_error *err) {
   uint8_t *bytes = NULL;
   size_t size = 0, missing = 0;
   const char *base = wk_path_base(path);
-  char *folder = base == path ? wk_strdup(".") : wk_strndup(path, (size_t)(base - path));
+  char *folder = wk_strndup(path, (size_t)(base - path)); /* with its '/', or "" */
   columns c = {-1, -1, -1};
   reader *r = wk_calloc(1, sizeof *r);
   WK_FAIL_IF(!folder || !r, err, WK_ERR_MEMORY, "%s: out of memory", path);

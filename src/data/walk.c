@@ -41,6 +41,7 @@ static bool looks_like_photo(int folder, const char *name) {
   return n > 0 && wk_image_sniff(head, (size_t)n) != WK_IMAGE_UNKNOWN;
 }
 
+/* Takes ownership of `path`, also on failure. */
 static wk_status push(char ***list, size_t *count, size_t *cap, char *path, wk_error *err) {
   if (path && *count == *cap) {
     size_t more = *cap ? *cap * 2 : 256;
@@ -114,7 +115,7 @@ static wk_status visit(wk_tree *tree, const char *root, const char *relative, in
     }
   }
   if (regular && (wk_photo_ending(name) || looks_like_photo(folder, name))) {
-    WK_TRY(push(&tree->photo, &tree->photos, &tree->photo_cap, path, err));
+    st = push(&tree->photo, &tree->photos, &tree->photo_cap, path, err);
     path = NULL;
   } else {
     note_ignored(tree, name);
