@@ -11,8 +11,7 @@
 #define WK_NN_KERNELS_H
 
 #include "base/base.h"
-
-typedef enum wk_act { WK_ACT_NONE = 0, WK_ACT_RELU, WK_ACT_RELU6 } wk_act;
+#include "nn/act.h"
 
 /* ---- matrix product --------------------------------------------------------------------------- */
 

@@ -1,0 +1,85 @@
+/* exec.c - one thread's run through a plan: its block of memory, its kernels' states, and the walk over the steps. */
+#include "nn/dnnl/conv.h"
+#include "nn/plan.h"
+
+struct wk_exec {
+  const wk_plan *plan;
+  char *arena;
+  void **state;     /* of each step's kernel */
+  const float **in; /* room for the inputs of one step */
+};
+
+wk_status wk_exec_create(wk_exec **out, const wk_plan *plan, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_exec *e = wk_calloc(1, sizeof *e);
+  WK_FAIL_IF(!e, err, WK_ERR_MEMORY, "out of memory for running a network");
+  e->plan = plan;
+  int inputs = 1;
+  for (int i = 0; i < plan->steps; i++)
+    inputs = plan->step[i].inputs > inputs ? plan->step[i].inputs : inputs;
+  e->arena = wk_alloc(plan->arena_bytes);
+  e->state = wk_calloc((size_t)plan->steps, sizeof *e->state);
+  e->in = wk_alloc_array((size_t)inputs, sizeof(float *));
+  WK_FAIL_IF(!e->arena || !e->state || !e->in, err, WK_ERR_MEMORY,
+             "out of memory for running a network: %zu MB are needed for a batch of %d; use a smaller one",
+             plan->arena_bytes >> 20, plan->batch);
+  for (int i = 0; i < plan->steps; i++) {
+    const wk_step *s = &plan->step[i];
+    if (s->kernel->open)
+      WK_TRY(s->kernel->open(&e->state[i], &s->layer, s->packed.data, err));
+  }
+  *out = e;
+  e = NULL;
+done:
+  wk_exec_free(e);
+  return st;
+}
+
+void wk_exec_free(wk_exec *e) {
+  if (!e)
+    return;
+  for (int i = 0; e->state && i < e->plan->steps; i++)
+    if (e->state[i])
+      e->plan->step[i].kernel->close(e->state[i]);
+  wk_free(e->arena);
+  wk_free(e->state);
+  wk_free(e->in);
+  wk_free(e);
+}
+
+static float *place(const wk_exec *e, int value) { return (float *)(void *)(e->arena + e->plan->value[value].offset); }
+
+static wk_status run_step(wk_exec *e, int index, const float *input, int count, wk_error *err) {
+  const wk_plan *plan = e->plan;
+  const wk_step *s = &plan->step[index];
+  for (int k = 0; k < s->inputs; k++)
+    e->in[k] = s->in[k] == 0 ? input : place(e, s->in[k]);
+  wk_call call = {.layer = &s->layer,
+                  .packed = s->packed.data,
+                  .state = e->state[index],
+                  .in = e->in,
+                  .inputs = s->inputs,
+                  .in_shape = s->in_shape,
+                  .residual = s->residual < 0    ? NULL
+                              : s->residual == 0 ? input
+                                                 : place(e, s->residual),
+                  .out = place(e, s->out),
+                  .scratch = e->arena + s->scratch,
+                  .count = count,
+                  .threads = plan->threads,
+                  .isa = plan->isa};
+  return s->kernel->run(&call, err);
+}
+
+wk_status wk_exec_run(wk_exec *e, const float *input, int count, wk_error *err) {
+  if (count < 1 || count > e->plan->batch)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be run: the plan is for 1 to %d", count, e->plan->batch);
+  int before = wk_dnnl_threads(e->plan->threads);
+  wk_status st = WK_OK;
+  for (int i = 0; i < e->plan->steps && st == WK_OK; i++)
+    st = run_step(e, i, input, count, err);
+  wk_dnnl_threads(before);
+  return st;
+}
+
+const float *wk_exec_output(const wk_exec *e, int output) { return place(e, e->plan->output[output]); }

@@ -1,0 +1,292 @@
+/* ops.c - the simple layers as kernels of the planner: they hand rows of pixels to rows.c and share them among the
+ * threads of a call. Anything faster goes before them in the table at the end. */
+#include <string.h>
+
+#include "nn/rows.h"
+
+static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
+
+/* Elementwise work is cut into pieces of this many values. */
+enum { PIECE = 1 << 14 };
+
+#define PARALLEL_FOR(threads) WK_PRAGMA(omp parallel for schedule(static) num_threads(threads) if ((threads) > 1))
+#define WK_PRAGMA(x) _Pragma(#x)
+
+/* ---- elementwise -------------------------------------------------------------------------------- */
+
+static bool fits_act(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op >= WK_OP_RELU && l->op <= WK_OP_SIGMOID;
+}
+
+static wk_status run_act(const wk_call *c, wk_error *err) {
+  static void (*const rows[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
+  (void)err;
+  size_t n = values(c->layer->out) * (size_t)c->count;
+  long pieces = (long)((n + PIECE - 1) / PIECE);
+  PARALLEL_FOR(c->threads)
+  for (long i = 0; i < pieces; i++) {
+    size_t from = (size_t)i * PIECE;
+    rows[c->isa](c->out + from, c->in[0] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
+  }
+  return WK_OK;
+}
+
+static bool fits_add(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_ADD;
+}
+
+static wk_status run_add(const wk_call *c, wk_error *err) {
+  static void (*const rows[])(float *, const float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_add);
+  (void)err;
+  size_t n = values(c->layer->out) * (size_t)c->count;
+  long pieces = (long)((n + PIECE - 1) / PIECE);
+  PARALLEL_FOR(c->threads)
+  for (long i = 0; i < pieces; i++) {
+    size_t from = (size_t)i * PIECE;
+    rows[c->isa](c->out + from, c->in[0] + from, c->in[1] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
+  }
+  return WK_OK;
+}
+
+static void (*const affine[])(float *, const float *, const float *, const float *, size_t, int,
+                              wk_act) = WK_ISA_TABLE(wk_rows_affine);
+
+static bool fits_affine(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_BATCH_NORM;
+}
+
+/* Scale, then shift, in one block. */
+static wk_status prepare_affine(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  size_t c = (size_t)l->in.channels, bytes = 2 * c * sizeof(float);
+  float *both = wk_alloc(bytes);
+  if (!both)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", l->name);
+  memcpy(both, p->weight, c * sizeof *both);
+  memcpy(both + c, p->bias, c * sizeof *both);
+  *out = (wk_packed){both, bytes, 0};
+  return WK_OK;
+}
+
+static wk_status run_affine(const wk_call *c, wk_error *err) {
+  (void)err;
+  const wk_layer *l = c->layer;
+  const float *scale = c->packed;
+  size_t row = (size_t)l->in.width * (size_t)l->in.channels;
+  long rows = (long)l->in.height * c->count;
+  PARALLEL_FOR(c->threads)
+  for (long i = 0; i < rows; i++)
+    affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i, scale, scale + l->in.channels,
+                   (size_t)l->in.width, l->in.channels, l->act);
+  return WK_OK;
+}
+
+static bool fits_scale(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_SCALE;
+}
+
+static wk_status run_scale(const wk_call *c, wk_error *err) {
+  (void)err;
+  const wk_layer *l = c->layer;
+  size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
+  long rows = (long)l->in.height * c->count;
+  PARALLEL_FOR(c->threads)
+  for (long i = 0; i < rows; i++)
+    affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i,
+                   c->in[1] + channels * (size_t)(i / l->in.height), NULL, (size_t)l->in.width, l->in.channels,
+                   WK_ACT_NONE);
+  return WK_OK;
+}
+
+/* ---- moving ------------------------------------------------------------------------------------- */
+
+static bool fits_concat(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_CONCAT;
+}
+
+static wk_status run_concat(const wk_call *c, wk_error *err) {
+  (void)err;
+  size_t to = (size_t)c->layer->out.channels, at = 0;
+  long pixels = (long)c->layer->out.height * c->layer->out.width * c->count;
+  for (int k = 0; k < c->inputs; k++) {
+    size_t from = (size_t)c->in_shape[k].channels;
+    for (long p = 0; p < pixels; p++)
+      memcpy(c->out + at + to * (size_t)p, c->in[k] + from * (size_t)p, from * sizeof *c->out);
+    at += from;
+  }
+  return WK_OK;
+}
+
+static bool fits_flatten(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_FLATTEN;
+}
+
+static wk_status run_flatten(const wk_call *c, wk_error *err) {
+  (void)err;
+  size_t channels = (size_t)c->layer->in.channels, pixels = values(c->layer->in) / channels;
+  PARALLEL_FOR(c->threads)
+  for (int i = 0; i < c->count; i++) {
+    const float *in = c->in[0] + pixels * channels * (size_t)i;
+    float *out = c->out + pixels * channels * (size_t)i;
+    for (size_t k = 0; k < channels; k++)
+      for (size_t p = 0; p < pixels; p++)
+        out[k * pixels + p] = in[p * channels + k];
+  }
+  return WK_OK;
+}
+
+/* The network's input wanted as an output: kept, because the caller's memory may be gone by then. */
+static bool fits_copy(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_INPUT;
+}
+
+static wk_status run_copy(const wk_call *c, wk_error *err) {
+  (void)err;
+  memcpy(c->out, c->in[0], values(c->layer->out) * (size_t)c->count * sizeof *c->out);
+  return WK_OK;
+}
+
+/* ---- pooling, softmax --------------------------------------------------------------------------- */
+
+typedef void (*pool_row)(float *, const float *, const wk_layer *, int);
+
+static wk_status run_pool(const wk_call *c, pool_row pool) {
+  const wk_layer *l = c->layer;
+  size_t in = values(l->in), row = (size_t)l->out.width * (size_t)l->out.channels;
+  long rows = (long)l->out.height * c->count;
+  PARALLEL_FOR(c->threads)
+  for (long i = 0; i < rows; i++)
+    pool(c->out + row * (size_t)i, c->in[0] + in * (size_t)(i / l->out.height), l, (int)(i % l->out.height));
+  return WK_OK;
+}
+
+static bool fits_max_pool(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_MAX_POOL;
+}
+
+static wk_status run_max_pool(const wk_call *c, wk_error *err) {
+  static const pool_row rows[] = WK_ISA_TABLE(wk_rows_max_pool);
+  (void)err;
+  return run_pool(c, rows[c->isa]);
+}
+
+static bool fits_avg_pool(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_AVG_POOL;
+}
+
+static wk_status run_avg_pool(const wk_call *c, wk_error *err) {
+  static const pool_row rows[] = WK_ISA_TABLE(wk_rows_avg_pool);
+  (void)err;
+  return run_pool(c, rows[c->isa]);
+}
+
+static bool fits_adaptive_pool(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_ADAPTIVE_AVG_POOL;
+}
+
+static wk_status run_adaptive_pool(const wk_call *c, wk_error *err) {
+  static const pool_row rows[] = WK_ISA_TABLE(wk_rows_adaptive_pool);
+  (void)err;
+  return run_pool(c, rows[c->isa]);
+}
+
+static bool fits_softmax(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_SOFTMAX;
+}
+
+static wk_status run_softmax(const wk_call *c, wk_error *err) {
+  static void (*const rows[])(float *, const float *, int) = WK_ISA_TABLE(wk_rows_softmax);
+  (void)err;
+  size_t channels = (size_t)c->layer->in.channels;
+  long pixels = (long)c->layer->in.height * c->layer->in.width * c->count;
+  PARALLEL_FOR(c->threads)
+  for (long p = 0; p < pixels; p++)
+    rows[c->isa](c->out + channels * (size_t)p, c->in[0] + channels * (size_t)p, (int)channels);
+  return WK_OK;
+}
+
+/* ---- linear ------------------------------------------------------------------------------------- */
+
+/* A 1 x 1 convolution of a single pixel is the same thing: the layers of squeeze-excite. */
+static bool fits_linear(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  const wk_window *w = &l->window;
+  if (l->op == WK_OP_LINEAR)
+    return true;
+  return l->op == WK_OP_CONV && !l->residual && l->groups == 1 && l->in.height == 1 && l->in.width == 1 &&
+         w->kernel_h == 1 && w->kernel_w == 1 && !(w->pad_top | w->pad_bottom | w->pad_left | w->pad_right);
+}
+
+/* The bias, rounded up to whole panels, then the panels. */
+static wk_status prepare_linear(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  size_t in = values(l->in), outputs = (size_t)l->out.channels, panels = (outputs + WK_PANEL - 1) / WK_PANEL;
+  size_t count;
+  float *packed = NULL;
+  if (!wk_mul_overflow(&count, panels * WK_PANEL, in + 1))
+    packed = wk_calloc(count, sizeof *packed);
+  if (!packed)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
+  if (p->bias)
+    memcpy(packed, p->bias, outputs * sizeof *packed);
+  float *to = packed + panels * WK_PANEL;
+  for (size_t o = 0; o < outputs; o++) {
+    const float *from = p->weight + o * in;
+    float *panel = to + o / WK_PANEL * in * WK_PANEL + o % WK_PANEL;
+    for (size_t i = 0; i < in; i++)
+      panel[i * WK_PANEL] = from[i];
+  }
+  *out = (wk_packed){packed, count * sizeof *packed, 0};
+  return WK_OK;
+}
+
+static wk_status run_linear(const wk_call *c, wk_error *err) {
+  static void (*const rows[])(float *, const float *, const float *, const float *, int, int, int, int, int, wk_act) =
+      WK_ISA_TABLE(wk_rows_linear);
+  (void)err;
+  const wk_layer *l = c->layer;
+  int in = (int)values(l->in), outputs = l->out.channels, panels = (outputs + WK_PANEL - 1) / WK_PANEL;
+  const float *bias = c->packed, *weight = bias + (size_t)panels * WK_PANEL;
+  PARALLEL_FOR(c->threads)
+  for (int k = 0; k < panels; k++)
+    rows[c->isa](c->out, c->in[0], weight, bias, in, outputs, k, k + 1, c->count, l->act);
+  return WK_OK;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------- */
+
+const wk_kernel wk_kernel_act = {"act", true, fits_act, NULL, NULL, NULL, NULL, run_act};
+const wk_kernel wk_kernel_add = {"add", true, fits_add, NULL, NULL, NULL, NULL, run_add};
+const wk_kernel wk_kernel_affine = {"affine", true, fits_affine, prepare_affine, wk_free, NULL, NULL, run_affine};
+const wk_kernel wk_kernel_scale = {"scale", true, fits_scale, NULL, NULL, NULL, NULL, run_scale};
+const wk_kernel wk_kernel_concat = {"concat", false, fits_concat, NULL, NULL, NULL, NULL, run_concat};
+const wk_kernel wk_kernel_flatten = {"flatten", false, fits_flatten, NULL, NULL, NULL, NULL, run_flatten};
+const wk_kernel wk_kernel_copy = {"copy", false, fits_copy, NULL, NULL, NULL, NULL, run_copy};
+const wk_kernel wk_kernel_max_pool = {"max_pool", false, fits_max_pool, NULL, NULL, NULL, NULL, run_max_pool};
+const wk_kernel wk_kernel_avg_pool = {"avg_pool", false, fits_avg_pool, NULL, NULL, NULL, NULL, run_avg_pool};
+const wk_kernel wk_kernel_adaptive_pool = {"adaptive_avg_pool", false, fits_adaptive_pool, NULL, NULL, NULL, NULL,
+                                           run_adaptive_pool};
+const wk_kernel wk_kernel_softmax = {"softmax", true, fits_softmax, NULL, NULL, NULL, NULL, run_softmax};
+const wk_kernel wk_kernel_linear = {"linear", false, fits_linear, prepare_linear, wk_free, NULL, NULL, run_linear};
+
+const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
+  /* In the order of preference. */
+  static const wk_kernel *const table[] = {
+      &wk_kernel_linear,   &wk_kernel_conv_dnnl,     &wk_kernel_act,     &wk_kernel_add,  &wk_kernel_affine,
+      &wk_kernel_scale,    &wk_kernel_concat,        &wk_kernel_flatten, &wk_kernel_copy, &wk_kernel_max_pool,
+      &wk_kernel_avg_pool, &wk_kernel_adaptive_pool, &wk_kernel_softmax,
+  };
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    if (table[i]->fits(layer, isa))
+      return table[i];
+  return NULL;
+}

@@ -1,0 +1,82 @@
+/* plan.c - a network made ready to run at one input size: shapes, fused steps, packed weights, places in memory.
+ * Everything a run needs to know is decided here, so that wk_exec_run only walks a list. */
+#include <string.h>
+
+#include "nn/dnnl/conv.h"
+#include "nn/plan.h"
+
+void wk_plan_options_init(wk_plan_options *o) { *o = (wk_plan_options){.batch = 8, .threads = 1}; }
+
+static wk_status check_options(const wk_graph *g, const wk_plan_options *o, wk_error *err) {
+  if (!g->finished)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "the network is not finished: call wk_graph_finish first");
+  if (o->batch < 1 || o->batch > (1 << 16))
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "a batch of %d photos is not possible: 1 to %d", o->batch, 1 << 16);
+  if (o->threads < 1 || o->threads > 1024)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%d threads a layer are not possible: 1 to 1024", o->threads);
+  if (o->output ? o->outputs < 1 : g->features < 0)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "no output was asked for, and the network marks none");
+  for (int i = 0; o->output && i < o->outputs; i++)
+    if (o->output[i] < 0 || o->output[i] >= g->size)
+      return WK_FAIL(err, WK_ERR_ARGUMENT, "output %d is node %d, which is not there: the network has %d", i,
+                     o->output[i], g->size);
+  return WK_OK;
+}
+
+wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
+                             wk_isa isa, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_shape *shape = NULL;
+  wk_plan *plan = wk_calloc(1, sizeof *plan);
+  WK_FAIL_IF(!plan, err, WK_ERR_MEMORY, "out of memory for planning a network");
+  WK_TRY(check_options(g, o, err));
+  const wk_node *output = o->output ? o->output : &g->features;
+  plan->graph = g;
+  plan->isa = isa;
+  plan->batch = o->batch;
+  plan->threads = o->threads;
+  plan->outputs = o->output ? o->outputs : 1;
+  plan->output = wk_alloc_array((size_t)plan->outputs, sizeof *plan->output);
+  shape = wk_calloc((size_t)g->size, sizeof *shape);
+  WK_FAIL_IF(!plan->output || !shape, err, WK_ERR_MEMORY, "out of memory for planning a network");
+  wk_node last = 0; /* a layer behind the outputs need not fit this input size */
+  for (int i = 0; i < plan->outputs; i++)
+    last = output[i] > last ? output[i] : last;
+  WK_TRY(wk_graph_infer(shape, g, last, o->height, o->width, err));
+  WK_TRY(wk_dnnl_engine_create(&plan->engine, err));
+  WK_TRY(wk_plan_fuse(plan, output, shape, err));
+  WK_TRY(wk_plan_weights(plan, weights, err));
+  WK_TRY(wk_plan_memory(plan, err));
+  *out = plan;
+  plan = NULL;
+done:
+  wk_free(shape);
+  wk_plan_free(plan);
+  return st;
+}
+
+wk_status wk_plan_create(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
+                         wk_error *err) {
+  return wk_plan_create_isa(out, g, weights, o, wk_cpu_isa(), err);
+}
+
+void wk_plan_free(wk_plan *plan) {
+  if (!plan)
+    return;
+  for (int i = 0; i < plan->steps; i++) {
+    wk_step *s = &plan->step[i];
+    if (s->packed.data && s->kernel->release)
+      s->kernel->release(s->packed.data);
+    wk_free(s->in);
+    wk_free(s->in_shape);
+  }
+  wk_dnnl_engine_free(plan->engine);
+  wk_free(plan->step);
+  wk_free(plan->value);
+  wk_free(plan->output);
+  wk_free(plan);
+}
+
+wk_shape wk_plan_output_shape(const wk_plan *plan, int output) { return plan->value[plan->output[output]].shape; }
+size_t wk_plan_weight_bytes(const wk_plan *plan) { return plan->weight_bytes; }
+size_t wk_plan_exec_bytes(const wk_plan *plan) { return plan->arena_bytes; }

@@ -1,0 +1,32 @@
+/* rows.h (internal) - the arithmetic of the simple layers over contiguous channels, compiled once an instruction set.
+ * Each function computes every element by the same sequence of operations wherever it lies, so how work is cut up does
+ * not matter. */
+#ifndef WK_NN_ROWS_H
+#define WK_NN_ROWS_H
+
+#include "base/isa.h"
+#include "nn/step.h"
+
+/* out = act(in), n values; may be in place. */
+WK_ISA_DECLARE(void, wk_rows_act, (float *out, const float *in, size_t n, wk_act act));
+/* out = act(a + b), n values; may be in place. */
+WK_ISA_DECLARE(void, wk_rows_add, (float *out, const float *a, const float *b, size_t n, wk_act act));
+/* out[p][c] = act(in[p][c] * scale[c] + shift[c]); shift may be NULL; may be in place. */
+WK_ISA_DECLARE(void, wk_rows_affine,
+               (float *out, const float *in, const float *scale, const float *shift, size_t pixels, int channels,
+                wk_act act));
+/* One row of pooled pixels. `in` is the photo's whole [h, w, c]. */
+WK_ISA_DECLARE(void, wk_rows_max_pool, (float *out, const float *in, const wk_layer *l, int row));
+WK_ISA_DECLARE(void, wk_rows_avg_pool, (float *out, const float *in, const wk_layer *l, int row));
+WK_ISA_DECLARE(void, wk_rows_adaptive_pool, (float *out, const float *in, const wk_layer *l, int row));
+/* out[i] = exp(in[i] - max) / sum of those. */
+WK_ISA_DECLARE(void, wk_rows_softmax, (float *out, const float *in, int n));
+
+/* Linear layers: weights in panels of WK_PANEL outputs, [panel][in][WK_PANEL], the last one filled with zeros. Computes
+ * panels first..last-1 of `count` photos: out[photo][o] = act(sum over in + bias[o]). */
+#define WK_PANEL 32
+WK_ISA_DECLARE(void, wk_rows_linear,
+               (float *out, const float *in, const float *panels, const float *bias, int inputs, int outputs, int first,
+                int last, int count, wk_act act));
+
+#endif
