@@ -1,0 +1,152 @@
+/* preprocess.c - how a photo becomes a network's input: torchvision's Resize and CenterCrop (also timm's), or Keras'
+ * plain resize. Resize and crop are one step: only what survives the crop is computed. */
+#include <math.h>
+#include <string.h>
+
+#include "image/codec.h"
+#include "image/kernels.h"
+#include "image/resize.h"
+
+void wk_preprocess_init(wk_preprocess *p) {
+  *p = (wk_preprocess){.width = 224,
+                       .height = 224,
+                       .resize = 256,
+                       .rule = WK_CROP_CENTER,
+                       .filter = WK_FILTER_BILINEAR,
+                       .mean = {0.485f * 255, 0.456f * 255, 0.406f * 255},
+                       .std = {0.229f * 255, 0.224f * 255, 0.225f * 255}};
+}
+
+wk_status wk_preprocess_validate(const wk_preprocess *p, wk_error *err) {
+  enum { MAX = 16384 };
+  if (p->width < 1 || p->height < 1 || p->width > MAX || p->height > MAX)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "an input of %d x %d pixels was asked for; each side must be 1 to %d",
+                   p->width, p->height, MAX);
+  if ((unsigned)p->rule > WK_CROP_SQUASH)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no crop rule number %d", (int)p->rule);
+  if ((unsigned)p->filter > WK_FILTER_NEAREST)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no filter number %d", (int)p->filter);
+  if (p->rule == WK_CROP_CENTER && (p->resize < 1 || p->resize > MAX))
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "photos were to be resized to %d pixels before the crop; it must be 1 to %d",
+                   p->resize, MAX);
+  for (int c = 0; c < 3; c++)
+    if (!isfinite(p->mean[c]) || !isfinite(p->std[c]) || !(p->std[c] > 0))
+      return WK_FAIL(
+          err, WK_ERR_ARGUMENT,
+          "channel %d is normalised with mean %g and deviation %g; both must be finite, the deviation above 0", c,
+          (double)p->mean[c], (double)p->std[c]);
+  return WK_OK;
+}
+
+void wk_preprocess_set_size(wk_preprocess *p, int size, int resize) {
+  if (resize <= 0 && p->height > 0)
+    resize = (int)((int64_t)size * p->resize / p->height);
+  p->resize = resize > 0 ? resize : size;
+  p->width = p->height = size;
+}
+
+/* ---- geometry ---------------------------------------------------------------------------------- */
+
+/* The resize of a photo of width x height whose window is the network's input, and where in the input that window lies:
+ * a photo that is smaller than the crop after resizing gets black borders. */
+typedef struct plan {
+  wk_resample resample;
+  int x, y;
+} plan;
+
+/* round() of Python: halves to even. `twice` is twice the number. */
+static int half_to_even(int twice) { return (twice + ((twice >> 1) & 1)) >> 1; }
+
+/* torchvision's CenterCrop along one side: which part of `full` is taken, and where it lands. */
+static void center(int full, int crop, int *from, int *count, int *at) {
+  if (full < crop) {
+    *from = 0, *count = full, *at = (crop - full) / 2;
+  } else {
+    *from = half_to_even(full - crop), *count = crop, *at = 0;
+  }
+}
+
+static plan plan_make(const wk_preprocess *p, int width, int height) {
+  plan out = {.resample = {p->width, p->height, p->filter, {0, 0, width, height}, 0, 0, p->width, p->height}};
+  if (p->rule == WK_CROP_SQUASH)
+    return out;
+  wk_resample *r = &out.resample;
+  bool wide = width >= height;
+  int shorter = wide ? height : width, longer = wide ? width : height;
+  double scaled = (double)((int64_t)p->resize * longer) / shorter;
+  int side = scaled < INT32_MAX ? (int)scaled : INT32_MAX;
+  r->width = wide ? side : p->resize;
+  r->height = wide ? p->resize : side;
+  center(r->width, p->width, &r->x, &r->w, &out.x);
+  center(r->height, p->height, &r->y, &r->h, &out.y);
+  return out;
+}
+
+/* `in` may be a scaled-down decode of the photo that the plan was made for. */
+static wk_status plan_run(uint8_t *rgb, const plan *how, const wk_image *in, const wk_preprocess *p, wk_error *err) {
+  const wk_resample *r = &how->resample;
+  const size_t pitch = (size_t)p->width * 3;
+  if (r->w < p->width || r->h < p->height)
+    memset(rgb, 0, pitch * (size_t)p->height);
+  return wk_resample_run(rgb + (size_t)how->y * pitch + (size_t)how->x * 3, pitch, in, r, wk_cpu_isa(), err);
+}
+
+wk_status wk_preprocess_pixels(wk_image *out, const wk_image *in, const wk_preprocess *p, wk_error *err) {
+  if (!out || !in || !in->pixels || !p)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "no picture to preprocess, or nowhere to put the result");
+  WK_RETURN_IF_ERROR(wk_preprocess_validate(p, err));
+  wk_image image;
+  WK_RETURN_IF_ERROR(wk_image_alloc_raw(&image, p->width, p->height, err));
+  plan how = plan_make(p, in->width, in->height);
+  wk_status st = plan_run(image.pixels, &how, in, p, err);
+  if (st == WK_OK)
+    *out = image;
+  else
+    wk_image_free(&image);
+  return st;
+}
+
+wk_status wk_preprocess_bytes(uint8_t *rgb, const void *bytes, size_t size, const wk_preprocess *p, wk_error *err) {
+  if (!rgb || !p)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "no preprocessing, or nowhere to put the pixels");
+  WK_RETURN_IF_ERROR(wk_preprocess_validate(p, err));
+  int width, height;
+  WK_RETURN_IF_ERROR(wk_image_probe(&width, &height, NULL, bytes, size, err));
+  plan how = plan_make(p, width, height);
+  int reads[4];
+  wk_resample_reads(reads, &how.resample, width, height);
+
+  wk_decode_options options;
+  wk_decode_options_init(&options);
+  options.min_width = how.resample.width;
+  options.min_height = how.resample.height;
+  wk_image image;
+  int scale;
+  WK_RETURN_IF_ERROR(wk_image_decode_region(&image, &scale, bytes, size, &options, reads, err));
+  /* A scaled decode has rounded its sides up: the box keeps the photo's true shape. */
+  how.resample.box[2] = (double)width / scale;
+  how.resample.box[3] = (double)height / scale;
+  wk_status st = plan_run(rgb, &how, &image, p, err);
+  wk_image_free(&image);
+  return st;
+}
+
+void wk_preprocess_normalise(float *out, const uint8_t *rgb, const wk_preprocess *p) {
+  size_t n = (size_t)p->width * (size_t)p->height * 3;
+  float factor[3];
+  for (int c = 0; c < 3; c++)
+    factor[c] = 1.0f / p->std[c];
+  wk_pixel_kernels kernel = wk_pixel_kernels_for(wk_cpu_isa());
+  if (!p->bgr) {
+    kernel.normalise(out, rgb, n, p->mean, factor);
+    return;
+  }
+  enum { CHUNK = 3 * 512 };
+  uint8_t swapped[CHUNK];
+  for (size_t at = 0; at < n; at += CHUNK) {
+    size_t m = n - at < CHUNK ? n - at : CHUNK;
+    for (size_t i = 0; i < m; i += 3)
+      swapped[i] = rgb[at + i + 2], swapped[i + 1] = rgb[at + i + 1], swapped[i + 2] = rgb[at + i];
+    kernel.normalise(out + at, swapped, m, p->mean, factor);
+  }
+}
