@@ -15,6 +15,8 @@ typedef enum wk_head_kind {
   WK_HEAD_MEAN        /* nearest class mean, cosine */
 } wk_head_kind;
 
+#define WK_HEAD_MAX_K 256
+
 /* Owned by whoever made it; wk_head_free frees the arrays and the struct. */
 typedef struct wk_head {
   wk_head_kind kind;
@@ -22,7 +24,7 @@ typedef struct wk_head {
   float *weight;     /* LINEAR [classes, features]; KNN [examples, features], unit length; MEAN [classes, features], unit length */
   float *bias;       /* LINEAR [classes] */
   int *example_label; /* KNN [examples] */
-  int examples, k;   /* KNN */
+  int examples, k;   /* KNN; k is 1..WK_HEAD_MAX_K; the nearest vote with the softmax of their similarities */
   float temperature; /* scores are divided by it before the softmax; 1 unless calibrated (KNN and MEAN: scale of similarities) */
 } wk_head;
 

@@ -85,7 +85,8 @@ typedef struct wk_backbone {
   wk_tensors *weights;
   wk_preprocess preprocess; /* arch's, or changed with wk_preprocess_set_size */
   int classes;              /* of its own classifier; 0: the weights have none */
-  uint8_t hash[32];         /* wk_tensors_sha256 of the weights */
+  /* wk_tensors_sha256 of the weights that its features depend on: the same in a weight file and in a model made of it */
+  uint8_t hash[32];
 } wk_backbone;
 
 /* `name` is a name or alias from the registry, or a path of a weight file (has a '/' or exists, and is not a name).

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "data/data.h"
+#include "zoo/zoo.h"
 
 /* Raise this when the same photo, weights, preprocessing and layer no longer give the same row. */
 #define FEATURES_VERSION 1
@@ -96,11 +97,18 @@ static wk_status find_layer(job *j, wk_node_info *info, const char *layer, wk_er
 }
 
 /* The cache's key: everything that a row depends on besides the photo, as text, hashed. */
-static wk_status make_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, const char *layer, wk_error *err) {
+static wk_status make_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk_node node, const char *layer,
+                          wk_error *err) {
   const wk_preprocess *p = &b->preprocess;
   static const char *const filter[] = {"bilinear", "bicubic", "nearest"};
-  char weights[2 * sizeof b->hash + 1];
-  wk_hex(weights, b->hash, sizeof b->hash);
+  uint8_t hash[sizeof b->hash];
+  char weights[2 * sizeof hash + 1];
+  /* b->hash covers what the features depend on; any other layer has weights of its own. */
+  if (node == wk_graph_features(b->graph))
+    memcpy(hash, b->hash, sizeof hash);
+  else
+    WK_RETURN_IF_ERROR(wk_backbone_hash(hash, b->graph, b->weights, node, err));
+  wk_hex(weights, hash, sizeof hash);
   bool squash = p->rule == WK_CROP_SQUASH;
   wk_text t = {0};
   wk_text_add(&t, "whisker features %d\nnetwork %s\nweights %s\nlayer %s\n", FEATURES_VERSION,
@@ -370,7 +378,7 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
 
   WK_TRY(wk_preprocess_validate(&b->preprocess, err));
   WK_TRY(find_layer(j, &info, o->layer, err));
-  WK_TRY(make_key(key, b, info.name, err));
+  WK_TRY(make_key(key, b, j->node, info.name, err));
   size_t columns = (size_t)info.shape.height * (size_t)info.shape.width * (size_t)info.shape.channels;
   WK_FAIL_IF(columns > INT32_MAX, err, WK_ERR_UNSUPPORTED, "layer \"%s\" has too many values: %zu a photo", info.name,
              columns);

@@ -1,17 +1,13 @@
 /* safetensors.c - reads .safetensors: 8 bytes of header length, a JSON header, and the tensors' bytes one after the
  * other. Tensors become views of those bytes. Everything the format promises (no holes, no overlaps, sizes that equal
  * shape times type) is checked, so nothing after this file needs to. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "formats/formats.h"
+#include "formats/json.h"
 
-enum {
-  HEADER_LIMIT = 100000000, /* the format's own limit */
-  VALUE_LIMIT = 4000000,    /* JSON values: no network comes near; holds the parser's memory below half a gigabyte */
-  DEPTH_LIMIT = 8           /* real headers nest three deep */
-};
+enum { HEADER_LIMIT = 100000000 }; /* the format's own limit */
 
 const char *wk_commas(char out[32], uint64_t n) {
   char digits[24];
@@ -23,31 +19,6 @@ const char *wk_commas(char out[32], uint64_t n) {
   }
   out[at] = 0;
   return out;
-}
-
-/* Counts values and nesting before the JSON parser, whose memory is many times the text's, gets to see them. */
-static wk_status check_json(const char *text, size_t size, wk_error *err) {
-  size_t values = 1, depth = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < size; i++) {
-    char c = text[i];
-    if (quoted) {
-      if (c == '\\')
-        i++;
-      else if (c == '"')
-        quoted = false;
-      continue;
-    }
-    quoted = c == '"';
-    values += c == ',' || c == '{' || c == '[';
-    depth += c == '{' || c == '[';
-    depth -= (c == '}' || c == ']') && depth;
-    if (depth > DEPTH_LIMIT)
-      return WK_FAIL(err, WK_ERR_FORMAT, "the safetensors header nests deeper than any tensor list");
-    if (values > VALUE_LIMIT)
-      return WK_FAIL(err, WK_ERR_FORMAT, "the safetensors header lists more than %d values", VALUE_LIMIT);
-  }
-  return WK_OK;
 }
 
 typedef struct span {
@@ -153,13 +124,8 @@ static wk_status parse_header(json_t **out, const uint8_t *bytes, size_t size, w
   if (length > size - 8)
     return WK_FAIL(err, WK_ERR_FORMAT, "cut short: the header alone takes %s bytes, the file has %s; fetch it again",
                    wk_commas(a, length + 8), wk_commas(b, size));
-  WK_RETURN_IF_ERROR(check_json((const char *)bytes + 8, (size_t)length, err));
-  json_error_t why;
-  json_t *header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &why);
-  if (!header && json_error_code(&why) == json_error_out_of_memory)
-    return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for the safetensors header");
-  if (!header)
-    return WK_FAIL(err, WK_ERR_FORMAT, "the safetensors header is broken at its byte %d: %s", why.position, why.text);
+  json_t *header = NULL;
+  WK_RETURN_IF_ERROR(wk_json_parse(&header, (const char *)bytes + 8, (size_t)length, "the safetensors header", err));
   if (!json_is_object(header)) {
     json_decref(header);
     return WK_FAIL(err, WK_ERR_FORMAT, "the safetensors header is not a JSON object");

@@ -1,25 +1,10 @@
 /* safetensors_write.c - writes .safetensors. Same tensors, same bytes: metadata is sorted by key, the header lists
  * tensors in their order, and their data lie by falling element size (so that each is aligned for its type, since the
  * format allows no gaps between them) after a header that is padded to 64 bytes. */
-#include <jansson.h>
 #include <string.h>
 
 #include "formats/formats.h"
-
-static int append(const char *bytes, size_t n, void *user) {
-  wk_text_append(user, bytes, n);
-  return 0;
-}
-
-/* Adds `s` as a JSON string. */
-static wk_status add_string(wk_text *text, const char *s, wk_error *err) {
-  json_t *value = json_string(s);
-  if (!value)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "\"%.64s\" is not UTF-8 and cannot be written to a safetensors file", s);
-  json_dump_callback(value, append, text, JSON_ENCODE_ANY);
-  json_decref(value);
-  return WK_OK;
-}
+#include "formats/json.h"
 
 static wk_status add_metadata(wk_text *text, const wk_tensors *t, wk_error *err) {
   size_t n = wk_tensors_meta_size(t);
@@ -30,9 +15,9 @@ static wk_status add_metadata(wk_text *text, const wk_tensors *t, wk_error *err)
     const char *key, *value;
     wk_tensors_meta_at(t, i, &key, &value);
     wk_text_add(text, i ? "," : "");
-    WK_RETURN_IF_ERROR(add_string(text, key, err));
+    WK_RETURN_IF_ERROR(wk_json_add_string(text, key, err));
     wk_text_add(text, ":");
-    WK_RETURN_IF_ERROR(add_string(text, value, err));
+    WK_RETURN_IF_ERROR(wk_json_add_string(text, value, err));
   }
   wk_text_add(text, wk_tensors_size(t) ? "}," : "}");
   return WK_OK;
@@ -41,7 +26,7 @@ static wk_status add_metadata(wk_text *text, const wk_tensors *t, wk_error *err)
 static wk_status add_tensor(wk_text *text, const wk_tensor *tensor, uint64_t begin, wk_error *err) {
   if (strcmp(tensor->name, "__metadata__") == 0)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a tensor in a safetensors file cannot be named __metadata__");
-  WK_RETURN_IF_ERROR(add_string(text, tensor->name, err));
+  WK_RETURN_IF_ERROR(wk_json_add_string(text, tensor->name, err));
   wk_text_add(text, ":{\"dtype\":\"%s\",\"shape\":[", wk_dtype_name(tensor->dtype));
   for (int i = 0; i < tensor->ndim; i++)
     wk_text_add(text, i ? ",%lld" : "%lld", (long long)tensor->shape[i]);

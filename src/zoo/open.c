@@ -101,7 +101,7 @@ wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *w
   WK_TRY(count_classes(&b->classes, arch, own, err));
   WK_TRY(arch->build(&b->graph, b->classes, err));
   WK_TRY(wk_graph_check_weights(b->graph, own, -1, err));
-  wk_tensors_sha256(b->hash, own);
+  WK_TRY(wk_backbone_hash(b->hash, b->graph, own, wk_graph_features(b->graph), err));
   /* Nothing can fail after this: from here on the old set goes with the new one. */
   if (stripped)
     WK_TRY(wk_tensors_keep(stripped, release_tensors, weights, err));

@@ -47,4 +47,13 @@ WK_BUILDER(wk_build_simple_cnn);
  * `weights`; -1 where they are not. *prefix points into a tensor's name. */
 int wk_arch_match(const char **prefix, const wk_arch *arch, const wk_tensors *weights);
 
+/* ---- a backbone's own weights ----------------------------------------------------------------- */
+
+/* Views of those of `weights` that node `last` depends on, with `prefix` before their names, in the graph's order. */
+wk_status wk_backbone_subset(wk_tensors **out, const wk_graph *g, const wk_tensors *weights, wk_node last,
+                             const char *prefix, wk_error *err);
+/* wk_tensors_sha256 of that subset. */
+wk_status wk_backbone_hash(uint8_t out[WK_SHA256_BYTES], const wk_graph *g, const wk_tensors *weights, wk_node last,
+                           wk_error *err);
+
 #endif

@@ -1,0 +1,112 @@
+/* model.c - a trained network in memory: made from its parts, opened by name, and asked about photos. */
+#include <string.h>
+
+#include "formats/json.h"
+#include "model/model.h"
+
+static wk_status check_parts(const wk_backbone *b, const wk_head *head, const char *recipe, wk_error *err) {
+  if (!head && b->classes < 1)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%s here has no classifier of its own: train a head for it", b->arch->name);
+  if (head && head->features != b->arch->features)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "the head expects %d features; %s gives %d", head->features, b->arch->name,
+                   b->arch->features);
+  if (head)
+    WK_RETURN_IF_ERROR(wk_head_validate(head, err));
+  json_t *value = NULL;
+  WK_RETURN_IF_ERROR(wk_json_parse(&value, recipe, strlen(recipe), "the recipe", err));
+  bool object = json_is_object(value);
+  json_decref(value);
+  return object ? WK_OK : WK_FAIL(err, WK_ERR_FORMAT, "the recipe is not a JSON object");
+}
+
+/* The name of class `i` of a backbone's own classifier. */
+static char *own_label(const wk_backbone *b, int i) {
+  const char *name = b->classes == WK_IMAGENET_CLASSES ? wk_imagenet_label(i) : NULL;
+  return name ? wk_strdup(name) : wk_asprintf("class %d", i);
+}
+
+wk_status wk_model_create(wk_model **out, wk_backbone *b, wk_head *head, const char *const *labels, const char *recipe,
+                          wk_error *err) {
+  wk_status st = WK_OK;
+  int n = head ? head->classes : b->classes;
+  wk_model *m = NULL;
+  if (!recipe)
+    recipe = "{}";
+  WK_FAIL_IF(head && !labels, err, WK_ERR_ARGUMENT, "a head needs labels");
+  WK_TRY(check_parts(b, head, recipe, err));
+  m = wk_calloc(1, sizeof *m);
+  WK_FAIL_IF(!m, err, WK_ERR_MEMORY, "not enough memory for a model");
+  m->recipe = wk_strdup(recipe);
+  m->labels = wk_calloc((size_t)n, sizeof *m->labels);
+  WK_FAIL_IF(!m->recipe || !m->labels, err, WK_ERR_MEMORY, "not enough memory for a model");
+  for (; m->label_count < n; m->label_count++) {
+    char **label = &m->labels[m->label_count];
+    *label = labels ? wk_strdup(labels[m->label_count]) : own_label(b, m->label_count);
+    WK_FAIL_IF(!*label, err, WK_ERR_MEMORY, "not enough memory for %d labels", n);
+  }
+  m->backbone = b;
+  m->head = head;
+  *out = m;
+  m = NULL;
+done:
+  wk_model_free(m);
+  return st;
+}
+
+void wk_model_free(wk_model *m) {
+  if (!m)
+    return;
+  for (int i = 0; i < m->label_count; i++)
+    wk_free(m->labels[i]);
+  wk_free(m->labels);
+  wk_free(m->recipe);
+  wk_head_free(m->head);
+  wk_backbone_free(m->backbone);
+  wk_free(m);
+}
+
+wk_status wk_model_open(wk_model **out, const char *name, const char *arch, const wk_pull_options *o,
+                        const wk_context *ctx, wk_error *err) {
+  if (!wk_arch_find(name) && wk_model_is_file(name))
+    return wk_model_read(out, name, o, ctx, err);
+  wk_backbone *b = NULL;
+  WK_RETURN_IF_ERROR(wk_backbone_open(&b, name, arch, o, ctx, err));
+  wk_status st = wk_model_create(out, b, NULL, NULL, NULL, err);
+  if (st != WK_OK)
+    wk_backbone_free(b);
+  return st;
+}
+
+wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const char *const *path, size_t photos,
+                           const wk_features_options *o, const wk_context *ctx, wk_error *err) {
+  wk_status st;
+  wk_features *found = NULL;
+  float *all = NULL;
+  size_t cells;
+  wk_features_options options;
+  wk_features_options_init(&options);
+  if (o)
+    options = *o;
+  options.layer = m->head ? NULL : "logits";
+  WK_TRY(wk_features_compute(&found, m->backbone, path, photos, &options, ctx, err));
+  WK_FAIL_IF(found->columns != (m->head ? m->head->features : m->label_count), err, WK_ERR_INTERNAL,
+             "%s gives %d columns; the model expects another number", m->backbone->arch->name, found->columns);
+  all = wk_mul_overflow(&cells, found->rows, (size_t)m->label_count) ? NULL : wk_alloc_array(cells, sizeof *all);
+  WK_FAIL_IF(!all, err, WK_ERR_MEMORY, "not enough memory for the probabilities of %zu photos", found->rows);
+  if (m->head)
+    wk_head_predict(all, m->head, found->row, found->rows);
+  else
+    for (size_t r = 0; r < found->rows; r++) {
+      float *row = all + r * (size_t)m->label_count;
+      memcpy(row, found->row + r * (size_t)m->label_count, (size_t)m->label_count * sizeof *row);
+      wk_softmax(row, m->label_count, 1);
+    }
+  *p = all;
+  *f = found;
+  all = NULL;
+  found = NULL;
+done:
+  wk_free(all);
+  wk_features_free(found);
+  return st;
+}

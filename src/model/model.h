@@ -1,0 +1,18 @@
+/* model.h (internal) - between the files of the room. */
+#ifndef WK_MODEL_INTERNAL_H
+#define WK_MODEL_INTERNAL_H
+
+#include "base/base.h"
+#include "whisker/model.h"
+
+/* Is everything in this head as wk_head says, and finite? Messages do not name a file. */
+wk_status wk_head_validate(const wk_head *h, wk_error *err);
+/* One row of scores to probabilities, in place: softmax(score / temperature). */
+void wk_softmax(float *row, int n, float temperature);
+
+/* Is this a file that wk_model_save wrote? (Not: is it sound.) */
+bool wk_model_is_file(const char *path);
+wk_status wk_model_read(wk_model **out, const char *path, const wk_pull_options *o, const wk_context *ctx,
+                        wk_error *err);
+
+#endif
