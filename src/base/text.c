@@ -27,6 +27,7 @@ static bool reserve(wk_text *t, size_t extra) {
   return true;
 }
 
+WK_PRINTF(2, 0)
 static void add_va(wk_text *t, const char *fmt, va_list args) {
   va_list again;
   va_copy(again, args);
