@@ -6,10 +6,15 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/whisker DESTINATION ${CMAKE_INST
 # then `pkg-config --static` asks for everything that those libraries were themselves built with (libcurl alone: a dozen
 # development packages), which nobody needs as long as they are linked as shared libraries.
 set(WHISKER_PC_PRIVATE "")
-foreach(library ${JPEG_LIBRARIES} ${PNG_LIBRARIES} ${WEBP_LIBRARIES} ${JANSSON_LIBRARIES} ${CURL_LIBRARIES}
-    ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} dnnl gif lbfgs ${OpenMP_C_LIB_NAMES} m)
-  if(NOT library STREQUAL "pthread")
-    list(APPEND WHISKER_PC_PRIVATE -l${library})
+foreach(library ${JPEG_LIBRARIES} ${PNG_LIBRARIES} ${WEBP_LIBRARIES} ${TIFF_LIBRARIES} ${JANSSON_LIBRARIES}
+    ${CURL_LIBRARIES} ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} dnnl gif lbfgs m)
+  list(APPEND WHISKER_PC_PRIVATE -l${library})
+endforeach()
+foreach(library ${OpenMP_C_LIB_NAMES})
+  if(library STREQUAL "gomp") # any compiler on the system finds it
+    list(APPEND WHISKER_PC_PRIVATE -lgomp)
+  elseif(NOT library STREQUAL "pthread")
+    list(APPEND WHISKER_PC_PRIVATE ${OpenMP_${library}_LIBRARY})
   endif()
 endforeach()
 list(REMOVE_DUPLICATES WHISKER_PC_PRIVATE)

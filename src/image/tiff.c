@@ -41,6 +41,7 @@ static int on_close(thandle_t handle) {
 
 static toff_t on_size(thandle_t handle) { return ((struct source *)handle)->size; }
 
+WK_PRINTF(4, 0)
 static int on_error(TIFF *tiff, void *user, const char *module, const char *format, va_list args) {
   (void)tiff, (void)module;
   struct source *s = user;

@@ -19,11 +19,21 @@ cat >"$tmp/program.c" <<'END'
 #include <stdio.h>
 #include <whisker/whisker.h>
 
+/* Something of every room, so that a static link needs all that stands below them. */
+static const struct {
+  wk_status (*load)(wk_image *, const char *, const wk_decode_options *, wk_error *);
+  wk_status (*fit)(wk_head **, wk_probe_report *, const float *, const int *, size_t, int, int, const wk_probe_options *,
+                   const wk_context *, wk_error *);
+  wk_status (*predict)(float **, wk_features **, const wk_model *, const char *const *, size_t,
+                       const wk_features_options *, const wk_context *, wk_error *);
+  wk_status (*pull)(char **, char *, const wk_arch *, const wk_pull_options *, const wk_context *, wk_error *);
+} rooms = {wk_image_load, wk_probe_fit, wk_model_predict, wk_weights_pull};
+
 int main(void) {
   wk_rng rng;
   wk_rng_init(&rng, 42, 0);
   printf("whisker %s, %u\n", wk_version(), wk_rng_u32(&rng));
-  return 0;
+  return !rooms.load || !rooms.fit || !rooms.predict || !rooms.pull;
 }
 END
 
