@@ -164,7 +164,9 @@ static void rows_are_the_networks(void **state) {
 
   wk_plan *plan;
   wk_exec *exec;
-  assert_ok(wk_plan_create(&plan, backbone.graph, backbone.weights, NULL, &error), &error);
+  wk_plan_options o;
+  wk_plan_options_init(&o);
+  assert_ok(wk_plan_create(&plan, backbone.graph, backbone.weights, &o, &error), &error);
   assert_ok(wk_exec_create(&exec, plan, &error), &error);
   for (int i = 0; i < PHOTOS; i += 11) {
     uint8_t rgb[SIDE * SIDE * 3];
