@@ -14,11 +14,12 @@ endif()
 function(wk_isa_sources)
   foreach(file ${ARGN})
     get_filename_component(stem ${file} NAME_WE)
+    get_filename_component(room ${CMAKE_CURRENT_SOURCE_DIR} NAME)
     # Fused multiply-add is wanted where the set has it. A property of the source, because a target's own options come
     # before those of whisker_flags, whose -ffp-contract=off would win.
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast")
     foreach(isa ${WK_ISA_LIST})
-      set(target whisker_${stem}_${isa})
+      set(target whisker_${room}_${stem}_${isa})
       add_library(${target} OBJECT ${file})
       target_link_libraries(${target} PRIVATE whisker_flags)
       target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
