@@ -1,0 +1,156 @@
+/* test_zoo_golden.c - every architecture computes what torchvision's computes: zoo.txt, made by
+ * tools/make_zoo_goldens.py. Tolerance: 1e-4 of a layer's largest sample. fp32 sums in another order differ by about
+ * 1e-6 a layer at these widths, while a wrong padding, epsilon or channel order shows in the first digits. */
+#include "golden/zoo_weights.h"
+
+#define SAMPLES 32
+#define MAX_LAYERS 16
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+typedef struct layer {
+  char name[64];
+  int height, width, channels;
+  double rms, sample[SAMPLES];
+} layer;
+
+typedef struct golden_case {
+  char arch[64];
+  int height, width, layers;
+  layer layer[MAX_LAYERS];
+} golden_case;
+
+/* Reads the next case; false at the end. `line` holds what was read ahead. */
+static bool read_case(golden_case *c, FILE *f, char *line, int cap) {
+  while (strncmp(line, "case ", 5) != 0)
+    if (!fgets(line, cap, f))
+      return false;
+  assert_int_equal(sscanf(line, "case %63s %d %d", c->arch, &c->height, &c->width), 3);
+  c->layers = 0;
+  for (line[0] = 0; fgets(line, cap, f) && strncmp(line, "layer ", 6) == 0; line[0] = 0) {
+    assert_true(c->layers < MAX_LAYERS);
+    layer *l = &c->layer[c->layers++];
+    int used = 0;
+    assert_int_equal(
+        sscanf(line, "layer %63s %d %d %d %lf%n", l->name, &l->height, &l->width, &l->channels, &l->rms, &used), 5);
+    char *at = line + used;
+    for (int i = 0; i < SAMPLES; i++)
+      l->sample[i] = strtod(at, &at);
+  }
+  return true;
+}
+
+static void compare(const golden_case *c, const layer *l, const float *got) {
+  size_t count = (size_t)l->height * (size_t)l->width * (size_t)l->channels;
+  double largest = 0, squares = 0;
+  for (int i = 0; i < SAMPLES; i++)
+    largest = fmax(largest, fabs(l->sample[i]));
+  for (size_t i = 0; i < count; i++)
+    squares += (double)got[i] * got[i];
+  double rms = sqrt(squares / (double)count);
+  if (!(fabs(rms - l->rms) <= 1e-4 * l->rms))
+    fail_msg("%s at %dx%d: %s has root mean square %.7g, expected %.7g", c->arch, c->height, c->width, l->name, rms,
+             l->rms);
+  for (size_t i = 0; i < SAMPLES; i++) {
+    size_t at = (size_t)((i * UINT64_C(2654435761) + 12345) % count);
+    if (!(fabs(got[at] - l->sample[i]) <= 1e-4 * largest))
+      fail_msg("%s at %dx%d: %s[%zu] is %.7g, expected %.7g", c->arch, c->height, c->width, l->name, at, got[at],
+               l->sample[i]);
+  }
+}
+
+static void run_case(const golden_case *c, const rule *r, const wk_graph *g, const wk_tensors *weights) {
+  wk_error err = {0};
+  wk_node output[MAX_LAYERS];
+  for (int i = 0; i < c->layers; i++) {
+    output[i] = wk_graph_find(g, c->layer[i].name);
+    if (output[i] < 0)
+      fail_msg("%s has no layer %s", c->arch, c->layer[i].name);
+  }
+  wk_plan_options o;
+  wk_plan_options_init(&o);
+  o.height = c->height;
+  o.width = c->width;
+  o.batch = 1;
+  o.output = output;
+  o.outputs = c->layers;
+  wk_plan *plan = NULL;
+  wk_exec *exec = NULL;
+  assert_ok(wk_plan_create(&plan, g, weights, &o, &err), &err);
+  assert_ok(wk_exec_create(&exec, plan, &err), &err);
+  size_t count = (size_t)c->height * (size_t)c->width * 3;
+  float *input = wk_alloc_array(count, sizeof *input);
+  assert_non_null(input);
+  rule_fill(input, count, r, "input", 0, 2);
+  assert_ok(wk_exec_run(exec, input, 1, &err), &err);
+  for (int i = 0; i < c->layers; i++) {
+    wk_shape s = wk_plan_output_shape(plan, i);
+    assert_int_equal(s.height, c->layer[i].height);
+    assert_int_equal(s.width, c->layer[i].width);
+    assert_int_equal(s.channels, c->layer[i].channels);
+    compare(c, &c->layer[i], wk_exec_output(exec, i));
+  }
+  wk_free(input);
+  wk_exec_free(exec);
+  wk_plan_free(plan);
+}
+
+/* All cases whose architecture's name begins so. */
+static void run_all(const char *family) {
+  FILE *f = fopen(test_source("tests/golden/zoo.txt"), "r");
+  assert_non_null(f);
+  rule *r = test_malloc(sizeof *r);
+  golden_case *c = test_malloc(sizeof *c);
+  rule_init(r);
+  char line[4096] = "", built[64] = "";
+  wk_graph *g = NULL;
+  wk_tensors *weights = NULL;
+  wk_error err = {0};
+  int ran = 0;
+  while (read_case(c, f, line, sizeof line)) {
+    if (strncmp(c->arch, family, strlen(family)) != 0)
+      continue;
+    /* A quarter of the VGGs and the small size show what a sanitizer can find; their weights take it long to fill. */
+    if (SANITIZED &&
+        (c->height > 100 || strstr(c->arch, "vgg13") || strstr(c->arch, "vgg16") || strstr(c->arch, "vgg19")))
+      continue;
+    if (strcmp(built, c->arch) != 0) {
+      wk_tensors_free(weights);
+      wk_graph_free(g);
+      const wk_arch *arch = wk_arch_find(c->arch);
+      assert_non_null(arch);
+      assert_ok(arch->build(&g, arch->classes, &err), &err);
+      weights = rule_weights(r, g);
+      snprintf(built, sizeof built, "%s", c->arch);
+    }
+    run_case(c, r, g, weights);
+    ran++;
+  }
+  assert_true(ran > 0);
+  wk_tensors_free(weights);
+  wk_graph_free(g);
+  test_free(c);
+  test_free(r);
+  fclose(f);
+}
+
+static void efficientnet(void **state) { (void)state, run_all("efficientnet"); }
+static void mobilenet(void **state) { (void)state, run_all("mobilenet"); }
+static void resnet(void **state) { (void)state, run_all("resnet"); }
+static void vgg(void **state) { (void)state, run_all("vgg"); }
+static void simple_cnn(void **state) { (void)state, run_all("simple_cnn"); }
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(efficientnet), cmocka_unit_test(mobilenet),
+                                     cmocka_unit_test(resnet), cmocka_unit_test(vgg), cmocka_unit_test(simple_cnn)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Writes tests/golden/zoo.txt: what every architecture of the zoo must compute, from torchvision and PyTorch.
+
+    /usr/bin/python3 tools/make_zoo_goldens.py > tests/golden/zoo.txt      (Debian: apt install python3-torchvision)
+
+Weights follow a rule that tests/golden/test_zoo_golden.c computes as well, so none are committed: one table of 65,521
+uniform numbers (Philox), read from a place that the parameter's name decides, times a scale that keeps activations
+near 1. EfficientNet-Lite0 and simple_cnn, which torchvision does not have, are defined here.
+"""
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+PERIOD = 65521
+SAMPLES = 32
+
+
+# ---- the weights' rule ---------------------------------------------------------------------------------------------
+
+
+def philox(count, key):
+    """Philox4x32-10 on the counters 0..count-1 (low word first): [count, 4] words."""
+    c = [np.arange(count, dtype=np.uint64), *(np.zeros(count, np.uint64) for _ in range(3))]
+    k0, k1 = key
+    mask = np.uint64(0xFFFFFFFF)
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [(p1 >> np.uint64(32)) ^ c[1] ^ np.uint64(k0), p1 & mask, (p0 >> np.uint64(32)) ^ c[3] ^ np.uint64(k1), p0 & mask]
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack(c, 1).astype(np.uint32)
+
+
+# The words of wk_philox for the key (2026, 7) and the counters (n, 0, 0, 0).
+TABLE = (philox((PERIOD + 3) // 4, (2026, 7)).reshape(-1)[:PERIOD] / 2.0**31 - 1).astype(np.float32)
+
+
+def uniform(name, count):
+    """FNV-1a of the name is where reading begins."""
+    h = 2166136261
+    for byte in name.encode():
+        h = ((h ^ byte) * 16777619) & 0xFFFFFFFF
+    return TABLE[(h % PERIOD + np.arange(count)) % PERIOD]
+
+
+def parameter(name, shape):
+    u = uniform(name, int(np.prod(shape)))
+    f = np.float32
+    if name.endswith("running_mean"):
+        w = f(0.1) * u
+    elif name.endswith("running_var"):
+        w = f(1) + f(0.5) * u
+    elif len(shape) > 1:  # He: the variance stays through a ReLU
+        w = f(np.sqrt(6.0 / np.prod(shape[1:]))) * u
+    elif name.endswith(".bias"):
+        w = f(0.1) * u
+    elif name.endswith((".bn2.weight", ".bn3.weight")):  # residual branches add up
+        w = f(0.5) + f(0.1) * u
+    else:
+        w = f(1) + f(0.2) * u
+    return torch.from_numpy(np.ascontiguousarray(w)).reshape(shape)
+
+
+def fill(model):
+    state = {k: v if k.endswith("num_batches_tracked") else parameter(k, v.shape) for k, v in model.state_dict().items()}
+    model.load_state_dict(state)
+    return model.eval()
+
+
+# ---- networks that torchvision does not have -----------------------------------------------------------------------
+
+
+class SameConv(nn.Conv2d):
+    """TensorFlow's SAME padding."""
+
+    def forward(self, x):
+        for axis, pads in ((3, 0), (2, 2)):
+            k, s, n = self.kernel_size[axis - 2], self.stride[axis - 2], x.shape[axis]
+            total = max((-(-n // s) - 1) * s + k - n, 0)
+            x = F.pad(x, [0] * pads + [total // 2, total - total // 2])
+        return super().forward(x)
+
+
+class MBConv(nn.Module):
+    def __init__(self, cin, expand, cout, kernel, stride):
+        super().__init__()
+        hidden = cin * expand
+        if expand > 1:
+            self._expand_conv = SameConv(cin, hidden, 1, bias=False)
+            self._bn0 = nn.BatchNorm2d(hidden, eps=1e-3)
+        self._depthwise_conv = SameConv(hidden, hidden, kernel, stride, groups=hidden, bias=False)
+        self._bn1 = nn.BatchNorm2d(hidden, eps=1e-3)
+        self._project_conv = SameConv(hidden, cout, 1, bias=False)
+        self._bn2 = nn.BatchNorm2d(cout, eps=1e-3)
+        self.expand, self.skip = expand > 1, stride == 1 and cin == cout
+
+    def forward(self, x):
+        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expand else x
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self.skip else y
+
+
+class EfficientNetLite0(nn.Module):
+    GROUPS = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
+
+    def __init__(self):
+        super().__init__()
+        self._conv_stem = SameConv(3, 32, 3, 2, bias=False)
+        self._bn0 = nn.BatchNorm2d(32, eps=1e-3)
+        blocks, channels = [], 32
+        for repeats, kernel, stride, expand, out in self.GROUPS:
+            for i in range(repeats):
+                blocks.append(MBConv(channels, expand, out, kernel, stride if i == 0 else 1))
+                channels = out
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head = SameConv(320, 1280, 1, bias=False)
+        self._bn1 = nn.BatchNorm2d(1280, eps=1e-3)
+        self._fc = nn.Linear(1280, 1000)
+
+    def forward(self, x, layers):
+        x = F.relu6(self._bn0(self._conv_stem(x)))
+        layers["_relu0"] = x
+        for i, block in enumerate(self._blocks):
+            x = block(x)
+            layers[f"_blocks.{i}." + ("add" if block.skip else "_bn2")] = x
+        x = F.relu6(self._bn1(self._conv_head(x)))
+        layers["_avg_pooling"] = x = x.mean((2, 3))
+        layers["_fc"] = self._fc(x)
+
+
+class SimpleCnn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        channels = 3
+        for b, out in ((1, 32), (2, 64), (3, 128)):
+            block = nn.Module()
+            block.conv1, block.bn1 = nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out)
+            block.conv2, block.bn2 = nn.Conv2d(out, out, 3, padding=1, bias=False), nn.BatchNorm2d(out)
+            setattr(self, f"block{b}", block)
+            channels = out
+        self.fc = nn.Linear(128, 10)
+
+    def forward(self, x, layers):
+        for name in ("block1", "block2", "block3"):
+            block = getattr(self, name)
+            x = F.relu(block.bn1(block.conv1(x)))
+            x = F.relu(block.bn2(block.conv2(x)))
+            layers[f"{name}.pool"] = x = F.max_pool2d(x, 2)
+        layers["avgpool"] = x = x.mean((2, 3))
+        layers["fc"] = self.fc(x)
+
+
+# ---- what is looked at ---------------------------------------------------------------------------------------------
+
+
+def resnet_layers(depth, last):
+    return ["maxpool", *(f"layer{i + 1}.{n - 1}.{last}" for i, n in enumerate(depth)), "avgpool", "fc"]
+
+
+def vgg_layers(features):
+    pools = [i for i, module in enumerate(features) if isinstance(module, nn.MaxPool2d)]
+    return [*(f"features.{i}" for i in pools), "avgpool", "classifier.4", "classifier.6"]
+
+
+# torchvision's convolution + norm + activation is one node to its tracer, "features.0"; its last part is meant.
+MOBILENET_V2 = ["features.0.2", "features.1.conv.2", "features.3.add", "features.6.add", "features.13.add", "features.17.conv.3",
+                "features.18.2", "classifier.1"]
+TRACED_AS = {"features.0.2": "features.0", "features.18.2": "features.18"}
+RESNETS = {"resnet18": ([2, 2, 2, 2], "relu_1"), "resnet34": ([3, 4, 6, 3], "relu_1"), "resnet50": ([3, 4, 6, 3], "relu_2"),
+           "resnet101": ([3, 4, 23, 3], "relu_2"), "resnet152": ([3, 8, 36, 3], "relu_2")}
+OWN = {"efficientnet_lite0": (EfficientNetLite0, ["_relu0", "_blocks.0._bn2", "_blocks.2.add", "_blocks.4.add", "_blocks.10.add",
+                                                   "_blocks.14.add", "_blocks.15._bn2", "_avg_pooling", "_fc"]),
+       "simple_cnn": (SimpleCnn, ["block1.pool", "block2.pool", "block3.pool", "avgpool", "fc"])}
+
+
+def network(name):
+    """A function from the input to {layer: output}, and the layers that are kept."""
+    if name in OWN:
+        make, names = OWN[name]
+        model = fill(make())
+
+        def run(x):
+            layers = {}
+            model(x, layers)
+            return layers
+
+        return run, names
+    model = fill(getattr(torchvision.models, name)())
+    if name in RESNETS:
+        names = resnet_layers(*RESNETS[name])
+    elif name.startswith("vgg"):
+        names = vgg_layers(model.features)
+    else:
+        names = MOBILENET_V2
+    return create_feature_extractor(model, return_nodes={TRACED_AS.get(n, n) if name == "mobilenet_v2" else n: n for n in names}), names
+
+
+def write_case(name, height, width, run, names):
+    x = 2 * torch.from_numpy(uniform("input", height * width * 3)).reshape(1, height, width, 3)
+    with torch.no_grad():
+        out = run(x.permute(0, 3, 1, 2).contiguous())
+    print(f"case {name} {height} {width}")
+    for layer in names:
+        y = out[layer][0]
+        y = (y.permute(1, 2, 0) if y.dim() == 3 else y.reshape(1, 1, -1)).contiguous().double().numpy()
+        flat = y.reshape(-1)
+        position = (np.arange(SAMPLES, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(12345)) % np.uint64(flat.size)
+        norm = np.sqrt((flat**2).mean())
+        print("layer", layer, *y.shape, f"{norm:.7g}", *(f"{v:.6g}" for v in flat[position]))
+
+
+def main():
+    names = ["efficientnet_lite0", "mobilenet_v2", *RESNETS, *(f"vgg{n}{bn}" for n in (11, 13, 16, 19) for bn in ("", "_bn")), "simple_cnn"]
+    print("# made by tools/make_zoo_goldens.py; layer NAME height width channels, root mean square, then samples of NHWC")
+    for name in names:
+        run, layers = network(name)
+        # Neither square nor a multiple of anything, so that no two sides can be taken for each other.
+        if name == "simple_cnn":
+            write_case(name, 32, 32, run, layers)
+            write_case(name, 30, 25, run, layers)
+        else:
+            write_case(name, 97, 75, run, layers)
+            write_case(name, 224, 224, run, layers[-1:])
+        print(name, "done", file=sys.stderr)
+
+
+torch.set_num_threads(1)
+main()
