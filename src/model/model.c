@@ -67,7 +67,10 @@ void wk_model_free(wk_model *m) {
 
 wk_status wk_model_open(wk_model **out, const char *name, const char *arch, const wk_pull_options *o,
                         const wk_context *ctx, wk_error *err) {
-  if (!wk_arch_find(name) && wk_model_is_file(name))
+  bool is_model = false;
+  if (!wk_arch_find(name))
+    WK_RETURN_IF_ERROR(wk_model_is_file(&is_model, name, err));
+  if (is_model)
     return wk_model_read(out, name, o, ctx, err);
   wk_backbone *b = NULL;
   WK_RETURN_IF_ERROR(wk_backbone_open(&b, name, arch, o, ctx, err));

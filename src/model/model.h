@@ -10,8 +10,8 @@ wk_status wk_head_validate(const wk_head *h, wk_error *err);
 /* One row of scores to probabilities, in place: softmax(score / temperature). */
 void wk_softmax(float *row, int n, float temperature);
 
-/* Is this a file that wk_model_save wrote? (Not: is it sound.) */
-bool wk_model_is_file(const char *path);
+/* Is this a file that wk_model_save wrote? What cannot be read at all is none; only lack of memory is an error. */
+wk_status wk_model_is_file(bool *out, const char *path, wk_error *err);
 wk_status wk_model_read(wk_model **out, const char *path, const wk_pull_options *o, const wk_context *ctx,
                         wk_error *err);
 

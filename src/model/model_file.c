@@ -312,18 +312,19 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
   return st;
 }
 
-bool wk_model_is_file(const char *path) {
+wk_status wk_model_is_file(bool *out, const char *path, wk_error *err) {
   wk_file_view view;
   wk_tensors *t = NULL;
-  bool yes = false;
+  *out = false;
   if (wk_file_map(&view, path, NULL) != WK_OK)
-    return false;
-  if (wk_weights_sniff(view.data, view.size) == WK_WEIGHTS_SAFETENSORS &&
-      wk_safetensors_parse(&t, view.data, view.size, NULL) == WK_OK)
-    yes = wk_tensors_meta(t, KEY_VERSION);
+    return WK_OK;
+  wk_status st = WK_OK;
+  if (wk_weights_sniff(view.data, view.size) == WK_WEIGHTS_SAFETENSORS)
+    st = wk_safetensors_parse(&t, view.data, view.size, err);
+  *out = t && wk_tensors_meta(t, KEY_VERSION);
   wk_tensors_free(t);
   wk_file_unmap(&view);
-  return yes;
+  return st == WK_ERR_MEMORY ? st : WK_OK;
 }
 
 wk_status wk_model_read(wk_model **out, const char *path, const wk_pull_options *o, const wk_context *ctx,

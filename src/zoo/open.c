@@ -91,6 +91,7 @@ wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *w
   const char *prefix;
   WK_FAIL_IF(!b, err, WK_ERR_MEMORY, "out of memory");
   int length = wk_arch_match(&prefix, arch, weights);
+  WK_FAIL_IF(length == -2, err, WK_ERR_MEMORY, "out of memory");
   if (length < 0)
     WK_TRY(fail_mismatch(arch, weights, err));
   if (length > 0)

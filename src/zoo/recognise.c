@@ -63,7 +63,10 @@ int wk_arch_match(const char **text, const wk_arch *arch, const wk_tensors *weig
   wk_graph *g = NULL;
   prefix p;
   int length = -1;
-  if (arch->build(&g, 0, NULL) == WK_OK && match(&p, g, weights)) {
+  wk_status st = arch->build(&g, 0, NULL);
+  if (st == WK_ERR_MEMORY)
+    length = -2;
+  else if (st == WK_OK && match(&p, g, weights)) {
     *text = p.text;
     length = (int)p.length;
   }

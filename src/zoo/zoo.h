@@ -44,7 +44,7 @@ WK_BUILDER(wk_build_simple_cnn);
 /* ---- recognising ------------------------------------------------------------------------------ */
 
 /* The length of the prefix ("backbone.") under which all of arch's parameters but its classifier are found in
- * `weights`; -1 where they are not. *prefix points into a tensor's name. */
+ * `weights`; -1 where they are not, -2 without memory to look. *prefix points into a tensor's name. */
 int wk_arch_match(const char **prefix, const wk_arch *arch, const wk_tensors *weights);
 
 /* ---- a backbone's own weights ----------------------------------------------------------------- */
