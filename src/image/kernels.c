@@ -2,6 +2,9 @@
  * compiles this file for each). Integer sums are exact and the one float formula has no step that could be fused, so
  * every set gives the same bits. */
 #include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #include "image/kernels.h"
 
@@ -15,22 +18,31 @@
 
 typedef int32_t vint __attribute__((vector_size(4 * LANES)));
 typedef float vfloat __attribute__((vector_size(4 * LANES)));
-typedef uint8_t vbyte __attribute__((vector_size(LANES)));
 
+/* Bytes to integers, and fixed point back to bytes, clamped. Compilers take __builtin_convertvector between bytes and
+ * integers apart into single lanes, so each set has its own two instructions here. */
 static inline vint widen(const uint8_t *p) {
-  vbyte b;
-  memcpy(&b, p, sizeof b);
-  return __builtin_convertvector(b, vint);
+#if LANES == 16
+  return (vint)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+#elif LANES == 8
+  return (vint)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#else
+  return (vint){p[0], p[1], p[2], p[3]};
+#endif
 }
 
-/* Fixed point back to bytes, clamped. */
 static inline void narrow(uint8_t *p, vint sum) {
   vint v = sum >> WK_RESAMPLE_BITS;
-  v &= v >= 0;
-  vint over = v > 255;
-  v = (v & ~over) | (over & 255);
-  vbyte b = __builtin_convertvector(v, vbyte);
-  memcpy(p, &b, sizeof b);
+#if LANES == 16
+  __m512i positive = _mm512_max_epi32((__m512i)v, _mm512_setzero_si512());
+  _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtusepi32_epi8(positive));
+#elif LANES == 8
+  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+  _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(words, words));
+#else
+  for (int i = 0; i < LANES; i++)
+    p[i] = (uint8_t)(v[i] < 0 ? 0 : v[i] > 255 ? 255 : v[i]);
+#endif
 }
 
 static inline vint half(void) { return (vint){0} + (1 << (WK_RESAMPLE_BITS - 1)); }
