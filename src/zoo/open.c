@@ -89,13 +89,14 @@ wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *w
   wk_tensors *stripped = NULL;
   wk_status st = WK_OK;
   const char *prefix;
+  size_t length;
+  bool fits;
   WK_FAIL_IF(!b, err, WK_ERR_MEMORY, "out of memory");
-  int length = wk_arch_match(&prefix, arch, weights);
-  WK_FAIL_IF(length == -2, err, WK_ERR_MEMORY, "out of memory");
-  if (length < 0)
+  WK_TRY(wk_arch_match(&fits, &length, &prefix, arch, weights, err));
+  if (!fits)
     WK_TRY(fail_mismatch(arch, weights, err));
   if (length > 0)
-    WK_TRY(strip_prefix(&stripped, weights, prefix, (size_t)length, err));
+    WK_TRY(strip_prefix(&stripped, weights, prefix, length, err));
   wk_tensors *own = stripped ? stripped : weights;
   b->arch = arch;
   b->preprocess = arch->preprocess;

@@ -22,7 +22,7 @@ static bool same_shape(const wk_tensor *t, const wk_param_info *param) {
 }
 
 /* Are all parameters of `g` there, and no convolution beyond them? Running statistics may be missing. */
-static bool fits(const wk_graph *g, const wk_tensors *weights, prefix p) {
+static bool has_all(const wk_graph *g, const wk_tensors *weights, prefix p) {
   size_t convolutions = 0;
   for (int i = 0; i < wk_graph_param_count(g); i++) {
     const wk_param_info *param = wk_graph_param(g, i);
@@ -39,7 +39,7 @@ static bool fits(const wk_graph *g, const wk_tensors *weights, prefix p) {
   return found == convolutions;
 }
 
-/* Calls fits() for each prefix under which the graph's first parameter is found. */
+/* Tries each prefix under which the graph's first parameter is found. */
 static bool match(prefix *out, const wk_graph *g, const wk_tensors *weights) {
   const char *first = wk_graph_param(g, 0)->name;
   size_t length = strlen(first);
@@ -51,7 +51,7 @@ static bool match(prefix *out, const wk_graph *g, const wk_tensors *weights) {
     prefix p = {name, n - length};
     if (p.length && name[p.length - 1] != '.')
       continue;
-    if (fits(g, weights, p)) {
+    if (has_all(g, weights, p)) {
       *out = p;
       return true;
     }
@@ -59,25 +59,25 @@ static bool match(prefix *out, const wk_graph *g, const wk_tensors *weights) {
   return false;
 }
 
-int wk_arch_match(const char **text, const wk_arch *arch, const wk_tensors *weights) {
+wk_status wk_arch_match(bool *fits, size_t *length, const char **text, const wk_arch *arch, const wk_tensors *weights,
+                        wk_error *err) {
   wk_graph *g = NULL;
-  prefix p;
-  int length = -1;
-  wk_status st = arch->build(&g, 0, NULL);
-  if (st == WK_ERR_MEMORY)
-    length = -2;
-  else if (st == WK_OK && match(&p, g, weights)) {
-    *text = p.text;
-    length = (int)p.length;
-  }
+  prefix p = {"", 0};
+  WK_RETURN_IF_ERROR(arch->build(&g, 0, err));
+  *fits = match(&p, g, weights);
+  *text = p.text;
+  *length = p.length;
   wk_graph_free(g);
-  return length;
+  return WK_OK;
 }
 
 const wk_arch *wk_arch_recognise(const wk_tensors *weights) {
-  const char *text;
-  for (int i = 0; i < wk_arch_count(); i++)
-    if (wk_arch_match(&text, wk_arch_at(i), weights) >= 0)
+  for (int i = 0; i < wk_arch_count(); i++) {
+    bool fits;
+    size_t length;
+    const char *text;
+    if (wk_arch_match(&fits, &length, &text, wk_arch_at(i), weights, NULL) == WK_OK && fits)
       return wk_arch_at(i);
+  }
   return NULL;
 }

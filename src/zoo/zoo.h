@@ -43,9 +43,10 @@ WK_BUILDER(wk_build_simple_cnn);
 
 /* ---- recognising ------------------------------------------------------------------------------ */
 
-/* The length of the prefix ("backbone.") under which all of arch's parameters but its classifier are found in
- * `weights`; -1 where they are not, -2 without memory to look. *prefix points into a tensor's name. */
-int wk_arch_match(const char **prefix, const wk_arch *arch, const wk_tensors *weights);
+/* Do these weights belong to arch, but for the classifier? The names may have a prefix ("backbone."): the first *length
+ * bytes of *prefix, which points into a tensor's name. */
+wk_status wk_arch_match(bool *fits, size_t *length, const char **prefix, const wk_arch *arch, const wk_tensors *weights,
+                        wk_error *err);
 
 /* ---- a backbone's own weights ----------------------------------------------------------------- */
 
