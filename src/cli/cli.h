@@ -1,0 +1,109 @@
+/* cli.h - what the commands share. The command line stands on the public API alone; everything the library must not
+ * do (printing, reading the environment, catching Ctrl-C) happens here. */
+#ifndef WK_CLI_H
+#define WK_CLI_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "whisker/whisker.h"
+
+/* Exit codes of every command. */
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+
+typedef struct cli_console cli_console;
+
+typedef struct cli {
+  bool json, quiet, verbose;
+  wk_context ctx;      /* threads, seed, callbacks */
+  char *weights;       /* folder of weight files */
+  char *features;      /* folder of the feature cache; NULL with --no-cache */
+  wk_pull_options pull;
+  cli_console *console;
+  json_t *warnings;    /* every warning of the run, for --json */
+} cli;
+
+typedef struct cli_command {
+  const char *name;
+  const char *usage;       /* what follows the command's name */
+  const char *summary;     /* one line for the list of commands */
+  const char *examples[2];
+  int (*run)(cli *c, const struct cli_command *self, int argc, char **argv);
+} cli_command;
+
+int cli_models(cli *c, const cli_command *self, int argc, char **argv);
+int cli_pull(cli *c, const cli_command *self, int argc, char **argv);
+int cli_info(cli *c, const cli_command *self, int argc, char **argv);
+int cli_train(cli *c, const cli_command *self, int argc, char **argv);
+int cli_eval(cli *c, const cli_command *self, int argc, char **argv);
+int cli_predict(cli *c, const cli_command *self, int argc, char **argv);
+int cli_embed(cli *c, const cli_command *self, int argc, char **argv);
+
+/* ---- arguments (args.c) ------------------------------------------------------------------------ */
+
+typedef enum cli_kind { CLI_BOOL, CLI_INT, CLI_SIZE, CLI_DOUBLE, CLI_STRING, CLI_CHOICE } cli_kind;
+
+/* One flag; a table of them ends with a zeroed entry. `value` holds the default before parsing and the user's after. */
+typedef struct cli_flag {
+  const char *name;  /* without the dashes */
+  char letter;       /* 0: none */
+  cli_kind kind;
+  void *value;       /* bool *, int *, uint64_t *, double *, const char ** */
+  const char *meta;  /* the value's name in the usage */
+  const char *help;
+  double min, max;   /* numbers: allowed range, both 0: any; */
+  const char *const *choices; /* CLI_CHOICE: NULL-terminated; value is an int *, the choice's index */
+} cli_flag;
+
+/* Parses argv[1..] into `flags` and the common ones. Positional arguments are gathered at argv[0..]. Returns their
+ * number, or -1 - exit_code when the command is over (--help, or a usage error that has been told). */
+int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least, int most, int argc, char **argv);
+#define CLI_PARSE(n, ...)                                                                                              \
+  int n = cli_parse(__VA_ARGS__);                                                                                      \
+  if (n < 0)                                                                                                           \
+    return -1 - n;
+/* "whisker train: MESSAGE" and how to get help; returns CLI_USAGE. */
+int cli_usage_error(const cli_command *self, const char *fmt, ...) WK_PRINTF(2, 3);
+
+/* ---- talking (console.c) ----------------------------------------------------------------------- */
+
+bool cli_console_open(cli *c);
+void cli_console_close(cli *c);
+/* Closes an open progress line, prints "whisker: MESSAGE" on stderr, returns the exit code for the error. */
+int cli_fail(cli *c, const wk_error *err);
+/* Text for people on stdout; nothing with --json or -q. */
+void cli_say(cli *c, const char *fmt, ...) WK_PRINTF(2, 3);
+/* Prints the object (and frees it) with --json; frees it otherwise. Returns CLI_DONE, or CLI_FAILED when stdout cannot be written. */
+int cli_print_json(cli *c, json_t *object);
+double cli_seconds(void); /* a steady clock */
+/* These return one of eight rotating buffers. */
+const char *cli_count(uint64_t n);     /* 12,345 */
+const char *cli_bytes(uint64_t n);     /* 18.8 MB */
+const char *cli_short(double n);       /* 4.65 M, 0.39 G */
+const char *cli_percent(double share); /* 98.8% */
+const char *cli_interval(wk_interval i); /* "97.7-99.6" in percent */
+
+/* ---- JSON (json.c) ----------------------------------------------------------------------------- */
+
+json_t *cli_json_text(const char *s);     /* bytes that are no UTF-8 become U+FFFD */
+json_t *cli_json_number(double v);        /* null when not finite */
+json_t *cli_json_interval(wk_interval i); /* [low, high] */
+json_t *cli_json_labels(char *const *labels, int n);
+
+/* ---- shared steps (common.c) ------------------------------------------------------------------- */
+
+/* Photos of a data set's part as an array of paths (into the set) with labels. */
+typedef struct cli_photos {
+  const char **path;
+  int *label;
+  size_t n;
+} cli_photos;
+bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part); /* WK_PART_ALL: every photo; false: no memory */
+void cli_photos_free(cli_photos *p);
+/* Can a file be made at `path`, and is what stands there (if anything) a model that may be replaced? */
+wk_status cli_check_output(const char *path, bool model, wk_error *err);
+char *cli_join(const char *a, const char *b);
+wk_status cli_no_memory(wk_error *err);
+wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) WK_PRINTF(3, 4);
+
+#endif

@@ -1,0 +1,98 @@
+/* cmd_info.c - `whisker info`: layers, shapes, parameters, multiply-adds; a model's labels and how it was trained. */
+#include <string.h>
+
+#include "cli.h"
+
+static json_t *preprocess_json(const wk_preprocess *p) {
+  static const char *const filter[] = {"bilinear", "bicubic", "nearest"};
+  return json_pack("{s:[i,i],s:i,s:s,s:s,s:b,s:[f,f,f],s:[f,f,f]}", "size", p->height, p->width, "resize",
+                   p->rule == WK_CROP_CENTER ? p->resize : 0, "rule",
+                   p->rule == WK_CROP_CENTER ? "center crop" : "squash", "filter", filter[p->filter], "bgr", p->bgr,
+                   "mean", p->mean[0], p->mean[1], p->mean[2], "std", p->std[0], p->std[1], p->std[2]);
+}
+
+static wk_status describe(cli *c, json_t **out, const wk_graph *g, int height, int width, wk_error *err) {
+  json_t *layers = json_array();
+  int64_t params = 0, macs = 0;
+  cli_say(c, "%-36s %-12s %-16s %12s %12s\n", "layer", "kind", "output h x w x c", "parameters", "mult-adds");
+  for (int i = 0; i < wk_graph_size(g); i++) {
+    wk_node_info node;
+    wk_status st = wk_graph_node(&node, g, i, height, width, err);
+    if (st != WK_OK) {
+      json_decref(layers);
+      return st;
+    }
+    char shape[48];
+    snprintf(shape, sizeof shape, "%d x %d x %d", node.shape.height, node.shape.width, node.shape.channels);
+    cli_say(c, "%-36s %-12s %-16s %12s %12s\n", node.name, wk_op_name(node.op), shape,
+            node.params ? cli_count((uint64_t)node.params) : "", node.macs ? cli_count((uint64_t)node.macs) : "");
+    params += node.params;
+    macs += node.macs;
+    json_array_append_new(layers, json_pack("{s:s,s:s,s:s?,s:[i,i,i],s:I,s:I}", "name", node.name, "op",
+                                            wk_op_name(node.op), "stage", node.stage, "shape", node.shape.height,
+                                            node.shape.width, node.shape.channels, "params", (json_int_t)node.params,
+                                            "macs", (json_int_t)node.macs));
+  }
+  cli_say(c, "\n%s parameters, %s multiply-adds a photo\n", cli_count((uint64_t)params), cli_short((double)macs));
+  *out = json_pack("{s:I,s:I,s:o}", "params", (json_int_t)params, "macs", (json_int_t)macs, "layers", layers);
+  return WK_OK;
+}
+
+/* A backbone by name needs no weights to be described. */
+static int info_name(cli *c, const wk_arch *a) {
+  wk_error err = {0};
+  wk_graph *g = NULL;
+  json_t *out = NULL;
+  wk_status st = a->build(&g, a->classes ? a->classes : 1000, &err);
+  if (st == WK_OK) {
+    cli_say(c, "%s: %s\n\n", a->name, a->title);
+    st = describe(c, &out, g, a->preprocess.height, a->preprocess.width, &err);
+  }
+  if (st == WK_OK) {
+    json_object_set_new(out, "name", json_string(a->name));
+    json_object_set_new(out, "features", json_integer(a->features));
+    json_object_set_new(out, "preprocess", preprocess_json(&a->preprocess));
+    if (a->licence)
+      json_object_set_new(out, "licence", json_string(a->licence));
+  }
+  wk_graph_free(g);
+  return st == WK_OK ? cli_print_json(c, out) : cli_fail(c, &err);
+}
+
+int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
+  const char *arch = NULL;
+  const cli_flag flags[] = {
+      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL}, {0}};
+  CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
+  const wk_arch *a = wk_arch_find(argv[0]);
+  if (a)
+    return info_name(c, a);
+  wk_error err = {0};
+  wk_model *m = NULL;
+  json_t *out = NULL;
+  wk_status st = wk_model_open(&m, argv[0], arch, &c->pull, &c->ctx, &err);
+  if (st == WK_OK) {
+    const wk_preprocess *p = &m->backbone->preprocess;
+    cli_say(c, "%s: %s%s, %s classes\n\n", argv[0], m->backbone->arch->name, m->head ? " with a head of its own" : "",
+            cli_count((uint64_t)m->label_count));
+    st = describe(c, &out, m->backbone->graph, p->height, p->width, &err);
+  }
+  if (st == WK_OK) {
+    static const char *const kind[] = {"linear", "knn", "mean"};
+    json_object_set_new(out, "arch", json_string(m->backbone->arch->name));
+    json_object_set_new(out, "head", m->head ? json_string(kind[m->head->kind]) : json_null());
+    json_object_set_new(out, "labels", cli_json_labels(m->labels, m->label_count));
+    json_object_set_new(out, "preprocess", preprocess_json(&m->backbone->preprocess));
+    json_object_set_new(out, "trained", m->recipe ? json_loads(m->recipe, 0, NULL) : json_null());
+    if (m->head) {
+      cli_say(c, "head: %s, %d classes:", kind[m->head->kind], m->label_count);
+      for (int i = 0; i < m->label_count && i < 40; i++)
+        cli_say(c, "%s %s", i ? "," : "", m->labels[i]);
+      cli_say(c, "%s\n", m->label_count > 40 ? ", ..." : "");
+    }
+    if (m->recipe)
+      cli_say(c, "trained: %s\n", m->recipe);
+  }
+  wk_model_free(m);
+  return st == WK_OK ? cli_print_json(c, out) : cli_fail(c, &err);
+}

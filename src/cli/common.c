@@ -1,0 +1,88 @@
+/* common.c - steps that several commands take. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+char *cli_join(const char *a, const char *b) {
+  size_t n = strlen(a), m = strlen(b);
+  char *s = malloc(n + m + 2);
+  if (!s)
+    return NULL;
+  memcpy(s, a, n);
+  bool slash = n && a[n - 1] != '/' && m;
+  if (slash)
+    s[n] = '/';
+  memcpy(s + n + slash, b, m + 1);
+  return s;
+}
+
+wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(err->message, sizeof err->message, fmt, args);
+  va_end(args);
+  err->code = code;
+  return code;
+}
+
+wk_status cli_no_memory(wk_error *err) { return cli_error(err, WK_ERR_MEMORY, "out of memory"); }
+
+bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part) {
+  cli_photos p = {malloc((d->photos + 1) * sizeof *p.path), malloc((d->photos + 1) * sizeof *p.label), 0};
+  if (!p.path || !p.label) {
+    cli_photos_free(&p);
+    return false;
+  }
+  for (size_t i = 0; i < d->photos; i++)
+    if (part == WK_PART_ALL || d->photo[i].part == part) {
+      p.path[p.n] = d->photo[i].path;
+      p.label[p.n++] = d->photo[i].label;
+    }
+  *out = p;
+  return true;
+}
+
+void cli_photos_free(cli_photos *p) {
+  free(p->path);
+  free(p->label);
+  *p = (cli_photos){0};
+}
+
+/* A model file begins with safetensors' length and the '{' of its header. */
+static bool looks_like_model(const char *path) {
+  FILE *f = fopen(path, "rb");
+  if (!f)
+    return false;
+  unsigned char head[9];
+  size_t n = fread(head, 1, sizeof head, f);
+  fclose(f);
+  return n == 0 || (n == sizeof head && head[8] == '{' && !head[7] && !head[6]);
+}
+
+wk_status cli_check_output(const char *path, bool model, wk_error *err) {
+  struct stat st;
+  if (stat(path, &st) == 0) {
+    if (S_ISDIR(st.st_mode))
+      return cli_error(err, WK_ERR_IO, "%s: is a folder; give the name of a file to write with -o", path);
+    if (model && S_ISREG(st.st_mode) && !looks_like_model(path))
+      return cli_error(err, WK_ERR_IO, "%s: exists and is not a model; it stays as it is. Give another name with -o",
+                       path);
+  }
+  const char *slash = strrchr(path, '/');
+  char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+  if (!folder)
+    return cli_no_memory(err);
+  wk_status status = WK_OK;
+  if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))
+    status = cli_error(err, WK_ERR_NOT_FOUND, "%s: the folder %s does not exist; make it first", path, folder);
+  else if (access(folder, W_OK) != 0)
+    status =
+        cli_error(err, WK_ERR_IO, "%s: nothing can be written in the folder %s (%s)", path, folder, strerror(errno));
+  free(folder);
+  return status;
+}

@@ -1,0 +1,57 @@
+bats_require_minimum_version 1.5.0
+load support
+
+@test "no arguments: the help on stderr, exit 2" {
+  w
+  [ "$status" -eq 2 ]
+  contains "$stderr" "usage: whisker COMMAND"
+}
+
+@test "--help: every command has usage, defaults and two examples" {
+  for command in train predict eval embed models pull info; do
+    w $command --help
+    [ "$status" -eq 0 ]
+    contains "$output" "usage: whisker $command"
+    [ "$(grep -c "^  whisker $command" <<<"$output")" -eq 2 ]
+  done
+}
+
+@test "an unknown command or flag: exit 2 and how to go on" {
+  w paint
+  [ "$status" -eq 2 ]
+  contains "$stderr" "no such command"
+  w train photos --no-such-flag
+  [ "$status" -eq 2 ]
+  contains "$stderr" "--help"
+  w train photos -j many
+  [ "$status" -eq 2 ]
+  w predict only-a-model
+  [ "$status" -eq 2 ]
+}
+
+@test "models: a table, and the same as JSON" {
+  w models
+  [ "$status" -eq 0 ]
+  contains "$output" efficientnet_lite0
+  w models --json
+  [ "$(json '["models"][0].keys() >= {"name","params","macs","input","features","licence","cached"}')" = True ]
+}
+
+@test "info: the parameters of VGG-16" {
+  w info vgg16 --json
+  [ "$(json '["params"]')" = 138357544 ]
+}
+
+@test "an unknown backbone: the nearest names, exit 1" {
+  w predict resnet51 "$F/photos/dots/00.png"
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" resnet50
+}
+
+@test "JSON goes to standard output alone, one object" {
+  w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["classes"]')" = 2 ]
+  [ "$(json '["model"]')" = m.whisker ]
+}

@@ -1,0 +1,129 @@
+/* fixture.c - makes what the command-line tests work on, so that they need no fetched data:
+ *   OUT/photos/{stripes,dots}/N.png   two classes of drawn pictures, 24 each
+ *   OUT/backbone.safetensors          a small network with seeded weights
+ *   OUT/bad/NAME                      files that are not what their names say */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "whisker/whisker.h"
+
+static wk_error err;
+
+static void need(wk_status st) {
+  if (st == WK_OK)
+    return;
+  fprintf(stderr, "fixture: %s\n", err.message);
+  exit(1);
+}
+
+static const char *in(const char *out, const char *name) {
+  static char path[4096];
+  snprintf(path, sizeof path, "%s/%s", out, name);
+  return path;
+}
+
+static void folder(const char *out, const char *name) {
+  if (mkdir(in(out, name), 0777) && *name)
+    perror(name);
+}
+
+static void draw(wk_image *im, bool stripes, wk_rng *rng) {
+  int period = 6 + (int)wk_rng_below(rng, 6), shift = (int)wk_rng_below(rng, 12);
+  uint8_t back = (uint8_t)wk_rng_below(rng, 90), front = (uint8_t)(160 + wk_rng_below(rng, 90));
+  for (int y = 0; y < im->height; y++)
+    for (int x = 0; x < im->width; x++) {
+      bool on = (x + shift) / period % 2;
+      if (!stripes)
+        on = on && (y + shift) / period % 2;
+      for (int c = 0; c < 3; c++)
+        im->pixels[(y * im->width + x) * 3 + c] = (uint8_t)((on ? front : back) + wk_rng_below(rng, 16));
+    }
+}
+
+static void photos(const char *out) {
+  folder(out, "photos");
+  for (int k = 0; k < 2; k++) {
+    char name[64];
+    snprintf(name, sizeof name, "photos/%s", k ? "dots" : "stripes");
+    folder(out, name);
+    for (int i = 0; i < 24; i++) {
+      wk_rng rng;
+      wk_rng_init(&rng, 7, (uint64_t)(k * 100 + i));
+      wk_image im;
+      need(wk_image_alloc(&im, 80 + i, 72, &err));
+      draw(&im, !k, &rng);
+      snprintf(name, sizeof name, "photos/%s/%02d.png", k ? "dots" : "stripes", i);
+      need(wk_image_save_png(&im, in(out, name), &err));
+      wk_image_free(&im);
+    }
+  }
+}
+
+/* He initialisation; batch norms start as the identity. */
+static void backbone(const char *out) {
+  const wk_arch *a = wk_arch_find("simple_cnn");
+  wk_graph *g;
+  wk_tensors *t;
+  need(a->build(&g, 10, &err));
+  need(wk_tensors_create(&t, &err));
+  for (int i = 0; i < wk_graph_param_count(g); i++) {
+    const wk_param_info *p = wk_graph_param(g, i);
+    float *w;
+    need(wk_tensors_add_zeros(t, &w, p->name, p->ndim, p->shape, &err));
+    int64_t n = wk_tensor_count(p->ndim, p->shape), fan = p->ndim > 1 ? n / p->shape[0] : 1;
+    wk_rng rng;
+    wk_rng_init(&rng, 1, (uint64_t)i);
+    const char *last = strrchr(p->name, '.');
+    bool one = p->ndim == 1 && (!strcmp(last, ".weight") || !strcmp(last, ".running_var"));
+    for (int64_t j = 0; j < n; j++)
+      w[j] = p->ndim > 1 ? (float)(wk_rng_normal(&rng) * sqrt(2.0 / (double)fan)) : one ? 1.0f : 0.0f;
+  }
+  need(wk_safetensors_write(in(out, "backbone.safetensors"), t, &err));
+  wk_tensors_free(t);
+  wk_graph_free(g);
+}
+
+static void write_file(const char *path, const void *bytes, size_t n) {
+  FILE *f = fopen(path, "wb");
+  if (!f || fwrite(bytes, 1, n, f) != n || fclose(f))
+    perror(path);
+}
+
+/* The header of a 30,000 x 30,000 PNG. */
+static void bomb(const char *path) {
+  static const uint8_t head[] = {0x89, 'P',  'N',  'G', 13, 10,   26,   10, 0, 0, 0, 13, 'I',  'H',  'D',  'R', 0,
+                                 0,    0x75, 0x30, 0,   0,  0x75, 0x30, 8,  2, 0, 0, 0,  0xCD, 0x4C, 0x09, 0x45};
+  write_file(path, head, sizeof head);
+}
+
+static void bad(const char *out) {
+  folder(out, "bad");
+  write_file(in(out, "bad/text.jpg"), "not a photo\n", 12);
+  write_file(in(out, "bad/empty.jpg"), "", 0);
+  bomb(in(out, "bad/bomb.png"));
+  char whole[64 * 1024];
+  FILE *f = fopen(in(out, "photos/dots/00.png"), "rb");
+  size_t n = f ? fread(whole, 1, sizeof whole, f) : 0;
+  if (f)
+    fclose(f);
+  write_file(in(out, "bad/truncated.png"), whole, n / 2);
+  f = fopen(in(out, "backbone.safetensors"), "rb");
+  n = f ? fread(whole, 1, sizeof whole, f) : 0;
+  if (f)
+    fclose(f);
+  write_file(in(out, "bad/short.safetensors"), whole, n * 3 / 4);
+  write_file(in(out, "bad/hostile.safetensors"), "\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2)
+    return 2;
+  folder(argv[1], "");
+  photos(argv[1]);
+  backbone(argv[1]);
+  bad(argv[1]);
+  return 0;
+}
