@@ -15,18 +15,18 @@ typedef struct cli_console cli_console;
 
 typedef struct cli {
   bool json, quiet, verbose;
-  wk_context ctx;      /* threads, seed, callbacks */
-  char *weights;       /* folder of weight files */
-  char *features;      /* folder of the feature cache; NULL with --no-cache */
+  wk_context ctx; /* threads, seed, callbacks */
+  char *weights;  /* folder of weight files */
+  char *features; /* folder of the feature cache; NULL with --no-cache */
   wk_pull_options pull;
   cli_console *console;
-  json_t *warnings;    /* every warning of the run, for --json */
+  json_t *warnings; /* every warning of the run, for --json */
 } cli;
 
 typedef struct cli_command {
   const char *name;
-  const char *usage;       /* what follows the command's name */
-  const char *summary;     /* one line for the list of commands */
+  const char *usage;   /* what follows the command's name */
+  const char *summary; /* one line for the list of commands */
   const char *examples[2];
   int (*run)(cli *c, const struct cli_command *self, int argc, char **argv);
 } cli_command;
@@ -38,6 +38,7 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv);
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv);
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv);
 int cli_embed(cli *c, const cli_command *self, int argc, char **argv);
+int cli_compare(cli *c, const cli_command *self, int argc, char **argv);
 
 /* ---- arguments (args.c) ------------------------------------------------------------------------ */
 
@@ -45,13 +46,13 @@ typedef enum cli_kind { CLI_BOOL, CLI_INT, CLI_SIZE, CLI_DOUBLE, CLI_STRING, CLI
 
 /* One flag; a table of them ends with a zeroed entry. `value` holds the default before parsing and the user's after. */
 typedef struct cli_flag {
-  const char *name;  /* without the dashes */
-  char letter;       /* 0: none */
+  const char *name; /* without the dashes */
+  char letter;      /* 0: none */
   cli_kind kind;
-  void *value;       /* bool *, int *, uint64_t *, double *, const char ** */
-  const char *meta;  /* the value's name in the usage */
+  void *value;      /* bool *, int *, uint64_t *, double *, const char ** */
+  const char *meta; /* the value's name in the usage */
   const char *help;
-  double min, max;   /* numbers: allowed range, both 0: any; */
+  double min, max;            /* numbers: allowed range, both 0: any; */
   const char *const *choices; /* CLI_CHOICE: NULL-terminated; value is an int *, the choice's index */
 } cli_flag;
 
@@ -73,14 +74,15 @@ void cli_console_close(cli *c);
 int cli_fail(cli *c, const wk_error *err);
 /* Text for people on stdout; nothing with --json or -q. */
 void cli_say(cli *c, const char *fmt, ...) WK_PRINTF(2, 3);
-/* Prints the object (and frees it) with --json; frees it otherwise. Returns CLI_DONE, or CLI_FAILED when stdout cannot be written. */
+/* Prints the object (and frees it) with --json; frees it otherwise. Returns CLI_DONE, or CLI_FAILED when stdout cannot
+ * be written. */
 int cli_print_json(cli *c, json_t *object);
 double cli_seconds(void); /* a steady clock */
 /* These return one of eight rotating buffers. */
-const char *cli_count(uint64_t n);     /* 12,345 */
-const char *cli_bytes(uint64_t n);     /* 18.8 MB */
-const char *cli_short(double n);       /* 4.65 M, 0.39 G */
-const char *cli_percent(double share); /* 98.8% */
+const char *cli_count(uint64_t n);       /* 12,345 */
+const char *cli_bytes(uint64_t n);       /* 18.8 MB */
+const char *cli_short(double n);         /* 4.65 M, 0.39 G */
+const char *cli_percent(double share);   /* 98.8% */
 const char *cli_interval(wk_interval i); /* "97.7-99.6" in percent */
 
 /* ---- JSON (json.c) ----------------------------------------------------------------------------- */
@@ -100,6 +102,26 @@ typedef struct cli_photos {
 } cli_photos;
 bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part); /* WK_PART_ALL: every photo; false: no memory */
 void cli_photos_free(cli_photos *p);
+/* Photos to learn from and to check on. */
+typedef struct cli_split_options {
+  bool labels_from_name;
+  const char *val;  /* a fraction, or data of its own; NULL: see split.c */
+  bool test_checks; /* without `val` and val/, test/ is what is checked on */
+  uint64_t seed;
+} cli_split_options;
+typedef struct cli_split {
+  wk_dataset *data, *val_data; /* val_data: that of `val` */
+  cli_photos photos;
+  size_t held_count; /* the last photos: checked on, not learned from */
+  int *y;            /* [rows] labels, after cli_split_rows */
+  size_t learn_rows, check_rows;
+} cli_split;
+/* `t` is zeroed before and freed after, whatever is returned. */
+wk_status cli_split_open(cli_split *t, const char *path, const cli_split_options *o, wk_error *err);
+/* Which rows of the photos' features are for what: the first learn_rows to learn from, then those to check on. */
+wk_status cli_split_rows(cli_split *t, const wk_features *f, wk_error *err);
+void cli_split_free(cli_split *t);
+extern const char *const cli_head_names[]; /* by wk_head_kind, NULL-terminated */
 /* Can a file be made at `path`, and is what stands there (if anything) a model that may be replaced? */
 wk_status cli_check_output(const char *path, bool model, wk_error *err);
 char *cli_join(const char *a, const char *b);

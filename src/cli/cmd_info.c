@@ -78,14 +78,13 @@ int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
     st = describe(c, &out, m->backbone->graph, p->height, p->width, &err);
   }
   if (st == WK_OK) {
-    static const char *const kind[] = {"linear", "knn", "mean"};
     json_object_set_new(out, "arch", json_string(m->backbone->arch->name));
-    json_object_set_new(out, "head", m->head ? json_string(kind[m->head->kind]) : json_null());
+    json_object_set_new(out, "head", m->head ? json_string(cli_head_names[m->head->kind]) : json_null());
     json_object_set_new(out, "labels", cli_json_labels(m->labels, m->label_count));
     json_object_set_new(out, "preprocess", preprocess_json(&m->backbone->preprocess));
     json_object_set_new(out, "trained", m->recipe ? json_loads(m->recipe, 0, NULL) : json_null());
     if (m->head) {
-      cli_say(c, "head: %s, %d classes:", kind[m->head->kind], m->label_count);
+      cli_say(c, "head: %s, %d classes:", cli_head_names[m->head->kind], m->label_count);
       for (int i = 0; i < m->label_count && i < 40; i++)
         cli_say(c, "%s %s", i ? "," : "", m->labels[i]);
       cli_say(c, "%s\n", m->label_count > 40 ? ", ..." : "");

@@ -7,22 +7,19 @@
 #include "cli.h"
 
 typedef struct train_flags {
-  const char *backbone, *arch, *out, *list, *val;
+  const char *backbone, *arch, *out, *list;
+  cli_split_options split;
   int head, k, size, resize;
   double l2;
-  bool labels_from_name, balance, light, refit;
+  bool balance, light, refit;
 } train_flags;
 
 typedef struct train {
   const train_flags *flags;
   cli *cli;
   wk_backbone *backbone;
-  wk_dataset *data, *val_data; /* val_data: --val DATA */
-  cli_photos photos;           /* to learn from and to check on */
-  size_t held_count;           /* the last photos: checked on, not learned from */
+  cli_split split;
   wk_features *features;
-  int *y; /* [features->rows] */
-  size_t learn_rows, check_rows;
   wk_head *head;
   wk_probe_report report;
   wk_metrics *check;
@@ -33,119 +30,8 @@ static void train_free(train *t) {
   wk_metrics_free(t->check);
   wk_head_free(t->head);
   wk_features_free(t->features);
-  free(t->y);
-  cli_photos_free(&t->photos);
-  wk_dataset_free(t->val_data);
-  wk_dataset_free(t->data);
+  cli_split_free(&t->split);
   wk_backbone_free(t->backbone);
-}
-
-static bool join_photos(cli_photos *a, const cli_photos *b) {
-  const char **path = realloc(a->path, (a->n + b->n + 1) * sizeof *path);
-  a->path = path ? path : a->path;
-  int *label = realloc(a->label, (a->n + b->n + 1) * sizeof *label);
-  a->label = label ? label : a->label;
-  if (!path || !label)
-    return false;
-  memcpy(a->path + a->n, b->path, b->n * sizeof *path);
-  memcpy(a->label + a->n, b->label, b->n * sizeof *label);
-  a->n += b->n;
-  return true;
-}
-
-/* Moves a stratified share of the photos behind the others. */
-static wk_status hold_back(train *t, double fraction, wk_error *err) {
-  cli_photos *p = &t->photos, moved;
-  bool *held = calloc(p->n + 1, sizeof *held);
-  if (!held || !cli_photos_of(&moved, t->data, WK_PART_ALL)) {
-    free(held);
-    return cli_no_memory(err);
-  }
-  wk_status st = wk_split_stratified(held, p->label, p->n, t->data->class_count, fraction, t->cli->ctx.seed, err);
-  if (st == WK_OK) {
-    size_t at = 0;
-    for (int pass = 0; pass < 2; pass++)
-      for (size_t i = 0; i < p->n; i++)
-        if (held[i] == (pass == 1)) {
-          moved.path[at] = p->path[i];
-          moved.label[at++] = p->label[i];
-          t->held_count += held[i];
-        }
-    moved.n = at;
-    cli_photos old = *p;
-    *p = moved;
-    moved = old;
-  }
-  cli_photos_free(&moved);
-  free(held);
-  return st;
-}
-
-/* Opens the data and decides what is learned from and what is checked on:
- *   --val DATA      those photos check            --val FRACTION   a stratified share of the training photos
- *   a val/ folder   checks                        test/ but no val/: nothing is held back here, test/ is for eval
- *   otherwise       a fifth is held back */
-static wk_status gather(train *t, const char *path, wk_error *err) {
-  const train_flags *f = t->flags;
-  wk_dataset_options o;
-  wk_dataset_options_init(&o);
-  o.labels_from_name = f->labels_from_name;
-  wk_status st = wk_dataset_open(&t->data, path, &o, err);
-  if (st != WK_OK)
-    return st;
-  bool parts = t->data->layout == WK_LAYOUT_PART_FOLDERS;
-  if (!cli_photos_of(&t->photos, t->data, parts ? WK_PART_TRAIN : WK_PART_ALL))
-    return cli_no_memory(err);
-  size_t tests = 0;
-  for (size_t i = 0; i < t->data->photos; i++)
-    tests += t->data->photo[i].part == WK_PART_TEST;
-  char *end = NULL;
-  double fraction = f->val ? strtod(f->val, &end) : 0;
-  bool number = f->val && end != f->val && !*end;
-  cli_photos extra = {0};
-  if (number && !(fraction >= 0 && fraction < 1))
-    return cli_error(err, WK_ERR_ARGUMENT, "--val %s: a fraction lies from 0 to below 1", f->val);
-  if (f->val && !number) {
-    o.classes = (const char *const *)t->data->classes;
-    o.class_count = t->data->class_count;
-    if ((st = wk_dataset_open(&t->val_data, f->val, &o, err)) != WK_OK)
-      return st;
-    if (!cli_photos_of(&extra, t->val_data, WK_PART_ALL))
-      return cli_no_memory(err);
-  } else if (!f->val && parts && !cli_photos_of(&extra, t->data, WK_PART_VAL)) {
-    return cli_no_memory(err);
-  }
-  if (!f->val && !extra.n && !tests)
-    fraction = 0.2;
-  if (fraction > 0)
-    st = hold_back(t, fraction, err);
-  t->held_count += extra.n;
-  bool joined = join_photos(&t->photos, &extra);
-  cli_photos_free(&extra);
-  return joined ? st : cli_no_memory(err);
-}
-
-/* Labels of the rows, and how many of them are to learn from: the first ones, as the photos are. */
-static wk_status arrange(train *t, wk_error *err) {
-  const wk_features *f = t->features;
-  if (!(t->y = malloc((f->rows + 1) * sizeof *t->y)))
-    return cli_no_memory(err);
-  for (size_t i = 0; i < f->rows; i++) {
-    t->y[i] = t->photos.label[f->index[i]];
-    t->learn_rows += f->index[i] < t->photos.n - t->held_count;
-  }
-  t->check_rows = f->rows - t->learn_rows;
-  for (int k = 0; k < t->data->class_count; k++) {
-    size_t have = 0;
-    for (size_t i = 0; i < t->learn_rows; i++)
-      have += t->y[i] == k;
-    if (!have)
-      return cli_error(
-          err, WK_ERR_FORMAT,
-          "%s: the class '%s' has no photo that can be read to learn from; add photos or remove its folder",
-          t->data->root, t->data->classes[k]);
-  }
-  return WK_OK;
 }
 
 static wk_status fit(train *t, wk_error *err) {
@@ -157,30 +43,28 @@ static wk_status fit(train *t, wk_error *err) {
   if (!isnan(t->flags->l2))
     o.l2 = t->flags->l2;
   double start = cli_seconds();
-  int columns = t->features->columns, classes = t->data->class_count;
-  wk_status st = wk_probe_fit(&t->head, &t->report, t->features->row, t->y, t->learn_rows, columns, classes, &o,
-                              &t->cli->ctx, err);
-  if (st == WK_OK && t->check_rows) {
-    float *p = malloc(t->check_rows * (size_t)classes * sizeof *p);
+  int columns = t->features->columns, classes = t->split.data->class_count;
+  wk_status st = wk_probe_fit(&t->head, &t->report, t->features->row, t->split.y, t->split.learn_rows, columns, classes,
+                              &o, &t->cli->ctx, err);
+  if (st == WK_OK && t->split.check_rows) {
+    float *p = malloc(t->split.check_rows * (size_t)classes * sizeof *p);
     if (!p)
       return cli_no_memory(err);
-    wk_head_predict(p, t->head, t->features->row + t->learn_rows * (size_t)columns, t->check_rows);
-    st = wk_metrics_compute(&t->check, p, t->y + t->learn_rows, t->check_rows, classes, 0, err);
+    wk_head_predict(p, t->head, t->features->row + t->split.learn_rows * (size_t)columns, t->split.check_rows);
+    st = wk_metrics_compute(&t->check, p, t->split.y + t->split.learn_rows, t->split.check_rows, classes, 0, err);
     free(p);
   }
-  if (st == WK_OK && t->flags->refit && t->check_rows) {
+  if (st == WK_OK && t->flags->refit && t->split.check_rows) {
     wk_head_free(t->head);
     t->head = NULL;
     if (o.kind == WK_HEAD_LINEAR)
       o.l2 = t->report.l2;
-    st = wk_probe_fit(&t->head, NULL, t->features->row, t->y, t->learn_rows + t->check_rows, columns, classes, &o,
-                      &t->cli->ctx, err);
+    st = wk_probe_fit(&t->head, NULL, t->features->row, t->split.y, t->split.learn_rows + t->split.check_rows, columns,
+                      classes, &o, &t->cli->ctx, err);
   }
   t->seconds_fit = cli_seconds() - start;
   return st;
 }
-
-static const char *const head_names[] = {"linear", "knn", "mean", NULL};
 
 /* What was checked: held-back photos, or else those that the penalty was chosen on. */
 static wk_interval checked(const train *t, size_t *n) {
@@ -199,18 +83,18 @@ static wk_interval checked(const train *t, size_t *n) {
 static wk_status save(train *t, const char *out, wk_error *err) {
   size_t n;
   wk_interval top1 = checked(t, &n);
-  json_t *recipe =
-      json_pack("{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:b}", "made_by", "whisker " WK_VERSION, "data",
-                cli_json_text(t->data->root), "head", head_names[t->flags->head], "seed", (json_int_t)t->cli->ctx.seed,
-                "train_images", (json_int_t)t->learn_rows, "val_images", (json_int_t)n, "columns",
-                (json_int_t)t->features->columns, "l2", cli_json_number(t->report.l2), "val_top1",
-                cli_json_number(n ? top1.value : NAN), "balance", t->flags->balance, "refit", t->flags->refit);
+  json_t *recipe = json_pack("{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:b}", "made_by", "whisker " WK_VERSION, "data",
+                             cli_json_text(t->split.data->root), "head", cli_head_names[t->flags->head], "seed",
+                             (json_int_t)t->cli->ctx.seed, "train_images", (json_int_t)t->split.learn_rows,
+                             "val_images", (json_int_t)n, "columns", (json_int_t)t->features->columns, "l2",
+                             cli_json_number(t->report.l2), "val_top1", cli_json_number(n ? top1.value : NAN),
+                             "balance", t->flags->balance, "refit", t->flags->refit);
   char *text = recipe ? json_dumps(recipe, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(recipe);
   if (!text)
     return cli_no_memory(err);
   wk_model *m = NULL;
-  wk_status st = wk_model_create(&m, t->backbone, t->head, (const char *const *)t->data->classes, text, err);
+  wk_status st = wk_model_create(&m, t->backbone, t->head, (const char *const *)t->split.data->classes, text, err);
   free(text);
   if (st != WK_OK)
     return st;
@@ -243,35 +127,38 @@ static int report(train *t, const char *out, double began) {
   cli_say(c, "Saved %s (%s) in %.1f s.%s\n", out, cli_bytes(bytes), total,
           c->features ? " The features are kept: another --head, --l2 or split takes a moment." : "");
   json_t *j = json_pack(
-      "{s:i,s:o,s:I,s:I,s:o,s:o,s:o,s:I,s:o,s:s,s:{s:f,s:f,s:f},s:o,s:I,s:O}", "classes", t->data->class_count,
-      "labels", cli_json_labels(t->data->classes, t->data->class_count), "train_images", (json_int_t)t->learn_rows,
-      "val_images", (json_int_t)n, "val_top1", n ? cli_json_number(top1.value) : json_null(), "val_interval",
-      n ? cli_json_interval(top1) : json_null(), "l2", cli_json_number(t->report.l2), "broken",
-      (json_int_t)t->features->broken, "val_top5", t->check ? cli_json_number(t->check->topk.value) : json_null(),
-      "head", head_names[t->flags->head], "seconds", "features", t->seconds_features, "fit", t->seconds_fit, "total",
-      total, "model", cli_json_text(out), "bytes", (json_int_t)bytes, "warnings", c->warnings);
+      "{s:i,s:o,s:I,s:I,s:o,s:o,s:o,s:I,s:o,s:s,s:{s:f,s:f,s:f},s:o,s:I,s:O}", "classes", t->split.data->class_count,
+      "labels", cli_json_labels(t->split.data->classes, t->split.data->class_count), "train_images",
+      (json_int_t)t->split.learn_rows, "val_images", (json_int_t)n, "val_top1",
+      n ? cli_json_number(top1.value) : json_null(), "val_interval", n ? cli_json_interval(top1) : json_null(), "l2",
+      cli_json_number(t->report.l2), "broken", (json_int_t)t->features->broken, "val_top5",
+      t->check ? cli_json_number(t->check->topk.value) : json_null(), "head", cli_head_names[t->flags->head], "seconds",
+      "features", t->seconds_features, "fit", t->seconds_fit, "total", total, "model", cli_json_text(out), "bytes",
+      (json_int_t)bytes, "warnings", c->warnings);
   return cli_print_json(c, j);
 }
 
 static void introduce(train *t, const char *name) {
   cli *c = t->cli;
   size_t smallest = SIZE_MAX, largest = 0;
-  for (int k = 0; k < t->data->class_count; k++) {
+  for (int k = 0; k < t->split.data->class_count; k++) {
     size_t have = 0;
-    for (size_t i = 0; i < t->photos.n; i++)
-      have += t->photos.label[i] == k;
+    for (size_t i = 0; i < t->split.photos.n; i++)
+      have += t->split.photos.label[i] == k;
     smallest = have < smallest ? have : smallest;
     largest = have > largest ? have : largest;
   }
-  cli_say(c, "%s: %s photos, %d classes, %s", name, cli_count(t->photos.n), t->data->class_count, cli_count(smallest));
+  cli_say(c, "%s: %s photos, %d classes, %s", name, cli_count(t->split.photos.n), t->split.data->class_count,
+          cli_count(smallest));
   if (largest != smallest)
     cli_say(c, " to %s", cli_count(largest));
   cli_say(c, " a class");
-  if (t->held_count)
-    cli_say(c, " (%s to learn from, %s to check on)", cli_count(t->photos.n - t->held_count), cli_count(t->held_count));
+  if (t->split.held_count)
+    cli_say(c, " (%s to learn from, %s to check on)", cli_count(t->split.photos.n - t->split.held_count),
+            cli_count(t->split.held_count));
   cli_say(c, "\n");
-  if (t->data->ignored)
-    cli_say(c, "  ! %zu files are not photos: left out\n", t->data->ignored);
+  if (t->split.data->ignored)
+    cli_say(c, "  ! %zu files are not photos: left out\n", t->split.data->ignored);
   if (largest > 5 * smallest && !t->flags->balance)
     cli_say(c, "  ! some classes have over 5 times as many photos as others: --balance gives each the same weight\n");
 }
@@ -279,7 +166,7 @@ static void introduce(train *t, const char *name) {
 static wk_status run(train *t, const char *path, const char *out, wk_error *err) {
   wk_status st = cli_check_output(out, true, err);
   if (st == WK_OK)
-    st = gather(t, path, err);
+    st = cli_split_open(&t->split, path, &t->flags->split, err);
   if (st == WK_OK)
     st = wk_backbone_open(&t->backbone, t->flags->backbone, t->flags->arch, &t->cli->pull, &t->cli->ctx, err);
   if (st != WK_OK)
@@ -295,12 +182,12 @@ static wk_status run(train *t, const char *path, const char *out, wk_error *err)
   wk_features_options_init(&o);
   o.cache_folder = t->cli->features;
   double start = cli_seconds();
-  st = wk_features_compute(&t->features, t->backbone, t->photos.path, t->photos.n, &o, &t->cli->ctx, err);
+  st = wk_features_compute(&t->features, t->backbone, t->split.photos.path, t->split.photos.n, &o, &t->cli->ctx, err);
   t->seconds_features = cli_seconds() - start;
   if (st == WK_OK && t->features->broken)
     cli_say(t->cli, "  ! %zu photos could not be read: left out\n", t->features->broken);
   if (st == WK_OK)
-    st = arrange(t, err);
+    st = cli_split_rows(&t->split, t->features, err);
   if (st == WK_OK)
     st = fit(t, err);
   return st == WK_OK ? save(t, out, err) : st;
@@ -331,12 +218,12 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
        NULL},
       {"output", 'o', CLI_STRING, &f.out, "MODEL", "where the model goes; without: DATA's name and .whisker", 0, 0,
        NULL},
-      {"val", 0, CLI_STRING, &f.val, "DATA|FRACTION",
+      {"val", 0, CLI_STRING, &f.split.val, "DATA|FRACTION",
        "photos to check on; without: val/, else a fifth (none when there is a test/)", 0, 0, NULL},
       {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
       {"list", 0, CLI_STRING, &f.list, "CSV", "a list of photos and labels (columns file,label) instead of folders", 0,
        0, NULL},
-      {"head", 0, CLI_CHOICE, &f.head, "KIND", "what learns", 0, 0, head_names},
+      {"head", 0, CLI_CHOICE, &f.head, "KIND", "what learns", 0, 0, cli_head_names},
       {"l2", 0, CLI_DOUBLE, &f.l2, "W", "penalty on the weights; without: chosen on photos left out", 0, 1e9, NULL},
       {"balance", 0, CLI_BOOL, &f.balance, NULL, "give every class the same weight, however many photos it has", 0, 0,
        NULL},
@@ -353,7 +240,8 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   if (n == 0 && !f.list)
     return cli_usage_error(self, "say where the photos are: whisker train DATA");
   const char *data = f.list ? f.list : argv[0];
-  f.labels_from_name = names == 1;
+  f.split.labels_from_name = names == 1;
+  f.split.seed = c->ctx.seed;
   wk_error err = {0};
   train t = {.flags = &f, .cli = c};
   char *out = f.out ? strdup(f.out) : default_output(data);

@@ -8,6 +8,8 @@
 
 #include "cli.h"
 
+const char *const cli_head_names[] = {"linear", "knn", "mean", NULL};
+
 char *cli_join(const char *a, const char *b) {
   size_t n = strlen(a), m = strlen(b);
   char *s = malloc(n + m + 2);
