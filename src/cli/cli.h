@@ -38,6 +38,7 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv);
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv);
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv);
 int cli_embed(cli *c, const cli_command *self, int argc, char **argv);
+int cli_bench(cli *c, const cli_command *self, int argc, char **argv);
 int cli_compare(cli *c, const cli_command *self, int argc, char **argv);
 
 /* ---- arguments (args.c) ------------------------------------------------------------------------ */

@@ -42,6 +42,11 @@ static const cli_command commands[] = {
      "layers, shapes, parameters, multiply-adds; how a model was trained",
      {"whisker info vgg16", "whisker info mine.whisker"},
      cli_info},
+    {"bench",
+     "[BACKBONE...]",
+     "how fast this machine runs the networks",
+     {"whisker bench resnet50", "whisker bench efficientnet_lite0 mobilenet_v2 --batch-size 16 --json"},
+     cli_bench},
 };
 static const int command_count = sizeof commands / sizeof *commands;
 

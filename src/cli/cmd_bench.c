@@ -1,0 +1,151 @@
+/* cmd_bench.c - `whisker bench`: how fast this machine runs the networks. Throughput gives every thread photos of its
+ * own; latency gives all threads one photo. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+typedef struct runner {
+  wk_exec *exec;
+  const float *input;
+  int batch;
+  double until;
+  uint64_t photos;
+  wk_status status;
+  wk_error err;
+} runner;
+
+static void *run_until(void *user) {
+  runner *r = user;
+  do {
+    r->status = wk_exec_run(r->exec, r->input, r->batch, &r->err);
+    r->photos += (uint64_t)r->batch;
+  } while (r->status == WK_OK && cli_seconds() < r->until);
+  return NULL;
+}
+
+/* Photos a second over about `seconds`, with `count` threads that each run `batch` photos at a time. */
+static wk_status measure(double *rate, runner *r, int count, double seconds, wk_error *err) {
+  pthread_t *thread = calloc((size_t)count, sizeof *thread);
+  if (!thread)
+    return cli_no_memory(err);
+  double start = cli_seconds();
+  wk_status st = WK_OK;
+  int started = 1;
+  for (int i = 0; i < count; i++) {
+    r[i].photos = 0;
+    r[i].until = start + seconds;
+  }
+  for (; started < count; started++)
+    if (pthread_create(&thread[started], NULL, run_until, &r[started])) {
+      st = cli_error(err, WK_ERR_INTERNAL, "a thread could not be started");
+      break;
+    }
+  run_until(&r[0]);
+  uint64_t photos = r[0].photos;
+  for (int i = 1; i < started; i++) {
+    pthread_join(thread[i], NULL);
+    photos += r[i].photos;
+  }
+  *rate = (double)photos / (cli_seconds() - start);
+  for (int i = 0; i < started && st == WK_OK; i++)
+    if ((st = r[i].status) != WK_OK)
+      *err = r[i].err;
+  free(thread);
+  return st;
+}
+
+typedef struct bench {
+  cli *cli;
+  double seconds;
+  int size;
+  json_t *rows;
+} bench;
+
+/* One row: a network at one batch size, image-parallel or with all threads on one photo. */
+static wk_status one(bench *x, const wk_backbone *b, int batch, int threads, bool latency, wk_error *err) {
+  wk_plan_options o;
+  wk_plan_options_init(&o);
+  int workers = latency ? 1 : threads, height = x->size ? x->size : b->preprocess.height;
+  int width = x->size ? x->size : b->preprocess.width;
+  wk_node out = wk_graph_logits(b->graph) >= 0 ? wk_graph_logits(b->graph) : wk_graph_features(b->graph);
+  o.height = height;
+  o.width = width;
+  o.batch = batch;
+  o.threads = latency ? threads : 1;
+  o.output = &out;
+  o.outputs = 1;
+  wk_plan *plan = NULL;
+  size_t floats = (size_t)batch * (size_t)height * (size_t)width * 3;
+  float *input = malloc(floats * sizeof *input);
+  runner *r = calloc((size_t)workers, sizeof *r);
+  wk_status st = input && r ? wk_plan_create(&plan, b->graph, b->weights, &o, err) : cli_no_memory(err);
+  wk_rng rng;
+  wk_rng_init(&rng, x->cli->ctx.seed, 0);
+  for (size_t i = 0; st == WK_OK && i < floats; i++)
+    input[i] = (float)(wk_rng_uniform(&rng) * 2 - 1);
+  for (int i = 0; i < workers && st == WK_OK; i++) {
+    r[i].input = input;
+    r[i].batch = batch;
+    st = wk_exec_create(&r[i].exec, plan, err);
+  }
+  double rate = 0;
+  if (st == WK_OK)
+    st = measure(&rate, r, workers, x->seconds / 4, err); /* warms up */
+  if (st == WK_OK)
+    st = measure(&rate, r, workers, x->seconds, err);
+  if (st == WK_OK) {
+    double gflops = 2e-9 * (double)b->arch->macs * rate;
+    size_t memory = wk_plan_weight_bytes(plan) + (size_t)workers * wk_plan_exec_bytes(plan);
+    cli_say(x->cli, "%-20s %-10s %5d %7d %9.1f %9.2f %8.0f %9s\n", b->arch->name, latency ? "latency" : "throughput",
+            batch, threads, rate, 1000 * batch / rate, gflops, cli_bytes(memory));
+    json_array_append_new(x->rows, json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:I}", "net", b->arch->name, "mode",
+                                             latency ? "latency" : "throughput", "batch", batch, "threads", threads,
+                                             "images_per_second", rate, "ms", 1000 * batch / rate, "gflops", gflops,
+                                             "bytes", (json_int_t)memory));
+  }
+  for (int i = 0; r && i < workers; i++)
+    wk_exec_free(r[i].exec);
+  wk_plan_free(plan);
+  free(r);
+  free(input);
+  return st;
+}
+
+int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
+  static const char *const modes[] = {"all", "throughput", "latency", NULL};
+  int mode = 0, batch = 8;
+  const char *arch = NULL;
+  bench x = {.cli = c, .seconds = 2};
+  const cli_flag flags[] = {
+      {"mode", 0, CLI_CHOICE, &mode, "MODE", "photos in parallel, or one photo on all threads", 0, 0, modes},
+      {"batch-size", 0, CLI_INT, &batch, "N", "photos a call of each thread (throughput)", 1, 1024, NULL},
+      {"seconds", 0, CLI_DOUBLE, &x.seconds, "S", "how long each figure is measured", 0.01, 3600, NULL},
+      {"size", 0, CLI_INT, &x.size, "PIXELS", "input side; 0: the backbone's own", 0, 4096, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {0}};
+  CLI_PARSE(n, c, self, flags, 0, 100, argc, argv)
+  static char fallback[] = "efficientnet_lite0";
+  char *only[] = {fallback};
+  char **name = n ? argv : only;
+  n = n ? n : 1;
+  x.rows = json_array();
+  wk_error err = {0};
+  wk_status st = WK_OK;
+  int threads = wk_context_threads(&c->ctx);
+  cli_say(c, "%-20s %-10s %5s %7s %9s %9s %8s %9s\n", "network", "mode", "batch", "threads", "photos/s", "ms/call",
+          "GFLOP/s", "memory");
+  for (int i = 0; i < n && st == WK_OK; i++) {
+    wk_backbone *b = NULL;
+    st = wk_backbone_open(&b, name[i], arch, &c->pull, &c->ctx, &err);
+    if (st == WK_OK && mode != 2)
+      st = one(&x, b, batch, threads, false, &err);
+    if (st == WK_OK && mode != 1)
+      st = one(&x, b, 1, threads, true, &err);
+    wk_backbone_free(b);
+  }
+  int rc = st == WK_OK ? cli_print_json(c, json_pack("{s:O}", "rows", x.rows)) : cli_fail(c, &err);
+  json_decref(x.rows);
+  return rc;
+}
