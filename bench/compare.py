@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""whisker beside PyTorch (eager channels-last; torch.compile with freezing), ONNX Runtime and OpenVINO: the same weights, the
+same threads, in turn within one run, so that the ratios hold on a machine whose speed drifts.
+
+    bench/compare.py --whisker build/release/whisker [--nets resnet18,mobilenet_v2] [--modes throughput,latency]
+
+Needs torch, safetensors, onnx, onnxruntime and openvino (./run bench sets them up). Networks without a weight file in --weights get
+seeded weights. Prints a table and appends it to --out.
+"""
+import argparse
+import csv
+import datetime
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+PEERS = ("eager", "compile", "onnxruntime", "openvino")
+
+
+def parse():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--whisker", default="build/release/whisker")
+    p.add_argument("--nets", default="efficientnet_lite0,mobilenet_v2,resnet18,resnet34,resnet50,vgg16,vgg19")
+    p.add_argument("--modes", default="throughput,latency")
+    p.add_argument("--peers", default=",".join(PEERS))
+    p.add_argument("--weights", type=pathlib.Path, help="folder of NAME.safetensors")
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--batch", type=int, default=8)
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--seconds", type=float, default=1.5)
+    p.add_argument("--out", type=pathlib.Path, help="CSV to append to")
+    return p.parse_args()
+
+
+def weight_file(net, folder, scratch):
+    given = folder / f"{net}.safetensors" if folder else None
+    if given and given.exists():
+        return given
+    made = scratch / f"{net}.safetensors"
+    if not made.exists():
+        from safetensors.torch import save_file
+
+        sys.path.insert(0, str(HERE / "peers"))
+        import nets
+
+        save_file({k: v for k, v in nets.make(net).state_dict().items() if "num_batches" not in k}, made)
+    return made
+
+
+class Peer:
+    def __init__(self, library, net, weights, mode, args):
+        command = [sys.executable, str(HERE / "peers/forward_peer.py"), library, net, str(weights), mode, "--threads", str(args.threads),
+                   "--batch", str(args.batch)]
+        self.name = library
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        while line and not line.startswith("ready"):
+            line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1])
+        self.check = [float(v) for v in line.split()[1:]]
+
+    def measure(self, seconds):
+        self.process.stdin.write(f"go {seconds}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def whisker(net, weights, mode, args):
+    command = [args.whisker, "bench", str(weights), "--arch", net, "--mode", mode, "--seconds", str(args.seconds), "--batch-size",
+               str(args.batch), "-j", str(args.threads), "--json", "-q"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["rows"][0]["images_per_second"]
+
+
+def compare(net, mode, args, scratch):
+    weights = weight_file(net, args.weights, scratch)
+    peers = []
+    for library in args.peers.split(","):
+        try:
+            peers.append(Peer(library, net, weights, mode, args))
+        except RuntimeError as e:
+            print(f"skipped: {library} on {net}: {e}", file=sys.stderr)
+    rates = {p.name: [] for p in peers}
+    rates["whisker"] = []
+    for _ in range(args.rounds):
+        for p in peers:
+            rates[p.name].append(p.measure(args.seconds))
+        rates["whisker"].append(whisker(net, weights, mode, args))
+    reference = peers[0].check if peers else []
+    for p in peers[1:]:
+        worst = max(abs(a - b) for a, b in zip(reference, p.check)) / max(map(abs, reference))
+        if worst > 1e-3:
+            print(f"{p.name} on {net}: its logits differ by {worst:.2g}", file=sys.stderr)
+        p.close()
+    medians = {k: statistics.median(v) for k, v in rates.items()}
+    best = max((k for k in medians if k != "whisker"), key=medians.get, default=None)
+    paired = [w / b for w, b in zip(rates["whisker"], rates[best])] if best else [float("nan")]
+    return medians, best, statistics.median(paired)
+
+
+def cpu():
+    info = pathlib.Path("/proc/cpuinfo").read_text()
+    name = next((line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")), platform.processor())
+    return name + (" AVX-512" if "avx512f" in info else " AVX2" if "avx2" in info else "")
+
+
+def main():
+    args = parse()
+    names = [*args.peers.split(","), "whisker"]
+    print(f"{cpu()}, {args.threads} threads, photos/s, median of {args.rounds}")
+    print(f"{'network':20} {'mode':10} " + " ".join(f"{n:>11}" for n in names) + "   whisker / best peer", flush=True)
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for net in args.nets.split(","):
+            for mode in args.modes.split(","):
+                medians, best, ratio = compare(net, mode, args, pathlib.Path(scratch))
+                print(f"{net:20} {mode:10} " + " ".join(f"{medians.get(n, float('nan')):11.1f}" for n in names) +
+                      f"   {ratio:.2f}x ({best})", flush=True)
+                for n in names:
+                    if n in medians:
+                        rows.append([datetime.date.today().isoformat(), cpu(), args.threads, net, mode, n, f"{medians[n]:.2f}",
+                                     f"{ratio:.3f}" if n == "whisker" else ""])
+    if args.out:
+        fresh = not args.out.exists()
+        with args.out.open("a", newline="") as f:
+            w = csv.writer(f)
+            if fresh:
+                w.writerow(["date", "machine", "threads", "network", "mode", "library", "photos_per_second", "ratio_to_best_peer"])
+            w.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

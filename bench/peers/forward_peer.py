@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""One peer of bench/compare.py: runs one network with one library, a few seconds at a time, when told to on standard input.
+
+    forward_peer.py {eager,compile,onnxruntime,openvino} NET WEIGHTS.safetensors {throughput,latency} --threads 2 --batch 8
+
+Prints `ready LOGITS...` (ten logits of a fixed input, to check that all compute the same), then for every line `go SECONDS` one
+line: photos a second.
+"""
+import argparse
+import os
+import sys
+import tempfile
+import time
+
+parser = argparse.ArgumentParser()
+parser.add_argument("library")
+parser.add_argument("net")
+parser.add_argument("weights")
+parser.add_argument("mode")
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--batch", type=int, default=8)
+args = parser.parse_args()
+os.environ["OMP_NUM_THREADS"] = str(args.threads)
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import nets
+
+torch.set_num_threads(args.threads)
+torch.set_grad_enabled(False)
+batch = 1 if args.mode == "latency" else args.batch
+net = nets.make(args.net, load_file(args.weights))
+data = np.random.RandomState(0).uniform(-1, 1, (batch, 3, 224, 224)).astype(np.float32)
+# The check's input is the same for every batch size: a ramp.
+probe = np.linspace(-1, 1, 3 * 224 * 224, dtype=np.float32).reshape(1, 3, 224, 224)
+
+
+def onnx_file(n):
+    path = os.path.join(tempfile.mkdtemp(), "net.onnx")
+    torch.onnx.export(net, (torch.zeros(n, 3, 224, 224),), path, input_names=["input"], output_names=["output"], dynamo=False,
+                      opset_version=17, dynamic_axes={"input": {0: "n"}, "output": {0: "n"}})
+    return path
+
+
+if args.library in ("eager", "compile"):
+    net = net.to(memory_format=torch.channels_last)
+    x = torch.from_numpy(data).contiguous(memory_format=torch.channels_last)
+    check = net(torch.from_numpy(probe))[0, :10].tolist()
+    if args.library == "compile":
+        import torch._inductor.config
+
+        torch._inductor.config.freezing = True
+        net = torch.compile(net)
+    with torch.inference_mode():
+        net(x)
+
+    def run():
+        with torch.inference_mode():
+            net(x)
+        return batch
+
+elif args.library == "onnxruntime":
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = args.threads
+    session = ort.InferenceSession(onnx_file(batch), options, providers=["CPUExecutionProvider"])
+    check = session.run(None, {"input": probe})[0][0, :10].tolist()
+
+    def run():
+        session.run(None, {"input": data})
+        return batch
+
+else:
+    import openvino as ov
+
+    core = ov.Core()
+    model = core.read_model(onnx_file(batch))
+    model.reshape([batch, 3, 224, 224])
+    streams = 1 if args.mode == "latency" else args.threads
+    config = {"INFERENCE_NUM_THREADS": str(args.threads), "NUM_STREAMS": str(streams), "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(model, "CPU", config)
+    requests = [compiled.create_infer_request() for _ in range(streams)]
+    check = compiled(np.repeat(probe, batch, 0))[0][0, :10].tolist()
+    for r in requests:
+        r.infer({0: data})
+
+    def run():
+        for r in requests:
+            r.start_async({0: data})
+        for r in requests:
+            r.wait()
+        return batch * len(requests)
+
+
+run()
+print("ready", *check, flush=True)
+for line in sys.stdin:
+    seconds = float(line.split()[1])
+    start = time.perf_counter()
+    photos = 0
+    while True:
+        photos += run()
+        spent = time.perf_counter() - start
+        if spent >= seconds:
+            break
+    print(photos / spent, flush=True)
