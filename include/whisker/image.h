@@ -69,12 +69,14 @@ WK_API wk_status wk_image_crop(wk_image *out, const wk_image *in, int x, int y, 
 /* How a photo becomes a network's input. */
 typedef enum wk_crop_rule {
   WK_CROP_CENTER = 0, /* torchvision: shorter side to `resize`, then the centre height x width; timm's crop_pct is resize = floor(size / crop_pct) */
-  WK_CROP_SQUASH      /* Keras: the whole photo to height x width, aspect ratio not kept */
+  WK_CROP_SQUASH,     /* Keras: the whole photo to height x width, aspect ratio not kept */
+  WK_CROP_KEEP        /* as WK_CROP_CENTER, but a photo whose shorter side already lies between the input's longer side and `resize` is
+                       * not enlarged, only cropped: it has been made ready for a network before */
 } wk_crop_rule;
 
 typedef struct wk_preprocess {
   int width, height; /* of the network's input */
-  int resize;        /* shorter side before the crop, WK_CROP_CENTER only */
+  int resize;        /* shorter side before the crop; not for WK_CROP_SQUASH */
   wk_crop_rule rule;
   wk_filter filter;
   bool bgr;             /* channel order of the network (Keras VGG and ResNet) */

@@ -4,11 +4,11 @@
 #include "cli.h"
 
 static json_t *preprocess_json(const wk_preprocess *p) {
-  static const char *const filter[] = {"bilinear", "bicubic", "nearest"};
+  static const char *const filter[] = {"bilinear", "bicubic", "nearest"}, *const crop[] = {"center crop", "squash",
+                                                                                           "keep, center crop"};
   return json_pack("{s:[i,i],s:i,s:s,s:s,s:b,s:[f,f,f],s:[f,f,f]}", "size", p->height, p->width, "resize",
-                   p->rule == WK_CROP_CENTER ? p->resize : 0, "rule",
-                   p->rule == WK_CROP_CENTER ? "center crop" : "squash", "filter", filter[p->filter], "bgr", p->bgr,
-                   "mean", p->mean[0], p->mean[1], p->mean[2], "std", p->std[0], p->std[1], p->std[2]);
+                   p->rule == WK_CROP_SQUASH ? 0 : p->resize, "rule", crop[p->rule], "filter", filter[p->filter], "bgr",
+                   p->bgr, "mean", p->mean[0], p->mean[1], p->mean[2], "std", p->std[0], p->std[1], p->std[2]);
 }
 
 static wk_status describe(cli *c, json_t **out, const wk_graph *g, int height, int width, wk_error *err) {

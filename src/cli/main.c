@@ -100,8 +100,9 @@ int main(int argc, char **argv) {
       print_help(stdout);
       return CLI_DONE;
     }
+    static char flag[] = "--help";
     argv[1] = argv[2];
-    argv[2] = "--help";
+    argv[2] = flag;
   }
   if (!strcmp(argv[1], "--version")) {
     printf("whisker %s\n", wk_version());

@@ -109,12 +109,12 @@ static wk_status make_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk
   else
     WK_RETURN_IF_ERROR(wk_backbone_hash(hash, b->graph, b->weights, node, err));
   wk_hex(weights, hash, sizeof hash);
-  bool squash = p->rule == WK_CROP_SQUASH;
+  static const char *const crop[] = {"centre", "squash", "keep"};
   wk_text t = {0};
   wk_text_add(&t, "whisker features %d\nnetwork %s\nweights %s\nlayer %s\n", FEATURES_VERSION,
               b->arch ? b->arch->name : "", weights, layer);
-  wk_text_add(&t, "input %dx%d %s %d %s %s\n", p->width, p->height, squash ? "squash" : "centre",
-              squash ? 0 : p->resize, filter[p->filter], p->bgr ? "bgr" : "rgb");
+  wk_text_add(&t, "input %dx%d %s %d %s %s\n", p->width, p->height, crop[p->rule],
+              p->rule == WK_CROP_SQUASH ? 0 : p->resize, filter[p->filter], p->bgr ? "bgr" : "rgb");
   for (int i = 0; i < 3; i++)
     wk_text_add(&t, "%a %a\n", (double)p->mean[i], (double)p->std[i]);
   wk_status st = WK_OK;

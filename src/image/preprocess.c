@@ -22,11 +22,11 @@ wk_status wk_preprocess_validate(const wk_preprocess *p, wk_error *err) {
   if (p->width < 1 || p->height < 1 || p->width > MAX || p->height > MAX)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "an input of %d x %d pixels was asked for; each side must be 1 to %d",
                    p->width, p->height, MAX);
-  if ((unsigned)p->rule > WK_CROP_SQUASH)
+  if ((unsigned)p->rule > WK_CROP_KEEP)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no crop rule number %d", (int)p->rule);
   if ((unsigned)p->filter > WK_FILTER_NEAREST)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no filter number %d", (int)p->filter);
-  if (p->rule == WK_CROP_CENTER && (p->resize < 1 || p->resize > MAX))
+  if (p->rule != WK_CROP_SQUASH && (p->resize < 1 || p->resize > MAX))
     return WK_FAIL(err, WK_ERR_ARGUMENT, "photos were to be resized to %d pixels before the crop; it must be 1 to %d",
                    p->resize, MAX);
   for (int c = 0; c < 3; c++)
@@ -73,10 +73,13 @@ static plan plan_make(const wk_preprocess *p, int width, int height) {
   wk_resample *r = &out.resample;
   bool wide = width >= height;
   int shorter = wide ? height : width, longer = wide ? width : height;
-  double scaled = (double)((int64_t)p->resize * longer) / shorter;
+  int input = p->width > p->height ? p->width : p->height;
+  bool ready = p->rule == WK_CROP_KEEP && shorter >= input && shorter < p->resize;
+  int to = ready ? shorter : p->resize;
+  double scaled = (double)((int64_t)to * longer) / shorter;
   int side = scaled < INT32_MAX ? (int)scaled : INT32_MAX;
-  r->width = wide ? side : p->resize;
-  r->height = wide ? p->resize : side;
+  r->width = wide ? side : to;
+  r->height = wide ? to : side;
   center(r->width, p->width, &r->x, &r->w, &out.x);
   center(r->height, p->height, &r->y, &r->h, &out.y);
   return out;

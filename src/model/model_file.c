@@ -21,7 +21,8 @@ enum { FORMAT_VERSION = 1 };
 #define KEY_HEAD "whisker.head" /* missing: the backbone's own classifier */
 #define KEY_RECIPE "whisker.recipe"
 
-static const char *const crop_names[] = {[WK_CROP_CENTER] = "center", [WK_CROP_SQUASH] = "squash"};
+static const char *const crop_names[] = {
+    [WK_CROP_CENTER] = "center", [WK_CROP_SQUASH] = "squash", [WK_CROP_KEEP] = "keep"};
 static const char *const filter_names[] = {
     [WK_FILTER_BILINEAR] = "bilinear", [WK_FILTER_BICUBIC] = "bicubic", [WK_FILTER_NEAREST] = "nearest"};
 static const char *const kind_names[] = {[WK_HEAD_LINEAR] = "linear", [WK_HEAD_KNN] = "knn", [WK_HEAD_MEAN] = "mean"};

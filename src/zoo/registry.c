@@ -11,12 +11,12 @@
 #define IMAGENET_NORM                                                                                                  \
   {0.485f * 255, 0.456f * 255, 0.406f * 255}, { 0.229f * 255, 0.224f * 255, 0.225f * 255 }
 #define TORCHVISION_V1                                                                                                 \
-  { 224, 224, 256, WK_CROP_CENTER, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
+  { 224, 224, 256, WK_CROP_KEEP, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
 #define TORCHVISION_V2                                                                                                 \
-  { 224, 224, 232, WK_CROP_CENTER, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
+  { 224, 224, 232, WK_CROP_KEEP, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
 #define TF_LITE                                                                                                        \
   {                                                                                                                    \
-    224, 224, 256, WK_CROP_CENTER, WK_FILTER_BICUBIC, false, {127, 127, 127}, { 128, 128, 128 }                        \
+    224, 224, 256, WK_CROP_KEEP, WK_FILTER_BICUBIC, false, {127, 127, 127}, { 128, 128, 128 }                        \
   }
 #define UNIT_32                                                                                                        \
   {                                                                                                                    \
