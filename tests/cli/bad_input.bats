@@ -73,11 +73,11 @@ fails() { # fails TEXT ARGS...: exit 1, one clear line that holds TEXT
   touch file
   w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker --cache file/cache
   [ "$status" -eq 0 ]
-  contains "$stderr" cache
+  contains "$stderr" "Features are not kept"
 }
 
 @test "no network: one clear line" {
-  https_proxy=http://127.0.0.1:9 http_proxy=http://127.0.0.1:9 ALL_PROXY=http://127.0.0.1:9 fails resnet18 pull resnet18
+  https_proxy=http://127.0.0.1:9 http_proxy=http://127.0.0.1:9 ALL_PROXY=http://127.0.0.1:9 fails "could not reach" pull resnet18
 }
 
 @test "Ctrl-C: exit 130, nothing half written" {
