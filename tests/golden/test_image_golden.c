@@ -1,0 +1,177 @@
+/* test_image_golden.c - every byte as Pillow makes it: tiny files of all formats, resizes, crops, and a few real
+ * photos. tools/make_image_goldens.py made the expectations. */
+#include "support.h"
+
+static uint32_t crc32_of(const uint8_t *bytes, size_t n) {
+  uint32_t crc = ~UINT32_C(0);
+  for (size_t i = 0; i < n; i++) {
+    crc ^= bytes[i];
+    for (int bit = 0; bit < 8; bit++)
+      crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xedb88320) : 0);
+  }
+  return ~crc;
+}
+
+static void expect(const wk_image *image, int width, int height, uint32_t crc, const char *what) {
+  uint32_t got = crc32_of(image->pixels, (size_t)image->width * (size_t)image->height * 3);
+  if (image->width != width || image->height != height || got != crc)
+    fail_msg("%s: %d x %d pixels with CRC %08x, expected %d x %d with %08x", what, image->width, image->height, got,
+             width, height, crc);
+}
+
+/* The same formula is in tools/make_image_goldens.py. */
+static wk_image texture(int width, int height) {
+  wk_image image;
+  wk_error err;
+  assert_ok(wk_image_alloc(&image, width, height, &err), &err);
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++)
+      for (int c = 0; c < 3; c++)
+        image.pixels[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)c] =
+            (uint8_t)(((x * (3 + c)) ^ (y * (5 - c))) + (x * y >> 3));
+  return image;
+}
+
+static wk_filter filter_of(const char *name) {
+  return strcmp(name, "bicubic") == 0   ? WK_FILTER_BICUBIC
+         : strcmp(name, "nearest") == 0 ? WK_FILTER_NEAREST
+                                        : WK_FILTER_BILINEAR;
+}
+
+/* Calls `check` with each line of a golden file that begins with `kind`; returns how many there were. */
+static int each_line(const char *file, const char *kind, void (*check)(const char *line)) {
+  FILE *f = fopen(test_source(file), "r");
+  assert_non_null(f);
+  char line[512];
+  int n = 0;
+  while (fgets(line, sizeof line, f))
+    if (strncmp(line, kind, strlen(kind)) == 0) {
+      check(line);
+      n++;
+    }
+  fclose(f);
+  return n;
+}
+
+static void check_file(const char *line) {
+  char name[200], path[300];
+  int width, height;
+  unsigned crc;
+  assert_int_equal(sscanf(line, "file %199s %d %d %x", name, &width, &height, &crc), 4);
+  snprintf(path, sizeof path, "tests/golden/image/%s", name);
+  wk_image image;
+  wk_error err = {0};
+  if (wk_image_load(&image, test_source(path), NULL, &err) != WK_OK)
+    fail_msg("%s", err.message);
+  expect(&image, width, height, crc, name);
+  wk_image_free(&image);
+
+  uint8_t *bytes;
+  size_t size;
+  int w, h;
+  assert_ok(wk_file_read(&bytes, &size, test_source(path), 1 << 20, &err), &err);
+  assert_ok(wk_image_probe(&w, &h, NULL, bytes, size, &err), &err);
+  if (w != width || h != height)
+    fail_msg("%s: the header says %d x %d, the picture is %d x %d", name, w, h, width, height);
+  wk_free(bytes);
+}
+
+static void test_files(void **state) {
+  (void)state;
+  assert_true(each_line("tests/golden/image/expected.txt", "file", check_file) > 70);
+}
+
+static void check_resize(const char *line) {
+  char name[20];
+  int width, height, to_width, to_height;
+  double box[4];
+  unsigned crc;
+  assert_int_equal(sscanf(line, "resize %19s %d %d %lf %lf %lf %lf %d %d %x", name, &width, &height, box, box + 1,
+                          box + 2, box + 3, &to_width, &to_height, &crc),
+                   10);
+  wk_image in = texture(width, height), out;
+  wk_error err;
+  assert_ok(wk_image_resize(&out, &in, to_width, to_height, filter_of(name), box, &err), &err);
+  expect(&out, to_width, to_height, crc, line);
+  wk_image_free(&in);
+  wk_image_free(&out);
+}
+
+static void test_resizes(void **state) {
+  (void)state;
+  assert_true(each_line("tests/golden/image/expected.txt", "resize", check_resize) > 40);
+}
+
+static void check_preprocess(const char *line) {
+  int width, height, resize, side, same;
+  unsigned crc;
+  assert_int_equal(sscanf(line, "preprocess %d %d %d %d %d %x", &width, &height, &resize, &side, &same, &crc), 6);
+  wk_image in = texture(width, height), out;
+  wk_error err;
+  wk_preprocess p;
+  wk_preprocess_init(&p);
+  p.resize = resize, p.width = side, p.height = same;
+  assert_ok(wk_preprocess_pixels(&out, &in, &p, &err), &err);
+  expect(&out, side, same, crc, line);
+  wk_image_free(&in);
+  wk_image_free(&out);
+}
+
+static void test_preprocesses(void **state) {
+  (void)state;
+  assert_true(each_line("tests/golden/image/expected.txt", "preprocess", check_preprocess) > 8);
+}
+
+static int photos_seen;
+
+static void check_photo(const char *line) {
+  char name[200], what[20], path[300];
+  int width, height;
+  unsigned crc;
+  assert_int_equal(sscanf(line, "%199s %19s %d %d %x", name, what, &width, &height, &crc), 5);
+  snprintf(path, sizeof path, "photos/%s", name);
+  const char *where = test_data(path);
+  if (!where)
+    return;
+  photos_seen++;
+  wk_error err;
+  wk_image image = {0}, out = {0};
+  if (strcmp(what, "preprocess") == 0) {
+    uint8_t *bytes;
+    size_t size;
+    wk_preprocess p;
+    wk_preprocess_init(&p);
+    assert_ok(wk_file_read(&bytes, &size, where, 1 << 26, &err), &err);
+    assert_ok(wk_image_alloc(&out, p.width, p.height, &err), &err);
+    assert_ok(wk_preprocess_bytes(out.pixels, bytes, size, &p, &err), &err);
+    wk_free(bytes);
+  } else {
+    assert_ok(wk_image_load(&image, where, NULL, &err), &err);
+    if (strcmp(what, "decode") == 0)
+      out = image, image = (wk_image){0};
+    else
+      assert_ok(wk_image_resize(&out, &image, width, height, filter_of(what), NULL, &err), &err);
+  }
+  expect(&out, width, height, crc, line);
+  wk_image_free(&image);
+  wk_image_free(&out);
+}
+
+static void test_photos(void **state) {
+  (void)state;
+  int lines = each_line("tests/golden/image/photos.txt", "", check_photo);
+  if (photos_seen < lines) {
+    printf("skipped: %d of %d photos are not here (set WHISKER_TEST_DATA)\n", lines - photos_seen, lines);
+    skip();
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_files),
+      cmocka_unit_test(test_resizes),
+      cmocka_unit_test(test_preprocesses),
+      cmocka_unit_test(test_photos),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
