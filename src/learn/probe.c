@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "learn/probe.h"
+#include "learn/span.h"
 
 #define STAGE "classifier"
 #define FINAL_TOLERANCE 1e-5
@@ -127,11 +128,66 @@ static void fold_standardisation(wk_head *h, const double *params, const double 
 
 /* ---- the fit ----------------------------------------------------------------------------------- */
 
+/* Chooses the penalty where that is wanted, and fits on all rows. */
+static wk_status fit_params(double *params, wk_probe_report *report, const wk_logreg *p, const wk_probe_options *o,
+                            const wk_context *ctx, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_progress progress = {0};
+  wk_logreg_result fitted;
+  wk_probe_choice choice = {.l2 = o->l2, .temperature = 1, .top1 = NAN, .loss = NAN};
+  bool choose = o->l2 < 0;
+  WK_TRY(wk_progress_begin(&progress, ctx, STAGE, 1 + (choose ? wk_probe_choice_steps() : 0), err));
+  if (choose)
+    WK_TRY(wk_probe_choose_l2(&choice, p, o, &progress, ctx, err));
+  if (o->temperature > 0)
+    choice.temperature = o->temperature;
+  WK_TRY(wk_logreg_fit(params, &fitted, p, choice.l2, FINAL_TOLERANCE, o->max_iterations, 0, ctx, err));
+  wk_progress_add(&progress, 1);
+  *report = (wk_probe_report){.l2 = choice.l2,
+                              .iterations = fitted.iterations,
+                              .train_loss = fitted.loss,
+                              .held_out_top1 = choice.top1,
+                              .held_out = choice.held_out,
+                              .cross_validated = choice.cross_validated,
+                              .held_out_loss = choice.loss,
+                              .temperature = choice.temperature};
+done:
+  wk_progress_end(&progress);
+  return st;
+}
+
+/* The same in the span of the rows, where there are few of them. */
+static wk_status fit_in_span(double *params, wk_probe_report *report, const wk_logreg *p, const wk_probe_options *o,
+                             const wk_context *ctx, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_span *span = NULL;
+  const float **row = NULL;
+  double *inside = NULL;
+  WK_TRY(wk_span_create(&span, p->row, p->rows, p->columns, ctx, err));
+  wk_logreg q = *p;
+  q.columns = wk_span_columns(span);
+  size_t classes = (size_t)p->classes;
+  row = wk_alloc_array(p->rows, sizeof *row);
+  inside = wk_calloc(wk_logreg_params(p->classes, q.columns), sizeof *inside);
+  WK_FAIL_IF(!row || !inside, err, WK_ERR_MEMORY, "out of memory for a classifier on %zu photos", p->rows);
+  for (size_t r = 0; r < p->rows; r++)
+    row[r] = wk_span_row(span, r);
+  q.row = row;
+  WK_TRY(fit_params(inside, report, &q, o, ctx, err));
+  WK_TRY(wk_span_expand(params, span, inside, p->classes, ctx, err));
+  memcpy(params + classes * (size_t)p->columns, inside + classes * (size_t)q.columns, classes * sizeof *params);
+done:
+  wk_span_free(span);
+  wk_free(row);
+  wk_free(inside);
+  return st;
+}
+
 static wk_status fit_linear(wk_head **out, wk_probe_report *report, const float *x, const int *y, size_t rows,
                             int columns, int classes, const wk_probe_options *o, const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
-  wk_progress progress = {0};
   wk_head *head = NULL;
+  wk_probe_report found;
   size_t cells;
   bool too_many = wk_mul_overflow(&cells, rows, (size_t)columns);
   float *z = too_many ? NULL : wk_alloc_array(cells, sizeof *z);
@@ -147,32 +203,16 @@ static wk_status fit_linear(wk_head **out, wk_probe_report *report, const float 
     row[r] = z + r * (size_t)columns;
   WK_TRY(row_weights(weight, y, rows, classes, o->balance, err));
   wk_logreg p = {row, y, weight, rows, columns, classes};
-  wk_probe_choice choice = {.l2 = o->l2, .temperature = 1, .top1 = NAN, .loss = NAN};
-  bool choose = o->l2 < 0;
-  WK_TRY(wk_progress_begin(&progress, ctx, STAGE, 1 + (choose ? wk_probe_choice_steps() : 0), err));
-  if (choose)
-    WK_TRY(wk_probe_choose_l2(&choice, &p, o, &progress, ctx, err));
-  if (o->temperature > 0)
-    choice.temperature = o->temperature;
-  wk_logreg_result fitted;
-  WK_TRY(wk_logreg_fit(params, &fitted, &p, choice.l2, FINAL_TOLERANCE, o->max_iterations, 0, ctx, err));
+  bool in_span = wk_span_pays(rows, columns) && o->l2 != 0; /* unpenalised weights may leave the span */
+  WK_TRY((in_span ? fit_in_span : fit_params)(params, &found, &p, o, ctx, err));
   WK_TRY(wk_head_alloc(&head, WK_HEAD_LINEAR, classes, columns, 0, err));
   fold_standardisation(head, params, mean, scale);
-  head->temperature = (float)choice.temperature;
-  wk_progress_add(&progress, 1);
+  head->temperature = (float)found.temperature;
   if (report)
-    *report = (wk_probe_report){.l2 = choice.l2,
-                                .iterations = fitted.iterations,
-                                .train_loss = fitted.loss,
-                                .held_out_top1 = choice.top1,
-                                .held_out = choice.held_out,
-                                .cross_validated = choice.cross_validated,
-                                .held_out_loss = choice.loss,
-                                .temperature = choice.temperature};
+    *report = found;
   *out = head;
   head = NULL;
 done:
-  wk_progress_end(&progress);
   wk_head_free(head);
   wk_free(z);
   wk_free(row);

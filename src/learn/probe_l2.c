@@ -13,8 +13,8 @@
 /* Strong to weak, in half decades: each fit starts from the one before it, and a strong one takes few iterations. */
 static const double grid[] = {100, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4};
 #define GRID (sizeof grid / sizeof *grid)
-#define PATIENCE 3     /* weaker penalties tried after the best so far */
-#define TOLERANCE 1e-4 /* of a fit on the path */
+#define PATIENCE 2     /* weaker penalties tried after the best so far */
+#define TOLERANCE 1e-3 /* of a fit on the path */
 #define DEFAULT_L2 1.0 /* where nothing can be held out */
 #define FOLD_STREAM 0x666f6c64u
 
