@@ -57,8 +57,10 @@ static wk_status fit(train *t, wk_error *err) {
   if (st == WK_OK && t->flags->refit && t->split.check_rows) {
     wk_head_free(t->head);
     t->head = NULL;
-    if (o.kind == WK_HEAD_LINEAR)
+    if (o.kind == WK_HEAD_LINEAR) {
       o.l2 = t->report.l2;
+      o.temperature = t->report.temperature;
+    }
     st = wk_probe_fit(&t->head, NULL, t->features->row, t->split.y, t->split.learn_rows + t->split.check_rows, columns,
                       classes, &o, &t->cli->ctx, err);
   }
