@@ -1,6 +1,8 @@
 /* kernels.c - the kernels of each instruction set side by side, as one constant table. */
 #include "nn/kernels/kernels.h"
 
+#include "nn/kernels/depthwise.h"
+#include "nn/kernels/fused_mb.h"
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/peak.h"
 #include "nn/kernels/winograd.h"
@@ -10,6 +12,8 @@
     .isa = number, .peak = wk_peak_##set, .gemm_packed = wk_gemm_packed_##set, .gemm_pack = wk_gemm_pack_##set,        \
     .gemm_shape = wk_gemm_shape_##set, .gemm = wk_gemm_##set, .winograd_packed = wk_winograd_packed_##set,             \
     .winograd_pack = wk_winograd_pack_##set, .winograd_shape = wk_winograd_shape_##set, .winograd = wk_winograd_##set, \
+    .depthwise_pack = wk_depthwise_pack_##set, .depthwise = wk_depthwise_##set,                                        \
+    .fused_mb_shape = wk_fused_mb_shape_##set, .fused_mb = wk_fused_mb_##set,                                          \
   }
 
 const wk_kernels *wk_kernels_for(wk_isa isa) {

@@ -56,6 +56,43 @@ typedef struct wk_winograd_sizes {
   size_t scratch; /* floats of working memory for a call */
 } wk_winograd_sizes;
 
+/* ---- depthwise convolution -------------------------------------------------------------------- */
+
+#define WK_DEPTHWISE_MAX 16 /* rows of a kernel */
+
+/* in [batch][in_h][in_w][channels], out [batch][out_h][out_w][channels]. */
+typedef struct wk_depthwise {
+  int in_h, in_w, channels, out_h, out_w;
+  int kernel_h, kernel_w, stride; /* kernel_h <= WK_DEPTHWISE_MAX; 3x3 and 5x5 with stride 1 and 2 are fast */
+  int pad_top, pad_left;          /* zeros; what is needed behind the input follows from out_h, out_w */
+  const float *in, *weights;      /* weights [kernel_h][kernel_w][channels] */
+  const float *bias;              /* [channels], or NULL */
+  float *out;
+  wk_act act;
+} wk_depthwise;
+
+/* ---- inverted residual ------------------------------------------------------------------------ */
+
+/* out = act(project(act(depthwise(act(expand(in))))) + add). in [batch][in_h][in_w][in_c], out
+ * [batch][out_h][out_w][out_c]. The same bits as gemm, depthwise and gemm one after the other. */
+typedef struct wk_fused_mb {
+  int batch, in_h, in_w, in_c, mid_c, out_h, out_w, out_c;
+  int kernel, stride, pad_top, pad_left; /* of the depthwise convolution */
+  const float *in;
+  const float *expand, *expand_bias;       /* packed by gemm_pack [in_c][mid_c]; NULL: none, and mid_c is in_c */
+  const float *depthwise, *depthwise_bias; /* [kernel][kernel][mid_c] */
+  const float *project, *project_bias;     /* packed by gemm_pack [mid_c][out_c] */
+  const float *add;                        /* like out, or NULL; `in` itself in a residual block */
+  float *out;                              /* not `in` */
+  wk_act expand_act, depthwise_act, project_act;
+} wk_fused_mb;
+
+typedef struct wk_fused_mb_sizes {
+  int rows;       /* of output, over all images */
+  int band;       /* rows made together: a range that starts in an image expands kernel - stride rows once more */
+  size_t scratch; /* floats of working memory for a call */
+} wk_fused_mb_sizes;
+
 /* ---- all of them ------------------------------------------------------------------------------ */
 
 typedef struct wk_kernels {
@@ -83,6 +120,15 @@ typedef struct wk_kernels {
   wk_winograd_sizes (*winograd_shape)(const wk_winograd *w);
   /* Tiles tile0..tile1-1, output channels col0..col1-1; col0 a multiple of the gemm's panel, and col1 too or out_c. */
   void (*winograd)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, float *scratch);
+
+  /* PyTorch's [channels][1][kernel_h][kernel_w] to wk_depthwise's order; taps = kernel_h * kernel_w. */
+  void (*depthwise_pack)(float *packed, const float *w, int channels, int taps);
+  /* Output rows row0..row1-1 of batch * out_h. */
+  void (*depthwise)(const wk_depthwise *d, int row0, int row1);
+
+  wk_fused_mb_sizes (*fused_mb_shape)(const wk_fused_mb *f);
+  /* Output rows row0..row1-1 of batch * out_h. */
+  void (*fused_mb)(const wk_fused_mb *f, int row0, int row1, float *scratch);
 } wk_kernels;
 
 /* The kernels of an instruction set; NULL where this build or processor has not got it. */

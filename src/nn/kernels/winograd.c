@@ -162,10 +162,10 @@ WK_INLINE void input_tile(const wk_winograd *w, int m, place p, int ch, float *t
       WK_UNROLL
       for (int y = 0; y < side; y++) {
         const int iy = y0 + y, ix = x0 + x;
-        const float *pixel = from + ((ptrdiff_t)iy * w->in_w + ix) * w->in_c;
+        const ptrdiff_t at = ((ptrdiff_t)iy * w->in_w + ix) * w->in_c;
         d[y] = iy < 0 || ix < 0 || iy >= w->in_h || ix >= w->in_w ? vec_zero()
-               : have >= WK_VL                                    ? vec_load(pixel)
-                                                                  : vec_load_part(pixel, have);
+               : have >= WK_VL                                    ? vec_load(from + at)
+                                                                  : vec_load_part(from + at, have);
       }
       input_1d(m, t, d);
       WK_UNROLL

@@ -1,0 +1,14 @@
+/* depthwise.h - the functions of depthwise.c of each instruction set; kernels.h says what they do. */
+#ifndef WK_NN_KERNELS_DEPTHWISE_H
+#define WK_NN_KERNELS_DEPTHWISE_H
+
+#include "base/isa.h"
+#include "nn/kernels/kernels.h"
+
+WK_ISA_DECLARE(void, wk_depthwise_pack, (float *packed, const float *w, int channels, int taps));
+WK_ISA_DECLARE(void, wk_depthwise, (const wk_depthwise *d, int row0, int row1));
+/* One row of outputs from kernel_h rows of inputs, wherever they lie; NULL is a row of padding. d->in, d->out, d->in_h,
+ * d->out_h and d->pad_top are not looked at. */
+WK_ISA_DECLARE(void, wk_depthwise_row, (const wk_depthwise *d, float *out, const float *const *rows));
+
+#endif

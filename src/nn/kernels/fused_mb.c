@@ -1,0 +1,113 @@
+/* fused_mb.c - the inverted residual of MobileNetV2 and EfficientNet (Sandler et al., "MobileNetV2: inverted residuals
+ * and linear bottlenecks", CVPR 2018) as one kernel: the expanded channels never leave L2.
+ *
+ * A band of output rows at a time: the input rows that it needs for the first time are expanded into a ring of rows,
+ * the depthwise convolution reads them from there into a band buffer, and the projection goes to the output.
+ */
+#include "nn/kernels/fused_mb.h"
+
+#include "nn/kernels/depthwise.h"
+#include "nn/kernels/gemm.h"
+#include "nn/kernels/vec.h"
+
+#define BUDGET (128 << 10) /* floats of ring and band: half of a 1 MB L2, beside weights and rows passing through */
+
+typedef struct layout {
+  int band; /* output rows at a time */
+  int ring; /* expanded rows kept */
+  size_t ring_floats, band_floats;
+} layout;
+
+static layout layout_of(const wk_fused_mb *f) {
+  const size_t in_row = f->expand ? (size_t)f->in_w * (size_t)f->mid_c : 0,
+               mid_row = (size_t)f->out_w * (size_t)f->mid_c;
+  layout l = {.band = 1};
+  while (l.band < f->out_h &&
+         (in_row * (size_t)(l.band * f->stride + f->kernel) + mid_row * (size_t)(l.band + 1)) <= BUDGET)
+    l.band++;
+  l.ring = (l.band - 1) * f->stride + f->kernel;
+  l.ring_floats = in_row * (size_t)l.ring;
+  l.band_floats = mid_row * (size_t)l.band;
+  return l;
+}
+
+wk_fused_mb_sizes WK_ISA_FN(wk_fused_mb_shape)(const wk_fused_mb *f) {
+  const layout l = layout_of(f);
+  return (wk_fused_mb_sizes){.rows = f->batch * f->out_h,
+                             .band = l.band,
+                             .scratch = l.ring_floats + l.band_floats + WK_ISA_FN(wk_gemm_shape)().scratch};
+}
+
+/* Expands input rows y0..y1-1 of an image into their places in the ring. */
+static void expand_rows(const wk_fused_mb *f, const layout *l, int image, int y0, int y1, float *ring, float *scratch) {
+  for (int y = y0; y < y1;) {
+    const int slot = y % l->ring, rows = y1 - y < l->ring - slot ? y1 - y : l->ring - slot;
+    const wk_gemm g = {.m = rows * f->in_w,
+                       .n = f->mid_c,
+                       .k = f->in_c,
+                       .a = f->in + ((ptrdiff_t)image * f->in_h + y) * f->in_w * f->in_c,
+                       .lda = f->in_c,
+                       .b = f->expand,
+                       .bias = f->expand_bias,
+                       .c = ring + (ptrdiff_t)slot * f->in_w * f->mid_c,
+                       .ldc = f->mid_c,
+                       .act = f->expand_act};
+    WK_ISA_FN(wk_gemm)(&g, 0, g.m, 0, g.n, scratch);
+    y += rows;
+  }
+}
+
+void WK_ISA_FN(wk_fused_mb)(const wk_fused_mb *f, int row0, int row1, float *scratch) {
+  const layout l = layout_of(f);
+  float *ring = scratch, *band = ring + l.ring_floats, *rest = band + l.band_floats;
+  const wk_depthwise d = {.in_w = f->in_w,
+                          .out_w = f->out_w,
+                          .channels = f->mid_c,
+                          .kernel_h = f->kernel,
+                          .kernel_w = f->kernel,
+                          .stride = f->stride,
+                          .pad_left = f->pad_left,
+                          .weights = f->depthwise,
+                          .bias = f->depthwise_bias,
+                          .act = f->depthwise_act};
+  int ready = 0; /* rows of this image before it have been expanded */
+  for (int row = row0; row < row1;) {
+    const int image = row / f->out_h, y0 = row % f->out_h;
+    int rows = f->out_h - y0 < l.band ? f->out_h - y0 : l.band;
+    rows = row1 - row < rows ? row1 - row : rows;
+    const int first = y0 * f->stride - f->pad_top, end = first + (rows - 1) * f->stride + f->kernel;
+    const int stop = end < f->in_h ? end : f->in_h;
+    if (row == row0 || y0 == 0)
+      ready = 0;
+    if (ready < first)
+      ready = first;
+    if (f->expand && ready < stop)
+      expand_rows(f, &l, image, ready, stop, ring, rest);
+    ready = ready < stop ? stop : ready;
+    for (int y = 0; y < rows; y++) {
+      const float *from[WK_DEPTHWISE_MAX];
+      for (int ky = 0; ky < f->kernel; ky++) {
+        const int iy = first + y * f->stride + ky;
+        from[ky] = iy < 0 || iy >= f->in_h ? NULL
+                   : f->expand             ? ring + (ptrdiff_t)(iy % l.ring) * f->in_w * f->mid_c
+                                           : f->in + ((ptrdiff_t)image * f->in_h + iy) * f->in_w * f->in_c;
+      }
+      WK_ISA_FN(wk_depthwise_row)(&d, band + (ptrdiff_t)y * f->out_w * f->mid_c, from);
+    }
+    const ptrdiff_t at = (ptrdiff_t)row * f->out_w * f->out_c;
+    const wk_gemm g = {.m = rows * f->out_w,
+                       .n = f->out_c,
+                       .k = f->mid_c,
+                       .a = band,
+                       .lda = f->mid_c,
+                       .b = f->project,
+                       .bias = f->project_bias,
+                       .add = f->add ? f->add + at : NULL,
+                       .ldadd = f->out_c,
+                       .c = f->out + at,
+                       .ldc = f->out_c,
+                       .act = f->project_act};
+    WK_ISA_FN(wk_gemm)(&g, 0, g.m, 0, g.n, rest);
+    row += rows;
+  }
+}
