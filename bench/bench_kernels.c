@@ -1,7 +1,7 @@
 /* bench_kernels.c - whisker's own kernels beside oneDNN's, layer by layer, in GFLOP/s and as a share of the measured
  * peak of multiply-adds. Both run interleaved in one process, image-parallel: each thread works on its own images.
  *
- *   bench_kernels [gemm|winograd] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part of a layer's name]
+ *   bench_kernels [gemm|winograd|mb] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part of a layer's name]
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -245,6 +245,148 @@ static void bench_winograd(const bench *b, const char *only, int m) {
   }
 }
 
+/* ---- depthwise convolutions and inverted residuals -------------------------------------------- */
+
+typedef struct mb_shape {
+  const char *what;
+  int size, in_c, mid_c, out_c, kernel, stride;
+} mb_shape;
+
+static const mb_shape mb_shapes[] = {
+    {"mobilenet_v2 112 16-96-24 s2", 112, 16, 96, 24, 3, 2},
+    {"mobilenet_v2 56 24-144-24", 56, 24, 144, 24, 3, 1},
+    {"mobilenet_v2 28 32-192-32", 28, 32, 192, 32, 3, 1},
+    {"mobilenet_v2 14 64-384-64", 14, 64, 384, 64, 3, 1},
+    {"mobilenet_v2 14 96-576-96", 14, 96, 576, 96, 3, 1},
+    {"mobilenet_v2 7 160-960-160", 7, 160, 960, 160, 3, 1},
+    {"efficientnet_lite0 112 32-32-16", 112, 32, 32, 16, 3, 1},
+    {"efficientnet_lite0 56 24-144-40 5 s2", 56, 24, 144, 40, 5, 2},
+    {"efficientnet_lite0 28 40-240-40 5", 28, 40, 240, 40, 5, 1},
+    {"efficientnet_lite0 14 80-480-112 5", 14, 80, 480, 112, 5, 1},
+    {"efficientnet_lite0 14 112-672-112 5", 14, 112, 672, 112, 5, 1},
+    {"efficientnet_lite0 7 192-1152-192 5", 7, 192, 1152, 192, 5, 1},
+};
+
+typedef struct mb_job {
+  const bench *b;
+  wk_fused_mb f[8];
+  wk_depthwise d[8];
+  float *expanded[8], *middle[8], *scratch[8];
+} mb_job;
+
+static void mb_fused(void *user, int t) {
+  const mb_job *j = user;
+  j->b->kn->fused_mb(&j->f[t], 0, j->f[t].batch * j->f[t].out_h, j->scratch[t]);
+}
+
+static void mb_parts(void *user, int t) {
+  const mb_job *j = user;
+  const wk_kernels *kn = j->b->kn;
+  const wk_fused_mb *f = &j->f[t];
+  const wk_gemm e = {.m = f->batch * f->in_h * f->in_w,
+                     .n = f->mid_c,
+                     .k = f->in_c,
+                     .a = f->in,
+                     .lda = f->in_c,
+                     .b = f->expand,
+                     .bias = f->expand_bias,
+                     .c = j->expanded[t],
+                     .ldc = f->mid_c,
+                     .act = WK_ACT_RELU6};
+  if (f->expand)
+    kn->gemm(&e, 0, e.m, 0, e.n, j->scratch[t]);
+  kn->depthwise(&j->d[t], 0, f->batch * f->out_h);
+  const wk_gemm p = {.m = f->batch * f->out_h * f->out_w,
+                     .n = f->out_c,
+                     .k = f->mid_c,
+                     .a = j->middle[t],
+                     .lda = f->mid_c,
+                     .b = f->project,
+                     .bias = f->project_bias,
+                     .add = f->add,
+                     .ldadd = f->out_c,
+                     .c = f->out,
+                     .ldc = f->out_c};
+  kn->gemm(&p, 0, p.m, 0, p.n, j->scratch[t]);
+}
+
+static void mb_depthwise(void *user, int t) {
+  const mb_job *j = user;
+  j->b->kn->depthwise(&j->d[t], 0, j->f[t].batch * j->f[t].out_h);
+}
+
+static void bench_mb(const bench *b, const char *only) {
+  printf("%-38s %9s %7s %9s %7s %9s\n", "inverted residual, batch 8", "fused", "peak", "in parts", "ratio",
+         "depthwise");
+  for (size_t i = 0; i < sizeof mb_shapes / sizeof *mb_shapes; i++) {
+    const mb_shape *s = &mb_shapes[i];
+    if (only && !strstr(s->what, only))
+      continue;
+    const int out = (s->size + s->stride - 1) / s->stride, taps = s->kernel * s->kernel, batch = 8;
+    const size_t ins = (size_t)(batch * s->size * s->size), outs = (size_t)(batch * out * out);
+    float *expand = buffer(b->kn->gemm_packed(s->in_c, s->mid_c)),
+          *project = buffer(b->kn->gemm_packed(s->mid_c, s->out_c));
+    float *weights = buffer((size_t)(taps * s->mid_c)), *bias = buffer(2048);
+    mb_job j = {.b = b};
+    for (int t = 0; t < b->threads; t++) {
+      float *in = buffer(ins * (size_t)s->in_c);
+      j.expanded[t] = buffer(ins * (size_t)s->mid_c), j.middle[t] = buffer(outs * (size_t)s->mid_c);
+      j.f[t] = (wk_fused_mb){.batch = batch,
+                             .in_h = s->size,
+                             .in_w = s->size,
+                             .in_c = s->in_c,
+                             .mid_c = s->mid_c,
+                             .out_h = out,
+                             .out_w = out,
+                             .out_c = s->out_c,
+                             .kernel = s->kernel,
+                             .stride = s->stride,
+                             .pad_top = s->kernel / 2,
+                             .pad_left = s->kernel / 2,
+                             .in = in,
+                             .expand = s->in_c == s->mid_c ? NULL : expand,
+                             .expand_bias = bias,
+                             .depthwise = weights,
+                             .depthwise_bias = bias,
+                             .project = project,
+                             .project_bias = bias,
+                             .add = s->stride == 1 && s->in_c == s->out_c ? in : NULL,
+                             .out = buffer(outs * (size_t)s->out_c),
+                             .expand_act = WK_ACT_RELU6,
+                             .depthwise_act = WK_ACT_RELU6};
+      j.d[t] = (wk_depthwise){.in_h = s->size,
+                              .in_w = s->size,
+                              .channels = s->mid_c,
+                              .out_h = out,
+                              .out_w = out,
+                              .kernel_h = s->kernel,
+                              .kernel_w = s->kernel,
+                              .stride = s->stride,
+                              .pad_top = s->kernel / 2,
+                              .pad_left = s->kernel / 2,
+                              .in = j.expanded[t],
+                              .weights = weights,
+                              .bias = bias,
+                              .out = j.middle[t],
+                              .act = WK_ACT_RELU6};
+      j.scratch[t] = buffer(b->kn->fused_mb_shape(&j.f[t]).scratch);
+    }
+    double t[2], dw[2];
+    compare(t, b->threads, mb_fused, mb_parts, &j);
+    compare(dw, b->threads, mb_depthwise, NULL, &j);
+    const double dw_flops = 2.0 * (double)outs * s->mid_c * taps * b->threads;
+    const double flops = dw_flops + 2.0 * s->mid_c * b->threads *
+                                        ((s->in_c == s->mid_c ? 0 : (double)ins * s->in_c) + (double)outs * s->out_c);
+    printf("%-38s %9.1f %6.1f%% %9.1f %6.2fx %9.1f\n", s->what, flops / t[0] * 1e-9, 100 * flops / t[0] / b->peak,
+           flops / t[1] * 1e-9, t[1] / t[0], dw_flops / dw[0] * 1e-9);
+    fflush(stdout);
+    for (int k = 0; k < b->threads; k++)
+      wk_free((float *)j.f[k].in), wk_free(j.f[k].out), wk_free(j.expanded[k]), wk_free(j.middle[k]),
+          wk_free(j.scratch[k]);
+    wk_free(expand), wk_free(project), wk_free(weights), wk_free(bias);
+  }
+}
+
 int main(int argc, char **argv) {
   bench b = {.threads = 1};
   wk_isa isa = wk_cpu_isa();
@@ -260,7 +402,7 @@ int main(int argc, char **argv) {
           isa = (wk_isa)s;
     } else if (!strcmp(argv[i], "--m") && i + 1 < argc)
       m = atoi(argv[++i]);
-    else if (!strcmp(argv[i], "gemm") || !strcmp(argv[i], "winograd"))
+    else if (!strcmp(argv[i], "gemm") || !strcmp(argv[i], "winograd") || !strcmp(argv[i], "mb"))
       part = argv[i];
     else
       only = argv[i];
@@ -276,5 +418,7 @@ int main(int argc, char **argv) {
     bench_gemm(&b, only);
   if (!part || !strcmp(part, "winograd"))
     bench_winograd(&b, only, m);
+  if (!part || !strcmp(part, "mb"))
+    bench_mb(&b, only);
   return 0;
 }
