@@ -2,6 +2,7 @@
 #include "nn/kernels/kernels.h"
 
 #include "nn/kernels/depthwise.h"
+#include "nn/kernels/direct.h"
 #include "nn/kernels/fused_mb.h"
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/peak.h"
@@ -12,6 +13,7 @@
     .isa = number, .peak = wk_peak_##set, .gemm_packed = wk_gemm_packed_##set, .gemm_pack = wk_gemm_pack_##set,        \
     .gemm_shape = wk_gemm_shape_##set, .gemm = wk_gemm_##set, .winograd_packed = wk_winograd_packed_##set,             \
     .winograd_pack = wk_winograd_pack_##set, .winograd_shape = wk_winograd_shape_##set, .winograd = wk_winograd_##set, \
+    .conv_pack = wk_conv_pack_##set, .conv_shape = wk_conv_shape_##set, .conv = wk_conv_##set,                         \
     .depthwise_pack = wk_depthwise_pack_##set, .depthwise = wk_depthwise_##set,                                        \
     .fused_mb_shape = wk_fused_mb_shape_##set, .fused_mb = wk_fused_mb_##set,                                          \
   }

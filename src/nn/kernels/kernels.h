@@ -34,6 +34,25 @@ typedef struct wk_gemm_sizes {
   size_t scratch; /* floats of working memory for a call */
 } wk_gemm_sizes;
 
+/* ---- any convolution without groups ----------------------------------------------------------- */
+
+/* in [batch][in_h][in_w][in_c], out [batch][out_h][out_w][out_c]. */
+typedef struct wk_conv {
+  int batch, in_h, in_w, in_c, out_h, out_w, out_c;
+  int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  int pad_top, pad_left;     /* zeros; what is needed behind the input follows from out_h, out_w */
+  const float *in, *weights; /* weights packed by conv_pack */
+  const float *bias;         /* [out_c], or NULL */
+  const float *add;          /* like out: added before the activation; or NULL; may be out itself */
+  float *out;
+  wk_act act;
+} wk_conv;
+
+typedef struct wk_conv_sizes {
+  int pixels;     /* of output, over all images */
+  size_t scratch; /* floats of working memory for a call */
+} wk_conv_sizes;
+
 /* ---- 3x3 convolution of stride 1 -------------------------------------------------------------- */
 
 /* By Winograd's F(m x m, 3 x 3). m 4 errs by some 1e-6 of the largest output, m 2 hardly more than direct sums, m 6 by
@@ -109,6 +128,14 @@ typedef struct wk_kernels {
   void (*gemm_pack)(float *packed, const float *b, int k, int n, ptrdiff_t stride_k, ptrdiff_t stride_n);
   /* Rows row0..row1-1, columns col0..col1-1 of C; col0 a multiple of the panel, and col1 too or n. */
   void (*gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch);
+
+  /* PyTorch's [out_c][in_c][kernel_h][kernel_w] to gemm_packed(taps * in_c, out_c) floats; taps = kernel_h * kernel_w.
+   */
+  void (*conv_pack)(float *packed, const float *w, int in_c, int out_c, int taps);
+  wk_conv_sizes (*conv_shape)(const wk_conv *c);
+  /* Output pixels pixel0..pixel1-1, channels col0..col1-1; col0 a multiple of the gemm's panel, and col1 too or out_c.
+   */
+  void (*conv)(const wk_conv *c, int pixel0, int pixel1, int col0, int col1, float *scratch);
 
   size_t (*winograd_packed)(int m, int in_c, int out_c); /* floats */
   /* The 3x3 weights from input channel i to output channel o begin at w[i * stride_in + o * stride_out]: 9 and 9 * in_c

@@ -1,0 +1,12 @@
+/* direct.h - the functions of direct.c of each instruction set; kernels.h says what they do. */
+#ifndef WK_NN_KERNELS_DIRECT_H
+#define WK_NN_KERNELS_DIRECT_H
+
+#include "base/isa.h"
+#include "nn/kernels/kernels.h"
+
+WK_ISA_DECLARE(void, wk_conv_pack, (float *packed, const float *w, int in_c, int out_c, int taps));
+WK_ISA_DECLARE(wk_conv_sizes, wk_conv_shape, (const wk_conv *c));
+WK_ISA_DECLARE(void, wk_conv, (const wk_conv *c, int pixel0, int pixel1, int col0, int col1, float *scratch));
+
+#endif
