@@ -189,6 +189,8 @@ typedef struct wk_plan_options {
   int threads;           /* that share one layer; default 1: the caller is image-parallel */
   const wk_node *output; /* nodes wanted, in order; NULL: the features node */
   int outputs;
+  bool exact; /* only plain sums: without it, 3x3 convolutions may go through Winograd's transform, which is several times
+                 faster and rounds a little more (some 1e-6 of a layer's values) */
 } wk_plan_options;
 
 WK_API void wk_plan_options_init(wk_plan_options *o);

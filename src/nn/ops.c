@@ -281,9 +281,10 @@ const wk_kernel wk_kernel_linear = {"linear", false, fits_linear, prepare_linear
 const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
   /* In the order of preference. */
   static const wk_kernel *const table[] = {
-      &wk_kernel_linear,   &wk_kernel_conv_dnnl,     &wk_kernel_act,     &wk_kernel_add,  &wk_kernel_affine,
-      &wk_kernel_scale,    &wk_kernel_concat,        &wk_kernel_flatten, &wk_kernel_copy, &wk_kernel_max_pool,
-      &wk_kernel_avg_pool, &wk_kernel_adaptive_pool, &wk_kernel_softmax,
+      &wk_kernel_linear,    &wk_kernel_winograd, &wk_kernel_depthwise,     &wk_kernel_conv,
+      &wk_kernel_conv_dnnl, &wk_kernel_act,      &wk_kernel_add,           &wk_kernel_affine,
+      &wk_kernel_scale,     &wk_kernel_concat,   &wk_kernel_flatten,       &wk_kernel_copy,
+      &wk_kernel_max_pool,  &wk_kernel_avg_pool, &wk_kernel_adaptive_pool, &wk_kernel_softmax,
   };
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i]->fits(layer, isa))

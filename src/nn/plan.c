@@ -23,8 +23,8 @@ static wk_status check_options(const wk_graph *g, const wk_plan_options *o, wk_e
   return WK_OK;
 }
 
-wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
-                             wk_isa isa, wk_error *err) {
+static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
+                        wk_isa isa, bool library, wk_error *err) {
   wk_status st = WK_OK;
   wk_shape *shape = NULL;
   wk_plan *plan = wk_calloc(1, sizeof *plan);
@@ -33,6 +33,8 @@ wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors 
   const wk_node *output = o->output ? o->output : &g->features;
   plan->graph = g;
   plan->isa = isa;
+  plan->exact = o->exact;
+  plan->library = library;
   plan->batch = o->batch;
   plan->threads = o->threads;
   plan->outputs = o->output ? o->outputs : 1;
@@ -55,9 +57,19 @@ done:
   return st;
 }
 
+wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
+                             wk_isa isa, wk_error *err) {
+  return create(out, g, weights, o, isa, false, err);
+}
+
+wk_status wk_plan_create_library(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
+                                 wk_error *err) {
+  return create(out, g, weights, o, wk_cpu_isa(), true, err);
+}
+
 wk_status wk_plan_create(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
                          wk_error *err) {
-  return wk_plan_create_isa(out, g, weights, o, wk_cpu_isa(), err);
+  return create(out, g, weights, o, wk_cpu_isa(), false, err);
 }
 
 void wk_plan_free(wk_plan *plan) {

@@ -33,6 +33,7 @@ struct wk_plan {
   wk_dnnl_engine *engine;
   wk_isa isa;
   int batch, threads;
+  bool exact, library; /* see wk_layer */
   wk_step *step;
   int steps;
   wk_value *value;
@@ -52,5 +53,8 @@ wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_error *er
 /* wk_plan_create for a lesser instruction set than the processor's: how tests reach every twin. */
 wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
                              wk_isa isa, wk_error *err);
+/* wk_plan_create with oneDNN wherever it can: for comparisons. */
+wk_status wk_plan_create_library(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
+                                 wk_error *err);
 
 #endif

@@ -10,6 +10,7 @@ typedef struct fuse {
   const wk_graph *g;
   const wk_shape *shape;
   wk_isa isa;
+  bool exact, library;
   bool *needed, *wanted; /* wanted: an output, so nothing may swallow it */
   bool *deferred;        /* a flatten that the linear layer's weights do instead */
   wk_node *source;
@@ -136,6 +137,8 @@ static void describe(wk_layer *l, const fuse *f, wk_node head, wk_node tail) {
                   .window = wk_window_resolve(&n->window, f->shape[in].height, f->shape[in].width),
                   .groups = n->groups,
                   .residual = f->other[head] >= 0,
+                  .exact = f->exact,
+                  .library = f->library,
                   .act = f->act[head] ? f->act[head] : act_of(n->op)};
 }
 
@@ -217,7 +220,7 @@ static wk_status new_step(wk_plan *plan, const fuse *f, wk_node head, wk_node ta
 
 wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, wk_error *err) {
   const wk_graph *g = plan->graph;
-  fuse f = {.g = g, .shape = shape, .isa = plan->isa};
+  fuse f = {.g = g, .shape = shape, .isa = plan->isa, .exact = plan->exact, .library = plan->library};
   wk_status st = WK_OK;
   WK_TRY(fuse_alloc(&f, err));
   find_needed(&f, output, plan->outputs);

@@ -19,6 +19,8 @@ typedef struct wk_layer {
   int groups;
   bool residual;
   wk_act act;
+  bool exact;   /* no method that rounds otherwise than plain sums (Winograd) */
+  bool library; /* oneDNN wherever it can: what the own kernels are measured against */
 } wk_layer;
 
 /* Where a kernel keeps what it made of the weights. */
@@ -70,6 +72,9 @@ typedef struct wk_kernel {
 /* The first kernel that fits; NULL never happens for a legal layer. */
 const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa);
 
+extern const wk_kernel wk_kernel_winograd;
+extern const wk_kernel wk_kernel_depthwise;
+extern const wk_kernel wk_kernel_conv;
 extern const wk_kernel wk_kernel_conv_dnnl;
 extern const wk_kernel wk_kernel_linear;
 extern const wk_kernel wk_kernel_affine;

@@ -1,0 +1,224 @@
+/* own.c - convolutions on whisker's own kernels, as the planner sees them: which shapes each is for, its weights, and
+ * how the threads of a call share a layer. A photo's numbers do not depend on how it is shared. */
+#include "nn/kernels/kernels.h"
+#include "nn/rows.h"
+
+/* What a step keeps: the bias and the packed weights lie behind it. */
+typedef struct own {
+  const float *bias; /* NULL: none */
+  const float *weights;
+  size_t scratch; /* floats a thread */
+  float data[];
+} own;
+
+#define WK_PRAGMA(x) _Pragma(#x)
+#define PARALLEL_FOR(threads) WK_PRAGMA(omp parallel for schedule(static) num_threads(threads) if ((threads) > 1))
+
+static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare *p, size_t weights, size_t scratch,
+                            wk_error *err) {
+  const size_t channels = (size_t)l->out.channels;
+  own *o = NULL;
+  size_t bytes, all;
+  scratch = (scratch + 15) / 16 * 16;
+  if (!wk_mul_overflow(&bytes, weights + channels, sizeof(float)) &&
+      !wk_mul_overflow(&all, scratch * sizeof(float), (size_t)p->threads))
+    o = wk_alloc(sizeof *o + bytes);
+  if (!o)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
+  *o = (own){.bias = p->bias ? o->data + weights : NULL, .weights = o->data, .scratch = scratch};
+  for (size_t i = 0; p->bias && i < channels; i++)
+    o->data[weights + i] = p->bias[i];
+  *out = (wk_packed){o, sizeof *o + bytes, all};
+  return WK_OK;
+}
+
+/* Activations that the kernels have built in; the others follow as a pass over the output. */
+static wk_act inner_act(wk_act act) { return act <= WK_ACT_RELU6 ? act : WK_ACT_NONE; }
+
+static void outer_act(const wk_call *c, size_t from, size_t to) {
+  static void (*const rows[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
+  if (c->layer->act > WK_ACT_RELU6)
+    rows[c->isa](c->out + from, c->out + from, to - from, c->layer->act);
+}
+
+static size_t out_values(const wk_call *c) {
+  const wk_shape s = c->layer->out;
+  return (size_t)c->count * (size_t)s.height * (size_t)s.width * (size_t)s.channels;
+}
+
+/* Part `i` of `parts` of 0..n-1, cut at multiples of `step`. */
+static int cut(int n, int step, int parts, int i) {
+  const int64_t steps = ((int64_t)n + step - 1) / step, at = steps * i / parts * step;
+  return at < n ? (int)at : n;
+}
+
+/* ---- any convolution ---------------------------------------------------------------------------- */
+
+static bool fits_conv(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return !l->library && l->op == WK_OP_CONV && l->groups == 1;
+}
+
+static wk_conv conv_of(const wk_layer *l, int count) {
+  const wk_window *w = &l->window;
+  return (wk_conv){.batch = count,
+                   .in_h = l->in.height,
+                   .in_w = l->in.width,
+                   .in_c = l->in.channels,
+                   .out_h = l->out.height,
+                   .out_w = l->out.width,
+                   .out_c = l->out.channels,
+                   .kernel_h = w->kernel_h,
+                   .kernel_w = w->kernel_w,
+                   .stride_h = w->stride_h,
+                   .stride_w = w->stride_w,
+                   .dilation_h = w->dilation_h,
+                   .dilation_w = w->dilation_w,
+                   .pad_top = w->pad_top,
+                   .pad_left = w->pad_left,
+                   .act = inner_act(l->act)};
+}
+
+static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  const wk_kernels *kn = wk_kernels_for(p->isa);
+  const wk_conv c = conv_of(l, 1);
+  const int taps = c.kernel_h * c.kernel_w;
+  WK_RETURN_IF_ERROR(own_create(out, l, p, kn->gemm_packed(taps * c.in_c, c.out_c), kn->conv_shape(&c).scratch, err));
+  kn->conv_pack(((own *)out->data)->data, p->weight, c.in_c, c.out_c, taps);
+  return WK_OK;
+}
+
+static wk_status run_conv(const wk_call *call, wk_error *err) {
+  (void)err;
+  const wk_kernels *kn = wk_kernels_for(call->isa);
+  const own *o = call->packed;
+  wk_conv c = conv_of(call->layer, call->count);
+  c.in = call->in[0], c.weights = o->weights, c.bias = o->bias, c.add = call->residual, c.out = call->out;
+  const wk_gemm_sizes gemm = kn->gemm_shape();
+  const int threads = call->threads, pixels = kn->conv_shape(&c).pixels;
+  /* Few pixels are shared by their channels, so that no two threads read the same weights. */
+  const bool by_rows = pixels >= 4 * gemm.rows * threads;
+  PARALLEL_FOR(threads)
+  for (int t = 0; t < threads; t++) {
+    float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
+    if (by_rows)
+      kn->conv(&c, cut(pixels, gemm.rows, threads, t), cut(pixels, gemm.rows, threads, t + 1), 0, c.out_c, scratch);
+    else
+      kn->conv(&c, 0, pixels, cut(c.out_c, gemm.panel, threads, t), cut(c.out_c, gemm.panel, threads, t + 1), scratch);
+  }
+  outer_act(call, 0, out_values(call));
+  return WK_OK;
+}
+
+/* ---- 3x3 by Winograd ---------------------------------------------------------------------------- */
+
+enum { TILE = 4 };
+
+/* Worth it where the products outweigh the transforms. */
+static bool fits_winograd(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  const wk_window *w = &l->window;
+  return !l->exact && fits_conv(l, isa) && w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 &&
+         w->stride_w == 1 && w->dilation_h == 1 && w->dilation_w == 1 && l->in.channels >= 16 &&
+         l->out.channels >= 16 && l->out.height >= TILE && l->out.width >= TILE;
+}
+
+static wk_winograd winograd_of(const wk_layer *l, int count) {
+  return (wk_winograd){.m = TILE,
+                       .batch = count,
+                       .in_h = l->in.height,
+                       .in_w = l->in.width,
+                       .in_c = l->in.channels,
+                       .out_h = l->out.height,
+                       .out_w = l->out.width,
+                       .out_c = l->out.channels,
+                       .pad_top = l->window.pad_top,
+                       .pad_left = l->window.pad_left,
+                       .act = inner_act(l->act)};
+}
+
+static wk_status prepare_winograd(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  const wk_kernels *kn = wk_kernels_for(p->isa);
+  const wk_winograd w = winograd_of(l, 1);
+  WK_RETURN_IF_ERROR(
+      own_create(out, l, p, kn->winograd_packed(TILE, w.in_c, w.out_c), kn->winograd_shape(&w).scratch, err));
+  kn->winograd_pack(((own *)out->data)->data, p->weight, TILE, w.in_c, w.out_c, 9, (ptrdiff_t)9 * w.in_c, false);
+  return WK_OK;
+}
+
+static wk_status run_winograd(const wk_call *call, wk_error *err) {
+  (void)err;
+  const wk_kernels *kn = wk_kernels_for(call->isa);
+  const own *o = call->packed;
+  wk_winograd w = winograd_of(call->layer, call->count);
+  w.in = call->in[0], w.weights = o->weights, w.bias = o->bias, w.add = call->residual, w.out = call->out;
+  const wk_winograd_sizes size = kn->winograd_shape(&w);
+  const wk_gemm_sizes gemm = kn->gemm_shape();
+  const int threads = call->threads;
+  const bool by_tiles = size.tiles >= size.block * threads;
+  PARALLEL_FOR(threads)
+  for (int t = 0; t < threads; t++) {
+    float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
+    if (by_tiles)
+      kn->winograd(&w, cut(size.tiles, size.block, threads, t), cut(size.tiles, size.block, threads, t + 1), 0, w.out_c,
+                   scratch);
+    else
+      kn->winograd(&w, 0, size.tiles, cut(w.out_c, gemm.panel, threads, t), cut(w.out_c, gemm.panel, threads, t + 1),
+                   scratch);
+  }
+  outer_act(call, 0, out_values(call));
+  return WK_OK;
+}
+
+/* ---- depthwise ---------------------------------------------------------------------------------- */
+
+static bool fits_depthwise(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  const wk_window *w = &l->window;
+  return !l->library && l->op == WK_OP_CONV && !l->residual && l->groups == l->in.channels &&
+         l->groups == l->out.channels && w->stride_h == w->stride_w && w->dilation_h == 1 && w->dilation_w == 1 &&
+         w->kernel_h <= WK_DEPTHWISE_MAX;
+}
+
+static wk_status prepare_depthwise(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  const int taps = l->window.kernel_h * l->window.kernel_w;
+  WK_RETURN_IF_ERROR(own_create(out, l, p, (size_t)taps * (size_t)l->out.channels, 0, err));
+  wk_kernels_for(p->isa)->depthwise_pack(((own *)out->data)->data, p->weight, l->out.channels, taps);
+  return WK_OK;
+}
+
+static wk_status run_depthwise(const wk_call *call, wk_error *err) {
+  (void)err;
+  const wk_layer *l = call->layer;
+  const own *o = call->packed;
+  const wk_depthwise d = {.in_h = l->in.height,
+                          .in_w = l->in.width,
+                          .channels = l->in.channels,
+                          .out_h = l->out.height,
+                          .out_w = l->out.width,
+                          .kernel_h = l->window.kernel_h,
+                          .kernel_w = l->window.kernel_w,
+                          .stride = l->window.stride_h,
+                          .pad_top = l->window.pad_top,
+                          .pad_left = l->window.pad_left,
+                          .in = call->in[0],
+                          .weights = o->weights,
+                          .bias = o->bias,
+                          .out = call->out,
+                          .act = inner_act(l->act)};
+  const int rows = call->count * l->out.height, threads = call->threads;
+  const size_t row = (size_t)l->out.width * (size_t)l->out.channels;
+  PARALLEL_FOR(threads)
+  for (int t = 0; t < threads; t++) {
+    const int begin = cut(rows, 1, threads, t), end = cut(rows, 1, threads, t + 1);
+    wk_kernels_for(call->isa)->depthwise(&d, begin, end);
+    outer_act(call, row * (size_t)begin, row * (size_t)end);
+  }
+  return WK_OK;
+}
+
+const wk_kernel wk_kernel_conv = {"matrix product", false, fits_conv, prepare_conv, wk_free, NULL, NULL, run_conv};
+const wk_kernel wk_kernel_winograd = {
+    "Winograd F(4x4,3x3)", false, fits_winograd, prepare_winograd, wk_free, NULL, NULL, run_winograd};
+const wk_kernel wk_kernel_depthwise = {"depthwise", false, fits_depthwise, prepare_depthwise,
+                                       wk_free,     NULL,  NULL,           run_depthwise};
