@@ -18,6 +18,18 @@
 #include "base/base.h"
 #include "whisker/whisker.h"
 
+/* Built with a sanitizer: tests that take long by plain work do less of it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+#ifndef TEST_SANITIZED
+#define TEST_SANITIZED 0
+#endif
+
 /* Path of a committed file, relative to the top of the source tree. Static buffer, overwritten at each fourth call. */
 const char *test_source(const char *relative);
 /* Path of fetched data (weights/..., photos/...) in $WHISKER_TEST_DATA or ../shared/data; NULL when it is not there. */

@@ -6,17 +6,6 @@
 #define SAMPLES 32
 #define MAX_LAYERS 16
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
-
 typedef struct layer {
   char name[64];
   int height, width, channels;
@@ -120,7 +109,7 @@ static void run_all(const char *family) {
     if (strncmp(c->arch, family, strlen(family)) != 0)
       continue;
     /* A quarter of the VGGs and the small size show what a sanitizer can find; their weights take it long to fill. */
-    if (SANITIZED &&
+    if (TEST_SANITIZED &&
         (c->height > 100 || strstr(c->arch, "vgg13") || strstr(c->arch, "vgg16") || strstr(c->arch, "vgg19")))
       continue;
     if (strcmp(built, c->arch) != 0) {
