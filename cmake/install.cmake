@@ -7,7 +7,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/whisker DESTINATION ${CMAKE_INST
 # development packages), which nobody needs as long as they are linked as shared libraries.
 set(WHISKER_PC_PRIVATE "")
 foreach(library ${JPEG_LIBRARIES} ${PNG_LIBRARIES} ${WEBP_LIBRARIES} ${TIFF_LIBRARIES} ${JANSSON_LIBRARIES}
-    ${CURL_LIBRARIES} ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} dnnl gif lbfgs m)
+    ${CURL_LIBRARIES} ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} ${LIBARCHIVE_LIBRARIES} dnnl gif lbfgs m)
   list(APPEND WHISKER_PC_PRIVATE -l${library})
 endforeach()
 foreach(library ${OpenMP_C_LIB_NAMES})

@@ -43,12 +43,15 @@ typedef struct wk_dataset_options {
   /* Known classes (of a model): labels are indices into these; a class that is not among them is an error. NULL: from the data. */
   const char *const *classes;
   int class_count;
+  const char *unpack_folder; /* an archive is unpacked into a folder below this one, once; NULL: an archive is an error */
+  const wk_context *ctx;     /* for unpacking, stage "unpacking"; may be NULL */
 } wk_dataset_options;
 
 WK_API void wk_dataset_options_init(wk_dataset_options *o);
-/* `path`: a folder, a CSV/TSV (columns file and label or class; files relative to the list or to an images/ beside
- * it; a label is a name, or with known classes also an index or, for 1,000 ImageNet classes, a WordNet id). Hidden files are skipped.
- * Errors say what was found and how the folder should look. Photos are not opened. */
+/* `path`: a folder; a CSV/TSV (columns file and label or class, and perhaps part; files relative to the list or to an images/
+ * beside it; a label is a name, or with known classes also an index or, for 1,000 ImageNet classes, a WordNet id); or an
+ * archive (.zip, .tar, .tar.gz ...) of either. A folder of photos with one such list in it is read by the list. Hidden files
+ * are skipped. Errors say what was found and how the folder should look. Photos are not opened. */
 WK_API wk_status wk_dataset_open(wk_dataset **out, const char *path, const wk_dataset_options *o, wk_error *err) WK_NODISCARD;
 WK_API void wk_dataset_free(wk_dataset *d);
 

@@ -21,13 +21,15 @@ void wk_names_free(wk_names *names);
 
 /* ---- walk.c: what lies in a folder ------------------------------------------------------------ */
 
-/* Paths are relative to the folder walked. Both lists are sorted in byte order, so what lies under one sub-folder is
+/* Paths are relative to the folder walked. The lists are sorted in byte order, so what lies under one sub-folder is
  * always one run. */
 typedef struct wk_tree {
   char **photo;
   size_t photos, photo_cap;
   char **folder;
   size_t folders, folder_cap;
+  char **list; /* .csv and .tsv files, which count as ignored as well */
+  size_t lists, list_cap;
   size_t ignored;  /* files that are not photos */
   char other[128]; /* some of their endings, for messages: ".mat, .txt"; may be empty */
 } wk_tree;
@@ -36,6 +38,7 @@ typedef struct wk_tree {
  * is being walked already. */
 wk_status wk_tree_walk(wk_tree *tree, const char *root, wk_error *err);
 void wk_tree_free(wk_tree *tree);
+bool wk_is_litter(const char *name);    /* what is not seen at all */
 bool wk_photo_ending(const char *name); /* ".jpg" and so on, in any case */
 
 /* ---- dataset.c: the collection under construction --------------------------------------------- */
@@ -60,9 +63,16 @@ size_t wk_class_in_name(const char *file, bool *numbered);
 
 wk_status wk_read_folder(wk_builder *b, const char *root, wk_error *err); /* folders.c */
 wk_status wk_read_list(wk_builder *b, const char *path, wk_error *err);   /* list.c */
+bool wk_is_list(const char *path);                                        /* names a file and a label column */
 
 /* WK_PART_ALL where the name is not that of a part. */
 wk_part wk_part_find(const char *name, size_t len);
+
+/* ---- archive.c -------------------------------------------------------------------------------- */
+
+bool wk_archive_sniff(const uint8_t *bytes, size_t size); /* of the first 512 bytes of a file */
+/* Makes sure that the archive lies unpacked in a folder below `into`; *folder (wk_free) is that folder. */
+wk_status wk_archive_unpack(char **folder, const char *path, const char *into, const wk_context *ctx, wk_error *err);
 
 /* ---- read.c: a photo's bytes ------------------------------------------------------------------ */
 

@@ -217,20 +217,42 @@ done:
 
 /* ---- opening ---------------------------------------------------------------------------------- */
 
-static wk_status read_file(wk_builder *b, const char *path, wk_error *err) {
+/* What kind of file it is, by its first bytes. */
+static wk_status sniff(wk_image_format *format, bool *archive, const char *path, wk_error *err) {
   wk_photo_file f;
   wk_buffer bytes = {0};
-  wk_image_format format = WK_IMAGE_UNKNOWN;
   wk_status st = wk_photo_open(&f, path, err);
   if (st == WK_OK) {
-    f.size = f.size < 64 ? f.size : 64; /* enough to tell a photo from a list */
+    f.size = f.size < 512 ? f.size : 512;
     st = wk_photo_read(&bytes, &f, err);
   }
-  if (st == WK_OK)
-    format = wk_image_sniff(bytes.data, bytes.size);
+  if (st == WK_OK) {
+    *format = wk_image_sniff(bytes.data, bytes.size);
+    *archive = wk_archive_sniff(bytes.data, bytes.size);
+  }
   wk_buffer_free(&bytes);
-  if (st != WK_OK)
-    return wk_error_prefix(err, st, "%s", path);
+  return st == WK_OK ? st : wk_error_prefix(err, st, "%s", path);
+}
+
+static wk_status read_archive(wk_builder *b, const char *path, wk_error *err) {
+  char *folder;
+  if (!b->o->unpack_folder)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED,
+                   "%s: this is an archive, and no folder to unpack it into was given. Unpack it, and "
+                   "give its folder",
+                   path);
+  WK_RETURN_IF_ERROR(wk_archive_unpack(&folder, path, b->o->unpack_folder, b->o->ctx, err));
+  wk_status st = wk_read_folder(b, folder, err);
+  wk_free(folder);
+  return st == WK_OK ? st : wk_error_prefix(err, st, "%s, unpacked", path);
+}
+
+static wk_status read_file(wk_builder *b, const char *path, wk_error *err) {
+  wk_image_format format = WK_IMAGE_UNKNOWN;
+  bool archive = false;
+  WK_RETURN_IF_ERROR(sniff(&format, &archive, path, err));
+  if (archive)
+    return read_archive(b, path, err);
   if (format == WK_IMAGE_UNKNOWN)
     return wk_read_list(b, path, err);
   if (!b->o->allow_unlabelled)

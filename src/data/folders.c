@@ -273,6 +273,33 @@ static wk_status explain_flat(reader *r, const view *v, size_t direct, wk_error 
                  PLACE(r, v), direct);
 }
 
+/* The one list that describes the photos in `v`: it lies in that folder, or in one above it as a list beside images/
+ * does. *out is NULL where there is none, or more than one. */
+static wk_status find_list(char **out, const reader *r, const view *v, wk_error *err) {
+  char *found = NULL;
+  size_t count = 0;
+  for (size_t i = 0; i < r->tree.lists; i++) {
+    const char *path = r->tree.list[i];
+    if (strncmp(path, v->prefix, (size_t)(wk_path_base(path) - path)) != 0)
+      continue;
+    char *full = wk_path_join(r->root, path);
+    if (!full) {
+      wk_free(found);
+      return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu lists", r->root, r->tree.lists);
+    }
+    if (wk_is_list(full) && count++ == 0)
+      found = full;
+    else
+      wk_free(full);
+  }
+  if (count != 1) {
+    wk_free(found);
+    found = NULL;
+  }
+  *out = found;
+  return WK_OK;
+}
+
 /* ---- which layout ----------------------------------------------------------------------------- */
 
 static wk_status nothing_here(reader *r, wk_error *err) {
@@ -305,27 +332,51 @@ static const child *wrapped(const reader *r, const child *list, size_t count, si
   return only->inner && !only->direct ? only : NULL;
 }
 
+/* How many classes the folders in `v` can stand for; one called images/ is none. */
+static size_t class_folders(const reader *r, const child *list, size_t count) {
+  size_t classes = 0;
+  const child *last = NULL;
+  for (size_t i = 0; i < count; i++)
+    if (photos_in(&list[i].in)) {
+      classes++;
+      last = &list[i];
+    }
+  const wk_dataset_options *o = r->b->o;
+  bool known = last && o->classes && wk_known_class(o, last->name, last->name_len, false) >= 0;
+  return classes == 1 && !known ? 0 : classes;
+}
+
 static wk_status open_view(reader *r, const view *v, wk_error *err) {
   const wk_dataset_options *o = r->b->o;
   child *list = NULL;
+  char *csv = NULL;
   size_t count = 0, direct = photos_directly_in(r, v), in_folders = photos_in(v) - direct;
   wk_status st = children(&list, &count, r, v, err);
   if (st != WK_OK)
     return st;
   const child *inside = wrapped(r, list, count, direct);
+  bool foldered = in_folders > direct, classes = foldered && class_folders(r, list, count) > 0;
   if (inside)
-    st = open_view(r, &inside->in, err);
+    WK_TRY(open_view(r, &inside->in, err));
   else if (o->labels_from_name)
-    st = open_named(r, v, err);
+    WK_TRY(open_named(r, v, err));
   else if (is_parts(list, count))
-    st = open_parts(r, v, list, count, err);
-  else if (in_folders > direct) {
-    r->b->d->layout = WK_LAYOUT_CLASS_FOLDERS;
-    st = add_classes(r, v, list, count, WK_PART_ALL, err);
-  } else if (o->allow_unlabelled)
-    st = open_unlabelled(r, v, err);
-  else
-    st = explain_flat(r, v, direct, err);
+    WK_TRY(open_parts(r, v, list, count, err));
+  else {
+    if (!classes)
+      WK_TRY(find_list(&csv, r, v, err));
+    if (csv)
+      WK_TRY(wk_read_list(r->b, csv, err));
+    else if (o->allow_unlabelled && !classes)
+      WK_TRY(open_unlabelled(r, v, err));
+    else if (foldered) { /* a single class is an error, told when labels are made */
+      r->b->d->layout = WK_LAYOUT_CLASS_FOLDERS;
+      WK_TRY(add_classes(r, v, list, count, WK_PART_ALL, err));
+    } else
+      WK_TRY(explain_flat(r, v, direct, err));
+  }
+done:
+  wk_free(csv);
   free_children(list, count);
   return st;
 }
@@ -336,6 +387,7 @@ wk_status wk_read_folder(wk_builder *b, const char *root, wk_error *err) {
   b->d->ignored = r.tree.ignored;
   view all = {.prefix = "", .photo_end = r.tree.photos, .folder_end = r.tree.folders};
   wk_status st = r.tree.photos ? open_view(&r, &all, err) : nothing_here(&r, err);
+  b->d->ignored -= b->d->layout == WK_LAYOUT_LIST && b->d->ignored; /* the list was of use */
   wk_tree_free(&r.tree);
   return st;
 }

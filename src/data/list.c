@@ -177,6 +177,11 @@ static wk_status add_row(wk_builder *b, reader *r, const columns *c, const char 
   return wk_builder_add(b, path, *label ? label : NULL, strlen(label), part, err);
 }
 
+static void begin(reader *r, const char *path, uint8_t *bytes, size_t size) {
+  size_t mark = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+  *r = (reader){.path = path, .at = (char *)bytes + mark, .end = (char *)bytes + size, .next_line = 1};
+}
+
 wk_status wk_read_list(wk_builder *b, const char *path, wk_error *err) {
   wk_status st = WK_OK;
   uint8_t *bytes = NULL;
@@ -189,8 +194,7 @@ wk_status wk_read_list(wk_builder *b, const char *path, wk_error *err) {
   WK_TRY(wk_file_read(&bytes, &size, path, LIST_BYTES_MAX, err));
   WK_TRY(check_text(path, bytes, size, err));
 
-  size_t mark = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-  *r = (reader){.path = path, .at = (char *)bytes + mark, .end = (char *)bytes + size, .next_line = 1};
+  begin(r, path, bytes, size);
   b->d->layout = WK_LAYOUT_LIST;
   WK_TRY(read_header(&c, r, b->o, err));
   int width = r->fields;
@@ -215,4 +219,20 @@ done:
   wk_free(folder);
   wk_free(bytes);
   return st;
+}
+
+bool wk_is_list(const char *path) {
+  uint8_t *bytes = NULL;
+  size_t size;
+  columns c;
+  static const wk_dataset_options strict = {0};
+  reader *r = wk_calloc(1, sizeof *r);
+  bool is = r && wk_file_read(&bytes, &size, path, LIST_BYTES_MAX, NULL) == WK_OK;
+  if (is) {
+    begin(r, path, bytes, size);
+    is = check_text(path, bytes, size, NULL) == WK_OK && read_header(&c, r, &strict, NULL) == WK_OK;
+  }
+  wk_free(r);
+  wk_free(bytes);
+  return is;
 }

@@ -25,8 +25,13 @@ bool wk_photo_ending(const char *name) {
   return false;
 }
 
+static bool is_list_ending(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot && (strcasecmp(dot, ".csv") == 0 || strcasecmp(dot, ".tsv") == 0);
+}
+
 /* Left by file managers and archivers; nobody means them. */
-static bool is_litter(const char *name) {
+bool wk_is_litter(const char *name) {
   return name[0] == '.' || strcmp(name, "__MACOSX") == 0 || strcasecmp(name, "Thumbs.db") == 0 ||
          strcasecmp(name, "desktop.ini") == 0;
 }
@@ -119,6 +124,10 @@ static wk_status visit(wk_tree *tree, const char *root, const char *relative, in
     path = NULL;
   } else {
     note_ignored(tree, name);
+    if (regular && is_list_ending(name)) {
+      st = push(&tree->list, &tree->lists, &tree->list_cap, path, err);
+      path = NULL;
+    }
   }
 done:
   wk_free(path);
@@ -139,7 +148,7 @@ static wk_status walk(wk_tree *tree, const char *root, const char *relative, con
     WK_FAIL_IF(!entry && errno, err, WK_ERR_IO, "%s: this folder cannot be read: %s", path, strerror(errno));
     if (!entry)
       break;
-    if (!is_litter(entry->d_name))
+    if (!wk_is_litter(entry->d_name))
       WK_TRY(visit(tree, root, relative, dirfd(dir), entry, up, depth, err));
   }
 done:
@@ -150,6 +159,17 @@ done:
 }
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static void sort(char **list, size_t count) {
+  if (count)
+    qsort(list, count, sizeof *list, by_bytes);
+}
+
+static void free_list(char **list, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    wk_free(list[i]);
+  wk_free(list);
+}
 
 wk_status wk_tree_walk(wk_tree *tree, const char *root, wk_error *err) {
   *tree = (wk_tree){0};
@@ -163,19 +183,15 @@ wk_status wk_tree_walk(wk_tree *tree, const char *root, wk_error *err) {
     wk_tree_free(tree);
     return st;
   }
-  if (tree->photos)
-    qsort(tree->photo, tree->photos, sizeof *tree->photo, by_bytes);
-  if (tree->folders)
-    qsort(tree->folder, tree->folders, sizeof *tree->folder, by_bytes);
+  sort(tree->photo, tree->photos);
+  sort(tree->folder, tree->folders);
+  sort(tree->list, tree->lists);
   return WK_OK;
 }
 
 void wk_tree_free(wk_tree *tree) {
-  for (size_t i = 0; i < tree->photos; i++)
-    wk_free(tree->photo[i]);
-  for (size_t i = 0; i < tree->folders; i++)
-    wk_free(tree->folder[i]);
-  wk_free(tree->photo);
-  wk_free(tree->folder);
+  free_list(tree->photo, tree->photos);
+  free_list(tree->folder, tree->folders);
+  free_list(tree->list, tree->lists);
   *tree = (wk_tree){0};
 }

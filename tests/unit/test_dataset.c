@@ -418,6 +418,30 @@ static void list_known(void **state) {
   photo_is(0, "wnid/n02123597/1.jpg", 284, WK_PART_ALL);
 }
 
+/* A folder of photos with its list beside them. */
+static void list_in_folder(void **state) {
+  (void)state;
+  make("a/images/1.jpg");
+  make("a/images/2.jpg");
+  make_text("a/notes.csv", "day,rain\n1,2\n");
+  make_text("a/labels.csv", "file,label\n1.jpg,x\n2.jpg,y\n");
+  opens(in_dir("a"));
+  assert_int_equal(data->layout, WK_LAYOUT_LIST);
+  photo_is(1, "a/images/2.jpg", 1, WK_PART_ALL);
+  make_text("a/more.csv", "file,label\n1.jpg,x\n2.jpg,y\n"); /* which of the two? */
+  FAILS(in_dir("a"), WK_ERR_FORMAT, "\"images\"");
+  make("b/1.jpg");
+  make("b/2.jpg");
+  make_text("b/l.tsv", "label\tfile\nx\t1.jpg\ny\t2.jpg\n");
+  opens(in_dir("b"));
+  photo_is(1, "b/2.jpg", 1, WK_PART_ALL);
+  make_text("c/other.csv", "file,label\n1.jpg,x\n"); /* of other photos: those have folders */
+  make("c/x/1.jpg");
+  make("c/y/2.jpg");
+  opens(in_dir("c"));
+  assert_int_equal(data->layout, WK_LAYOUT_CLASS_FOLDERS);
+}
+
 static void list_unlabelled(void **state) {
   (void)state;
   options.allow_unlabelled = true;
@@ -454,7 +478,9 @@ static void wrong_lists(void **state) {
   WRONG("\xff\xfe"
         "f\0i\0",
         "UTF-16");
-  WRONG("PK\3\4\0\0\0\0", "neither a folder");
+  WRONG("\x7f"
+        "ELF\0\0\0\0",
+        "neither a folder");
   WRONG("file,label\nx.jpg,cat\nx.jpg,cat\n", "one class", "add rows");
   make_text("list.csv", "file,label\ny.jpg,a\nz.jpg,b\n");
   FAILS(path, WK_ERR_NOT_FOUND, "none of its 2 files", "y.jpg");
@@ -536,6 +562,10 @@ static void real_imagenet(void **state) {
   assert_int_equal(data->photos, 650);
   assert_int_equal(data->photo[0].label, 472);
   assert_true(access(data->photo[649].path, R_OK) == 0);
+  TEST_NEEDS(folder, "photos/imagenet"); /* with that list in it */
+  opens(folder);
+  assert_int_equal(data->photos, 650);
+  assert_int_equal(data->photo[0].label, 472);
 }
 
 /* ---- splits ----------------------------------------------------------------------------------- */
@@ -606,13 +636,13 @@ static void split_wrong(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-      T(class_folders),   T(what_is_a_photo),   T(links),         T(any_bytes_as_names),
-      T(part_folders),    T(class_named_train), T(wrapped),       T(labels_from_name),
-      T(unlabelled),      T(wrong_folders),     T(wrong_parts),   T(known_classes),
-      T(list_plain),      T(list_dialects),     T(list_parts),    T(list_known),
-      T(list_unlabelled), T(wrong_lists),       T(cut_lists),     T(no_memory),
-      T(real_cats_dogs),  T(real_pets),         T(real_imagenet), T(split_counts),
-      T(split_seeds),     T(split_wrong),
+      T(class_folders),  T(what_is_a_photo),   T(links),       T(any_bytes_as_names),
+      T(part_folders),   T(class_named_train), T(wrapped),     T(labels_from_name),
+      T(unlabelled),     T(wrong_folders),     T(wrong_parts), T(known_classes),
+      T(list_plain),     T(list_dialects),     T(list_parts),  T(list_known),
+      T(list_in_folder), T(list_unlabelled),   T(wrong_lists), T(cut_lists),
+      T(no_memory),      T(real_cats_dogs),    T(real_pets),   T(real_imagenet),
+      T(split_counts),   T(split_seeds),       T(split_wrong),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
