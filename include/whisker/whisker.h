@@ -10,6 +10,7 @@
 #include "whisker/learn.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"
+#include "whisker/train.h"
 #include "whisker/train_nn.h"
 #include "whisker/zoo.h"
 

@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "learn/calibrate.h"
+#include "whisker/learn.h"
+#include "whisker/train.h"
 
 #define LOWEST 1e-4 /* of 1/T */
 #define HIGHEST 1e4
@@ -58,4 +60,54 @@ void wk_temperature_fit(double *temperature, double *loss, const double *score, 
   derivatives(d, b, score, label, weight, rows, classes);
   *temperature = 1 / b;
   *loss = d[0];
+}
+
+/* ---- as a service ------------------------------------------------------------------------------ */
+
+static wk_status measure(double *loss, double *ece, const double *score, const int *y, size_t rows, int classes,
+                         double temperature, wk_error *err) {
+  size_t k = (size_t)classes;
+  float *p = wk_alloc_array(rows, k * sizeof *p);
+  if (!p)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for calibrating on %zu photos", rows);
+  for (size_t r = 0; r < rows; r++) {
+    const double *s = score + r * k;
+    double top = s[0], sum = 0;
+    for (size_t c = 1; c < k; c++)
+      top = s[c] > top ? s[c] : top;
+    for (size_t c = 0; c < k; c++)
+      sum += exp((s[c] - top) / temperature);
+    for (size_t c = 0; c < k; c++)
+      p[r * k + c] = (float)(exp((s[c] - top) / temperature) / sum);
+  }
+  wk_metrics *m = NULL;
+  wk_status st = wk_metrics_compute(&m, p, y, rows, classes, 0, err);
+  if (st == WK_OK) {
+    *loss = m->loss.value;
+    *ece = m->ece.value;
+  }
+  wk_metrics_free(m);
+  wk_free(p);
+  return st;
+}
+
+wk_status wk_calibrate(wk_calibration *out, const float *score, const int *y, size_t rows, int classes, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_calibration found = {.temperature = 1};
+  double *wide = NULL, smoothed;
+  WK_FAIL_IF(!rows || classes < 1, err, WK_ERR_ARGUMENT, "there are no photos to calibrate on");
+  wide = wk_alloc_array(rows, (size_t)classes * sizeof *wide);
+  WK_FAIL_IF(!wide, err, WK_ERR_MEMORY, "out of memory for calibrating on %zu photos", rows);
+  for (size_t i = 0; i < rows * (size_t)classes; i++) {
+    WK_FAIL_IF(!isfinite(score[i]), err, WK_ERR_NUMERIC, "the score of class %zu for row %zu is %g",
+               i % (size_t)classes, i / (size_t)classes, (double)score[i]);
+    wide[i] = (double)score[i];
+  }
+  WK_TRY(measure(&found.loss_before, &found.ece_before, wide, y, rows, classes, 1, err));
+  wk_temperature_fit(&found.temperature, &smoothed, wide, y, NULL, rows, classes);
+  WK_TRY(measure(&found.loss_after, &found.ece_after, wide, y, rows, classes, found.temperature, err));
+  *out = found;
+done:
+  wk_free(wide);
+  return st;
 }

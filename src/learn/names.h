@@ -1,0 +1,11 @@
+/* names.h - choices that are given by name. */
+#ifndef WK_LEARN_NAMES_H
+#define WK_LEARN_NAMES_H
+
+#include "base/base.h"
+
+/* Index of `name` (any case) among `count`; WK_ERR_NOT_FOUND lists them and points at the nearest. */
+wk_status wk_learn_parse(int *out, const char *what, const char *name, const char *const *names, int count,
+                         wk_error *err);
+
+#endif
