@@ -4,6 +4,7 @@
 
 #include "whisker/base.h"
 #include "whisker/chart.h"
+#include "whisker/check.h"
 #include "whisker/data.h"
 #include "whisker/formats.h"
 #include "whisker/image.h"

@@ -1,0 +1,313 @@
+/* check.c - the data doctor: reads every photo of a collection, and says what is wrong with it. */
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "data/check.h"
+#include "data/data.h"
+
+const char *wk_check_kind_name(wk_check_kind kind) {
+  static const char *const name[] = {"ending", "tiny", "few", "imbalance", "labels", "leak", "ignored"};
+  return (unsigned)kind < sizeof name / sizeof *name ? name[kind] : "unknown";
+}
+
+void wk_check_options_init(wk_check_options *o) {
+  *o = (wk_check_options){.tiny = 32, .few = 10, .imbalance = 5, .look_alikes = true};
+}
+
+void wk_check_free(wk_check *c) {
+  if (!c)
+    return;
+  for (size_t i = 0; i < c->broken_count; i++)
+    wk_free(c->broken[i].why);
+  for (size_t i = 0; i < c->warnings; i++)
+    wk_free(c->warning[i].message);
+  for (size_t i = 0; i < c->groups; i++)
+    wk_free(c->group[i].photo);
+  wk_free(c->broken);
+  wk_free(c->warning);
+  wk_free(c->group);
+  wk_free(c->class_photos);
+  wk_free(c);
+}
+
+/* ---- looking at each photo -------------------------------------------------------------------- */
+
+typedef struct job {
+  const wk_dataset *d;
+  wk_looked *looked; /* [photos] */
+  char **why;        /* [photos]: NULL for the usable ones */
+  wk_buffer *buffer; /* [threads] */
+  wk_progress progress;
+} job;
+
+static wk_status make_thumb(wk_looked *l, const wk_buffer *bytes, wk_error *err) {
+  wk_image photo = {0}, small = {0};
+  wk_decode_options o;
+  wk_decode_options_init(&o);
+  o.min_width = o.min_height = 4 * WK_THUMB; /* enough for the dots, and the whole file is still read */
+  wk_status st = wk_image_decode(&photo, bytes->data, bytes->size, &o, err);
+  if (st == WK_OK)
+    st = wk_image_resize(&small, &photo, WK_THUMB, WK_THUMB, WK_FILTER_BILINEAR, NULL, err);
+  for (int i = 0; st == WK_OK && i < WK_THUMB * WK_THUMB; i++) {
+    const uint8_t *p = small.pixels + 3 * i;
+    l->thumb[i] = (uint8_t)((299 * p[0] + 587 * p[1] + 114 * p[2] + 500) / 1000);
+  }
+  wk_image_free(&photo);
+  wk_image_free(&small);
+  return st;
+}
+
+static wk_status look(job *j, wk_looked *l, const char *path, wk_buffer *bytes, wk_error *err) {
+  wk_photo_file file;
+  wk_image_format format;
+  WK_RETURN_IF_ERROR(wk_photo_open(&file, path, err));
+  WK_RETURN_IF_ERROR(wk_photo_read(bytes, &file, err));
+  wk_sha256(l->hash, bytes->data, bytes->size);
+  WK_RETURN_IF_ERROR(wk_image_probe(&l->width, &l->height, &format, bytes->data, bytes->size, err));
+  l->format = (uint8_t)format;
+  WK_RETURN_IF_ERROR(make_thumb(l, bytes, err));
+  wk_describe_thumb(l);
+  l->usable = true;
+  wk_progress_add(&j->progress, 1);
+  return WK_OK;
+}
+
+static wk_status look_at_one(void *user, size_t i, int worker, wk_error *err) {
+  job *j = user;
+  wk_error why = {0};
+  const char *path = j->d->photo[i].path;
+  wk_status st = look(j, &j->looked[i], path, &j->buffer[worker], &why);
+  if (st == WK_OK)
+    return st;
+  if (st != WK_ERR_MEMORY) {
+    wk_progress_add(&j->progress, 1);
+    j->why[i] = wk_strdup(why.message);
+  }
+  return j->why[i] ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory to look at it", path);
+}
+
+/* ---- saying what was found -------------------------------------------------------------------- */
+
+typedef struct teller {
+  wk_check *c;
+  const wk_dataset *d;
+  const wk_check_options *o;
+  size_t cap;
+  bool failed; /* out of memory; sticks */
+} teller;
+
+static void warn(teller *t, wk_check_kind kind, char *message) {
+  wk_check *c = t->c;
+  if (message && c->warnings == t->cap) {
+    size_t cap = t->cap ? t->cap * 2 : 16;
+    wk_check_warning *grown = wk_grow(c->warning, c->warnings * sizeof *grown, cap * sizeof *grown);
+    if (grown) {
+      c->warning = grown;
+      t->cap = cap;
+    }
+  }
+  if (!message || c->warnings == t->cap) {
+    t->failed = true;
+    wk_free(message);
+    return;
+  }
+  c->warning[c->warnings++] = (wk_check_warning){kind, message};
+}
+
+/* Whether a file of this ending holds this format; endings that say nothing are right. */
+static bool ending_fits(const char *path, wk_image_format format) {
+  static const struct {
+    const char *ending;
+    wk_image_format format;
+  } known[] = {{"jpg", WK_IMAGE_JPEG}, {"jpeg", WK_IMAGE_JPEG}, {"jpe", WK_IMAGE_JPEG}, {"jfif", WK_IMAGE_JPEG},
+               {"png", WK_IMAGE_PNG},  {"webp", WK_IMAGE_WEBP}, {"gif", WK_IMAGE_GIF},  {"bmp", WK_IMAGE_BMP},
+               {"tif", WK_IMAGE_TIFF}, {"tiff", WK_IMAGE_TIFF}};
+  const char *dot = strrchr(wk_path_base(path), '.');
+  for (size_t i = 0; dot && i < sizeof known / sizeof *known; i++)
+    if (strcasecmp(dot + 1, known[i].ending) == 0)
+      return known[i].format == format;
+  return true;
+}
+
+static void tell_photos(teller *t, const wk_looked *looked) {
+  for (size_t i = 0; i < t->d->photos; i++) {
+    const wk_looked *l = &looked[i];
+    const char *path = t->d->photo[i].path;
+    if (!l->usable)
+      continue;
+    if (!ending_fits(path, (wk_image_format)l->format))
+      warn(t, WK_CHECK_ENDING,
+           wk_asprintf("%s: this is a %s, whatever its name says; it is read as what it is", path,
+                       wk_image_format_name((wk_image_format)l->format)));
+    if (l->width < t->o->tiny || l->height < t->o->tiny)
+      warn(t, WK_CHECK_TINY, wk_asprintf("%s: only %d x %d pixels", path, l->width, l->height));
+  }
+}
+
+static const char *part_name(wk_part part) {
+  static const char *const name[] = {"all", "train", "val", "test"};
+  return name[part];
+}
+
+/* One line for a group that spans classes, and one if it spans parts: its first photo and the first that differs. */
+static void tell_group(teller *t, const wk_check_group *g) {
+  const wk_photo *photo = t->d->photo, *first = &photo[g->photo[0]];
+  const wk_photo *other_class = NULL, *other_part = NULL;
+  for (size_t i = 1; i < g->count; i++) {
+    const wk_photo *p = &photo[g->photo[i]];
+    if (!other_class && p->label != first->label && p->label >= 0 && first->label >= 0)
+      other_class = p;
+    if (!other_part && p->part != first->part)
+      other_part = p;
+  }
+  const char *same = g->exact ? "are one photo" : "look almost the same";
+  if (other_class)
+    warn(t, WK_CHECK_LABELS,
+         wk_asprintf("%s and %s %s, but one is in class \"%s\", the other in \"%s\": a label may be wrong", first->path,
+                     other_class->path, same, t->d->classes[first->label], t->d->classes[other_class->label]));
+  if (other_part)
+    warn(t, WK_CHECK_LEAK,
+         wk_asprintf("%s and %s %s, but one is in %s, the other in %s: what is learnt from one is no test on the other",
+                     first->path, other_part->path, same, part_name(first->part), part_name(other_part->part)));
+}
+
+/* One line for all classes with fewer than `few` photos, which names some of them. */
+static void tell_few(teller *t, const size_t *photos, const char *part, size_t few) {
+  enum { NAMED = 5 };
+  size_t n = 0, classes = (size_t)t->d->class_count;
+  wk_text names = {0};
+  for (size_t k = 0; k < classes; k++) {
+    if (photos[k] >= few)
+      continue;
+    if (n < NAMED)
+      wk_text_add(&names, "%s\"%s\" (%zu)", n ? ", " : "", t->d->classes[k], photos[k]);
+    n++;
+  }
+  if (n) {
+    wk_text_add(&names, "%s", n > NAMED ? " ..." : "");
+    char *line = NULL;
+    if (!names.failed)
+      line = part ? wk_asprintf("%s: no photo of %zu of %zu classes: %s", part, n, classes, names.data)
+                  : wk_asprintf("few photos in %zu of %zu classes: %s. %zu a class are a start", n, classes, names.data,
+                                few);
+    warn(t, WK_CHECK_FEW, line);
+  }
+  wk_text_free(&names);
+}
+
+static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err) {
+  const wk_dataset *d = t->d;
+  size_t classes = (size_t)d->class_count, parts[WK_PART_TEST + 1] = {0};
+  size_t(*in_part)[WK_PART_TEST + 1] = wk_calloc(classes, sizeof *in_part);
+  size_t *here = wk_alloc_array(classes, sizeof *here);
+  if (!in_part || !here) {
+    wk_free(in_part);
+    wk_free(here);
+    return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu classes", d->root, classes);
+  }
+  for (size_t i = 0; i < d->photos; i++) {
+    const wk_photo *p = &d->photo[i];
+    if (!looked[i].usable || p->label < 0)
+      continue;
+    t->c->class_photos[p->label]++;
+    in_part[p->label][p->part]++;
+    parts[p->part]++;
+  }
+  size_t most = 0, least = 0;
+  for (size_t k = 0; k < classes; k++) {
+    size_t n = t->c->class_photos[k];
+    most = n > t->c->class_photos[most] ? k : most;
+    least = n < t->c->class_photos[least] ? k : least;
+  }
+  tell_few(t, t->c->class_photos, NULL, (size_t)t->o->few);
+  for (int part = WK_PART_TRAIN; part <= WK_PART_TEST; part++)
+    if (parts[part]) {
+      for (size_t k = 0; k < classes; k++)
+        here[k] = in_part[k][part];
+      tell_few(t, here, part_name((wk_part)part), 1);
+    }
+  if (classes) {
+    size_t high = t->c->class_photos[most], low = t->c->class_photos[least];
+    if (low && (double)high >= t->o->imbalance * (double)low)
+      warn(t, WK_CHECK_IMBALANCE,
+           wk_asprintf("class \"%s\" has %zu photos, \"%s\" only %zu: add photos of the smaller, or weigh the classes",
+                       d->classes[most], high, d->classes[least], low));
+  }
+  wk_free(in_part);
+  wk_free(here);
+  return WK_OK;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------- */
+
+static wk_status take_broken(wk_check *c, job *j, wk_error *err) {
+  size_t n = 0;
+  for (size_t i = 0; i < j->d->photos; i++)
+    n += j->why[i] != NULL;
+  c->broken = wk_alloc_array(n, sizeof *c->broken);
+  if (!c->broken)
+    return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", j->d->root, j->d->photos);
+  for (size_t i = 0; i < j->d->photos; i++) {
+    if (!j->why[i])
+      continue;
+    c->broken[c->broken_count++] = (wk_check_broken){i, j->why[i]};
+    j->why[i] = NULL;
+  }
+  c->usable = j->d->photos - n;
+  return WK_OK;
+}
+
+static double seconds_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_check_options *o, const wk_context *ctx,
+                       wk_error *err) {
+  wk_status st = WK_OK;
+  wk_check_options defaults;
+  wk_check_options_init(&defaults);
+  double start = seconds_now();
+  int threads = wk_context_threads(ctx);
+  job j = {.d = d};
+  teller t = {.d = d, .o = o ? o : &defaults};
+  wk_check *c = t.c = wk_calloc(1, sizeof *c);
+  j.looked = wk_calloc(d->photos, sizeof *j.looked);
+  j.why = wk_calloc(d->photos, sizeof *j.why);
+  j.buffer = wk_calloc((size_t)threads, sizeof *j.buffer);
+  WK_FAIL_IF(!c || !j.looked || !j.why || !j.buffer, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", d->root,
+             d->photos);
+  c->class_photos = wk_calloc((size_t)d->class_count, sizeof *c->class_photos);
+  WK_FAIL_IF(!c->class_photos, err, WK_ERR_MEMORY, "%s: out of memory for %d classes", d->root, d->class_count);
+  c->files = d->photos + d->ignored;
+
+  WK_TRY(wk_progress_begin(&j.progress, ctx, "check", d->photos, err));
+  WK_TRY(wk_parallel(ctx, threads, d->photos, look_at_one, &j, err));
+  WK_TRY(take_broken(c, &j, err));
+  WK_TRY(wk_find_duplicates(c, d, j.looked, t.o->look_alikes, ctx, err));
+  tell_photos(&t, j.looked);
+  for (size_t i = 0; i < c->groups; i++)
+    tell_group(&t, &c->group[i]);
+  WK_TRY(tell_classes(&t, j.looked, err));
+  if (d->ignored)
+    warn(&t, WK_CHECK_IGNORED,
+         wk_asprintf("%zu file%s no photo%s and left out", d->ignored, d->ignored == 1 ? " is" : "s are",
+                     d->ignored == 1 ? "" : "s"));
+  WK_FAIL_IF(t.failed, err, WK_ERR_MEMORY, "%s: out of memory for what there is to say", d->root);
+  c->seconds = seconds_now() - start;
+  *out = c;
+  c = NULL;
+done:
+  wk_progress_end(&j.progress);
+  for (int i = 0; j.buffer && i < threads; i++)
+    wk_buffer_free(&j.buffer[i]);
+  for (size_t i = 0; j.why && i < d->photos; i++)
+    wk_free(j.why[i]);
+  wk_free(j.buffer);
+  wk_free(j.why);
+  wk_free(j.looked);
+  wk_check_free(c);
+  return st;
+}
