@@ -2,6 +2,10 @@
  * odd real ones where the photos are there. */
 #include "support.h"
 
+#include <jpeglib.h>
+
+#include "image/codec.h"
+
 /* A picture with a different colour everywhere. */
 static wk_image gradient(int width, int height) {
   wk_image image;
@@ -114,6 +118,324 @@ static void test_not_pictures(void **state) {
   assert_int_equal(wk_image_load(&a, "/nonexistent/x.jpg", NULL, &err), WK_ERR_NOT_FOUND);
 }
 
+/* ---- bytes that mean harm ---------------------------------------------------------------------- */
+
+/* Calls `check` for every committed picture. */
+static int each_golden(void (*check)(const char *name, const uint8_t *bytes, size_t size)) {
+  FILE *f = fopen(test_source("tests/golden/image/expected.txt"), "r");
+  assert_non_null(f);
+  char line[512], name[200], path[300];
+  int n = 0;
+  while (fgets(line, sizeof line, f)) {
+    if (sscanf(line, "file %199s", name) != 1)
+      continue;
+    wk_error err;
+    uint8_t *bytes;
+    size_t size;
+    snprintf(path, sizeof path, "tests/golden/image/%s", name);
+    assert_ok(wk_file_read(&bytes, &size, test_source(path), 1 << 20, &err), &err);
+    check(name, bytes, size);
+    wk_free(bytes);
+    n++;
+  }
+  fclose(f);
+  return n;
+}
+
+/* Decoded, or refused with a reason; never anything else. */
+static wk_status try_decode(wk_image *out, const uint8_t *bytes, size_t size, bool accept_truncated) {
+  /* The exact length on the heap, so that a sanitizer sees the first byte read too many. */
+  uint8_t *copy = malloc(size ? size : 1);
+  assert_non_null(copy);
+  memcpy(copy, bytes, size);
+  wk_decode_options o;
+  wk_decode_options_init(&o);
+  o.accept_truncated = accept_truncated;
+  o.max_pixels = 1 << 16;
+  wk_error err = {0};
+  int width, height;
+  (void)!wk_image_probe(&width, &height, NULL, copy, size, NULL);
+  wk_image image = {.width = -7};
+  wk_status st = wk_image_decode(&image, copy, size, &o, &err);
+  if (st != WK_OK) {
+    assert_true(st == WK_ERR_FORMAT || st == WK_ERR_UNSUPPORTED);
+    assert_int_equal(image.width, -7);
+    assert_true(strlen(err.message) > 10 && !strchr(err.message, '\n'));
+  } else {
+    assert_true(image.width > 0 && image.height > 0 && (uint64_t)image.width * (uint64_t)image.height <= o.max_pixels);
+    *out = image;
+  }
+  free(copy);
+  return st;
+}
+
+/* A file cut off anywhere is refused, unless every pixel is already there. */
+static void cut_off(const char *name, const uint8_t *bytes, size_t size) {
+  wk_image whole, part;
+  assert_int_equal(try_decode(&whole, bytes, size, false), WK_OK);
+  for (size_t n = 0; n < size; n++) {
+    if (try_decode(&part, bytes, n, false) == WK_OK) {
+      if (part.width != whole.width || part.height != whole.height ||
+          memcmp(part.pixels, whole.pixels, (size_t)whole.width * (size_t)whole.height * 3) != 0)
+        fail_msg("%s cut to %zu of %zu bytes gives another picture instead of an error", name, n, size);
+      wk_image_free(&part);
+    }
+    if (try_decode(&part, bytes, n, true) == WK_OK)
+      wk_image_free(&part);
+  }
+  wk_image_free(&whole);
+}
+
+static void test_cut_off(void **state) {
+  (void)state;
+  assert_true(each_golden(cut_off) > 70);
+}
+
+static void damage(const char *name, const uint8_t *bytes, size_t size) {
+  wk_rng rng;
+  wk_rng_init(&rng, 11, strlen(name));
+  uint8_t *copy = malloc(size);
+  assert_non_null(copy);
+  for (int round = 0; round < 400; round++) {
+    memcpy(copy, bytes, size);
+    /* A few flips, more often near the beginning, where the lengths are. */
+    for (uint32_t n = 1 + wk_rng_below(&rng, 4); n > 0; n--) {
+      size_t reach = wk_rng_below(&rng, 2) && size > 100 ? 100 : size;
+      copy[wk_rng_below(&rng, (uint32_t)reach)] ^= (uint8_t)(1u << wk_rng_below(&rng, 8));
+    }
+    wk_image image;
+    if (try_decode(&image, copy, size, round & 1) == WK_OK)
+      wk_image_free(&image);
+  }
+  free(copy);
+}
+
+static void test_damage(void **state) {
+  (void)state;
+  assert_true(each_golden(damage) > 70);
+}
+
+static void run_out_of_memory(const char *name, const uint8_t *bytes, size_t size) {
+  (void)name;
+  for (long n = 0;; n++) {
+    wk_error err = {0};
+    wk_image image;
+    test_fail_allocation(n);
+    wk_status st = wk_image_decode(&image, bytes, size, NULL, &err);
+    bool reached = test_allocations() > n;
+    test_fail_allocation(-1);
+    if (!reached) {
+      assert_ok(st, &err);
+      wk_image_free(&image);
+      return;
+    }
+    assert_int_equal(st, WK_ERR_MEMORY);
+    assert_true(strlen(err.message) > 10);
+  }
+}
+
+static void test_no_memory(void **state) {
+  (void)state;
+  each_golden(run_out_of_memory);
+  wk_error err = {0};
+  wk_image in = gradient(50, 40);
+  wk_preprocess p;
+  wk_preprocess_init(&p);
+  for (long n = 0;; n++) {
+    wk_image out;
+    test_fail_allocation(n);
+    wk_status st = wk_preprocess_pixels(&out, &in, &p, &err);
+    bool reached = test_allocations() > n;
+    test_fail_allocation(-1);
+    if (!reached) {
+      assert_ok(st, &err);
+      wk_image_free(&out);
+      break;
+    }
+    assert_int_equal(st, WK_ERR_MEMORY);
+  }
+  wk_image_free(&in);
+}
+
+/* A PNG of 30,000 x 30,000 pixels in a few bytes: refused from its header, before memory is taken. */
+static void test_bomb(void **state) {
+  (void)state;
+  static const uint8_t bomb[] = {0x89, 'P',  'N',  'G',  '\r', '\n', 0x1a, '\n', 0,    0,    0,   13,  'I', 'H',
+                                 'D',  'R',  0,    0,    0x75, 0x30, 0,    0,    0x75, 0x30, 8,   2,   0,   0,
+                                 0,    0xe9, 0x45, 0x6f, 0xed, 0,    0,    0,    1,    'I',  'D', 'A', 'T', 0x78};
+  wk_error err = {0};
+  wk_image image;
+  test_fail_allocation(0);
+  wk_status st = wk_image_decode(&image, bomb, sizeof bomb, NULL, &err);
+  test_fail_allocation(-1);
+  assert_int_equal(st, WK_ERR_FORMAT);
+  assert_non_null(strstr(err.message, "30000 x 30000"));
+}
+
+/* ---- JPEG's own ways --------------------------------------------------------------------------- */
+
+struct memory_file {
+  uint8_t *bytes;
+  unsigned long size;
+};
+
+/* A JPEG of `image` made by libjpeg itself, with 2x2 subsampled colours. */
+static struct memory_file make_jpeg(const wk_image *image, bool progressive) {
+  struct jpeg_compress_struct c;
+  struct jpeg_error_mgr errors;
+  struct memory_file f = {0};
+  c.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&c);
+  jpeg_mem_dest(&c, &f.bytes, &f.size);
+  c.image_width = (JDIMENSION)image->width;
+  c.image_height = (JDIMENSION)image->height;
+  c.input_components = 3;
+  c.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&c);
+  jpeg_set_quality(&c, 90, TRUE);
+  if (progressive)
+    jpeg_simple_progression(&c);
+  jpeg_start_compress(&c, TRUE);
+  while (c.next_scanline < c.image_height) {
+    JSAMPROW row = image->pixels + (size_t)c.next_scanline * (size_t)image->width * 3;
+    jpeg_write_scanlines(&c, &row, 1);
+  }
+  jpeg_finish_compress(&c);
+  jpeg_destroy_compress(&c);
+  return f;
+}
+
+/* The part that a region asks for is what the whole picture has there, at every scale. */
+static void test_jpeg_region(void **state) {
+  (void)state;
+  wk_error err;
+  wk_rng rng;
+  wk_rng_init(&rng, 13, 0);
+  for (int round = 0; round < 300; round++) {
+    wk_image source = gradient(20 + (int)wk_rng_below(&rng, 300), 20 + (int)wk_rng_below(&rng, 300));
+    for (size_t i = 0; i < (size_t)source.width * (size_t)source.height * 3; i++)
+      source.pixels[i] = (uint8_t)(source.pixels[i] / 2 + wk_rng_below(&rng, 60)); /* not only flat blocks */
+    struct memory_file f = make_jpeg(&source, round % 4 == 0);
+    wk_decode_options o;
+    wk_decode_options_init(&o);
+    if (round % 2)
+      o.min_width = 1 + (int)wk_rng_below(&rng, 60), o.min_height = 1 + (int)wk_rng_below(&rng, 60);
+    int x0 = (int)wk_rng_below(&rng, (uint32_t)source.width), y0 = (int)wk_rng_below(&rng, (uint32_t)source.height);
+    int region[4] = {x0, y0, x0 + 1 + (int)wk_rng_below(&rng, (uint32_t)(source.width - x0)),
+                     y0 + 1 + (int)wk_rng_below(&rng, (uint32_t)(source.height - y0))};
+    wk_image whole, part;
+    int scale, same_scale;
+    assert_ok(wk_image_decode_region(&whole, &scale, f.bytes, f.size, &o, NULL, &err), &err);
+    assert_ok(wk_image_decode_region(&part, &same_scale, f.bytes, f.size, &o, region, &err), &err);
+    assert_int_equal(scale, same_scale);
+    assert_int_equal(whole.width, (source.width + scale - 1) / scale);
+    assert_true(scale == 1 || (whole.width >= o.min_width && whole.height >= o.min_height));
+    int left = region[0] / scale, right = (region[2] + scale - 1) / scale;
+    for (int y = region[1] / scale; y < (region[3] + scale - 1) / scale; y++) {
+      size_t at = ((size_t)y * (size_t)whole.width + (size_t)left) * 3;
+      assert_memory_equal(part.pixels + at, whole.pixels + at, (size_t)(right - left) * 3);
+    }
+    wk_image_free(&source), wk_image_free(&whole), wk_image_free(&part);
+    free(f.bytes);
+  }
+}
+
+/* The region goes through the turn, too: preprocessing a turned photo equals preprocessing its upright pixels. */
+static void turned(const char *name, const uint8_t *bytes, size_t size) {
+  (void)name;
+  wk_error err;
+  wk_preprocess p;
+  wk_preprocess_init(&p);
+  p.width = 7, p.height = 5, p.resize = 9;
+  wk_image image, want, got;
+  assert_ok(wk_image_decode(&image, bytes, size, NULL, &err), &err);
+  assert_ok(wk_preprocess_pixels(&want, &image, &p, &err), &err);
+  assert_ok(wk_image_alloc(&got, p.width, p.height, &err), &err);
+  assert_ok(wk_preprocess_bytes(got.pixels, bytes, size, &p, &err), &err);
+  same(&want, &got);
+  wk_image_free(&image), wk_image_free(&want), wk_image_free(&got);
+}
+
+static void test_turned(void **state) {
+  (void)state;
+  each_golden(turned);
+}
+
+/* An EXIF turn swaps which side a least width is about. */
+static void test_scaled_and_turned(void **state) {
+  (void)state;
+  wk_error err;
+  wk_image source = gradient(400, 100);
+  struct memory_file f = make_jpeg(&source, false);
+  static const uint8_t exif[] = {0xff, 0xe1, 0,    34, 'E', 'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 8, 0, 0, 0,
+                                 1,    0,    0x12, 1,  3,   0,   1,   0,   0, 0, 6,   0,   0,  0, 0, 0, 0, 0};
+  size_t size = f.size + sizeof exif;
+  uint8_t *bytes = malloc(size);
+  assert_non_null(bytes);
+  memcpy(bytes, f.bytes, 2);
+  memcpy(bytes + 2, exif, sizeof exif);
+  memcpy(bytes + 2 + sizeof exif, f.bytes + 2, f.size - 2);
+  wk_decode_options o;
+  wk_decode_options_init(&o);
+  o.min_width = 50, o.min_height = 60;
+  wk_image image;
+  assert_ok(wk_image_decode(&image, bytes, size, &o, &err), &err);
+  assert_int_equal(image.width, 50);
+  assert_int_equal(image.height, 200);
+  wk_image_free(&image);
+  o.ignore_orientation = true;
+  assert_ok(wk_image_decode(&image, bytes, size, &o, &err), &err);
+  assert_int_equal(image.width, 400);
+  wk_image_free(&image), wk_image_free(&source);
+  free(bytes);
+  free(f.bytes);
+}
+
+/* Run lengths of 4 bits with an odd number of literal pixels, then a jump to the right and up. */
+static void test_bmp_odd_literal(void **state) {
+  (void)state;
+  uint8_t b[14 + 40 + 64 + 20] = {'B', 'M'};
+  b[10] = 14 + 40 + 64, b[14] = 40, b[18] = 6, b[22] = 2, b[26] = 1, b[28] = 4, b[30] = 2;
+  for (int i = 0; i < 16; i++)
+    b[54 + 4 * i] = (uint8_t)(i + 100), b[55 + 4 * i] = (uint8_t)(i + 50), b[56 + 4 * i] = (uint8_t)i;
+  static const uint8_t runs[] = {0, 5, 0x12, 0x34, 0x50, 0, 0, 0, 2, 0xab, 0, 2, 1, 0, 1, 0xc0, 0, 1};
+  memcpy(b + 118, runs, sizeof runs);
+  wk_error err;
+  wk_image image;
+  assert_ok(wk_image_decode(&image, b, sizeof b, NULL, &err), &err);
+  static const uint8_t want[2][6] = {{10, 11, 0, 12, 0, 0}, {1, 2, 3, 4, 5, 0}};
+  for (int y = 0; y < 2; y++)
+    for (int x = 0; x < 6; x++) {
+      const uint8_t *p = image.pixels + (y * 6 + x) * 3;
+      assert_int_equal(p[0], want[y][x]);
+      assert_int_equal(p[1], want[y][x] + 50);
+      assert_int_equal(p[2], want[y][x] + 100);
+    }
+  wk_image_free(&image);
+}
+
+static void test_arguments(void **state) {
+  (void)state;
+  wk_error err;
+  wk_image a = gradient(8, 8), b;
+  static const double outside[4] = {0, 0, 9, 8}, empty[4] = {3, 3, 3, 8};
+  assert_int_equal(wk_image_resize(&b, &a, 4, 4, WK_FILTER_BILINEAR, outside, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_image_resize(&b, &a, 4, 4, WK_FILTER_BILINEAR, empty, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_image_resize(&b, &a, 0, 4, WK_FILTER_BILINEAR, NULL, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_image_resize(&b, &a, 4, 4, (wk_filter)9, NULL, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_image_save_png(&a, "/nonexistent/a.png", &err), WK_ERR_NOT_FOUND);
+  wk_preprocess p;
+  wk_preprocess_init(&p);
+  p.std[1] = 0;
+  assert_int_equal(wk_preprocess_validate(&p, &err), WK_ERR_ARGUMENT);
+  wk_preprocess_init(&p);
+  wk_preprocess_set_size(&p, 112, 0);
+  assert_int_equal(p.resize, 128);
+  wk_preprocess_set_size(&p, 96, 100);
+  assert_int_equal(p.resize, 100);
+  wk_image_free(&a);
+}
+
 static void test_oxford_oddities(void **state) {
   (void)state;
   static const struct {
@@ -142,10 +464,14 @@ static void test_oxford_oddities(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_png_round_trip),  cmocka_unit_test(test_crop),
-      cmocka_unit_test(test_resize_identity), cmocka_unit_test(test_preprocess_window),
-      cmocka_unit_test(test_normalise),       cmocka_unit_test(test_not_pictures),
-      cmocka_unit_test(test_oxford_oddities),
+      cmocka_unit_test(test_png_round_trip),    cmocka_unit_test(test_crop),
+      cmocka_unit_test(test_resize_identity),   cmocka_unit_test(test_preprocess_window),
+      cmocka_unit_test(test_normalise),         cmocka_unit_test(test_not_pictures),
+      cmocka_unit_test(test_cut_off),           cmocka_unit_test(test_damage),
+      cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_bomb),
+      cmocka_unit_test(test_jpeg_region),       cmocka_unit_test(test_turned),
+      cmocka_unit_test(test_scaled_and_turned), cmocka_unit_test(test_bmp_odd_literal),
+      cmocka_unit_test(test_arguments),         cmocka_unit_test(test_oxford_oddities),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
