@@ -17,6 +17,7 @@ typedef struct cli {
   bool json, quiet, verbose;
   wk_context ctx; /* threads, seed, callbacks */
   char *weights;  /* folder of weight files */
+  char *unpacked; /* folder of unpacked archives */
   char *features; /* folder of the feature cache; NULL with --no-cache */
   wk_pull_options pull;
   cli_console *console;
@@ -38,6 +39,7 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv);
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv);
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv);
 int cli_embed(cli *c, const cli_command *self, int argc, char **argv);
+int cli_check(cli *c, const cli_command *self, int argc, char **argv);
 int cli_bench(cli *c, const cli_command *self, int argc, char **argv);
 int cli_compare(cli *c, const cli_command *self, int argc, char **argv);
 
@@ -95,6 +97,10 @@ json_t *cli_json_labels(char *const *labels, int n);
 
 /* ---- shared steps (common.c) ------------------------------------------------------------------- */
 
+/* Defaults for wk_dataset_open: archives are unpacked below WHISKER_HOME. */
+void cli_dataset_options(wk_dataset_options *o, const cli *c);
+/* A folder, a list or an archive, rather than a single photo? */
+bool cli_is_collection(const char *path);
 /* Photos of a data set's part as an array of paths (into the set) with labels. */
 typedef struct cli_photos {
   const char **path;
@@ -102,6 +108,8 @@ typedef struct cli_photos {
   size_t n;
 } cli_photos;
 bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part); /* WK_PART_ALL: every photo; false: no memory */
+/* The photos to test on: test/, else val/, else all; the first `most` of every class, 0: all of them. */
+bool cli_test_photos(cli_photos *out, const wk_dataset *d, int most);
 void cli_photos_free(cli_photos *p);
 /* Photos to learn from and to check on. */
 typedef struct cli_split_options {
@@ -118,7 +126,7 @@ typedef struct cli_split {
   size_t learn_rows, check_rows;
 } cli_split;
 /* `t` is zeroed before and freed after, whatever is returned. */
-wk_status cli_split_open(cli_split *t, const char *path, const cli_split_options *o, wk_error *err);
+wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split_options *o, wk_error *err);
 /* Which rows of the photos' features are for what: the first learn_rows to learn from, then those to check on. */
 wk_status cli_split_rows(cli_split *t, const wk_features *f, wk_error *err);
 void cli_split_free(cli_split *t);

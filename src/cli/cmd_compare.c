@@ -155,7 +155,7 @@ static wk_status run(compare *x, const char *data, char *backbones, const bool h
                      const char *out, wk_error *err) {
   wk_status st = out ? cli_check_output(out, false, err) : WK_OK;
   if (st == WK_OK)
-    st = cli_split_open(&x->split, data, o, err);
+    st = cli_split_open(&x->split, x->cli, data, o, err);
   if (st != WK_OK)
     return st;
   if (!x->split.held_count)

@@ -53,7 +53,7 @@ static wk_status run(eval *e, cli *c, const char *model, const char *arch, const
   if (st != WK_OK)
     return st;
   wk_dataset_options o;
-  wk_dataset_options_init(&o);
+  cli_dataset_options(&o, c);
   o.labels_from_name = names;
   o.classes = (const char *const *)e->model->labels;
   o.class_count = e->model->label_count;

@@ -1,7 +1,6 @@
 /* cmd_predict.c - `whisker predict` names what is in photos; `whisker embed` writes their features. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -53,20 +52,17 @@ static void photos_free(photos *p) {
   free(p->path);
 }
 
-static wk_status photos_gather(photos *out, char **name, int names, wk_error *err) {
+static wk_status photos_gather(photos *out, cli *c, char **name, int names, wk_error *err) {
   wk_dataset_options o;
-  wk_dataset_options_init(&o);
+  cli_dataset_options(&o, c);
   o.allow_unlabelled = true;
   out->set = calloc((size_t)names, sizeof *out->set);
   if (!out->set)
     return cli_no_memory(err);
   size_t capacity = 0;
   for (int i = 0; i < names; i++) {
-    struct stat st;
-    bool list = strlen(name[i]) > 4 &&
-                (!strcmp(name[i] + strlen(name[i]) - 4, ".csv") || !strcmp(name[i] + strlen(name[i]) - 4, ".tsv"));
     wk_dataset *d = NULL;
-    if (list || (stat(name[i], &st) == 0 && S_ISDIR(st.st_mode))) {
+    if (cli_is_collection(name[i])) {
       wk_status status = wk_dataset_open(&d, name[i], &o, err);
       if (status != WK_OK)
         return status;
@@ -104,7 +100,7 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
   wk_features_options_init(&o);
   o.cache_folder = c->features;
   int rc;
-  wk_status st = photos_gather(&all, argv + 1, n - 1, &err);
+  wk_status st = photos_gather(&all, c, argv + 1, n - 1, &err);
   if (st == WK_OK)
     st = wk_model_open(&m, argv[0], arch, &c->pull, &c->ctx, &err);
   if (st == WK_OK)
@@ -155,7 +151,7 @@ int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
   int rc;
   wk_status st = cli_check_output(out, false, &err);
   if (st == WK_OK)
-    st = photos_gather(&all, argv + 1, n - 1, &err);
+    st = photos_gather(&all, c, argv + 1, n - 1, &err);
   if (st == WK_OK)
     st = wk_model_open(&m, argv[0], arch, &c->pull, &c->ctx, &err);
   if (st == WK_OK)

@@ -168,7 +168,7 @@ static void introduce(train *t, const char *name) {
 static wk_status run(train *t, const char *path, const char *out, wk_error *err) {
   wk_status st = cli_check_output(out, true, err);
   if (st == WK_OK)
-    st = cli_split_open(&t->split, path, &t->flags->split, err);
+    st = cli_split_open(&t->split, t->cli, path, &t->flags->split, err);
   if (st == WK_OK)
     st = wk_backbone_open(&t->backbone, t->flags->backbone, t->flags->arch, &t->cli->pull, &t->cli->ctx, err);
   if (st != WK_OK)

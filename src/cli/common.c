@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,24 @@ wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) {
 
 wk_status cli_no_memory(wk_error *err) { return cli_error(err, WK_ERR_MEMORY, "out of memory"); }
 
+void cli_dataset_options(wk_dataset_options *o, const cli *c) {
+  wk_dataset_options_init(o);
+  o->unpack_folder = c->unpacked;
+  o->ctx = &c->ctx;
+}
+
+bool cli_is_collection(const char *path) {
+  static const char *const ending[] = {".csv", ".tsv", ".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2"};
+  struct stat st;
+  size_t n = strlen(path);
+  if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    return true;
+  for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+    if (n > strlen(ending[i]) && !strcasecmp(path + n - strlen(ending[i]), ending[i]))
+      return true;
+  return false;
+}
+
 bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part) {
   cli_photos p = {malloc((d->photos + 1) * sizeof *p.path), malloc((d->photos + 1) * sizeof *p.label), 0};
   if (!p.path || !p.label) {
@@ -46,6 +65,29 @@ bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part) {
       p.label[p.n++] = d->photo[i].label;
     }
   *out = p;
+  return true;
+}
+
+bool cli_test_photos(cli_photos *out, const wk_dataset *d, int most) {
+  static const wk_part order[] = {WK_PART_TEST, WK_PART_VAL, WK_PART_ALL};
+  for (int i = 0; i < 3; i++) {
+    if (!cli_photos_of(out, d, order[i]))
+      return false;
+    if (out->n)
+      break;
+    cli_photos_free(out);
+  }
+  int *seen = most ? calloc((size_t)d->class_count + 1, sizeof *seen) : NULL;
+  if (most && !seen)
+    return false;
+  size_t kept = 0;
+  for (size_t i = 0; i < out->n; i++)
+    if (!most || seen[out->label[i]]++ < most) {
+      out->path[kept] = out->path[i];
+      out->label[kept++] = out->label[i];
+    }
+  out->n = kept;
+  free(seen);
   return true;
 }
 

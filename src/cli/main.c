@@ -27,6 +27,17 @@ static const cli_command commands[] = {
      {"whisker embed resnet50 photos -o features.npy",
       "whisker embed mine.whisker a.jpg b.jpg --layer layer3 -o f.npy"},
      cli_embed},
+    {"compare",
+     "DATA [-b A,B,...]",
+     "several backbones and heads on the same photos: accuracy, time, size",
+     {"whisker compare photos -b efficientnet_lite0,mobilenet_v2",
+      "whisker compare pets --labels-from name --heads linear,knn -o compared.svg"},
+     cli_compare},
+    {"check",
+     "DATA",
+     "the data doctor: photos that cannot be read, twins, leaks, classes that are too small",
+     {"whisker check photos", "whisker check cats-dogs.zip --json"},
+     cli_check},
     {"models",
      "",
      "the pretrained networks that can be had by name",
@@ -71,6 +82,7 @@ static bool find_places(cli *c) {
     return false;
   c->weights = cli_join(base, "weights");
   c->features = cli_join(base, "features");
+  c->unpacked = cli_join(base, "unpacked");
   free(base);
   wk_pull_options_init(&c->pull);
   c->pull.folder = c->weights;
@@ -78,7 +90,7 @@ static bool find_places(cli *c) {
   c->pull.mirror = mirror && *mirror ? mirror : NULL;
   if (pip && *pip)
     c->pull.pip = pip;
-  return c->weights && c->features;
+  return c->weights && c->features && c->unpacked;
 }
 
 static const cli_command *find_command(const char *name) {
@@ -123,5 +135,6 @@ int main(int argc, char **argv) {
   cli_console_close(&c);
   free(c.weights);
   free(c.features);
+  free(c.unpacked);
   return rc;
 }

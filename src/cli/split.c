@@ -50,14 +50,16 @@ static wk_status hold_back(cli_split *t, double fraction, uint64_t seed, wk_erro
  *   --val DATA      those photos check            --val FRACTION   a stratified share of the training photos
  *   a val/ folder   checks                        test/ but no val/: nothing is held back here, test/ is for eval
  *   otherwise       a fifth is held back */
-wk_status cli_split_open(cli_split *t, const char *path, const cli_split_options *o, wk_error *err) {
+wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split_options *o, wk_error *err) {
   wk_dataset_options d;
-  wk_dataset_options_init(&d);
+  cli_dataset_options(&d, c);
   d.labels_from_name = o->labels_from_name;
   wk_status st = wk_dataset_open(&t->data, path, &d, err);
   if (st != WK_OK)
     return st;
-  bool parts = t->data->layout == WK_LAYOUT_PART_FOLDERS;
+  bool parts = false;
+  for (size_t i = 0; i < t->data->photos; i++)
+    parts = parts || t->data->photo[i].part == WK_PART_TRAIN;
   if (!cli_photos_of(&t->photos, t->data, parts ? WK_PART_TRAIN : WK_PART_ALL))
     return cli_no_memory(err);
   size_t tests = 0;

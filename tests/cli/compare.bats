@@ -1,0 +1,35 @@
+bats_require_minimum_version 1.5.0
+load support
+
+@test "compare: a row for every backbone and head, and a picture" {
+  w compare "$F/photos" -b "$F/backbone.safetensors" --heads linear,knn,mean -o c.svg --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["rows"].__len__()')" = 3 ]
+  [ "$(json '["rows"][0]["top1"] > 0.6')" = True ]
+  grep -q "<svg" c.svg
+}
+
+@test "compare: a head that is not there is a usage error" {
+  w compare "$F/photos" -b "$F/backbone.safetensors" --heads nonsense
+  [ "$status" -eq 2 ]
+}
+
+@test "check: broken photos are told with the reason, twins and wrong endings too" {
+  cp -r "$F/photos" mixed
+  cp "$F"/bad/*.jpg "$F"/bad/*.png mixed/dots/
+  cp mixed/dots/01.png mixed/stripes/same.png
+  cp mixed/dots/02.png mixed/dots/wrong.jpg
+  w check mixed --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["broken"].__len__()')" = 4 ]
+  [ "$(json '["duplicates"].__len__()')" = 2 ]
+  [ "$(json '["classes"]["stripes"]')" = 25 ]
+  contains "$output" wrong.jpg
+}
+
+@test "an archive is read like a folder" {
+  tar czf photos.tar.gz -C "$F" photos
+  w train photos.tar.gz -b "$F/backbone.safetensors" -o m.whisker --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["classes"]')" = 2 ]
+}
