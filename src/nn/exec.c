@@ -1,5 +1,5 @@
 /* exec.c - one thread's run through a plan: its block of memory, its kernels' states, and the walk over the steps. */
-#include "nn/dnnl/conv.h"
+#include "nn/dnnl/engine.h"
 #include "nn/plan.h"
 
 struct wk_exec {

@@ -2,15 +2,13 @@
  * threads of a call. Anything faster goes before them in the table at the end. */
 #include <string.h>
 
+#include "nn/parallel.h"
 #include "nn/rows.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
 
 /* Elementwise work is cut into pieces of this many values. */
 enum { PIECE = 1 << 14 };
-
-#define PARALLEL_FOR(threads) WK_PRAGMA(omp parallel for schedule(static) num_threads(threads) if ((threads) > 1))
-#define WK_PRAGMA(x) _Pragma(#x)
 
 /* ---- elementwise -------------------------------------------------------------------------------- */
 
@@ -24,7 +22,7 @@ static wk_status run_act(const wk_call *c, wk_error *err) {
   (void)err;
   size_t n = values(c->layer->out) * (size_t)c->count;
   long pieces = (long)((n + PIECE - 1) / PIECE);
-  PARALLEL_FOR(c->threads)
+  WK_PARALLEL_FOR(c->threads)
   for (long i = 0; i < pieces; i++) {
     size_t from = (size_t)i * PIECE;
     rows[c->isa](c->out + from, c->in[0] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
@@ -42,7 +40,7 @@ static wk_status run_add(const wk_call *c, wk_error *err) {
   (void)err;
   size_t n = values(c->layer->out) * (size_t)c->count;
   long pieces = (long)((n + PIECE - 1) / PIECE);
-  PARALLEL_FOR(c->threads)
+  WK_PARALLEL_FOR(c->threads)
   for (long i = 0; i < pieces; i++) {
     size_t from = (size_t)i * PIECE;
     rows[c->isa](c->out + from, c->in[0] + from, c->in[1] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
@@ -58,16 +56,22 @@ static bool fits_affine(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_BATCH_NORM;
 }
 
+static wk_status repack_affine(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)err;
+  size_t c = (size_t)l->in.channels;
+  memcpy(packed, p->weight, c * sizeof(float));
+  memcpy((float *)packed + c, p->bias, c * sizeof(float));
+  return WK_OK;
+}
+
 /* Scale, then shift, in one block. */
 static wk_status prepare_affine(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   size_t c = (size_t)l->in.channels, bytes = 2 * c * sizeof(float);
   float *both = wk_alloc(bytes);
   if (!both)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", l->name);
-  memcpy(both, p->weight, c * sizeof *both);
-  memcpy(both + c, p->bias, c * sizeof *both);
-  *out = (wk_packed){both, bytes, 0};
-  return WK_OK;
+  *out = (wk_packed){.data = both, .weight_bytes = bytes};
+  return repack_affine(both, l, p, err);
 }
 
 static wk_status run_affine(const wk_call *c, wk_error *err) {
@@ -76,7 +80,7 @@ static wk_status run_affine(const wk_call *c, wk_error *err) {
   const float *scale = c->packed;
   size_t row = (size_t)l->in.width * (size_t)l->in.channels;
   long rows = (long)l->in.height * c->count;
-  PARALLEL_FOR(c->threads)
+  WK_PARALLEL_FOR(c->threads)
   for (long i = 0; i < rows; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i, scale, scale + l->in.channels,
                    (size_t)l->in.width, l->in.channels, l->act);
@@ -93,7 +97,7 @@ static wk_status run_scale(const wk_call *c, wk_error *err) {
   const wk_layer *l = c->layer;
   size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
   long rows = (long)l->in.height * c->count;
-  PARALLEL_FOR(c->threads)
+  WK_PARALLEL_FOR(c->threads)
   for (long i = 0; i < rows; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i,
                    c->in[1] + channels * (size_t)(i / l->in.height), NULL, (size_t)l->in.width, l->in.channels,
@@ -129,7 +133,7 @@ static bool fits_flatten(const wk_layer *l, wk_isa isa) {
 static wk_status run_flatten(const wk_call *c, wk_error *err) {
   (void)err;
   size_t channels = (size_t)c->layer->in.channels, pixels = values(c->layer->in) / channels;
-  PARALLEL_FOR(c->threads)
+  WK_PARALLEL_FOR(c->threads)
   for (int i = 0; i < c->count; i++) {
     const float *in = c->in[0] + pixels * channels * (size_t)i;
     float *out = c->out + pixels * channels * (size_t)i;
@@ -160,7 +164,7 @@ static wk_status run_pool(const wk_call *c, pool_row pool) {
   const wk_layer *l = c->layer;
   size_t in = values(l->in), row = (size_t)l->out.width * (size_t)l->out.channels;
   long rows = (long)l->out.height * c->count;
-  PARALLEL_FOR(c->threads)
+  WK_PARALLEL_FOR(c->threads)
   for (long i = 0; i < rows; i++)
     pool(c->out + row * (size_t)i, c->in[0] + in * (size_t)(i / l->out.height), l, (int)(i % l->out.height));
   return WK_OK;
@@ -209,7 +213,7 @@ static wk_status run_softmax(const wk_call *c, wk_error *err) {
   (void)err;
   size_t channels = (size_t)c->layer->in.channels;
   long pixels = (long)c->layer->in.height * c->layer->in.width * c->count;
-  PARALLEL_FOR(c->threads)
+  WK_PARALLEL_FOR(c->threads)
   for (long p = 0; p < pixels; p++)
     rows[c->isa](c->out + channels * (size_t)p, c->in[0] + channels * (size_t)p, (int)channels);
   return WK_OK;
@@ -218,8 +222,7 @@ static wk_status run_softmax(const wk_call *c, wk_error *err) {
 /* ---- linear ------------------------------------------------------------------------------------- */
 
 /* A 1 x 1 convolution of a single pixel is the same thing: the layers of squeeze-excite. */
-static bool fits_linear(const wk_layer *l, wk_isa isa) {
-  (void)isa;
+bool wk_layer_is_linear(const wk_layer *l) {
   const wk_window *w = &l->window;
   if (l->op == WK_OP_LINEAR)
     return true;
@@ -227,10 +230,15 @@ static bool fits_linear(const wk_layer *l, wk_isa isa) {
          w->kernel_h == 1 && w->kernel_w == 1 && !(w->pad_top | w->pad_bottom | w->pad_left | w->pad_right);
 }
 
+static bool fits_linear(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return !l->train && wk_layer_is_linear(l);
+}
+
 /* The bias, rounded up to whole panels, then the panels. */
 static wk_status prepare_linear(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
-  size_t in = values(l->in), outputs = (size_t)l->out.channels, panels = (outputs + WK_PANEL - 1) / WK_PANEL;
-  size_t count;
+  size_t in = values(l->in), channels = (size_t)l->in.channels, pixels = in / channels;
+  size_t outputs = (size_t)l->out.channels, panels = (outputs + WK_PANEL - 1) / WK_PANEL, count;
   float *packed = NULL;
   if (!wk_mul_overflow(&count, panels * WK_PANEL, in + 1))
     packed = wk_calloc(count, sizeof *packed);
@@ -242,10 +250,11 @@ static wk_status prepare_linear(wk_packed *out, const wk_layer *l, const wk_prep
   for (size_t o = 0; o < outputs; o++) {
     const float *from = p->weight + o * in;
     float *panel = to + o / WK_PANEL * in * WK_PANEL + o % WK_PANEL;
-    for (size_t i = 0; i < in; i++)
-      panel[i * WK_PANEL] = from[i];
+    for (size_t k = 0; k < channels; k++) /* from PyTorch's order of a flattened input to NHWC */
+      for (size_t px = 0; px < pixels; px++)
+        panel[(px * channels + k) * WK_PANEL] = from[k * pixels + px];
   }
-  *out = (wk_packed){packed, count * sizeof *packed, 0};
+  *out = (wk_packed){.data = packed, .weight_bytes = count * sizeof *packed};
   return WK_OK;
 }
 
@@ -256,7 +265,7 @@ static wk_status run_linear(const wk_call *c, wk_error *err) {
   const wk_layer *l = c->layer;
   int in = (int)values(l->in), outputs = l->out.channels, panels = (outputs + WK_PANEL - 1) / WK_PANEL;
   const float *bias = c->packed, *weight = bias + (size_t)panels * WK_PANEL;
-  PARALLEL_FOR(c->threads)
+  WK_PARALLEL_FOR(c->threads)
   for (int k = 0; k < panels; k++)
     rows[c->isa](c->out, c->in[0], weight, bias, in, outputs, k, k + 1, c->count, l->act);
   return WK_OK;
@@ -264,28 +273,51 @@ static wk_status run_linear(const wk_call *c, wk_error *err) {
 
 /* ---- the table ---------------------------------------------------------------------------------- */
 
-const wk_kernel wk_kernel_act = {"act", true, fits_act, NULL, NULL, NULL, NULL, run_act};
-const wk_kernel wk_kernel_add = {"add", true, fits_add, NULL, NULL, NULL, NULL, run_add};
-const wk_kernel wk_kernel_affine = {"affine", true, fits_affine, prepare_affine, wk_free, NULL, NULL, run_affine};
-const wk_kernel wk_kernel_scale = {"scale", true, fits_scale, NULL, NULL, NULL, NULL, run_scale};
-const wk_kernel wk_kernel_concat = {"concat", false, fits_concat, NULL, NULL, NULL, NULL, run_concat};
-const wk_kernel wk_kernel_flatten = {"flatten", false, fits_flatten, NULL, NULL, NULL, NULL, run_flatten};
-const wk_kernel wk_kernel_copy = {"copy", false, fits_copy, NULL, NULL, NULL, NULL, run_copy};
-const wk_kernel wk_kernel_max_pool = {"max_pool", false, fits_max_pool, NULL, NULL, NULL, NULL, run_max_pool};
-const wk_kernel wk_kernel_avg_pool = {"avg_pool", false, fits_avg_pool, NULL, NULL, NULL, NULL, run_avg_pool};
-const wk_kernel wk_kernel_adaptive_pool = {"adaptive_avg_pool", false, fits_adaptive_pool, NULL, NULL, NULL, NULL,
-                                           run_adaptive_pool};
-const wk_kernel wk_kernel_softmax = {"softmax", true, fits_softmax, NULL, NULL, NULL, NULL, run_softmax};
-const wk_kernel wk_kernel_linear = {"linear", false, fits_linear, prepare_linear, wk_free, NULL, NULL, run_linear};
+static const wk_kernel kernel_act = {.name = "act", .inplace = true, .fits = fits_act, .run = run_act};
+static const wk_kernel kernel_add = {.name = "add", .inplace = true, .fits = fits_add, .run = run_add};
+static const wk_kernel kernel_affine = {.name = "affine",
+                                    .inplace = true,
+                                    .fits = fits_affine,
+                                    .prepare = prepare_affine,
+                                    .release = wk_free,
+                                    .repack = repack_affine,
+                                    .run = run_affine};
+static const wk_kernel kernel_scale = {.name = "scale", .inplace = true, .fits = fits_scale, .run = run_scale};
+static const wk_kernel kernel_concat = {.name = "concat", .fits = fits_concat, .run = run_concat};
+static const wk_kernel kernel_flatten = {.name = "flatten", .fits = fits_flatten, .run = run_flatten};
+static const wk_kernel kernel_copy = {.name = "copy", .fits = fits_copy, .run = run_copy};
+static const wk_kernel kernel_max_pool = {.name = "max_pool", .fits = fits_max_pool, .run = run_max_pool};
+static const wk_kernel kernel_avg_pool = {.name = "avg_pool", .fits = fits_avg_pool, .run = run_avg_pool};
+static const wk_kernel kernel_adaptive_pool = {
+    .name = "adaptive_avg_pool", .fits = fits_adaptive_pool, .run = run_adaptive_pool};
+static const wk_kernel kernel_softmax = {.name = "softmax", .inplace = true, .fits = fits_softmax, .run = run_softmax};
+static const wk_kernel kernel_linear = {
+    .name = "linear", .fits = fits_linear, .prepare = prepare_linear, .release = wk_free, .run = run_linear};
 
 const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
   /* In the order of preference. */
   static const wk_kernel *const table[] = {
-      &wk_kernel_linear,    &wk_kernel_winograd, &wk_kernel_depthwise,     &wk_kernel_conv,
-      &wk_kernel_conv_dnnl, &wk_kernel_act,      &wk_kernel_add,           &wk_kernel_affine,
-      &wk_kernel_scale,     &wk_kernel_concat,   &wk_kernel_flatten,       &wk_kernel_copy,
-      &wk_kernel_max_pool,  &wk_kernel_avg_pool, &wk_kernel_adaptive_pool, &wk_kernel_softmax,
+      &kernel_linear,       &wk_kernel_linear_plain, &wk_kernel_winograd, &wk_kernel_depthwise,  &wk_kernel_conv,
+      &wk_kernel_conv_dnnl, &kernel_act,             &kernel_add,         &kernel_affine,        &kernel_scale,
+      &kernel_concat,       &kernel_flatten,         &kernel_copy,        &kernel_max_pool,      &kernel_avg_pool,
+      &kernel_adaptive_pool, &kernel_softmax,
   };
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    if (table[i]->fits(layer, isa))
+      return table[i];
+  return NULL;
+}
+
+const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa) {
+  static const wk_data_kernel *const table[] = {&wk_data_linear, &wk_data_conv_dnnl};
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    if (table[i]->fits(layer, isa))
+      return table[i];
+  return NULL;
+}
+
+const wk_weights_kernel *wk_weights_kernel_for(const wk_layer *layer, wk_isa isa) {
+  static const wk_weights_kernel *const table[] = {&wk_weights_conv_dnnl};
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i]->fits(layer, isa))
       return table[i];

@@ -1,6 +1,9 @@
 /* own.c - convolutions on whisker's own kernels, as the planner sees them: which shapes each is for, its weights, and
  * how the threads of a call share a layer. A photo's numbers do not depend on how it is shared. */
+#include <string.h>
+
 #include "nn/kernels/kernels.h"
+#include "nn/parallel.h"
 #include "nn/rows.h"
 
 /* What a step keeps: the bias and the packed weights lie behind it. */
@@ -10,9 +13,6 @@ typedef struct own {
   size_t scratch; /* floats a thread */
   float data[];
 } own;
-
-#define WK_PRAGMA(x) _Pragma(#x)
-#define PARALLEL_FOR(threads) WK_PRAGMA(omp parallel for schedule(static) num_threads(threads) if ((threads) > 1))
 
 static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare *p, size_t weights, size_t scratch,
                             wk_error *err) {
@@ -26,10 +26,13 @@ static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare 
   if (!o)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
   *o = (own){.bias = p->bias ? o->data + weights : NULL, .weights = o->data, .scratch = scratch};
-  for (size_t i = 0; p->bias && i < channels; i++)
-    o->data[weights + i] = p->bias[i];
-  *out = (wk_packed){o, sizeof *o + bytes, all};
+  *out = (wk_packed){.data = o, .weight_bytes = sizeof *o + bytes, .scratch_bytes = all};
   return WK_OK;
+}
+
+static void pack_bias(own *o, const wk_layer *l, const wk_prepare *p) {
+  if (o->bias)
+    memcpy(o->data + (o->bias - o->data), p->bias, (size_t)l->out.channels * sizeof(float));
 }
 
 /* Activations that the kernels have built in; the others follow as a pass over the output. */
@@ -79,13 +82,21 @@ static wk_conv conv_of(const wk_layer *l, int count) {
                    .act = inner_act(l->act)};
 }
 
+static wk_status repack_conv(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)err;
+  own *o = packed;
+  wk_kernels_for(p->isa)->conv_pack(o->data, p->weight, l->in.channels, l->out.channels,
+                                    l->window.kernel_h * l->window.kernel_w);
+  pack_bias(o, l, p);
+  return WK_OK;
+}
+
 static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_kernels *kn = wk_kernels_for(p->isa);
   const wk_conv c = conv_of(l, 1);
   const int taps = c.kernel_h * c.kernel_w;
   WK_RETURN_IF_ERROR(own_create(out, l, p, kn->gemm_packed(taps * c.in_c, c.out_c), kn->conv_shape(&c).scratch, err));
-  kn->conv_pack(((own *)out->data)->data, p->weight, c.in_c, c.out_c, taps);
-  return WK_OK;
+  return repack_conv(out->data, l, p, err);
 }
 
 static wk_status run_conv(const wk_call *call, wk_error *err) {
@@ -98,7 +109,7 @@ static wk_status run_conv(const wk_call *call, wk_error *err) {
   const int threads = call->threads, pixels = kn->conv_shape(&c).pixels;
   /* Few pixels are shared by their channels, so that no two threads read the same weights. */
   const bool by_rows = pixels >= 4 * gemm.rows * threads;
-  PARALLEL_FOR(threads)
+  WK_PARALLEL_FOR(threads)
   for (int t = 0; t < threads; t++) {
     float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
     if (by_rows)
@@ -137,13 +148,21 @@ static wk_winograd winograd_of(const wk_layer *l, int count) {
                        .act = inner_act(l->act)};
 }
 
+static wk_status repack_winograd(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)err;
+  own *o = packed;
+  const int in = l->in.channels;
+  wk_kernels_for(p->isa)->winograd_pack(o->data, p->weight, TILE, in, l->out.channels, 9, (ptrdiff_t)9 * in, false);
+  pack_bias(o, l, p);
+  return WK_OK;
+}
+
 static wk_status prepare_winograd(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_kernels *kn = wk_kernels_for(p->isa);
   const wk_winograd w = winograd_of(l, 1);
   WK_RETURN_IF_ERROR(
       own_create(out, l, p, kn->winograd_packed(TILE, w.in_c, w.out_c), kn->winograd_shape(&w).scratch, err));
-  kn->winograd_pack(((own *)out->data)->data, p->weight, TILE, w.in_c, w.out_c, 9, (ptrdiff_t)9 * w.in_c, false);
-  return WK_OK;
+  return repack_winograd(out->data, l, p, err);
 }
 
 static wk_status run_winograd(const wk_call *call, wk_error *err) {
@@ -156,7 +175,7 @@ static wk_status run_winograd(const wk_call *call, wk_error *err) {
   const wk_gemm_sizes gemm = kn->gemm_shape();
   const int threads = call->threads;
   const bool by_tiles = size.tiles >= size.block * threads;
-  PARALLEL_FOR(threads)
+  WK_PARALLEL_FOR(threads)
   for (int t = 0; t < threads; t++) {
     float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
     if (by_tiles)
@@ -180,11 +199,19 @@ static bool fits_depthwise(const wk_layer *l, wk_isa isa) {
          w->kernel_h <= WK_DEPTHWISE_MAX;
 }
 
+static wk_status repack_depthwise(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)err;
+  own *o = packed;
+  wk_kernels_for(p->isa)->depthwise_pack(o->data, p->weight, l->out.channels,
+                                         l->window.kernel_h * l->window.kernel_w);
+  pack_bias(o, l, p);
+  return WK_OK;
+}
+
 static wk_status prepare_depthwise(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const int taps = l->window.kernel_h * l->window.kernel_w;
   WK_RETURN_IF_ERROR(own_create(out, l, p, (size_t)taps * (size_t)l->out.channels, 0, err));
-  wk_kernels_for(p->isa)->depthwise_pack(((own *)out->data)->data, p->weight, l->out.channels, taps);
-  return WK_OK;
+  return repack_depthwise(out->data, l, p, err);
 }
 
 static wk_status run_depthwise(const wk_call *call, wk_error *err) {
@@ -208,7 +235,7 @@ static wk_status run_depthwise(const wk_call *call, wk_error *err) {
                           .act = inner_act(l->act)};
   const int rows = call->count * l->out.height, threads = call->threads;
   const size_t row = (size_t)l->out.width * (size_t)l->out.channels;
-  PARALLEL_FOR(threads)
+  WK_PARALLEL_FOR(threads)
   for (int t = 0; t < threads; t++) {
     const int begin = cut(rows, 1, threads, t), end = cut(rows, 1, threads, t + 1);
     wk_kernels_for(call->isa)->depthwise(&d, begin, end);
@@ -217,8 +244,21 @@ static wk_status run_depthwise(const wk_call *call, wk_error *err) {
   return WK_OK;
 }
 
-const wk_kernel wk_kernel_conv = {"matrix product", false, fits_conv, prepare_conv, wk_free, NULL, NULL, run_conv};
-const wk_kernel wk_kernel_winograd = {
-    "Winograd F(4x4,3x3)", false, fits_winograd, prepare_winograd, wk_free, NULL, NULL, run_winograd};
-const wk_kernel wk_kernel_depthwise = {"depthwise", false, fits_depthwise, prepare_depthwise,
-                                       wk_free,     NULL,  NULL,           run_depthwise};
+const wk_kernel wk_kernel_conv = {.name = "matrix product",
+                                  .fits = fits_conv,
+                                  .prepare = prepare_conv,
+                                  .release = wk_free,
+                                  .repack = repack_conv,
+                                  .run = run_conv};
+const wk_kernel wk_kernel_winograd = {.name = "Winograd F(4x4,3x3)",
+                                      .fits = fits_winograd,
+                                      .prepare = prepare_winograd,
+                                      .release = wk_free,
+                                      .repack = repack_winograd,
+                                      .run = run_winograd};
+const wk_kernel wk_kernel_depthwise = {.name = "depthwise",
+                                       .fits = fits_depthwise,
+                                       .prepare = prepare_depthwise,
+                                       .release = wk_free,
+                                       .repack = repack_depthwise,
+                                       .run = run_depthwise};

@@ -2,7 +2,7 @@
  * Everything a run needs to know is decided here, so that wk_exec_run only walks a list. */
 #include <string.h>
 
-#include "nn/dnnl/conv.h"
+#include "nn/dnnl/engine.h"
 #include "nn/plan.h"
 
 void wk_plan_options_init(wk_plan_options *o) { *o = (wk_plan_options){.batch = 8, .threads = 1}; }
@@ -46,9 +46,10 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
     last = output[i] > last ? output[i] : last;
   WK_TRY(wk_graph_infer(shape, g, last, o->height, o->width, err));
   WK_TRY(wk_dnnl_engine_create(&plan->engine, err));
-  WK_TRY(wk_plan_fuse(plan, output, shape, err));
-  WK_TRY(wk_plan_weights(plan, weights, err));
-  WK_TRY(wk_plan_memory(plan, err));
+  WK_TRY(wk_plan_fuse(plan, output, shape, &(wk_fuse_options){.from = g->input}, NULL, err));
+  WK_TRY(wk_plan_weights(plan, weights, NULL, NULL, err));
+  wk_plan_lifetimes(plan);
+  WK_TRY(wk_plan_layout(plan, NULL, 0, err));
   *out = plan;
   plan = NULL;
 done:

@@ -5,6 +5,7 @@
 #define WK_NN_PLAN_H
 
 #include "nn/graph.h"
+#include "nn/place.h"
 #include "nn/step.h"
 
 typedef struct wk_value {
@@ -34,6 +35,7 @@ struct wk_plan {
   wk_isa isa;
   int batch, threads;
   bool exact, library; /* see wk_layer */
+  bool own_input; /* value 0 has a place in the arena */
   wk_step *step;
   int steps;
   wk_value *value;
@@ -43,12 +45,38 @@ struct wk_plan {
   size_t arena_bytes, weight_bytes;
 };
 
-/* plan_fuse.c: fills step, value (shapes), output from the graph. `shape` is every node's at the plan's input size. */
-wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, wk_error *err);
-/* plan_memory.c: lifetimes, storage in place, offsets; needs the kernels' scratch sizes. */
-wk_status wk_plan_memory(wk_plan *plan, wk_error *err);
-/* plan_weights.c: reads, folds and packs the weights of every step. */
-wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_error *err);
+/* How layers may become steps. */
+typedef struct wk_fuse_options {
+  wk_node from;       /* the node whose activations are given: value 0 */
+  bool train;         /* an activation is drawn in only where its slope can be told from the output; linear layers see their
+                         inputs in PyTorch's order */
+  bool norm_batch;    /* batch norm stays a step of its own */
+  const float *drop;  /* [nodes] share a dropout drops: where above 0 it is a step; or NULL */
+  const float *depth; /* [nodes] share of photos whose branch an addition leaves out: where above 0 it stays alone; or NULL */
+} wk_fuse_options;
+
+/* plan_fuse.c: fills step, value (shapes), output from the graph. `shape` is every node's at the plan's input size.
+ * value_of (may be NULL) receives each node's value, -1 where it was swallowed or is not needed. */
+wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o, int *value_of,
+                       wk_error *err);
+/* plan_memory.c: first and last of every value from the steps alone; then storage, places and the arena's size. A caller may
+ * lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are placed too. */
+void wk_plan_lifetimes(wk_plan *plan);
+wk_status wk_plan_layout(wk_plan *plan, wk_block *extra, int extras, wk_error *err);
+/* plan_weights.c: reads, folds and packs the weights of every step. The hook (may be NULL) is then given the same. */
+typedef wk_status (*wk_prepare_hook)(void *user, int step, const wk_prepare *p, wk_error *err);
+wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_hook hook, void *user, wk_error *err);
+
+/* Where a step's parameters come from: [wk_graph_param_count], in PyTorch's layouts; NULL: absent. */
+typedef const float *const *wk_param_table;
+
+/* The weight and bias of a step with its batch norm folded in, as kernels are given them: [wk_step_weight_floats] and
+ * [out channels]. */
+size_t wk_step_weight_floats(const wk_plan *plan, const wk_step *s);
+void wk_step_fold(float *weight, float *bias, const wk_plan *plan, const wk_step *s, wk_param_table param);
+bool wk_step_has_bias(const wk_plan *plan, const wk_step *s);
+/* Batch norm `node` as scale * x + shift. */
+void wk_norm_affine(double *scale, double *shift, const wk_graph *g, wk_node node, wk_param_table param, int channel);
 
 /* wk_plan_create for a lesser instruction set than the processor's: how tests reach every twin. */
 wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,

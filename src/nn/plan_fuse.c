@@ -8,6 +8,7 @@
 
 typedef struct fuse {
   const wk_graph *g;
+  const wk_fuse_options *o;
   const wk_shape *shape;
   wk_isa isa;
   bool exact, library;
@@ -79,7 +80,7 @@ static void find_needed(fuse *f, const wk_node *output, int outputs) {
   for (int i = 0; i < outputs; i++)
     f->needed[output[i]] = f->wanted[output[i]] = true;
   for (wk_node i = f->g->size - 1; i >= 0; i--)
-    for (int k = 0; f->needed[i] && k < f->g->node[i].inputs; k++)
+    for (int k = 0; f->needed[i] && i != f->o->from && k < f->g->node[i].inputs; k++)
       f->needed[f->g->node[i].input[k]] = true;
 }
 
@@ -100,20 +101,20 @@ static void find_sources(fuse *f) {
   for (wk_node i = 0; i < f->g->size; i++) {
     const wk_node_def *n = &f->g->node[i];
     f->source[i] = i;
-    if (!f->needed[i])
+    if (!f->needed[i] || i == f->o->from)
       continue;
-    if (n->op == WK_OP_DROPOUT)
+    if (n->op == WK_OP_DROPOUT && !(f->o->drop && f->o->drop[i] > 0))
       f->source[i] = f->source[n->input[0]];
     if (n->op == WK_OP_FLATTEN) {
       wk_shape in = f->shape[n->input[0]];
-      f->deferred[i] = in.height * in.width > 1 && can_defer(f, i);
+      f->deferred[i] = !f->o->train && in.height * in.width > 1 && can_defer(f, i);
       if (in.height * in.width == 1 || f->deferred[i])
         f->source[i] = f->source[n->input[0]];
     }
     f->wanted[f->source[i]] |= f->wanted[i];
   }
   for (wk_node i = 0; i < f->g->size; i++)
-    for (int k = 0; f->needed[i] && f->source[i] == i && k < f->g->node[i].inputs; k++) {
+    for (int k = 0; f->needed[i] && i != f->o->from && f->source[i] == i && k < f->g->node[i].inputs; k++) {
       wk_node from = f->source[f->g->node[i].input[k]];
       f->users[from]++;
       f->user[from] = i;
@@ -127,11 +128,21 @@ static wk_node sole_user(const fuse *f, wk_node node) {
   return f->wanted[node] || f->users[node] != 1 ? -1 : f->user[node];
 }
 
+/* Where training must find the slope of an activation, it has the output alone once it is fused. */
+static bool may_fuse_act(const fuse *f, wk_op op) {
+  return act_of(op) && (!f->o->train || (op != WK_OP_HARDSWISH && op != WK_OP_SILU));
+}
+
+static bool may_fuse_add(const fuse *f, wk_node node) {
+  return f->g->node[node].op == WK_OP_ADD && !f->absorbed[node] && !(f->o->depth && f->o->depth[node] > 0);
+}
+
 static void describe(wk_layer *l, const fuse *f, wk_node head, wk_node tail) {
   const wk_node_def *n = &f->g->node[head];
   wk_node in = n->inputs ? f->source[n->input[0]] : head;
   *l = (wk_layer){.name = f->g->node[tail].name,
                   .op = n->op,
+                  .train = f->o->train,
                   .in = f->shape[in],
                   .out = f->shape[head],
                   .window = wk_window_resolve(&n->window, f->shape[in].height, f->shape[in].width),
@@ -155,12 +166,12 @@ static void fuse_from(fuse *f, wk_node head) {
   wk_op op = g->node[head].op;
   wk_node tail = head, next = sole_user(f, tail);
   bool weights = op == WK_OP_CONV || op == WK_OP_LINEAR;
-  if (next >= 0 && weights && g->node[next].op == WK_OP_BATCH_NORM) {
+  if (next >= 0 && weights && g->node[next].op == WK_OP_BATCH_NORM && !f->o->norm_batch) {
     f->norm[head] = tail = next;
     f->absorbed[next] = true;
     next = sole_user(f, tail);
   }
-  if (next >= 0 && op == WK_OP_CONV && g->node[next].op == WK_OP_ADD && !f->absorbed[next]) {
+  if (next >= 0 && op == WK_OP_CONV && may_fuse_add(f, next)) {
     const wk_node *in = g->node[next].input;
     wk_node a = f->source[in[0]], b = f->source[in[1]];
     f->other[head] = a == tail ? b : a;
@@ -172,7 +183,7 @@ static void fuse_from(fuse *f, wk_node head) {
       f->other[head] = -1;
     }
   }
-  if (next >= 0 && act_of(g->node[next].op) && (weights || op == WK_OP_ADD || op == WK_OP_BATCH_NORM)) {
+  if (next >= 0 && may_fuse_act(f, g->node[next].op) && (weights || op == WK_OP_ADD || op == WK_OP_BATCH_NORM)) {
     f->act[head] = act_of(g->node[next].op);
     if (possible(f, head, next)) {
       tail = next;
@@ -197,7 +208,7 @@ static wk_status new_step(wk_plan *plan, const fuse *f, wk_node head, wk_node ta
   *s = (wk_step){.head = head, .norm = f->norm[head], .residual = -1};
   describe(&s->layer, f, head, tail);
   s->kernel = wk_kernel_for(&s->layer, f->isa);
-  if (!s->kernel)
+  if (!s->kernel && n->op != WK_OP_DROPOUT)
     return WK_FAIL(err, WK_ERR_UNSUPPORTED, "layer '%s' (%s) cannot be computed", n->name, wk_op_name(n->op));
   s->inputs = n->inputs ? n->inputs : 1;
   s->in = wk_alloc_array((size_t)s->inputs, sizeof *s->in);
@@ -209,8 +220,6 @@ static wk_status new_step(wk_plan *plan, const fuse *f, wk_node head, wk_node ta
     s->in[k] = f->value_of[from];
     s->in_shape[k] = f->shape[from];
   }
-  if (n->op == WK_OP_LINEAR)
-    s->permute = s->layer.in.height * s->layer.in.width > 1;
   if (f->other[head] >= 0)
     s->residual = f->value_of[f->other[head]];
   s->out = new_value(plan, f->shape[tail]);
@@ -218,25 +227,31 @@ static wk_status new_step(wk_plan *plan, const fuse *f, wk_node head, wk_node ta
   return WK_OK;
 }
 
-wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, wk_error *err) {
+wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o, int *value_of,
+                       wk_error *err) {
   const wk_graph *g = plan->graph;
-  fuse f = {.g = g, .shape = shape, .isa = plan->isa, .exact = plan->exact, .library = plan->library};
+  fuse f = {.g = g, .o = o, .shape = shape, .isa = plan->isa, .exact = plan->exact, .library = plan->library};
   wk_status st = WK_OK;
   WK_TRY(fuse_alloc(&f, err));
   find_needed(&f, output, plan->outputs);
+  WK_FAIL_IF(o->from != g->input && f.needed[g->input], err, WK_ERR_ARGUMENT,
+             "the network cannot start at '%s': layers behind it need what lies before", g->node[o->from].name);
   find_sources(&f);
   plan->step = wk_calloc((size_t)g->size + 1, sizeof *plan->step);
   plan->value = wk_calloc((size_t)g->size + 2, sizeof *plan->value);
   WK_FAIL_IF(!plan->step || !plan->value, err, WK_ERR_MEMORY, "out of memory for planning a network");
-  f.value_of[g->input] = new_value(plan, shape[g->input]);
+  f.value_of[o->from] = new_value(plan, shape[o->from]);
   for (wk_node i = 0; i < g->size; i++)
-    if (f.needed[i] && f.source[i] == i && i != g->input && !f.absorbed[i])
+    if (f.needed[i] && f.source[i] == i && i != o->from && !f.absorbed[i])
       fuse_from(&f, i);
   /* A step runs where its chain ends: all that it reads was computed before. */
   for (wk_node i = 0; i < g->size; i++)
     if (f.head[i] >= 0)
       WK_TRY(new_step(plan, &f, f.head[i], i, err));
-  if (f.wanted[g->input]) /* a copy, because the caller's memory may be gone when it is asked for */
+  if (value_of)
+    for (wk_node i = 0; i < g->size; i++)
+      value_of[i] = f.needed[i] ? f.value_of[f.source[i]] : -1;
+  if (f.wanted[o->from] && !o->train) /* a copy, because the caller's memory may be gone when it is asked for */
     WK_TRY(new_step(plan, &f, g->input, g->input, err));
   for (int i = 0; i < plan->outputs; i++)
     plan->output[i] = f.value_of[f.source[output[i]]];

@@ -1,152 +1,138 @@
-/* plan_weights.c - from named tensors to packed weights: batch norm is folded in double precision, so that the folded
+/* plan_weights.c - from parameters to packed weights: batch norm is folded in double precision, so that the folded
  * network is as exact as the one it came from. */
 #include <math.h>
 #include <string.h>
 
 #include "nn/plan.h"
 
-/* Batch norm as y = scale x + shift. */
-typedef struct affine {
-  double *scale, *shift;
-} affine;
+/* ---- folding ------------------------------------------------------------------------------------ */
 
-static void affine_free(affine *a) {
-  wk_free(a->scale);
-  wk_free(a->shift);
+static const float *param_at(const wk_graph *g, wk_param_table param, wk_node node, int index) {
+  return index < g->node[node].param_count ? param[g->node[node].first_param + index] : NULL;
 }
 
-/* A parameter of `node` as float32; NULL in *out where the tensor is absent and may be. */
-static wk_status load(float **out, const wk_graph *g, const wk_tensors *weights, wk_node node, int index,
-                      wk_error *err) {
-  const wk_param_info *p = &g->param[g->node[node].first_param + index];
-  const wk_tensor *t = wk_tensors_find(weights, p->name);
-  *out = NULL;
-  if (!t)
-    return WK_OK;
-  float *data = wk_alloc_array((size_t)wk_tensor_count(p->ndim, p->shape), sizeof *data);
-  if (!data)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for '%s'", p->name);
-  wk_status st = wk_tensor_to_f32(data, t, err);
-  if (st != WK_OK)
-    wk_free(data);
-  else
-    *out = data;
-  return st;
+void wk_norm_affine(double *scale, double *shift, const wk_graph *g, wk_node node, wk_param_table param, int channel) {
+  const float *mean = param_at(g, param, node, 2), *variance = param_at(g, param, node, 3);
+  double m = mean ? (double)mean[channel] : 0.0, v = variance ? (double)variance[channel] : 1.0;
+  *scale = (double)param_at(g, param, node, 0)[channel] / sqrt(v + (double)g->node[node].eps);
+  *shift = (double)param_at(g, param, node, 1)[channel] - m * *scale;
 }
 
-static wk_status load_norm(affine *a, const wk_graph *g, const wk_tensors *weights, wk_node node, wk_error *err) {
-  wk_status st = WK_OK;
-  float *p[4] = {0}; /* weight, bias, mean, variance */
-  size_t c = (size_t)g->node[node].shape.channels;
-  for (int i = 0; i < 4; i++)
-    WK_TRY(load(&p[i], g, weights, node, i, err));
-  a->scale = wk_alloc_array(c, sizeof(double));
-  a->shift = wk_alloc_array(c, sizeof(double));
-  WK_FAIL_IF(!a->scale || !a->shift, err, WK_ERR_MEMORY, "out of memory for layer '%s'", g->node[node].name);
-  for (size_t i = 0; i < c; i++) {
-    double mean = p[2] ? (double)p[2][i] : 0.0, variance = p[3] ? (double)p[3][i] : 1.0;
-    a->scale[i] = (double)p[0][i] / sqrt(variance + (double)g->node[node].eps);
-    a->shift[i] = (double)p[1][i] - mean * a->scale[i];
-  }
-done:
-  for (int i = 0; i < 4; i++)
-    wk_free(p[i]);
-  return st;
+size_t wk_step_weight_floats(const wk_plan *plan, const wk_step *s) {
+  const wk_node_def *n = &plan->graph->node[s->head];
+  if (!n->param_count)
+    return 0;
+  const wk_param_info *p = &plan->graph->param[n->first_param];
+  return (size_t)wk_tensor_count(p->ndim, p->shape);
 }
 
-/* weight[o] *= scale[o], bias = bias * scale + shift. Makes a bias where there was none. */
-static wk_status fold(float *weight, float **bias, size_t outputs, size_t each, const affine *a, const char *name,
-                      wk_error *err) {
-  if (!*bias) {
-    *bias = wk_calloc(outputs, sizeof **bias);
-    if (!*bias)
-      return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", name);
-  }
-  for (size_t o = 0; o < outputs; o++) {
-    for (size_t i = 0; i < each; i++)
-      weight[o * each + i] = (float)(weight[o * each + i] * a->scale[o]);
-    (*bias)[o] = (float)((*bias)[o] * a->scale[o] + a->shift[o]);
-  }
-  return WK_OK;
+bool wk_step_has_bias(const wk_plan *plan, const wk_step *s) {
+  const wk_node_def *n = &plan->graph->node[s->head];
+  return n->bias || s->norm >= 0 || n->op == WK_OP_BATCH_NORM;
 }
 
-/* Columns from (c, h, w), PyTorch's order of a flattened photo, to (h, w, c). */
-static wk_status permute(float *weight, size_t outputs, wk_shape in, const char *name, wk_error *err) {
-  size_t c = (size_t)in.channels, pixels = (size_t)in.height * (size_t)in.width, row = c * pixels;
-  float *copy = wk_alloc_array(row, sizeof *copy);
-  if (!copy)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", name);
-  for (size_t o = 0; o < outputs; o++) {
-    float *w = weight + o * row;
-    memcpy(copy, w, row * sizeof *copy);
-    for (size_t p = 0; p < pixels; p++)
-      for (size_t k = 0; k < c; k++)
-        w[p * c + k] = copy[k * pixels + p];
-  }
-  wk_free(copy);
-  return WK_OK;
-}
-
-static void to_float(float *out, const double *in, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    out[i] = (float)in[i];
-}
-
-/* The weight and bias of a step, ready to be packed; NULL where it has none. */
-static wk_status step_weights(float **weight, float **bias, const wk_plan *plan, const wk_step *s,
-                              const wk_tensors *weights, wk_error *err) {
+void wk_step_fold(float *weight, float *bias, const wk_plan *plan, const wk_step *s, wk_param_table param) {
   const wk_graph *g = plan->graph;
   const wk_node_def *n = &g->node[s->head];
-  size_t outputs = (size_t)n->shape.channels;
-  affine norm = {0};
-  wk_status st = WK_OK;
-  *weight = *bias = NULL;
+  size_t outputs = (size_t)n->shape.channels, each = wk_step_weight_floats(plan, s) / outputs;
+  const float *w = param_at(g, param, s->head, 0), *b = n->bias ? param_at(g, param, s->head, 1) : NULL;
+  for (size_t o = 0; o < outputs; o++) {
+    double scale = 1, shift = 0;
+    if (n->op == WK_OP_BATCH_NORM) {
+      wk_norm_affine(&scale, &shift, g, s->head, param, (int)o);
+      weight[o] = (float)scale;
+      bias[o] = (float)shift;
+      continue;
+    }
+    if (s->norm >= 0)
+      wk_norm_affine(&scale, &shift, g, s->norm, param, (int)o);
+    if (s->norm < 0 && weight != w)
+      memcpy(weight + o * each, w + o * each, each * sizeof *w);
+    for (size_t i = 0; s->norm >= 0 && i < each; i++)
+      weight[o * each + i] = (float)(w[o * each + i] * scale);
+    if (bias)
+      bias[o] = (float)((b ? (double)b[o] : 0.0) * scale + shift);
+  }
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+/* Reads the parameters of `node` into param; absent ones stay NULL. */
+static wk_status load_node(float **param, const wk_graph *g, const wk_tensors *weights, wk_node node, wk_error *err) {
+  const wk_node_def *n = &g->node[node];
   if (!n->param_count)
     return WK_OK;
-  WK_FAIL_IF(!weights, err, WK_ERR_ARGUMENT, "layer '%s' needs weights, but none were given", n->name);
-  WK_TRY(wk_graph_check_node(g, weights, s->head, err));
-  if (n->op == WK_OP_BATCH_NORM) {
-    WK_TRY(load_norm(&norm, g, weights, s->head, err));
-    *weight = wk_alloc_array(outputs, sizeof(float));
-    *bias = wk_alloc_array(outputs, sizeof(float));
-    WK_FAIL_IF(!*weight || !*bias, err, WK_ERR_MEMORY, "out of memory for layer '%s'", n->name);
-    to_float(*weight, norm.scale, outputs);
-    to_float(*bias, norm.shift, outputs);
-    goto done;
+  if (!weights)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "layer '%s' needs weights, but none were given", n->name);
+  WK_RETURN_IF_ERROR(wk_graph_check_node(g, weights, node, err));
+  for (int i = n->first_param; i < n->first_param + n->param_count; i++) {
+    const wk_param_info *p = &g->param[i];
+    const wk_tensor *t = wk_tensors_find(weights, p->name);
+    if (!t)
+      continue;
+    param[i] = wk_alloc_array((size_t)wk_tensor_count(p->ndim, p->shape), sizeof(float));
+    if (!param[i])
+      return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for '%s'", p->name);
+    WK_RETURN_IF_ERROR(wk_tensor_to_f32(param[i], t, err));
   }
-  WK_TRY(load(weight, g, weights, s->head, 0, err));
-  if (n->bias)
-    WK_TRY(load(bias, g, weights, s->head, 1, err));
-  if (s->norm >= 0) {
-    const wk_param_info *p = &g->param[n->first_param];
-    size_t each = (size_t)wk_tensor_count(p->ndim, p->shape) / outputs;
-    WK_TRY(wk_graph_check_node(g, weights, s->norm, err));
-    WK_TRY(load_norm(&norm, g, weights, s->norm, err));
-    WK_TRY(fold(*weight, bias, outputs, each, &norm, n->name, err));
+  return WK_OK;
+}
+
+static void free_node(float **param, const wk_graph *g, wk_node node) {
+  const wk_node_def *n = &g->node[node];
+  for (int i = n->first_param; i < n->first_param + n->param_count; i++) {
+    wk_free(param[i]);
+    param[i] = NULL;
   }
-  if (s->permute)
-    WK_TRY(permute(*weight, outputs, s->layer.in, n->name, err));
+}
+
+static wk_status prepare_step(wk_plan *plan, wk_step *s, float **param, wk_prepare_hook hook, void *user, wk_error *err) {
+  const wk_node_def *n = &plan->graph->node[s->head];
+  wk_status st = WK_OK;
+  wk_prepare p = {.engine = plan->engine, .threads = plan->threads, .isa = plan->isa};
+  float *scale = NULL, *bias = NULL;
+  if (n->param_count) {
+    size_t outputs = (size_t)n->shape.channels;
+    /* A weight of a layer is scaled where it lies. */
+    float *weight = param[n->first_param];
+    if (n->op == WK_OP_BATCH_NORM)
+      weight = scale = wk_alloc_array(outputs, sizeof *scale);
+    if (wk_step_has_bias(plan, s))
+      bias = wk_alloc_array(outputs, sizeof *bias);
+    WK_FAIL_IF(!weight || (wk_step_has_bias(plan, s) && !bias), err, WK_ERR_MEMORY, "out of memory for layer '%s'",
+               n->name);
+    wk_step_fold(weight, bias, plan, s, (wk_param_table)param);
+    p.weight = weight;
+    p.bias = bias;
+  }
+  if (s->kernel && s->kernel->prepare)
+    WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
+  plan->weight_bytes += s->packed.weight_bytes;
+  if (hook)
+    WK_TRY(hook(user, (int)(s - plan->step), &p, err));
 done:
-  affine_free(&norm);
+  wk_free(scale);
+  wk_free(bias);
   return st;
 }
 
-wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_error *err) {
+wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_hook hook, void *user, wk_error *err) {
+  const wk_graph *g = plan->graph;
   wk_status st = WK_OK;
-  float *weight = NULL, *bias = NULL;
-  for (int i = 0; i < plan->steps; i++) {
+  float **param = wk_calloc((size_t)g->param_count, sizeof *param);
+  WK_FAIL_IF(!param, err, WK_ERR_MEMORY, "out of memory for planning a network");
+  for (int i = 0; i < plan->steps && st == WK_OK; i++) {
     wk_step *s = &plan->step[i];
-    WK_TRY(step_weights(&weight, &bias, plan, s, weights, err));
-    wk_prepare p = {plan->engine, weight, bias, plan->threads, plan->isa};
-    if (s->kernel->prepare)
-      WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
-    plan->weight_bytes += s->packed.weight_bytes;
-    wk_free(weight);
-    wk_free(bias);
-    weight = bias = NULL;
+    st = load_node(param, g, weights, s->head, err);
+    if (st == WK_OK && s->norm >= 0)
+      st = load_node(param, g, weights, s->norm, err);
+    if (st == WK_OK)
+      st = prepare_step(plan, s, param, hook, user, err);
+    free_node(param, g, s->head);
+    if (s->norm >= 0)
+      free_node(param, g, s->norm);
   }
 done:
-  wk_free(weight);
-  wk_free(bias);
+  wk_free(param);
   return st;
 }

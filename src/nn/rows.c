@@ -2,32 +2,9 @@
  * is compiled for; nothing here is written for one set. */
 #include "nn/rows.h"
 
-#include <float.h>
 #include <string.h>
 
-/* e^x within 2 units in the last place, without branches so that loops over it vectorise. x is clamped to where the
- * result is a normal float; not-a-number stays what it is. */
-static inline float exp_f(float x) {
-  float y = x < -87.0f ? -87.0f : x;
-  y = y > 88.0f ? 88.0f : y;
-  const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
-  union {
-    float f;
-    uint32_t u;
-  } whole = {y * 1.44269504088896341f + magic}, scale;
-  float n = whole.f - magic;
-  float r = (y - n * 0.693359375f) - n * -2.12194440e-4f; /* ln 2 in two parts */
-  float p = 1.0f / 5040.0f;
-  p = p * r + 1.0f / 720.0f;
-  p = p * r + 1.0f / 120.0f;
-  p = p * r + 1.0f / 24.0f;
-  p = p * r + 1.0f / 6.0f;
-  p = p * r + 0.5f;
-  p = p * r + 1.0f;
-  p = p * r + 1.0f;
-  scale.u = (whole.u + 127) << 23; /* the whole number stands in the low bits */
-  return p * scale.f;
-}
+#include "nn/exp.h"
 
 static inline float clip6(float x) {
   x = x < 0.0f ? 0.0f : x;
@@ -45,9 +22,9 @@ static inline float act_f(float x, wk_act act) {
   case WK_ACT_HARDSWISH:
     return x * (clip6(x + 3.0f) * (1.0f / 6.0f));
   case WK_ACT_SIGMOID:
-    return 1.0f / (1.0f + exp_f(-x));
+    return 1.0f / (1.0f + wk_exp(-x));
   case WK_ACT_SILU:
-    return x / (1.0f + exp_f(-x));
+    return x / (1.0f + wk_exp(-x));
   default:
     return x;
   }
@@ -210,7 +187,7 @@ void WK_ISA_FN(wk_rows_softmax)(float *out, const float *in, int n) {
   for (int i = 1; i < n; i++)
     top = in[i] > top ? in[i] : top;
   for (int i = 0; i < n; i++)
-    out[i] = exp_f(in[i] - top);
+    out[i] = wk_exp(in[i] - top);
   double sum = 0;
   for (int i = 0; i < n; i++)
     sum += (double)out[i];

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "nn/act.h"
+#include "nn/dnnl/engine.h"
 #include "whisker/nn.h"
 
 /* What a step computes: op(in), plus the residual where there is one, then the activation. */
@@ -18,16 +19,21 @@ typedef struct wk_layer {
   wk_window window; /* resolved: real paddings */
   int groups;
   bool residual;
+  bool train; /* its gradient is wanted too: linear layers keep their weight as it is, for both directions */
   wk_act act;
   bool exact;   /* no method that rounds otherwise than plain sums (Winograd) */
   bool library; /* oneDNN wherever it can: what the own kernels are measured against */
 } wk_layer;
+
+/* A matrix product over single pixels: linear layers, and the 1 x 1 convolutions of squeeze-excite. */
+bool wk_layer_is_linear(const wk_layer *l);
 
 /* Where a kernel keeps what it made of the weights. */
 typedef struct wk_packed {
   void *data;           /* read-only once prepared; freed by the kernel's release */
   size_t weight_bytes;  /* what it takes, for wk_plan_weight_bytes */
   size_t scratch_bytes; /* working memory for a call, whatever `count`; 64-byte aligned */
+  size_t grad_floats;   /* gradients of weights: of the layout the kernel writes them in */
 } wk_packed;
 
 /* One call of one step by one thread. All activations are [count, h, w, c]. */
@@ -45,16 +51,18 @@ typedef struct wk_call {
   wk_isa isa;
 } wk_call;
 
-typedef struct wk_dnnl_engine wk_dnnl_engine;
-
 /* What prepare may use besides the layer. The arrays live only during the call. */
 typedef struct wk_prepare {
   wk_dnnl_engine *engine;
-  const float *weight; /* convolution: [out, in/groups, kh, kw]; linear: [out, in], in the order of the NHWC input;
-                          batch norm: the scale [c]. Batch norm after it is folded in. NULL: the op has none */
+  const float *weight; /* convolution: [out, in/groups, kh, kw]; linear: [out, in]; batch norm: the scale [c]. Batch norm
+                          after it is folded in. NULL: the op has none. A linear layer whose input has pixels replaces
+                          a flatten: its columns are in the order (c, h, w) */
   const float *bias;   /* [out]; NULL: none. Batch norm: the shift */
   int threads;
   wk_isa isa;
+  int batch;           /* photos a call at most; only gradients of weights need it beforehand */
+  bool keep;           /* weight and bias outlive the step: they need not be copied */
+  const void *forward; /* gradients: what the layer's forward kernel has packed */
 } wk_prepare;
 
 typedef struct wk_kernel {
@@ -64,29 +72,79 @@ typedef struct wk_kernel {
   /* Each of these may be NULL where there is nothing to do. */
   wk_status (*prepare)(wk_packed *out, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   void (*release)(void *packed);
+  /* Other weights for what prepare made; a kernel without it is released and prepared again. Not while it runs. */
+  wk_status (*repack)(void *packed, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err); /* one thread's state */
   void (*close)(void *state);
   wk_status (*run)(const wk_call *call, wk_error *err);
 } wk_kernel;
 
-/* The first kernel that fits; NULL never happens for a legal layer. */
+/* ---- gradients ---------------------------------------------------------------------------------- */
+
+/* Gradient of a layer's input from that of its output (before the activation), for convolutions and linear layers. */
+typedef struct wk_data_call {
+  const wk_layer *layer;
+  const void *packed;
+  void *state;
+  const float *dy; /* [count, out] */
+  float *dx;       /* [count, in] */
+  bool accumulate; /* dx += */
+  void *scratch;
+  int count, threads;
+  wk_isa isa;
+} wk_data_call;
+
+typedef struct wk_data_kernel {
+  const char *name;
+  bool (*fits)(const wk_layer *layer, wk_isa isa);
+  wk_status (*prepare)(wk_packed *out, const wk_layer *layer, const wk_prepare *p, wk_error *err);
+  void (*release)(void *packed);
+  wk_status (*repack)(void *packed, const wk_layer *layer, const wk_prepare *p, wk_error *err);
+  wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err);
+  void (*close)(void *state);
+  wk_status (*run)(const wk_data_call *call, wk_error *err);
+} wk_data_kernel;
+
+/* Gradient of a layer's weight and bias, summed over the photos of a shard, in a layout of the kernel's own: sums over
+ * shards are taken there, and unpack puts the total into PyTorch's layout. */
+typedef struct wk_weights_call {
+  const wk_layer *layer;
+  const void *packed;
+  void *state;
+  float *x, *dy; /* [count, in], [count, out]; there is room for `batch` photos, and the rest may be written */
+  float *grad;   /* [grad_floats], overwritten */
+  void *scratch;
+  int count, batch;
+  wk_isa isa;
+} wk_weights_call;
+
+typedef struct wk_weights_kernel {
+  const char *name;
+  bool (*fits)(const wk_layer *layer, wk_isa isa);
+  wk_status (*prepare)(wk_packed *out, const wk_layer *layer, const wk_prepare *p, wk_error *err);
+  void (*release)(void *packed);
+  wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err);
+  void (*close)(void *state);
+  wk_status (*run)(const wk_weights_call *call, wk_error *err);
+  /* weight [out, in/groups, kh, kw] and bias [out] */
+  wk_status (*unpack)(float *weight, float *bias, const void *packed, const wk_layer *layer, const float *grad,
+                      wk_error *err);
+} wk_weights_kernel;
+
+/* ---- the tables --------------------------------------------------------------------------------- */
+
+/* The first that fits, in the order of preference; NULL never happens for a legal layer of its kind. */
 const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa);
+const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa);
+const wk_weights_kernel *wk_weights_kernel_for(const wk_layer *layer, wk_isa isa);
 
 extern const wk_kernel wk_kernel_winograd;
 extern const wk_kernel wk_kernel_depthwise;
 extern const wk_kernel wk_kernel_conv;
 extern const wk_kernel wk_kernel_conv_dnnl;
-extern const wk_kernel wk_kernel_linear;
-extern const wk_kernel wk_kernel_affine;
-extern const wk_kernel wk_kernel_act;
-extern const wk_kernel wk_kernel_add;
-extern const wk_kernel wk_kernel_scale;
-extern const wk_kernel wk_kernel_concat;
-extern const wk_kernel wk_kernel_max_pool;
-extern const wk_kernel wk_kernel_avg_pool;
-extern const wk_kernel wk_kernel_adaptive_pool;
-extern const wk_kernel wk_kernel_flatten;
-extern const wk_kernel wk_kernel_softmax;
-extern const wk_kernel wk_kernel_copy;
+extern const wk_data_kernel wk_data_conv_dnnl;
+extern const wk_weights_kernel wk_weights_conv_dnnl;
+extern const wk_kernel wk_kernel_linear_plain;
+extern const wk_data_kernel wk_data_linear;
 
 #endif

@@ -44,7 +44,7 @@ static void expect_content(const char *path, const char *text) {
   wk_error err;
   assert_ok(wk_file_read(&bytes, &size, path, 1 << 20, &err), &err);
   assert_int_equal(size, strlen(text));
-  assert_string_equal(bytes, text);
+  assert_string_equal((const char *)bytes, text);
   wk_free(bytes);
 }
 

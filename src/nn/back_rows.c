@@ -1,0 +1,351 @@
+/* back_rows.c - see back_rows.h. As in rows.c, plain loops over contiguous channels. */
+#include "nn/back_rows.h"
+
+#include <string.h>
+
+#include "nn/exp.h"
+
+static inline float slope(float x, float y, wk_act act) {
+  switch (act) {
+  case WK_ACT_RELU:
+    return y > 0.0f ? 1.0f : 0.0f;
+  case WK_ACT_RELU6:
+    return y > 0.0f && y < 6.0f ? 1.0f : 0.0f;
+  case WK_ACT_HARDSIGMOID:
+    return y > 0.0f && y < 1.0f ? 1.0f / 6.0f : 0.0f;
+  case WK_ACT_SIGMOID:
+    return y * (1.0f - y);
+  case WK_ACT_HARDSWISH: {
+    float inside = x * (1.0f / 3.0f) + 0.5f;
+    inside = x > 3.0f ? 1.0f : inside;
+    return x < -3.0f ? 0.0f : inside;
+  }
+  case WK_ACT_SILU: {
+    float s = 1.0f / (1.0f + wk_exp(-x));
+    return s * (1.0f + x * (1.0f - s));
+  }
+  default:
+    return 1.0f;
+  }
+}
+
+void WK_ISA_FN(wk_back_act)(float *dx, const float *dy, const float *x, const float *y, size_t n, wk_act act,
+                            bool accumulate) {
+  if (!x)
+    x = y;
+  if (!y)
+    y = x;
+#define LOOP(A)                                                                                                        \
+  case A:                                                                                                              \
+    if (accumulate)                                                                                                    \
+      for (size_t i = 0; i < n; i++)                                                                                   \
+        dx[i] += dy[i] * slope(x[i], y[i], A);                                                                         \
+    else                                                                                                               \
+      for (size_t i = 0; i < n; i++)                                                                                   \
+        dx[i] = dy[i] * slope(x[i], y[i], A);                                                                          \
+    break
+  switch (act) {
+    LOOP(WK_ACT_NONE);
+    LOOP(WK_ACT_RELU);
+    LOOP(WK_ACT_RELU6);
+    LOOP(WK_ACT_HARDSIGMOID);
+    LOOP(WK_ACT_SIGMOID);
+    LOOP(WK_ACT_HARDSWISH);
+    LOOP(WK_ACT_SILU);
+  }
+#undef LOOP
+}
+
+void WK_ISA_FN(wk_back_scaled)(float *dx, const float *dy, float factor, size_t n, bool accumulate) {
+  if (accumulate)
+    for (size_t i = 0; i < n; i++)
+      dx[i] += dy[i] * factor;
+  else
+    for (size_t i = 0; i < n; i++)
+      dx[i] = dy[i] * factor;
+}
+
+void WK_ISA_FN(wk_back_affine)(float *dx, const float *dy, const float *scale, size_t pixels, int channels,
+                               bool accumulate) {
+  for (size_t p = 0; p < pixels; p++, dx += channels, dy += channels)
+    if (accumulate)
+      for (int c = 0; c < channels; c++)
+        dx[c] += dy[c] * scale[c];
+    else
+      for (int c = 0; c < channels; c++)
+        dx[c] = dy[c] * scale[c];
+}
+
+/* ---- sums over pixels ---------------------------------------------------------------------------- */
+
+enum { CHUNK = 64, RUN = 32 }; /* channels at once; pixels whose float sums join the double ones */
+
+void WK_ISA_FN(wk_back_sums)(double *sum, const float *a, const float *b, const float *shift, size_t pixels,
+                             int channels) {
+  for (int c0 = 0; c0 < channels; c0 += CHUNK) {
+    int n = channels - c0 < CHUNK ? channels - c0 : CHUNK;
+    double total[CHUNK] = {0};
+    float zero[CHUNK] = {0};
+    const float *s = shift ? shift + c0 : zero;
+    for (size_t p0 = 0; p0 < pixels; p0 += RUN) {
+      size_t p1 = pixels - p0 < RUN ? pixels : p0 + RUN;
+      float part[CHUNK] = {0};
+      for (size_t p = p0; p < p1; p++) {
+        const float *u = a + p * (size_t)channels + c0;
+        if (!b) {
+          for (int c = 0; c < n; c++)
+            part[c] += u[c];
+          continue;
+        }
+        const float *v = b + p * (size_t)channels + c0;
+        for (int c = 0; c < n; c++)
+          part[c] += u[c] * (v[c] - s[c]);
+      }
+      for (int c = 0; c < n; c++)
+        total[c] += (double)part[c];
+    }
+    for (int c = 0; c < n; c++)
+      sum[c0 + c] = total[c];
+  }
+}
+
+void WK_ISA_FN(wk_back_norm)(float *dx, const float *dy, const float *x, const float *mean, const float *k,
+                             const float *mean_dy, const float *slopes, size_t pixels, int channels, bool accumulate) {
+  for (size_t p = 0; p < pixels; p++, dx += channels, dy += channels, x += channels)
+    if (accumulate)
+      for (int c = 0; c < channels; c++)
+        dx[c] += k[c] * (dy[c] - mean_dy[c] - (x[c] - mean[c]) * slopes[c]);
+    else
+      for (int c = 0; c < channels; c++)
+        dx[c] = k[c] * (dy[c] - mean_dy[c] - (x[c] - mean[c]) * slopes[c]);
+}
+
+/* ---- pooling ------------------------------------------------------------------------------------- */
+
+typedef struct range {
+  int from, to;
+} range;
+
+static inline range clip(int start, int kernel, int dilation, int in) {
+  range r = {start, start + (kernel - 1) * dilation + 1};
+  while (r.from < 0)
+    r.from += dilation;
+  if (r.to > in)
+    r.to = in;
+  return r;
+}
+
+void WK_ISA_FN(wk_back_max_pool)(float *restrict dx, const float *restrict dy, const float *restrict x,
+                                 const float *restrict y, const wk_layer *l) {
+  const wk_window *w = &l->window;
+  size_t channels = (size_t)l->in.channels, width = (size_t)l->in.width;
+  for (int oy = 0; oy < l->out.height; oy++)
+    for (int ox = 0; ox < l->out.width; ox++, dy += channels, y += channels) {
+      range h = clip(oy * w->stride_h - w->pad_top, w->kernel_h, w->dilation_h, l->in.height);
+      range v = clip(ox * w->stride_w - w->pad_left, w->kernel_w, w->dilation_w, l->in.width);
+      for (size_t c0 = 0; c0 < channels; c0 += CHUNK) {
+        size_t n = channels - c0 < CHUNK ? channels - c0 : CHUNK;
+        float left[CHUNK]; /* what has not found its maximum yet */
+        for (size_t c = 0; c < n; c++)
+          left[c] = dy[c0 + c];
+        for (int iy = h.from; iy < h.to; iy += w->dilation_h)
+          for (int ix = v.from; ix < v.to; ix += w->dilation_w) {
+            size_t at = ((size_t)iy * width + (size_t)ix) * channels + c0;
+            for (size_t c = 0; c < n; c++) {
+              float g = x[at + c] == y[c0 + c] ? left[c] : 0.0f;
+              dx[at + c] += g;
+              left[c] = x[at + c] == y[c0 + c] ? 0.0f : left[c];
+            }
+          }
+      }
+    }
+}
+
+static inline void spread(float *restrict dx, const float *restrict dy, range h, range v, size_t width, size_t channels,
+                          float divisor) {
+  for (int iy = h.from; iy < h.to; iy++)
+    for (int ix = v.from; ix < v.to; ix++) {
+      float *to = dx + ((size_t)iy * width + (size_t)ix) * channels;
+      for (size_t c = 0; c < channels; c++)
+        to[c] += dy[c] / divisor;
+    }
+}
+
+static inline int padded(int start, int kernel, int in, int after) {
+  int end = start + kernel;
+  return (end < in + after ? end : in + after) - start;
+}
+
+void WK_ISA_FN(wk_back_avg_pool)(float *restrict dx, const float *restrict dy, const wk_layer *l) {
+  const wk_window *w = &l->window;
+  for (int oy = 0; oy < l->out.height; oy++)
+    for (int ox = 0; ox < l->out.width; ox++, dy += l->in.channels) {
+      int y0 = oy * w->stride_h - w->pad_top, x0 = ox * w->stride_w - w->pad_left;
+      range h = clip(y0, w->kernel_h, 1, l->in.height), v = clip(x0, w->kernel_w, 1, l->in.width);
+      float divisor = w->count_include_pad ? (float)padded(y0, w->kernel_h, l->in.height, w->pad_bottom) *
+                                                 (float)padded(x0, w->kernel_w, l->in.width, w->pad_right)
+                                           : (float)(h.to - h.from) * (float)(v.to - v.from);
+      spread(dx, dy, h, v, (size_t)l->in.width, (size_t)l->in.channels, divisor);
+    }
+}
+
+static inline range block(int i, int in, int out) {
+  int64_t n = in, m = out;
+  return (range){(int)(i * n / m), (int)(((i + 1) * n + m - 1) / m)};
+}
+
+void WK_ISA_FN(wk_back_adaptive_pool)(float *restrict dx, const float *restrict dy, const wk_layer *l) {
+  for (int oy = 0; oy < l->out.height; oy++)
+    for (int ox = 0; ox < l->out.width; ox++, dy += l->in.channels) {
+      range h = block(oy, l->in.height, l->out.height), v = block(ox, l->in.width, l->out.width);
+      spread(dx, dy, h, v, (size_t)l->in.width, (size_t)l->in.channels,
+             (float)(h.to - h.from) * (float)(v.to - v.from));
+    }
+}
+
+void WK_ISA_FN(wk_back_softmax)(float *dx, const float *dy, const float *y, int n, bool accumulate) {
+  double dot = 0;
+  for (int i = 0; i < n; i++)
+    dot += (double)y[i] * (double)dy[i];
+  for (int i = 0; i < n; i++) {
+    float g = (float)((double)y[i] * ((double)dy[i] - dot));
+    dx[i] = accumulate ? dx[i] + g : g;
+  }
+}
+
+/* ---- linear -------------------------------------------------------------------------------------- */
+
+typedef float v16 __attribute__((vector_size(64), aligned(4)));
+
+/* Macros and pointers, because a function that passes such vectors has another interface in each set. */
+#define LOAD(p) (*(const v16 *)(p))
+
+static inline float total(const v16 *v) {
+  float s[16];
+  memcpy(s, v, sizeof s);
+  for (int step = 8; step; step /= 2)
+    for (int i = 0; i < step; i++)
+      s[i] += s[i + step];
+  return s[0];
+}
+
+#if defined(__AVX512F__)
+enum { TILE = 4 };
+#else
+enum { TILE = 2 };
+#endif
+
+/* rows outputs by photos: dot products of weight rows and inputs, 16 lanes each, then the tail. */
+static inline __attribute__((always_inline)) void dots(float *out, const float *in, const float *weight,
+                                                       const float *bias, int inputs, int outputs, int o, int rows,
+                                                       int photos) {
+  v16 sum[TILE][TILE];
+  memset(sum, 0, sizeof sum);
+  int i = 0;
+  for (; i + 16 <= inputs; i += 16)
+    for (int r = 0; r < rows; r++) {
+      v16 w = LOAD(weight + (size_t)(o + r) * (size_t)inputs + i);
+      for (int p = 0; p < photos; p++)
+        sum[r][p] += w * LOAD(in + (size_t)p * (size_t)inputs + i);
+    }
+  for (int r = 0; r < rows; r++)
+    for (int p = 0; p < photos; p++) {
+      float s = total(&sum[r][p]);
+      for (int k = i; k < inputs; k++)
+        s += weight[(size_t)(o + r) * (size_t)inputs + (size_t)k] * in[(size_t)p * (size_t)inputs + (size_t)k];
+      out[(size_t)p * (size_t)outputs + (size_t)(o + r)] = s + (bias ? bias[o + r] : 0.0f);
+    }
+}
+
+void WK_ISA_FN(wk_linear_forward)(float *out, const float *in, const float *weight, const float *bias, int inputs,
+                                  int outputs, int first, int last, int count) {
+  for (int o = first; o < last;) {
+    int rows = last - o >= TILE ? TILE : 1;
+    for (int p = 0; p < count;) {
+      int photos = count - p >= TILE ? TILE : 1;
+      float *y = out + (size_t)p * (size_t)outputs;
+      const float *x = in + (size_t)p * (size_t)inputs;
+      if (rows == TILE && photos == TILE)
+        dots(y, x, weight, bias, inputs, outputs, o, TILE, TILE);
+      else if (rows == TILE)
+        dots(y, x, weight, bias, inputs, outputs, o, TILE, 1);
+      else
+        dots(y, x, weight, bias, inputs, outputs, o, 1, 1), photos = 1;
+      p += photos;
+    }
+    o += rows;
+  }
+}
+
+/* 64 inputs by up to TILE photos. */
+static inline __attribute__((always_inline)) void data_tile(float *dx, const float *dy, const float *weight, int inputs,
+                                                            int outputs, int i, int photos, bool accumulate) {
+  v16 sum[TILE][4];
+  memset(sum, 0, sizeof sum);
+  for (int o = 0; o < outputs; o++) {
+    const float *w = weight + (size_t)o * (size_t)inputs + i;
+    v16 w0 = LOAD(w), w1 = LOAD(w + 16), w2 = LOAD(w + 32), w3 = LOAD(w + 48);
+    for (int p = 0; p < photos; p++) {
+      float g = dy[(size_t)p * (size_t)outputs + (size_t)o];
+      sum[p][0] += g * w0;
+      sum[p][1] += g * w1;
+      sum[p][2] += g * w2;
+      sum[p][3] += g * w3;
+    }
+  }
+  for (int p = 0; p < photos; p++) {
+    float *to = dx + (size_t)p * (size_t)inputs + i;
+    for (int k = 0; k < 4; k++) {
+      v16 g = accumulate ? LOAD(to + 16 * k) + sum[p][k] : sum[p][k];
+      memcpy(to + 16 * k, &g, sizeof g);
+    }
+  }
+}
+
+void WK_ISA_FN(wk_linear_data)(float *dx, const float *dy, const float *weight, int inputs, int outputs, int first,
+                               int last, int count, bool accumulate) {
+  int i = first;
+  for (; i + 64 <= last; i += 64)
+    for (int p = 0; p < count;) {
+      int photos = count - p >= TILE ? TILE : 1;
+      float *to = dx + (size_t)p * (size_t)inputs;
+      const float *from = dy + (size_t)p * (size_t)outputs;
+      if (photos == TILE)
+        data_tile(to, from, weight, inputs, outputs, i, TILE, accumulate);
+      else
+        data_tile(to, from, weight, inputs, outputs, i, 1, accumulate);
+      p += photos;
+    }
+  for (int p = 0; p < count && i < last; p++)
+    for (int k = i; k < last; k++) {
+      float s = 0;
+      for (int o = 0; o < outputs; o++)
+        s += dy[(size_t)p * (size_t)outputs + (size_t)o] * weight[(size_t)o * (size_t)inputs + (size_t)k];
+      float *to = dx + (size_t)p * (size_t)inputs + (size_t)k;
+      *to = accumulate ? *to + s : s;
+    }
+}
+
+void WK_ISA_FN(wk_linear_weights)(float *dweight, float *dbias, const float *x, const float *dy, int inputs,
+                                  int outputs, int first, int last, int count) {
+  for (int o = first; o < last; o++) {
+    float *row = dweight ? dweight + (size_t)o * (size_t)inputs : NULL;
+    for (int i = 0; row && i < inputs; i += 256) { /* a piece that stays in the nearest cache over all photos */
+      int n = inputs - i < 256 ? inputs - i : 256;
+      float sum[256] = {0};
+      for (int p = 0; p < count; p++) {
+        float g = dy[(size_t)p * (size_t)outputs + (size_t)o];
+        const float *from = x + (size_t)p * (size_t)inputs + i;
+        for (int k = 0; k < n; k++)
+          sum[k] += g * from[k];
+      }
+      memcpy(row + i, sum, sizeof *sum * (size_t)n);
+    }
+    if (dbias) {
+      double s = 0;
+      for (int p = 0; p < count; p++)
+        s += (double)dy[(size_t)p * (size_t)outputs + (size_t)o];
+      dbias[o] = (float)s;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/* linear_plain.c - linear layers that train: one copy of the weight in PyTorch's layout serves both directions, so that nothing
+ * has to be packed anew at each step, and a classifier of 400 MB is held once. */
+#include <string.h>
+
+#include "nn/back_rows.h"
+#include "nn/parallel.h"
+#include "nn/rows.h"
+
+typedef struct plain {
+  const float *weight, *bias;
+  float *own_weight, *own_bias; /* what was copied, because nobody else keeps it */
+} plain;
+
+static int inputs(const wk_layer *l) { return l->in.height * l->in.width * l->in.channels; }
+
+static bool fits(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->train && wk_layer_is_linear(l);
+}
+
+static void release(void *packed) {
+  plain *m = packed;
+  wk_free(m->own_weight);
+  wk_free(m->own_bias);
+  wk_free(m);
+}
+
+static wk_status repack(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)err;
+  plain *m = packed;
+  size_t in = (size_t)inputs(l), out = (size_t)l->out.channels;
+  if (m->own_weight)
+    memcpy(m->own_weight, p->weight, in * out * sizeof(float));
+  if (m->own_bias)
+    memcpy(m->own_bias, p->bias, out * sizeof(float));
+  return WK_OK;
+}
+
+static wk_status prepare(wk_packed *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  size_t in = (size_t)inputs(l), out = (size_t)l->out.channels;
+  plain *m = wk_calloc(1, sizeof *m);
+  if (!m)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", l->name);
+  if (p->keep) {
+    m->weight = p->weight;
+    m->bias = p->bias;
+    *packed = (wk_packed){.data = m};
+    return WK_OK;
+  }
+  m->weight = m->own_weight = wk_alloc_array(in * out, sizeof(float));
+  m->bias = m->own_bias = p->bias ? wk_alloc_array(out, sizeof(float)) : NULL;
+  if (!m->own_weight || (p->bias && !m->own_bias)) {
+    release(m);
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
+  }
+  *packed = (wk_packed){.data = m, .weight_bytes = (in + 1) * out * sizeof(float)};
+  return repack(m, l, p, err);
+}
+
+/* Pieces a thread takes at a time. */
+enum { OUTPUTS = 32, INPUTS = 256 };
+
+static wk_status run(const wk_call *c, wk_error *err) {
+  static void (*const forward[])(float *, const float *, const float *, const float *, int, int, int, int,
+                                 int) = WK_ISA_TABLE(wk_linear_forward);
+  static void (*const act[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
+  (void)err;
+  const wk_layer *l = c->layer;
+  const plain *m = c->packed;
+  int in = inputs(l), out = l->out.channels, pieces = (out + OUTPUTS - 1) / OUTPUTS;
+  WK_PARALLEL_FOR(c->threads)
+  for (int i = 0; i < pieces; i++)
+    forward[c->isa](c->out, c->in[0], m->weight, m->bias, in, out, i * OUTPUTS,
+                    i + 1 < pieces ? (i + 1) * OUTPUTS : out, c->count);
+  if (l->act)
+    act[c->isa](c->out, c->out, (size_t)out * (size_t)c->count, l->act);
+  return WK_OK;
+}
+
+const wk_kernel wk_kernel_linear_plain = {
+    .name = "linear", .fits = fits, .prepare = prepare, .release = release, .repack = repack, .run = run};
+
+/* ---- gradient of the input ------------------------------------------------------------------------ */
+
+/* The forward kernel's copy of the weight serves. */
+static wk_status borrow(wk_packed *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)l, (void)err;
+  *packed = (wk_packed){.data = (void *)p->forward};
+  return WK_OK;
+}
+
+static wk_status keep(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)packed, (void)l, (void)p, (void)err;
+  return WK_OK;
+}
+
+static wk_status run_data(const wk_data_call *c, wk_error *err) {
+  static void (*const data[])(float *, const float *, const float *, int, int, int, int, int,
+                              bool) = WK_ISA_TABLE(wk_linear_data);
+  (void)err;
+  const plain *m = c->packed;
+  int in = inputs(c->layer), out = c->layer->out.channels, pieces = (in + INPUTS - 1) / INPUTS;
+  WK_PARALLEL_FOR(c->threads)
+  for (int i = 0; i < pieces; i++)
+    data[c->isa](c->dx, c->dy, m->weight, in, out, i * INPUTS, i + 1 < pieces ? (i + 1) * INPUTS : in, c->count,
+                 c->accumulate);
+  return WK_OK;
+}
+
+const wk_data_kernel wk_data_linear = {
+    .name = "linear", .fits = fits, .prepare = borrow, .repack = keep, .run = run_data};
