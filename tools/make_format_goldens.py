@@ -66,6 +66,16 @@ def checkpoint():
     return {"epoch": 3, "best": 0.5, "name": "tiny", "history": [1.0, (2, None)], "state_dict": weights}
 
 
+def codebook():
+    """Clustered weights: bytes, a table of values, a bias."""
+    state = {}
+    for layer, rows in (("block1_conv1", 2), ("block1_conv2", 1), ("block2_conv1", 1), ("other", 1)):
+        state[layer + "_W_q"] = ramp(rows, 2, 1, 1, dtype=torch.uint8)
+        state[layer + "_W_table"] = ramp(4) / 2
+        state[layer + "_b"] = ramp(rows) + 5
+    return state
+
+
 def save(name, value, **options):
     torch.save(value, os.path.join(OUT, name), **options)
 
@@ -126,6 +136,7 @@ def main():
     for maker in (plain, strided, checkpoint):
         save(f"{maker.__name__}_zip.pth", maker())
         save(f"{maker.__name__}_legacy.pth", maker(), _use_new_zipfile_serialization=False)
+    save("codebook.pth", codebook())
     save("protocol4_zip.pth", plain(), pickle_protocol=4)
     save("protocol4_legacy.pth", plain(), pickle_protocol=4, _use_new_zipfile_serialization=False)
     save("module.pth", torch.nn.Linear(2, 2))

@@ -35,7 +35,7 @@ WK_API void wk_head_predict(float *p, const wk_head *h, const float *features, s
 
 typedef struct wk_model {
   wk_backbone *backbone;
-  wk_head *head;      /* NULL: the backbone's own classifier */
+  wk_head *head;      /* NULL: the backbone's own classifier; where it has none there are no labels and nothing to predict */
   char **labels;
   int label_count;
   char *recipe;       /* JSON object: how it was trained (settings and results; no times, no machine) */

@@ -37,7 +37,7 @@ typedef struct wk_arch {
   const char *origin;           /* who trained them, on what */
   wk_build_fn build;
   wk_preprocess preprocess;
-  int classes;                  /* 1000 */
+  int classes;                  /* 1000; 0: the published weights have no classifier */
   int features;                 /* columns of the embedding */
   int64_t params, macs;         /* with the classifier, at the default size */
   wk_source source;

@@ -234,6 +234,10 @@ wk_status wk_torch_parse(wk_tensors **out, const void *bytes, size_t size, wk_er
   else
     WK_TRY(wk_torch_read_zip(&t, err));
   WK_TRY(collect(&t, err));
+  if (wk_codebook_is(t.out)) {
+    WK_TRY(wk_codebook_expand(out, t.out, t.budget, err));
+    goto done;
+  }
   *out = t.out;
   t.out = NULL;
 done:

@@ -36,4 +36,9 @@ wk_status wk_torch_read_zip(wk_torch *t, wk_error *err);
 wk_status wk_torch_read_legacy(wk_torch *t, wk_error *err);
 bool wk_torch_is_legacy(const uint8_t *bytes, size_t size);
 
+/* Clustered weights (codebook.c): is it a set of them, and the plain weights they stand for, of at most `budget` bytes.
+ */
+bool wk_codebook_is(const wk_tensors *in);
+wk_status wk_codebook_expand(wk_tensors **out, const wk_tensors *in, size_t budget, wk_error *err);
+
 #endif

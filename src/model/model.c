@@ -4,9 +4,12 @@
 #include "formats/json.h"
 #include "model/model.h"
 
+static wk_status no_classifier(const wk_model *m, wk_error *err) {
+  return WK_FAIL(err, WK_ERR_ARGUMENT, "these weights of %s have no classifier: train a head for them",
+                 m->backbone->arch->name);
+}
+
 static wk_status check_parts(const wk_backbone *b, const wk_head *head, const char *recipe, wk_error *err) {
-  if (!head && b->classes < 1)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "%s here has no classifier of its own: train a head for it", b->arch->name);
   if (head && head->features != b->arch->features)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "the head expects %d features; %s gives %d", head->features, b->arch->name,
                    b->arch->features);
@@ -87,6 +90,8 @@ wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const 
   float *all = NULL;
   size_t cells;
   wk_features_options options;
+  if (!m->label_count)
+    return no_classifier(m, err);
   wk_features_options_init(&options);
   if (o)
     options = *o;

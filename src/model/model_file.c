@@ -27,6 +27,9 @@ static const char *const filter_names[] = {
     [WK_FILTER_BILINEAR] = "bilinear", [WK_FILTER_BICUBIC] = "bicubic", [WK_FILTER_NEAREST] = "nearest"};
 static const char *const kind_names[] = {[WK_HEAD_LINEAR] = "linear", [WK_HEAD_KNN] = "knn", [WK_HEAD_MEAN] = "mean"};
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+_Static_assert(COUNT(crop_names) == WK_CROP_KEEP + 1 && COUNT(filter_names) == WK_FILTER_NEAREST + 1 &&
+                   COUNT(kind_names) == WK_HEAD_MEAN + 1,
+               "every value has a name in the file");
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
@@ -112,6 +115,8 @@ wk_status wk_model_save(const wk_model *m, const char *path, bool light, wk_erro
   wk_tensors *t = NULL, *backbone = NULL;
   const wk_graph *g = m->backbone->graph;
 
+  WK_FAIL_IF(!m->label_count, err, WK_ERR_ARGUMENT, "%s: a network without classes cannot be saved as a model", path);
+  WK_TRY(wk_preprocess_validate(&m->backbone->preprocess, err));
   WK_TRY(wk_tensors_create(&t, err));
   WK_TRY(set_description(t, m, light, err));
   if (m->head)

@@ -43,7 +43,8 @@ static wk_status count_classes(int *classes, const wk_arch *arch, const wk_tenso
   wk_node_info logits;
   wk_status st = WK_OK;
   char *name = NULL;
-  WK_TRY(arch->build(&g, arch->classes, err));
+  /* Any number will do to learn the classifier's name, also of networks that are published without one. */
+  WK_TRY(arch->build(&g, arch->classes ? arch->classes : 1, err));
   WK_TRY(wk_graph_node(&logits, g, wk_graph_logits(g), 0, 0, err));
   name = wk_asprintf("%s.weight", logits.name);
   WK_FAIL_IF(!name, err, WK_ERR_MEMORY, "out of memory");

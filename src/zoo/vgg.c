@@ -10,13 +10,10 @@ static const int vgg13[5] = {2, 2, 2, 2, 2};
 static const int vgg16[5] = {2, 2, 3, 3, 3};
 static const int vgg19[5] = {2, 2, 4, 4, 4};
 
-static wk_status vgg(wk_graph **out, int classes, const int convs[5], bool bn, wk_error *err) {
+/* The five blocks, from the picture to the last pooling. torchvision numbers every module of the stack. */
+static wk_node blocks(wk_graph *g, wk_node x, const int convs[5], bool bn) {
   static const int width[5] = {64, 128, 256, 512, 512};
-  wk_graph *g;
-  wk_node x;
-  WK_RETURN_IF_ERROR(wk_build_begin(&g, &x, 224, classes, err));
-
-  int n = 0; /* torchvision numbers every module of the stack */
+  int n = 0;
   for (int block = 0; block < 5; block++) {
     wk_graph_stage(g, WK_NAME("block%d", block + 1));
     for (int i = 0; i < convs[block]; i++) {
@@ -27,7 +24,14 @@ static wk_status vgg(wk_graph **out, int classes, const int convs[5], bool bn, w
     }
     x = wk_graph_pool(g, WK_NAME("features.%d", n++), WK_OP_MAX_POOL, x, wk_window_square(2, 2, 0));
   }
+  return x;
+}
 
+static wk_status vgg(wk_graph **out, int classes, const int convs[5], bool bn, wk_error *err) {
+  wk_graph *g;
+  wk_node x;
+  WK_RETURN_IF_ERROR(wk_build_begin(&g, &x, 224, classes, err));
+  x = blocks(g, x, convs, bn);
   wk_graph_stage(g, "classifier");
   x = wk_graph_adaptive_avg_pool(g, "avgpool", x, 7, 7);
   x = wk_graph_unary(g, "flatten", WK_OP_FLATTEN, x);
@@ -53,3 +57,14 @@ WK_BUILDER(wk_build_vgg11_bn) { return vgg(out, classes, vgg11, true, err); }
 WK_BUILDER(wk_build_vgg13_bn) { return vgg(out, classes, vgg13, true, err); }
 WK_BUILDER(wk_build_vgg16_bn) { return vgg(out, classes, vgg16, true, err); }
 WK_BUILDER(wk_build_vgg19_bn) { return vgg(out, classes, vgg19, true, err); }
+
+/* The convolutions alone, as Keras publishes them ("notop"): the features are the means of the last pooling. */
+WK_BUILDER(wk_build_vgg19_notop) {
+  wk_graph *g;
+  wk_node x;
+  WK_RETURN_IF_ERROR(wk_build_begin(&g, &x, 224, classes, err));
+  x = blocks(g, x, vgg19, false);
+  wk_graph_stage(g, "head");
+  wk_build_head(g, x, "avgpool", "dropout", 0, "fc", classes);
+  return wk_build_end(out, g, err);
+}

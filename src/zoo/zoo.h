@@ -33,6 +33,7 @@ WK_BUILDER(wk_build_vgg11);
 WK_BUILDER(wk_build_vgg13);
 WK_BUILDER(wk_build_vgg16);
 WK_BUILDER(wk_build_vgg19);
+WK_BUILDER(wk_build_vgg19_notop);
 WK_BUILDER(wk_build_vgg11_bn);
 WK_BUILDER(wk_build_vgg13_bn);
 WK_BUILDER(wk_build_vgg16_bn);

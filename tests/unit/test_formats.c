@@ -11,7 +11,7 @@ static const char *const goldens[] = {
     "plain.safetensors", "plain_zip.pth",   "plain_legacy.pth",   "protocol4_zip.pth",  "protocol4_legacy.pth",
     "deflated.pth",      "strided_zip.pth", "strided_legacy.pth", "checkpoint_zip.pth", "checkpoint_legacy.pth",
     "module.pth",        "tensor.pth",      "numbers.pth",        "hostile_build.pth",  "hostile_stack_global.pth",
-    "hostile_zip.pth",
+    "hostile_zip.pth",   "codebook.pth",
 };
 enum { GOLDENS = sizeof goldens / sizeof *goldens };
 
@@ -102,6 +102,18 @@ static void test_checkpoint(void **state) {
     check(t, "fc.bias", WK_F32, 1, (int64_t[]){2}, (float[]){0, 1});
     wk_tensors_free(t);
   }
+}
+
+static void test_clustered(void **state) {
+  (void)state;
+  wk_tensors *t = open_golden("codebook.pth");
+  assert_int_equal(wk_tensors_size(t), 8);
+  check(t, "features.0.weight", WK_F32, 4, (int64_t[]){2, 2, 1, 1}, (float[]){0, 0.5f, 1, 1.5f});
+  check(t, "features.0.bias", WK_F32, 1, (int64_t[]){2}, (float[]){5, 6});
+  check(t, "features.2.weight", WK_F32, 4, (int64_t[]){1, 2, 1, 1}, (float[]){0, 0.5f});
+  check(t, "features.5.weight", WK_F32, 4, (int64_t[]){1, 2, 1, 1}, (float[]){0, 0.5f});
+  check(t, "other.bias", WK_F32, 1, (int64_t[]){1}, (float[]){5});
+  wk_tensors_free(t);
 }
 
 static void test_real(void **state) {
@@ -611,14 +623,23 @@ static void test_every_allocation_fails(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_every_type),      cmocka_unit_test(test_strides),
-      cmocka_unit_test(test_checkpoint),      cmocka_unit_test(test_real),
-      cmocka_unit_test(test_write),           cmocka_unit_test(test_npy),
-      cmocka_unit_test(test_nothing_runs),    cmocka_unit_test(test_other_files),
-      cmocka_unit_test(test_hostile_headers), cmocka_unit_test(test_broken_pickles),
-      cmocka_unit_test(test_pickle_bombs),    cmocka_unit_test(test_hostile_tensors),
-      cmocka_unit_test(test_copy_budget),     cmocka_unit_test(test_cut_anywhere),
-      cmocka_unit_test(test_mutations),       cmocka_unit_test(test_every_allocation_fails),
+      cmocka_unit_test(test_every_type),
+      cmocka_unit_test(test_strides),
+      cmocka_unit_test(test_checkpoint),
+      cmocka_unit_test(test_clustered),
+      cmocka_unit_test(test_real),
+      cmocka_unit_test(test_write),
+      cmocka_unit_test(test_npy),
+      cmocka_unit_test(test_nothing_runs),
+      cmocka_unit_test(test_other_files),
+      cmocka_unit_test(test_hostile_headers),
+      cmocka_unit_test(test_broken_pickles),
+      cmocka_unit_test(test_pickle_bombs),
+      cmocka_unit_test(test_hostile_tensors),
+      cmocka_unit_test(test_copy_budget),
+      cmocka_unit_test(test_cut_anywhere),
+      cmocka_unit_test(test_mutations),
+      cmocka_unit_test(test_every_allocation_fails),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,8 +192,14 @@ static void test_head_refusals(void **state) {
   wk_head_free(h);
   wk_backbone_free(b);
   b = seeded_backbone("simple_cnn", 0, 1);
-  assert_int_equal(wk_model_create(&m, b, NULL, NULL, NULL, &error), WK_ERR_ARGUMENT);
-  wk_backbone_free(b);
+  float *p = NULL;
+  wk_features *f = NULL;
+  assert_ok(wk_model_create(&m, b, NULL, NULL, NULL, &error), &error); /* it can still be looked at */
+  assert_int_equal(m->label_count, 0);
+  assert_int_equal(wk_model_predict(&p, &f, m, (const char *const *)photo, PHOTOS, NULL, NULL, &error),
+                   WK_ERR_ARGUMENT);
+  assert_int_equal(wk_model_save(m, file, false, &error), WK_ERR_ARGUMENT);
+  wk_model_free(m);
 }
 
 /* ---- round trips ------------------------------------------------------------------------------ */

@@ -40,8 +40,10 @@ static void registry_agrees_with_graphs(void **state) {
     assert_ok(wk_graph_node(&info, g, wk_graph_features(g), 0, 0, &err), &err);
     assert_int_equal(info.shape.height * info.shape.width, 1);
     assert_int_equal(info.shape.channels, arch->features);
-    assert_ok(wk_graph_node(&info, g, wk_graph_logits(g), 0, 0, &err), &err);
-    assert_int_equal(info.shape.channels, arch->classes);
+    if (arch->classes) {
+      assert_ok(wk_graph_node(&info, g, wk_graph_logits(g), 0, 0, &err), &err);
+      assert_int_equal(info.shape.channels, arch->classes);
+    }
     assert_ok(wk_graph_node(&info, g, 0, 0, 0, &err), &err);
     assert_int_equal(info.shape.height, arch->preprocess.height);
     assert_int_equal(info.shape.width, arch->preprocess.width);
@@ -83,10 +85,10 @@ static void names_mean_one_thing(void **state) {
     size_t digits = strlen(s->sha256);
     assert_true(digits == 8 || digits == 64);
     assert_int_equal(strspn(s->sha256, "0123456789abcdef"), digits);
-    /* Published files end in their hash's first digits. */
+    /* Published files end in their hash's first digits; what is inside a wheel need not. */
     char first[9];
     snprintf(first, sizeof first, "%.8s", s->sha256);
-    assert_non_null(strstr(s->file, first));
+    assert_true(strstr(s->file, first) || s->kind == WK_SOURCE_WHEEL);
     assert_null(strchr(s->file, '/'));
   }
   assert_ptr_equal(wk_arch_find("ResNet50.TV_in1k"), wk_arch_find("resnet50"));
