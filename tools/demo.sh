@@ -174,9 +174,11 @@ run_demo() {
     $whisker eval "$model" "$test" --json -q >demo/eval.json
     python3 tools/demo_pick.py demo/eval.json "$test" >demo/shown.txt
     say
+    set --
     while IFS= read -r photo; do
-      $whisker predict "$model" "$photo" -k 2 </dev/null
+      set -- "$@" "$photo"
     done <demo/shown.txt
+    $whisker predict "$model" "$@" -k 2
     mistakes=$(python3 -c 'import json, sys; print(len(json.load(sys.stdin)["mistakes"]))' <demo/eval.json)
     case $mistakes in
       0) ;;
@@ -188,7 +190,7 @@ run_demo() {
   fi
 
   say
-  say "Your model: $model ($(($(wc -c <"$model") / 1000000)) MB: network, labels and preprocessing in one file)"
+  say "Your model: $model ($((($(wc -c <"$model") + 500000) / 1000000)) MB: network, labels and preprocessing in one file)"
   say "Next:"
   say "  $whisker predict $model YOUR_PHOTO.jpg"
   say "  $whisker train YOUR_FOLDER -o mine.whisker      one sub-folder a class, 10 photos each is a start"
