@@ -2,6 +2,7 @@
 #ifndef WHISKER_H
 #define WHISKER_H
 
+#include "whisker/augment.h"
 #include "whisker/base.h"
 #include "whisker/chart.h"
 #include "whisker/check.h"

@@ -414,6 +414,38 @@ static void test_bmp_odd_literal(void **state) {
   wk_image_free(&image);
 }
 
+/* JPEG in memory: larger than its first buffer, read back near enough; and without memory at any point. */
+static void test_jpeg_write(void **state) {
+  (void)state;
+  wk_error err;
+  wk_image in = gradient(400, 300), back;
+  uint8_t *bytes;
+  size_t size;
+  assert_ok(wk_image_encode_jpeg(&bytes, &size, &in, 100, &err), &err);
+  assert_true(size > 1 << 16);
+  assert_ok(wk_image_decode(&back, bytes, size, NULL, &err), &err);
+  double sum = 0;
+  for (size_t i = 0; i < (size_t)in.width * (size_t)in.height; i++)
+    sum += abs(in.pixels[3 * i + 1] - back.pixels[3 * i + 1]);
+  assert_true(sum / (400 * 300) < 30); /* colours are subsampled, and this picture is nothing but colour */
+  wk_free(bytes);
+  for (long n = 0;; n++) {
+    test_fail_allocation(n);
+    wk_status st = wk_image_encode_jpeg(&bytes, &size, &in, 100, &err);
+    bool reached = test_allocations() > n;
+    test_fail_allocation(-1);
+    if (!reached)
+      break;
+    assert_int_equal(st, WK_ERR_MEMORY);
+  }
+  wk_free(bytes);
+  assert_int_equal(wk_image_encode_jpeg(&bytes, &size, &in, 0, &err), WK_ERR_ARGUMENT);
+  in.width = 70000;
+  assert_int_equal(wk_image_encode_jpeg(&bytes, &size, &in, 90, &err), WK_ERR_ARGUMENT);
+  wk_image_free(&in);
+  wk_image_free(&back);
+}
+
 static void test_arguments(void **state) {
   (void)state;
   wk_error err;
@@ -471,7 +503,8 @@ int main(void) {
       cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_bomb),
       cmocka_unit_test(test_jpeg_region),       cmocka_unit_test(test_turned),
       cmocka_unit_test(test_scaled_and_turned), cmocka_unit_test(test_bmp_odd_literal),
-      cmocka_unit_test(test_arguments),         cmocka_unit_test(test_oxford_oddities),
+      cmocka_unit_test(test_jpeg_write),        cmocka_unit_test(test_arguments),
+      cmocka_unit_test(test_oxford_oddities),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
