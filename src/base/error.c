@@ -11,6 +11,17 @@ const char *wk_status_name(wk_status status) {
   return (unsigned)status < sizeof name / sizeof *name ? name[status] : "unknown";
 }
 
+/* Messages quote names out of files: none may break the line or steer a terminal. */
+static void keep_one_line(char *message) {
+  for (uint8_t *c = (uint8_t *)message; *c; c++) {
+    bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0; /* two bytes in UTF-8 */
+    if (*c < 0x20 || *c == 0x7f || c1)
+      *c = '?';
+    if (c1)
+      *++c = '?';
+  }
+}
+
 wk_status wk_error_set(wk_error *err, wk_status code, const char *where, const char *fmt, ...) {
   if (!err)
     return code;
@@ -20,6 +31,7 @@ wk_status wk_error_set(wk_error *err, wk_status code, const char *where, const c
   va_start(args, fmt);
   vsnprintf(message, sizeof message, fmt, args);
   va_end(args);
+  keep_one_line(message);
   memcpy(err->message, message, sizeof message);
   err->code = code;
   snprintf(err->where, sizeof err->where, "%s", where);
@@ -34,6 +46,7 @@ wk_status wk_error_prefix(wk_error *err, wk_status code, const char *fmt, ...) {
   va_start(args, fmt);
   int n = vsnprintf(message, sizeof message, fmt, args);
   va_end(args);
+  keep_one_line(message);
   size_t at = n < 0 ? 0 : (size_t)n;
   if (at + 3 < sizeof message) {
     size_t rest = strnlen(err->message, sizeof message - at - 3);

@@ -490,6 +490,8 @@ wk_status wk_unpickle(wk_py **out, size_t *used, wk_py_storage **storages, wk_ar
                       size_t size, wk_error *err) {
   machine m = {.start = bytes, .at = bytes, .end = bytes + size, .arena = arena, .storages = storages, .err = err};
   wk_status st = WK_OK;
+  /* So that a pointer into the stack is one even when nothing is on it. */
+  WK_FAIL_IF(!grow(&m.stack, &m.capacity, 1), err, WK_ERR_MEMORY, "not enough memory for the pickle");
   for (;; m.steps++) {
     const uint8_t *op = take(&m, 1);
     if (!op) {

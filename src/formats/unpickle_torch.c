@@ -5,6 +5,8 @@
 #include "formats/formats.h"
 #include "formats/unpickle.h"
 
+enum { KEY_LIMIT = 255 }; /* bytes of a storage's key, a number in fact: sorting a million long ones would take hours */
+
 typedef wk_status (*maker)(wk_py **out, wk_arena *arena, const wk_py *args, wk_error *err);
 
 struct wk_known {
@@ -187,7 +189,8 @@ wk_status wk_known_storage(wk_py **out, wk_py_storage **storages, wk_arena *aren
   if (tag && strcmp(tag->as.text.data, "module") == 0)
     return WK_FAIL(err, WK_ERR_UNSUPPORTED, "holds a whole Python module; save its state_dict() instead");
   if (!tag || strcmp(tag->as.text.data, "storage") != 0 || !type || type->as.global->call || !key ||
-      strlen(key->as.text.data) != key->as.text.size || !count || count->as.integer < 0)
+      strlen(key->as.text.data) != key->as.text.size || key->as.text.size > KEY_LIMIT || !count ||
+      count->as.integer < 0)
     return bad_call("a persistent id", err);
 
   wk_py *v = new_value(arena, WK_PY_STORAGE);

@@ -58,14 +58,6 @@ static void release_view(void *user) {
   wk_free(user);
 }
 
-/* Names come from the file; nothing in a message may move the cursor of a terminal. */
-static void make_printable(wk_error *err) {
-  if (err)
-    for (char *c = err->message; *c; c++)
-      if ((uint8_t)*c < 0x20 || *c == 0x7f)
-        *c = '?';
-}
-
 wk_status wk_weights_open(wk_tensors **out, const char *path, wk_error *err) {
   wk_status st;
   wk_tensors *t = NULL;
@@ -92,7 +84,6 @@ wk_status wk_weights_open(wk_tensors **out, const char *path, wk_error *err) {
     *out = t;
     return WK_OK;
   }
-  make_printable(err);
   wk_error_prefix(err, st, "%s", path);
   wk_tensors_free(t);
   wk_file_unmap(view);

@@ -22,6 +22,15 @@ static wk_status check_parts(const wk_backbone *b, const wk_head *head, const ch
   return object ? WK_OK : WK_FAIL(err, WK_ERR_FORMAT, "the recipe is not a JSON object");
 }
 
+/* Labels are printed and become names of folders; a file from elsewhere must not steer a terminal with them. */
+static wk_status check_labels(const char *const *labels, int n, wk_error *err) {
+  for (int i = 0; i < n; i++)
+    for (const char *c = labels[i]; *c; c++)
+      if ((unsigned char)*c < 0x20 || *c == 0x7f)
+        return WK_FAIL(err, WK_ERR_FORMAT, "the name of class %d, \"%.100s\", holds control characters", i, labels[i]);
+  return WK_OK;
+}
+
 /* The name of class `i` of a backbone's own classifier. */
 static char *own_label(const wk_backbone *b, int i) {
   const char *name = b->classes == WK_IMAGENET_CLASSES ? wk_imagenet_label(i) : NULL;
@@ -37,6 +46,8 @@ wk_status wk_model_create(wk_model **out, wk_backbone *b, wk_head *head, const c
     recipe = "{}";
   WK_FAIL_IF(head && !labels, err, WK_ERR_ARGUMENT, "a head needs labels");
   WK_TRY(check_parts(b, head, recipe, err));
+  if (labels)
+    WK_TRY(check_labels(labels, n, err));
   m = wk_calloc(1, sizeof *m);
   WK_FAIL_IF(!m, err, WK_ERR_MEMORY, "not enough memory for a model");
   m->recipe = wk_strdup(recipe);

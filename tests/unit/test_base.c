@@ -16,6 +16,9 @@ static void test_error_messages(void **state) {
   assert_string_equal(err.where, "reader");
   assert_int_equal(wk_error_prefix(&err, WK_ERR_IO, "%s", "photos"), WK_ERR_FORMAT);
   assert_string_equal(err.message, "photos: a.bin: 7 bytes");
+  wk_error_set(&err, WK_ERR_FORMAT, "x", "tensor %s", "a\n\x1b[2J\xc2\x9b\xc3\xa9");
+  assert_string_equal(err.message, "tensor a??[2J??\xc3\xa9");
+  wk_error_set(&err, WK_ERR_FORMAT, "x", "photos: a.bin: 7 bytes");
   /* A message may be built from the one it replaces. */
   wk_error_set(&err, WK_ERR_IO, "x", "<%s>", err.message);
   assert_string_equal(err.message, "<photos: a.bin: 7 bytes>");

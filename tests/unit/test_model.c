@@ -333,6 +333,7 @@ static void test_damaged_metadata(void **state) {
       {"whisker.labels", "7", "labels is broken"},
       {"whisker.labels", "{}", "no classes"},
       {"whisker.labels", "[\"a\",7,\"c\"]", "no name"},
+      {"whisker.labels", "[\"a\",\"\\u001b[2J\",\"c\"]", "control characters"},
       {"whisker.labels", "[\"a\",\"b\"]", "does not fit its 2 classes"},
       {"whisker.labels", "[[[[[[[[[[[[[[[[[[[[[[[[", "nests"},
       {"whisker.recipe", NULL, "without whisker.recipe"},
