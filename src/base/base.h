@@ -14,6 +14,10 @@ wk_status wk_error_set(wk_error *err, wk_status code, const char *where, const c
 /* Puts "prefix: " before the message that is already there. Returns err's code (or `code` without err). */
 wk_status wk_error_prefix(wk_error *err, wk_status code, const char *fmt, ...) WK_PRINTF(3, 4);
 
+/* Control characters become '?': a file may be called anything, and a message is one line that moves no cursor. Done for
+ * errors and warnings. */
+void wk_one_line(char *text);
+
 #define WK_FAIL(err, code, ...) wk_error_set((err), (code), __func__, __VA_ARGS__)
 /* In functions with a `done:` label and a local `wk_status st`. */
 #define WK_FAIL_IF(cond, err, code, ...)                                                            \

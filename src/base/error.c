@@ -12,8 +12,8 @@ const char *wk_status_name(wk_status status) {
 }
 
 /* Messages quote names out of files: none may break the line or steer a terminal. */
-static void keep_one_line(char *message) {
-  for (uint8_t *c = (uint8_t *)message; *c; c++) {
+void wk_one_line(char *text) {
+  for (uint8_t *c = (uint8_t *)text; *c; c++) {
     bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0; /* two bytes in UTF-8 */
     if (*c < 0x20 || *c == 0x7f || c1)
       *c = '?';
@@ -31,7 +31,7 @@ wk_status wk_error_set(wk_error *err, wk_status code, const char *where, const c
   va_start(args, fmt);
   vsnprintf(message, sizeof message, fmt, args);
   va_end(args);
-  keep_one_line(message);
+  wk_one_line(message);
   memcpy(err->message, message, sizeof message);
   err->code = code;
   snprintf(err->where, sizeof err->where, "%s", where);
@@ -46,7 +46,7 @@ wk_status wk_error_prefix(wk_error *err, wk_status code, const char *fmt, ...) {
   va_start(args, fmt);
   int n = vsnprintf(message, sizeof message, fmt, args);
   va_end(args);
-  keep_one_line(message);
+  wk_one_line(message);
   size_t at = n < 0 ? 0 : (size_t)n;
   if (at + 3 < sizeof message) {
     size_t rest = strnlen(err->message, sizeof message - at - 3);

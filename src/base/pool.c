@@ -55,6 +55,7 @@ void wk_warn(const wk_context *ctx, const char *fmt, ...) {
   va_start(args, fmt);
   vsnprintf(message, sizeof message, fmt, args);
   va_end(args);
+  wk_one_line(message);
   pthread_mutex_lock(&callback_lock);
   ctx->warn(ctx->user, message);
   pthread_mutex_unlock(&callback_lock);

@@ -112,6 +112,7 @@ static void warn(teller *t, wk_check_kind kind, char *message) {
     wk_free(message);
     return;
   }
+  wk_one_line(message);
   c->warning[c->warnings++] = (wk_check_warning){kind, message};
 }
 

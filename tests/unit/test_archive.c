@@ -264,6 +264,31 @@ static void damaged(void **state) {
   }
 }
 
+/* Whatever the bytes, the outcome is a collection or an error, and nothing lies outside the folder. */
+static void mutated(void **state) {
+  (void)state;
+  static const char *const format[] = {"zip", "tar", "7z"};
+  wk_rng rng;
+  wk_rng_init(&rng, 6, 6);
+  for (size_t i = 0; i < sizeof format / sizeof *format; i++) {
+    make_pair(format[i], "cat/1.jpg", "dog/1.jpg");
+    uint8_t *bytes;
+    size_t size;
+    assert_ok(wk_file_read(&bytes, &size, file, 1 << 20, &error), &error);
+    for (int round = 0; round < 150; round++) {
+      uint8_t *copy = malloc(size);
+      memcpy(copy, bytes, size);
+      for (int k = 0; k < 3; k++)
+        copy[wk_rng_below(&rng, (uint32_t)size)] = (uint8_t)wk_rng_u32(&rng);
+      assert_ok(wk_file_write(file, copy, size, &error), &error);
+      free(copy);
+      (void)open_it();
+    }
+    wk_free(bytes);
+  }
+  assert_int_equal(entries(dir), 2); /* the archive, and the folder of all that was unpacked */
+}
+
 static void wrong(void **state) {
   (void)state;
   make_pair("zip", "cat/1.jpg", "dog/1.jpg");
@@ -358,8 +383,8 @@ static void no_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-      T(formats), T(layouts), T(names),     T(once),      T(getting_out),   T(bomb),
-      T(damaged), T(wrong),   T(full_disk), T(cancelled), T(two_processes), T(no_memory),
+      T(formats), T(layouts), T(names),     T(once),      T(getting_out),   T(bomb),      T(damaged),
+      T(mutated), T(wrong),   T(full_disk), T(cancelled), T(two_processes), T(no_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

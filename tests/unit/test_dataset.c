@@ -504,6 +504,25 @@ static void cut_lists(void **state) {
   assert_int_equal(data->photos, 3);
 }
 
+/* Nor do random bytes in one. */
+static void mutated_lists(void **state) {
+  (void)state;
+  static const char text[] = "file,label,part\r\n\"x.jpg\",\"a \"\"b\"\"\",train\nx.jpg,c,\nx.jpg,\"d\ne\",test\n";
+  static const char odd[] = "\",;\t\r\n\0\xff x/.";
+  make("x.jpg");
+  wk_rng rng;
+  wk_rng_init(&rng, 5, 5);
+  for (int round = 0; round < 2000; round++) {
+    char mutated[sizeof text];
+    memcpy(mutated, text, sizeof text);
+    for (uint32_t i = wk_rng_below(&rng, 6) + 1; i; i--)
+      mutated[wk_rng_below(&rng, sizeof text - 1)] = odd[wk_rng_below(&rng, sizeof odd - 1)];
+    make_bytes("list.csv", mutated, sizeof text - 1);
+    if (open_at(in_dir("list.csv")) != WK_OK)
+      assert_true(error.message[0] && !strchr(error.message, '\n'));
+  }
+}
+
 static void no_memory(void **state) {
   (void)state;
   make("set/train/cat/1.jpg");
@@ -636,13 +655,13 @@ static void split_wrong(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-      T(class_folders),  T(what_is_a_photo),   T(links),       T(any_bytes_as_names),
-      T(part_folders),   T(class_named_train), T(wrapped),     T(labels_from_name),
-      T(unlabelled),     T(wrong_folders),     T(wrong_parts), T(known_classes),
-      T(list_plain),     T(list_dialects),     T(list_parts),  T(list_known),
-      T(list_in_folder), T(list_unlabelled),   T(wrong_lists), T(cut_lists),
-      T(no_memory),      T(real_cats_dogs),    T(real_pets),   T(real_imagenet),
-      T(split_counts),   T(split_seeds),       T(split_wrong),
+      T(class_folders),  T(what_is_a_photo),   T(links),          T(any_bytes_as_names),
+      T(part_folders),   T(class_named_train), T(wrapped),        T(labels_from_name),
+      T(unlabelled),     T(wrong_folders),     T(wrong_parts),    T(known_classes),
+      T(list_plain),     T(list_dialects),     T(list_parts),     T(list_known),
+      T(list_in_folder), T(list_unlabelled),   T(wrong_lists),    T(cut_lists),
+      T(mutated_lists),  T(no_memory),         T(real_cats_dogs), T(real_pets),
+      T(real_imagenet),  T(split_counts),      T(split_seeds),    T(split_wrong),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
