@@ -7,6 +7,7 @@
 #include "whisker/chart.h"
 #include "whisker/check.h"
 #include "whisker/data.h"
+#include "whisker/draw.h"
 #include "whisker/formats.h"
 #include "whisker/image.h"
 #include "whisker/learn.h"

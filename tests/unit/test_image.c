@@ -89,6 +89,35 @@ static void test_preprocess_window(void **state) {
   }
 }
 
+/* A photo that was made ready before is cropped, not blown up; others are resized as ever. */
+static void test_keep(void **state) {
+  (void)state;
+  wk_error err;
+  wk_preprocess p;
+  wk_preprocess_init(&p);
+  p.rule = WK_CROP_KEEP, p.width = p.height = 48, p.resize = 57;
+  static const int ready[][2] = {{48, 48}, {51, 60}, {80, 56}};
+  for (size_t i = 0; i < 3; i++) {
+    wk_image a = gradient(ready[i][0], ready[i][1]), want, got;
+    assert_ok(wk_image_crop(&want, &a, (int)rint((ready[i][0] - 48) / 2.0), (int)rint((ready[i][1] - 48) / 2.0), 48, 48,
+                            &err),
+              &err);
+    assert_ok(wk_preprocess_pixels(&got, &a, &p, &err), &err);
+    same(&want, &got);
+    wk_image_free(&a), wk_image_free(&want), wk_image_free(&got);
+  }
+  static const int other[][2] = {{47, 90}, {57, 60}, {300, 200}};
+  for (size_t i = 0; i < 3; i++) {
+    wk_image a = gradient(other[i][0], other[i][1]), want, got;
+    assert_ok(wk_preprocess_pixels(&got, &a, &p, &err), &err);
+    p.rule = WK_CROP_CENTER;
+    assert_ok(wk_preprocess_pixels(&want, &a, &p, &err), &err);
+    p.rule = WK_CROP_KEEP;
+    same(&want, &got);
+    wk_image_free(&a), wk_image_free(&want), wk_image_free(&got);
+  }
+}
+
 static void test_normalise(void **state) {
   (void)state;
   wk_preprocess p;
@@ -496,14 +525,23 @@ static void test_oxford_oddities(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_png_round_trip),    cmocka_unit_test(test_crop),
-      cmocka_unit_test(test_resize_identity),   cmocka_unit_test(test_preprocess_window),
-      cmocka_unit_test(test_normalise),         cmocka_unit_test(test_not_pictures),
-      cmocka_unit_test(test_cut_off),           cmocka_unit_test(test_damage),
-      cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_bomb),
-      cmocka_unit_test(test_jpeg_region),       cmocka_unit_test(test_turned),
-      cmocka_unit_test(test_scaled_and_turned), cmocka_unit_test(test_bmp_odd_literal),
-      cmocka_unit_test(test_jpeg_write),        cmocka_unit_test(test_arguments),
+      cmocka_unit_test(test_png_round_trip),
+      cmocka_unit_test(test_crop),
+      cmocka_unit_test(test_resize_identity),
+      cmocka_unit_test(test_preprocess_window),
+      cmocka_unit_test(test_keep),
+      cmocka_unit_test(test_normalise),
+      cmocka_unit_test(test_not_pictures),
+      cmocka_unit_test(test_cut_off),
+      cmocka_unit_test(test_damage),
+      cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_bomb),
+      cmocka_unit_test(test_jpeg_region),
+      cmocka_unit_test(test_turned),
+      cmocka_unit_test(test_scaled_and_turned),
+      cmocka_unit_test(test_bmp_odd_literal),
+      cmocka_unit_test(test_jpeg_write),
+      cmocka_unit_test(test_arguments),
       cmocka_unit_test(test_oxford_oddities),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
