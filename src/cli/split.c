@@ -12,8 +12,10 @@ static bool join_photos(cli_photos *a, const cli_photos *b) {
   a->label = label ? label : a->label;
   if (!path || !label)
     return false;
-  memcpy(a->path + a->n, b->path, b->n * sizeof *path);
-  memcpy(a->label + a->n, b->label, b->n * sizeof *label);
+  if (b->n) { /* without photos it has no arrays either */
+    memcpy(a->path + a->n, b->path, b->n * sizeof *path);
+    memcpy(a->label + a->n, b->label, b->n * sizeof *label);
+  }
   a->n += b->n;
   return true;
 }
