@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Photos to a tested classifier: `whisker train` and `whisker eval` beside the straightforward PyTorch script (peers/probe_torch.py):
+the same photos, network and threads, in turn within one run, each time from nothing.
+
+    bench/probe.py DATA WEIGHTS [--whisker build/release/whisker] [--rounds 3] [--workers 0]
+
+Needs torch, numpy, pillow and scikit-learn in the Python that runs it. Prints each round, then the ratio of the medians and the
+peak memory of both; last, whisker's second run on photos that it knows.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def run(command):
+    """Seconds, peak bytes, and what it printed."""
+    start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen([str(word) for word in command], stdout=out)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            sys.exit(f"{command[0]} failed with {process.returncode}")
+        out.seek(0)
+        return seconds, usage.ru_maxrss * 1024, json.load(out)
+
+
+def whisker(args, folder, cache):
+    model = folder / "model.whisker"
+    common = ["--json", "-q", "-j", args.threads, *cache]
+    a, peak_a, train = run([args.whisker, "train", args.data, "-b", args.weights, "-o", model, *common])
+    b, peak_b, test = run([args.whisker, "eval", model, args.data / "test", *common])
+    return a + b, max(peak_a, peak_b), test["top1"]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("data", type=pathlib.Path)
+    p.add_argument("weights", type=pathlib.Path)
+    p.add_argument("--whisker", default="build/release/whisker")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--workers", type=int, default=0, help="decoding processes of the PyTorch script")
+    args = p.parse_args()
+
+    peer = [sys.executable, HERE / "peers/probe_torch.py", args.data, args.weights, "--threads", args.threads, "--workers", args.workers]
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch)
+        for i in range(args.rounds):
+            seconds, peak, top1 = whisker(args, folder, ["--no-cache"])
+            ours.append((seconds, peak))
+            print(f"round {i + 1}: whisker {seconds:6.1f} s ({top1:.1%} right)", end="   ", flush=True)
+            seconds, peak, told = run(peer)
+            theirs.append((seconds, peak))
+            print(f"PyTorch {seconds:6.1f} s ({told['test_top1']:.1%}; imports {told['seconds']['imports']:.1f} s)", flush=True)
+        kept = ["--cache", folder / "cache"]
+        whisker(args, folder, kept)
+        again, _, _ = whisker(args, folder, kept)
+    a, b = (statistics.median(s for s, _ in side) for side in (ours, theirs))
+    pa, pb = (max(m for _, m in side) / 1e6 for side in (ours, theirs))
+    print(f"{told['photos']} photos: whisker {a:.1f} s, PyTorch {b:.1f} s: {b / a:.2f}x faster; peak memory {pa:.0f} MB against {pb:.0f} MB")
+    print(f"second run on the same photos: {again:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
