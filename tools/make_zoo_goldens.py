@@ -167,10 +167,21 @@ def vgg_layers(features):
     return [*(f"features.{i}" for i in pools), "avgpool", "classifier.4", "classifier.6"]
 
 
-# torchvision's convolution + norm + activation is one node to its tracer, "features.0"; its last part is meant.
-MOBILENET_V2 = ["features.0.2", "features.1.conv.2", "features.3.add", "features.6.add", "features.13.add", "features.17.conv.3",
-                "features.18.2", "classifier.1"]
-TRACED_AS = {"features.0.2": "features.0", "features.18.2": "features.18"}
+# torchvision's convolution + norm + activation is one node to its tracer, "features.0", and so is its squeeze-and-excite;
+# their last parts are meant.
+TRACED = {
+    "mobilenet_v2": {"features.0": "features.0.2", "features.1.conv.2": "", "features.3.add": "", "features.6.add": "",
+                     "features.13.add": "", "features.17.conv.3": "", "features.18": "features.18.2", "classifier.1": ""},
+    "mobilenet_v3_small": {"features.0": "features.0.2", "features.1.block.1": "features.1.block.1.mul", "features.3.add": "",
+                           "features.6.add": "", "features.8.block.2": "features.8.block.2.mul", "features.11.add": "",
+                           "features.12": "features.12.2", "classifier.1": "", "classifier.3": ""},
+    "mobilenet_v3_large": {"features.0": "features.0.2", "features.1.add": "", "features.4.block.2": "features.4.block.2.mul",
+                           "features.6.add": "", "features.10.add": "", "features.13.block.2": "features.13.block.2.mul",
+                           "features.15.add": "", "features.16": "features.16.2", "classifier.1": "", "classifier.3": ""},
+    "efficientnet_b0": {"features.0": "features.0.2", "features.1.0.block.1": "features.1.0.block.1.mul", "features.2.1.add": "",
+                        "features.3.1.add": "", "features.5.2.add": "", "features.6.3.add": "", "features.8": "features.8.2",
+                        "classifier.1": ""},
+}
 RESNETS = {"resnet18": ([2, 2, 2, 2], "relu_1"), "resnet34": ([3, 4, 6, 3], "relu_1"), "resnet50": ([3, 4, 6, 3], "relu_2"),
            "resnet101": ([3, 4, 23, 3], "relu_2"), "resnet152": ([3, 8, 36, 3], "relu_2")}
 OWN = {"efficientnet_lite0": (EfficientNetLite0, ["_relu0", "_blocks.0._bn2", "_blocks.2.add", "_blocks.4.add", "_blocks.10.add",
@@ -191,13 +202,12 @@ def network(name):
 
         return run, names
     model = fill(getattr(torchvision.models, name)())
-    if name in RESNETS:
-        names = resnet_layers(*RESNETS[name])
-    elif name.startswith("vgg"):
-        names = vgg_layers(model.features)
+    if name in TRACED:
+        nodes = {traced: ours or traced for traced, ours in TRACED[name].items()}
     else:
-        names = MOBILENET_V2
-    return create_feature_extractor(model, return_nodes={TRACED_AS.get(n, n) if name == "mobilenet_v2" else n: n for n in names}), names
+        names = resnet_layers(*RESNETS[name]) if name in RESNETS else vgg_layers(model.features)
+        nodes = {n: n for n in names}
+    return create_feature_extractor(model, return_nodes=nodes), list(nodes.values())
 
 
 def write_case(name, height, width, run, names):
@@ -215,7 +225,7 @@ def write_case(name, height, width, run, names):
 
 
 def main():
-    names = ["efficientnet_lite0", "mobilenet_v2", *RESNETS, *(f"vgg{n}{bn}" for n in (11, 13, 16, 19) for bn in ("", "_bn")), "simple_cnn"]
+    names = ["efficientnet_lite0", *TRACED, *RESNETS, *(f"vgg{n}{bn}" for n in (11, 13, 16, 19) for bn in ("", "_bn")), "simple_cnn"]
     print("# made by tools/make_zoo_goldens.py; layer NAME height width channels, root mean square, then samples of NHWC")
     for name in names:
         run, layers = network(name)

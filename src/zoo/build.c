@@ -40,3 +40,25 @@ void wk_build_head(wk_graph *g, wk_node x, const char *pool, const char *dropout
   }
   wk_graph_outputs(g, features, logits);
 }
+
+wk_node wk_build_conv_bn(wk_graph *g, wk_node x, const char *name, int channels, int kernel, int stride, int groups,
+                         float eps) {
+  x = wk_graph_conv(g, WK_NAME("%s.0", name), x, channels, wk_window_square(kernel, stride, kernel / 2), groups, false);
+  return wk_graph_batch_norm(g, WK_NAME("%s.1", name), x, eps);
+}
+
+wk_node wk_build_conv_bn_act(wk_graph *g, wk_node x, const char *name, int channels, int kernel, int stride, int groups,
+                             float eps, wk_op act) {
+  x = wk_build_conv_bn(g, x, name, channels, kernel, stride, groups, eps);
+  return wk_graph_unary(g, WK_NAME("%s.2", name), act, x);
+}
+
+wk_node wk_build_squeeze(wk_graph *g, wk_node in, const char *name, int channels, int squeezed, wk_op act, wk_op gate) {
+  wk_window point = wk_window_square(1, 1, 0);
+  wk_node x = wk_graph_adaptive_avg_pool(g, WK_NAME("%s.avgpool", name), in, 1, 1);
+  x = wk_graph_conv(g, WK_NAME("%s.fc1", name), x, squeezed, point, 1, true);
+  x = wk_graph_unary(g, WK_NAME("%s.activation", name), act, x);
+  x = wk_graph_conv(g, WK_NAME("%s.fc2", name), x, channels, point, 1, true);
+  x = wk_graph_unary(g, WK_NAME("%s.scale_activation", name), gate, x);
+  return wk_graph_scale(g, WK_NAME("%s.mul", name), in, x);
+}

@@ -14,6 +14,8 @@
   { 224, 224, 256, WK_CROP_KEEP, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
 #define TORCHVISION_V2                                                                                                 \
   { 224, 224, 232, WK_CROP_KEEP, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
+#define TORCHVISION_BICUBIC                                                                                            \
+  { 224, 224, 256, WK_CROP_KEEP, WK_FILTER_BICUBIC, false, IMAGENET_NORM }
 #define TF_LITE                                                                                                        \
   {                                                                                                                    \
     224, 224, 256, WK_CROP_KEEP, WK_FILTER_BICUBIC, false, {127, 127, 127}, { 128, 128, 128 }                          \
@@ -84,6 +86,64 @@ static const wk_arch table[] = {
         .macs = 300774272,
         .source = TORCHVISION("mobilenet_v2-7ebf99e0.pth",
                               "7ebf99e03e254b273379b23edca7ec0da9f48273b23a332b93c1c99d49e86e8f", 14258573),
+    },
+    {
+        .name = "mobilenet_v3_small",
+        .aliases = ALIASES("MobileNet_V3_Small_Weights.IMAGENET1K_V1"),
+        .title = "MobileNetV3 small",
+        .licence = TORCHVISION_LICENCE,
+        .origin = TORCHVISION_ORIGIN,
+        .build = wk_build_mobilenet_v3_small,
+        .preprocess = TORCHVISION_V1,
+        .classes = 1000,
+        .features = 1024,
+        .params = 2542856,
+        .macs = 56510400,
+        .source = TORCHVISION("mobilenet_v3_small-047dcff4.pth",
+                              "047dcff4addef86ea5bc2eff13c9614dc11f47ab1160d0a71a25e7db994f4e1f", 10306551),
+    },
+    {
+        .name = "mobilenet_v3_large",
+        .aliases = ALIASES("MobileNet_V3_Large_Weights.IMAGENET1K_V1"),
+        .title = "MobileNetV3 large",
+        .licence = TORCHVISION_LICENCE,
+        .origin = TORCHVISION_ORIGIN,
+        .build = wk_build_mobilenet_v3_large,
+        .preprocess = TORCHVISION_V1,
+        .classes = 1000,
+        .features = 1280,
+        .params = 5483032,
+        .macs = 216589760,
+        .source = TORCHVISION("mobilenet_v3_large-8738ca79.pth",
+                              "8738ca797c879b547d18bbd15da5736ff2557b2036a9af72225393ca61759a04", 22139423),
+    },
+    {
+        .name = "mobilenet_v3_large.tv2_in1k",
+        .aliases = ALIASES("MobileNet_V3_Large_Weights.IMAGENET1K_V2"),
+        .title = "MobileNetV3 large, second training",
+        .licence = TORCHVISION_LICENCE,
+        .origin = TORCHVISION_ORIGIN,
+        .build = wk_build_mobilenet_v3_large,
+        .preprocess = TORCHVISION_V2,
+        .classes = 1000,
+        .features = 1280,
+        .params = 5483032,
+        .macs = 216589760,
+        .source = TORCHVISION("mobilenet_v3_large-5c1a4163.pth", "5c1a4163", 0),
+    },
+    {
+        .name = "efficientnet_b0",
+        .aliases = ALIASES("EfficientNet_B0_Weights.IMAGENET1K_V1"),
+        .title = "EfficientNet-B0",
+        .licence = TORCHVISION_LICENCE,
+        .origin = "Ross Wightman, trained on ImageNet-1k; published with torchvision",
+        .build = wk_build_efficientnet_b0,
+        .preprocess = TORCHVISION_BICUBIC,
+        .classes = 1000,
+        .features = 1280,
+        .params = 5288548,
+        .macs = 385814752,
+        .source = TORCHVISION("efficientnet_b0_rwightman-7f5810bc.pth", "7f5810bc", 0),
     },
     {
         .name = "resnet18",

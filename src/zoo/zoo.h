@@ -23,6 +23,15 @@ wk_status wk_build_end(wk_graph **out, wk_graph *g, wk_error *err);
 void wk_build_head(wk_graph *g, wk_node x, const char *pool, const char *dropout, float p, const char *linear,
                    int classes);
 
+/* torchvision's Conv2dNormActivation: NAME.0 convolution, NAME.1 batch norm, NAME.2 activation. */
+wk_node wk_build_conv_bn(wk_graph *g, wk_node x, const char *name, int channels, int kernel, int stride, int groups,
+                         float eps);
+wk_node wk_build_conv_bn_act(wk_graph *g, wk_node x, const char *name, int channels, int kernel, int stride, int groups,
+                             float eps, wk_op act);
+/* torchvision's SqueezeExcitation (Hu, Shen, Sun: "Squeeze-and-excitation networks", CVPR 2018): channels are weighed
+ * by what a small network makes of their means. */
+wk_node wk_build_squeeze(wk_graph *g, wk_node in, const char *name, int channels, int squeezed, wk_op act, wk_op gate);
+
 #define WK_BUILDER(name) wk_status name(wk_graph **out, int classes, wk_error *err)
 WK_BUILDER(wk_build_resnet18);
 WK_BUILDER(wk_build_resnet34);
@@ -39,7 +48,10 @@ WK_BUILDER(wk_build_vgg13_bn);
 WK_BUILDER(wk_build_vgg16_bn);
 WK_BUILDER(wk_build_vgg19_bn);
 WK_BUILDER(wk_build_mobilenet_v2);
+WK_BUILDER(wk_build_mobilenet_v3_small);
+WK_BUILDER(wk_build_mobilenet_v3_large);
 WK_BUILDER(wk_build_efficientnet_lite0);
+WK_BUILDER(wk_build_efficientnet_b0);
 WK_BUILDER(wk_build_simple_cnn);
 
 /* ---- recognising ------------------------------------------------------------------------------ */
