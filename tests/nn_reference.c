@@ -8,20 +8,27 @@ static wk_node_info info(const wk_graph *g, wk_node node, int height, int width)
   return n;
 }
 
-static double *param(const wk_tensors *weights, const char *layer, const char *suffix) {
-  char name[256];
-  snprintf(name, sizeof name, "%s.%s", layer, suffix);
-  const wk_tensor *t = weights ? wk_tensors_find(weights, name) : NULL;
-  if (!t)
-    return NULL;
-  size_t n = (size_t)wk_tensor_count(t->ndim, t->shape);
-  double *out = malloc(n * sizeof *out);
-  float *f = malloc(n * sizeof *f);
-  assert_int_equal(wk_tensor_to_f32(f, t, NULL), WK_OK);
-  for (size_t i = 0; i < n; i++)
-    out[i] = (double)f[i];
-  free(f);
-  return out;
+double **ref_params(const wk_graph *g, const wk_tensors *weights) {
+  double **param = calloc((size_t)wk_graph_param_count(g) + 1, sizeof *param);
+  for (int i = 0; weights && i < wk_graph_param_count(g); i++) {
+    const wk_tensor *t = wk_tensors_find(weights, wk_graph_param(g, i)->name);
+    if (!t)
+      continue;
+    size_t n = (size_t)wk_tensor_count(t->ndim, t->shape);
+    float *f = malloc(n * sizeof *f);
+    assert_int_equal(wk_tensor_to_f32(f, t, NULL), WK_OK);
+    param[i] = malloc(n * sizeof **param);
+    for (size_t k = 0; k < n; k++)
+      param[i][k] = (double)f[k];
+    free(f);
+  }
+  return param;
+}
+
+void ref_params_free(double **param, const wk_graph *g) {
+  for (int i = 0; i < wk_graph_param_count(g); i++)
+    free(param[i]);
+  free(param);
 }
 
 static double activation(wk_op op, double x) {
@@ -96,7 +103,7 @@ static void window(double *out, const double *in, const wk_node_info *n, wk_shap
 }
 
 static void one_photo(double *out, const double *const *in, const wk_shape *s, const wk_node_info *n,
-                      double *const p[4]) {
+                      const double *const p[4]) {
   wk_shape o = n->shape;
   size_t count = (size_t)o.height * (size_t)o.width * (size_t)o.channels, c = (size_t)o.channels;
   switch (n->op) {
@@ -174,33 +181,53 @@ static void one_photo(double *out, const double *const *in, const wk_shape *s, c
   }
 }
 
-double **ref_forward(const wk_graph *g, const wk_tensors *weights, const double *input, int count, int height,
-                     int width) {
-  double **act = calloc((size_t)wk_graph_size(g), sizeof *act);
-  for (wk_node i = 0; i < wk_graph_size(g); i++) {
+/* Mean and variance of every channel over all photos and pixels. */
+static void batch_statistics(double *mean, double *variance, const double *x, size_t pixels, size_t channels) {
+  for (size_t c = 0; c < channels; c++) {
+    mean[c] = variance[c] = 0;
+    for (size_t p = 0; p < pixels; p++)
+      mean[c] += x[p * channels + c] / (double)pixels;
+    for (size_t p = 0; p < pixels; p++)
+      variance[c] += (x[p * channels + c] - mean[c]) * (x[p * channels + c] - mean[c]) / (double)pixels;
+  }
+}
+
+double **ref_forward(const wk_graph *g, double *const *param, bool norm_batch, const double *input, int count,
+                     int height, int width) {
+  size_t nodes = (size_t)wk_graph_size(g);
+  double **act = calloc(nodes, sizeof *act);
+  wk_shape *shape = calloc(nodes, sizeof *shape);
+  for (wk_node i = 0, first = 0; i < (wk_node)nodes; i++) {
     wk_node_info n = info(g, i, height, width);
     size_t each = (size_t)n.shape.height * (size_t)n.shape.width * (size_t)n.shape.channels;
+    shape[i] = n.shape;
     act[i] = malloc(each * (size_t)count * sizeof(double));
-    if (n.op == WK_OP_INPUT) {
-      memcpy(act[i], input, each * (size_t)count * sizeof(double));
-      continue;
+    const double *p[4] = {NULL};
+    for (int k = 0; first < wk_graph_param_count(g) && wk_graph_param(g, first)->node == i; first++, k++)
+      p[k] = param[first];
+    double *mean = NULL, *variance = NULL;
+    if (n.op == WK_OP_BATCH_NORM && norm_batch) {
+      size_t channels = (size_t)n.shape.channels;
+      p[2] = mean = malloc(channels * sizeof *mean);
+      p[3] = variance = malloc(channels * sizeof *variance);
+      batch_statistics(mean, variance, act[n.input[0]], each / channels * (size_t)count, channels);
     }
-    bool norm = n.op == WK_OP_BATCH_NORM;
-    double *p[4] = {param(weights, n.name, "weight"), param(weights, n.name, "bias"),
-                    norm ? param(weights, n.name, "running_mean") : NULL,
-                    norm ? param(weights, n.name, "running_var") : NULL};
     for (int photo = 0; photo < count; photo++) {
       const double *in[16];
       wk_shape s[16];
       for (int k = 0; k < n.inputs; k++) {
-        s[k] = info(g, n.input[k], height, width).shape;
+        s[k] = shape[n.input[k]];
         in[k] = act[n.input[k]] + (size_t)photo * (size_t)s[k].height * (size_t)s[k].width * (size_t)s[k].channels;
       }
-      one_photo(act[i] + each * (size_t)photo, in, s, &n, p);
+      if (n.op == WK_OP_INPUT)
+        memcpy(act[i] + each * (size_t)photo, input + each * (size_t)photo, each * sizeof(double));
+      else
+        one_photo(act[i] + each * (size_t)photo, in, s, &n, p);
     }
-    for (int k = 0; k < 4; k++)
-      free(p[k]);
+    free(mean);
+    free(variance);
   }
+  free(shape);
   return act;
 }
 
@@ -409,6 +436,8 @@ wk_graph *ref_random_graph(wk_rng *rng, int layers) {
     x = wk_graph_dropout(n.g, fresh(&n), x, 0.5f);
     x = wk_graph_linear(n.g, fresh(&n), x, pick(rng, 2, 11));
   }
+  if (pick(rng, 0, 4) == 0)
+    x = wk_graph_unary(n.g, fresh(&n), WK_OP_SOFTMAX, x);
   wk_graph_outputs(n.g, features, x);
   assert_ok(wk_graph_finish(n.g, &err), &err);
   return n.g;

@@ -5,9 +5,14 @@
 
 #include "support.h"
 
-/* Activations of every node for `count` photos at height x width (0, 0: default): out[node] is [count, h, w, c]. */
-double **ref_forward(const wk_graph *g, const wk_tensors *weights, const double *input, int count, int height,
-                     int width);
+/* The parameters in double precision, by number; NULL: absent. */
+double **ref_params(const wk_graph *g, const wk_tensors *weights);
+void ref_params_free(double **param, const wk_graph *g);
+
+/* Activations of every node for `count` photos at height x width (0, 0: default): out[node] is [count, h, w, c]. With
+ * norm_batch batch norms use the statistics of these photos. */
+double **ref_forward(const wk_graph *g, double *const *param, bool norm_batch, const double *input, int count,
+                     int height, int width);
 void ref_free(double **activation, const wk_graph *g);
 
 /* Weights for every parameter, in ranges that keep activations near 1. With `statistics` batch norms have running ones.

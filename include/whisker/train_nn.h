@@ -80,7 +80,8 @@ WK_API void wk_trainer_options_init(wk_trainer_options *o);
 typedef struct wk_trainer wk_trainer;
 
 /* The deepest node that everything `to` (-1: the logits) needs passes through and before which nothing trains: its activations
- * can be computed once and kept. The input where training starts at the first layer; -1 when `to` is not there. */
+ * can be computed once and kept (dropouts before it are then off). The input where training starts at the first layer; -1
+ * when `to` is not there. */
 WK_API wk_node wk_train_boundary(const wk_graph *g, wk_node to, const bool *trainable);
 
 /* Copies what it needs of `weights`: trainable parameters into one flat array, the others packed. `g` must outlive it.

@@ -15,7 +15,8 @@ WK_ISA_DECLARE(void, wk_back_scaled, (float *dx, const float *dy, float factor, 
 /* dx[p][c] = dy[p][c] * scale[c]; dx may be dy. */
 WK_ISA_DECLARE(void, wk_back_affine,
                (float *dx, const float *dy, const float *scale, size_t pixels, int channels, bool accumulate));
-/* Sums over pixels: sum[c] = of a[p][c] * (b[p][c] - shift[c]), or of a[p][c] alone where b is NULL; shift may be NULL. */
+/* Sums over pixels: sum[c] = of a[p][c] * (b[p][c] - shift[c]), or of a[p][c] alone where b is NULL; shift may be NULL.
+ */
 WK_ISA_DECLARE(void, wk_back_sums,
                (double *sum, const float *a, const float *b, const float *shift, size_t pixels, int channels));
 /* Batch norm over a batch: dx = k[c] * (dy - mean_dy[c] - (x - mean[c]) * slope[c]); dx may be dy. */
@@ -23,8 +24,7 @@ WK_ISA_DECLARE(void, wk_back_norm,
                (float *dx, const float *dy, const float *x, const float *mean, const float *k, const float *mean_dy,
                 const float *slope, size_t pixels, int channels, bool accumulate));
 /* One photo each; dx is already what is to be added to. The first of equal maxima gets the gradient, as in PyTorch. */
-WK_ISA_DECLARE(void, wk_back_max_pool,
-               (float *dx, const float *dy, const float *x, const float *y, const wk_layer *l));
+WK_ISA_DECLARE(void, wk_back_max_pool, (float *dx, const float *dy, const float *x, const float *y, const wk_layer *l));
 WK_ISA_DECLARE(void, wk_back_avg_pool, (float *dx, const float *dy, const wk_layer *l));
 WK_ISA_DECLARE(void, wk_back_adaptive_pool, (float *dx, const float *dy, const wk_layer *l));
 /* One pixel: dx = y * (dy - sum of y * dy); dx may be dy. */
@@ -36,8 +36,8 @@ WK_ISA_DECLARE(void, wk_linear_forward,
                 int last, int count));
 /* dx for inputs first..last-1; first a multiple of 64. */
 WK_ISA_DECLARE(void, wk_linear_data,
-               (float *dx, const float *dy, const float *weight, int inputs, int outputs, int first, int last, int count,
-                bool accumulate));
+               (float *dx, const float *dy, const float *weight, int inputs, int outputs, int first, int last,
+                int count, bool accumulate));
 /* Rows first..last-1 of dweight and dbias, summed over the photos in order; either may be NULL. */
 WK_ISA_DECLARE(void, wk_linear_weights,
                (float *dweight, float *dbias, const float *x, const float *dy, int inputs, int outputs, int first,

@@ -1,5 +1,5 @@
-/* linear_plain.c - linear layers that train: one copy of the weight in PyTorch's layout serves both directions, so that nothing
- * has to be packed anew at each step, and a classifier of 400 MB is held once. */
+/* linear_plain.c - linear layers that train: one copy of the weight in PyTorch's layout serves both directions, so that
+ * nothing has to be packed anew at each step, and a classifier of 400 MB is held once. */
 #include <string.h>
 
 #include "nn/back_rows.h"
@@ -61,8 +61,8 @@ static wk_status prepare(wk_packed *packed, const wk_layer *l, const wk_prepare 
 enum { OUTPUTS = 32, INPUTS = 256 };
 
 static wk_status run(const wk_call *c, wk_error *err) {
-  static void (*const forward[])(float *, const float *, const float *, const float *, int, int, int, int,
-                                 int) = WK_ISA_TABLE(wk_linear_forward);
+  static void (*const forward[])(float *, const float *, const float *, const float *, int, int, int, int, int) =
+      WK_ISA_TABLE(wk_linear_forward);
   static void (*const act[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
   (void)err;
   const wk_layer *l = c->layer;
@@ -95,8 +95,8 @@ static wk_status keep(void *packed, const wk_layer *l, const wk_prepare *p, wk_e
 }
 
 static wk_status run_data(const wk_data_call *c, wk_error *err) {
-  static void (*const data[])(float *, const float *, const float *, int, int, int, int, int,
-                              bool) = WK_ISA_TABLE(wk_linear_data);
+  static void (*const data[])(float *, const float *, const float *, int, int, int, int, int, bool) =
+      WK_ISA_TABLE(wk_linear_data);
   (void)err;
   const plain *m = c->packed;
   int in = inputs(c->layer), out = c->layer->out.channels, pieces = (in + INPUTS - 1) / INPUTS;

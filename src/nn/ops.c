@@ -276,12 +276,12 @@ static wk_status run_linear(const wk_call *c, wk_error *err) {
 static const wk_kernel kernel_act = {.name = "act", .inplace = true, .fits = fits_act, .run = run_act};
 static const wk_kernel kernel_add = {.name = "add", .inplace = true, .fits = fits_add, .run = run_add};
 static const wk_kernel kernel_affine = {.name = "affine",
-                                    .inplace = true,
-                                    .fits = fits_affine,
-                                    .prepare = prepare_affine,
-                                    .release = wk_free,
-                                    .repack = repack_affine,
-                                    .run = run_affine};
+                                        .inplace = true,
+                                        .fits = fits_affine,
+                                        .prepare = prepare_affine,
+                                        .release = wk_free,
+                                        .repack = repack_affine,
+                                        .run = run_affine};
 static const wk_kernel kernel_scale = {.name = "scale", .inplace = true, .fits = fits_scale, .run = run_scale};
 static const wk_kernel kernel_concat = {.name = "concat", .fits = fits_concat, .run = run_concat};
 static const wk_kernel kernel_flatten = {.name = "flatten", .fits = fits_flatten, .run = run_flatten};
@@ -297,10 +297,11 @@ static const wk_kernel kernel_linear = {
 const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
   /* In the order of preference. */
   static const wk_kernel *const table[] = {
-      &kernel_linear,       &wk_kernel_linear_plain, &wk_kernel_winograd, &wk_kernel_depthwise,  &wk_kernel_conv,
-      &wk_kernel_conv_dnnl, &kernel_act,             &kernel_add,         &kernel_affine,        &kernel_scale,
-      &kernel_concat,       &kernel_flatten,         &kernel_copy,        &kernel_max_pool,      &kernel_avg_pool,
-      &kernel_adaptive_pool, &kernel_softmax,
+      &kernel_linear,  &wk_kernel_linear_plain, &wk_kernel_winograd, &wk_kernel_depthwise,
+      &wk_kernel_conv, &wk_kernel_conv_dnnl,    &kernel_act,         &kernel_add,
+      &kernel_affine,  &kernel_scale,           &kernel_concat,      &kernel_flatten,
+      &kernel_copy,    &kernel_max_pool,        &kernel_avg_pool,    &kernel_adaptive_pool,
+      &kernel_softmax,
   };
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i]->fits(layer, isa))

@@ -202,8 +202,7 @@ static bool fits_depthwise(const wk_layer *l, wk_isa isa) {
 static wk_status repack_depthwise(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   (void)err;
   own *o = packed;
-  wk_kernels_for(p->isa)->depthwise_pack(o->data, p->weight, l->out.channels,
-                                         l->window.kernel_h * l->window.kernel_w);
+  wk_kernels_for(p->isa)->depthwise_pack(o->data, p->weight, l->out.channels, l->window.kernel_h * l->window.kernel_w);
   pack_bias(o, l, p);
   return WK_OK;
 }

@@ -29,7 +29,8 @@ static void place(wk_block *b, wk_block *const *placed, int count) {
 
 wk_status wk_place(size_t *total, wk_block *blocks, int count, wk_error *err) {
   wk_status st = WK_OK;
-  wk_block **order = wk_alloc_array((size_t)count, sizeof *order), **placed = wk_alloc_array((size_t)count, sizeof *placed);
+  wk_block **order = wk_alloc_array((size_t)count, sizeof *order),
+           **placed = wk_alloc_array((size_t)count, sizeof *placed);
   WK_FAIL_IF(!order || !placed, err, WK_ERR_MEMORY, "out of memory for planning a network");
   for (int i = 0; i < count; i++) {
     blocks[i].bytes = (blocks[i].bytes + 63) & ~(size_t)63;

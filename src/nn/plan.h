@@ -35,7 +35,7 @@ struct wk_plan {
   wk_isa isa;
   int batch, threads;
   bool exact, library; /* see wk_layer */
-  bool own_input; /* value 0 has a place in the arena */
+  bool own_input;      /* value 0 has a place in the arena */
   wk_step *step;
   int steps;
   wk_value *value;
@@ -47,28 +47,32 @@ struct wk_plan {
 
 /* How layers may become steps. */
 typedef struct wk_fuse_options {
-  wk_node from;       /* the node whose activations are given: value 0 */
-  bool train;         /* an activation is drawn in only where its slope can be told from the output; linear layers see their
-                         inputs in PyTorch's order */
-  bool norm_batch;    /* batch norm stays a step of its own */
-  const float *drop;  /* [nodes] share a dropout drops: where above 0 it is a step; or NULL */
-  const float *depth; /* [nodes] share of photos whose branch an addition leaves out: where above 0 it stays alone; or NULL */
+  wk_node from; /* the node whose activations are given: value 0 */
+  bool train;   /* an activation is drawn in only where its slope can be told from the output; linear layers see their
+                   inputs in PyTorch's order */
+  bool norm_batch;   /* batch norm stays a step of its own */
+  const float *drop; /* [nodes] share a dropout drops: where above 0 it is a step; or NULL */
+  const float
+      *depth; /* [nodes] share of photos whose branch an addition leaves out: where above 0 it stays alone; or NULL */
 } wk_fuse_options;
 
 /* plan_fuse.c: fills step, value (shapes), output from the graph. `shape` is every node's at the plan's input size.
  * value_of (may be NULL) receives each node's value, -1 where it was swallowed or is not needed. */
-wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o, int *value_of,
-                       wk_error *err);
-/* plan_memory.c: first and last of every value from the steps alone; then storage, places and the arena's size. A caller may
- * lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are placed too. */
+wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o,
+                       int *value_of, wk_error *err);
+/* plan_memory.c: first and last of every value from the steps alone; then storage, places and the arena's size. A
+ * caller may lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are
+ * placed too. */
 void wk_plan_lifetimes(wk_plan *plan);
 wk_status wk_plan_layout(wk_plan *plan, wk_block *extra, int extras, wk_error *err);
+/* Where parameters come from: [wk_graph_param_count], in PyTorch's layouts; NULL: absent. */
+typedef const float *const *wk_param_table;
+
 /* plan_weights.c: reads, folds and packs the weights of every step. The hook (may be NULL) is then given the same. */
 typedef wk_status (*wk_prepare_hook)(void *user, int step, const wk_prepare *p, wk_error *err);
 wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_hook hook, void *user, wk_error *err);
-
-/* Where a step's parameters come from: [wk_graph_param_count], in PyTorch's layouts; NULL: absent. */
-typedef const float *const *wk_param_table;
+/* The same from arrays that outlive the plan. */
+wk_status wk_plan_weights_from(wk_plan *plan, wk_param_table param, wk_prepare_hook hook, void *user, wk_error *err);
 
 /* The weight and bias of a step with its batch norm folded in, as kernels are given them: [wk_step_weight_floats] and
  * [out channels]. */

@@ -227,8 +227,8 @@ static wk_status new_step(wk_plan *plan, const fuse *f, wk_node head, wk_node ta
   return WK_OK;
 }
 
-wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o, int *value_of,
-                       wk_error *err) {
+wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o,
+                       int *value_of, wk_error *err) {
   const wk_graph *g = plan->graph;
   fuse f = {.g = g, .o = o, .shape = shape, .isa = plan->isa, .exact = plan->exact, .library = plan->library};
   wk_status st = WK_OK;

@@ -1,4 +1,5 @@
-/* plan_memory.c - where every value lies in a wk_exec's one block of memory: lifetimes, what may be written over, places. */
+/* plan_memory.c - where every value lies in a wk_exec's one block of memory: lifetimes, what may be written over,
+ * places. */
 #include <limits.h>
 
 #include "nn/place.h"

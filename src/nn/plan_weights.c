@@ -86,24 +86,29 @@ static void free_node(float **param, const wk_graph *g, wk_node node) {
   }
 }
 
-static wk_status prepare_step(wk_plan *plan, wk_step *s, float **param, wk_prepare_hook hook, void *user, wk_error *err) {
-  const wk_node_def *n = &plan->graph->node[s->head];
+/* With `own` the parameters are the plan's to change: a weight is scaled where it lies. */
+static wk_status prepare_step(wk_plan *plan, wk_step *s, wk_param_table param, bool own, wk_prepare_hook hook,
+                              void *user, wk_error *err) {
+  const wk_graph *g = plan->graph;
+  const wk_node_def *n = &g->node[s->head];
   wk_status st = WK_OK;
-  wk_prepare p = {.engine = plan->engine, .threads = plan->threads, .isa = plan->isa};
-  float *scale = NULL, *bias = NULL;
-  if (n->param_count) {
+  wk_prepare p = {
+      .engine = plan->engine, .threads = plan->threads, .isa = plan->isa, .batch = plan->batch, .keep = !own};
+  float *weight = NULL, *bias = NULL;
+  if (n->param_count && s->norm < 0 && n->op != WK_OP_BATCH_NORM) {
+    p.weight = param_at(g, param, s->head, 0);
+    p.bias = n->bias ? param_at(g, param, s->head, 1) : NULL;
+  } else if (n->param_count) {
     size_t outputs = (size_t)n->shape.channels;
-    /* A weight of a layer is scaled where it lies. */
-    float *weight = param[n->first_param];
-    if (n->op == WK_OP_BATCH_NORM)
-      weight = scale = wk_alloc_array(outputs, sizeof *scale);
-    if (wk_step_has_bias(plan, s))
-      bias = wk_alloc_array(outputs, sizeof *bias);
-    WK_FAIL_IF(!weight || (wk_step_has_bias(plan, s) && !bias), err, WK_ERR_MEMORY, "out of memory for layer '%s'",
-               n->name);
-    wk_step_fold(weight, bias, plan, s, (wk_param_table)param);
-    p.weight = weight;
+    float *to = own && n->op != WK_OP_BATCH_NORM ? (float *)param_at(g, param, s->head, 0) : NULL;
+    if (!to)
+      to = weight = wk_alloc_array(wk_step_weight_floats(plan, s), sizeof *weight);
+    bias = wk_alloc_array(outputs, sizeof *bias);
+    WK_FAIL_IF(!to || !bias, err, WK_ERR_MEMORY, "out of memory for layer '%s'", n->name);
+    wk_step_fold(to, bias, plan, s, param);
+    p.weight = to;
     p.bias = bias;
+    p.keep = false;
   }
   if (s->kernel && s->kernel->prepare)
     WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
@@ -111,7 +116,7 @@ static wk_status prepare_step(wk_plan *plan, wk_step *s, float **param, wk_prepa
   if (hook)
     WK_TRY(hook(user, (int)(s - plan->step), &p, err));
 done:
-  wk_free(scale);
+  wk_free(weight);
   wk_free(bias);
   return st;
 }
@@ -127,7 +132,7 @@ wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_h
     if (st == WK_OK && s->norm >= 0)
       st = load_node(param, g, weights, s->norm, err);
     if (st == WK_OK)
-      st = prepare_step(plan, s, param, hook, user, err);
+      st = prepare_step(plan, s, (wk_param_table)param, true, hook, user, err);
     free_node(param, g, s->head);
     if (s->norm >= 0)
       free_node(param, g, s->norm);
@@ -135,4 +140,10 @@ wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_h
 done:
   wk_free(param);
   return st;
+}
+
+wk_status wk_plan_weights_from(wk_plan *plan, wk_param_table param, wk_prepare_hook hook, void *user, wk_error *err) {
+  for (int i = 0; i < plan->steps; i++)
+    WK_RETURN_IF_ERROR(prepare_step(plan, &plan->step[i], param, false, hook, user, err));
+  return WK_OK;
 }

@@ -54,9 +54,9 @@ typedef struct wk_call {
 /* What prepare may use besides the layer. The arrays live only during the call. */
 typedef struct wk_prepare {
   wk_dnnl_engine *engine;
-  const float *weight; /* convolution: [out, in/groups, kh, kw]; linear: [out, in]; batch norm: the scale [c]. Batch norm
-                          after it is folded in. NULL: the op has none. A linear layer whose input has pixels replaces
-                          a flatten: its columns are in the order (c, h, w) */
+  const float *weight; /* convolution: [out, in/groups, kh, kw]; linear: [out, in]; batch norm: the scale [c]. Batch
+                          norm after it is folded in. NULL: the op has none. A linear layer whose input has pixels
+                          replaces a flatten: its columns are in the order (c, h, w) */
   const float *bias;   /* [out]; NULL: none. Batch norm: the shift */
   int threads;
   wk_isa isa;

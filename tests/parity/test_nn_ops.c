@@ -39,7 +39,7 @@ static void check(const wk_graph *g, const wk_tensors *weights, const wk_node *o
   wk_error err;
   double *wide;
   float *input = random_input(rng, elements(g, 0, height, width) * (size_t)count, &wide);
-  double **want = ref_forward(g, weights, wide, count, height, width);
+  double **params = ref_params(g, weights), **want = ref_forward(g, params, false, wide, count, height, width);
   for (int isa = -1; isa <= (int)wk_cpu_isa(); isa++) { /* -1: oneDNN wherever it can */
     wk_plan *plan;
     wk_exec *exec;
@@ -61,6 +61,7 @@ static void check(const wk_graph *g, const wk_tensors *weights, const wk_node *o
     wk_plan_free(plan);
   }
   ref_free(want, g);
+  ref_params_free(params, g);
   free(input);
   free(wide);
 }

@@ -167,8 +167,8 @@ static wk_status prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p,
   if (st != WK_OK)
     release(c);
   else
-    *out = (wk_packed){
-        .data = c, .weight_bytes = c->weight_bytes + c->bias_bytes, .scratch_bytes = c->op.scratch_bytes};
+    *out =
+        (wk_packed){.data = c, .weight_bytes = c->weight_bytes + c->bias_bytes, .scratch_bytes = c->op.scratch_bytes};
   return st;
 }
 

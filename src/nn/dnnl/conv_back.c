@@ -1,5 +1,6 @@
 /* conv_back.c - gradients of a convolution through oneDNN: of its input, one photo a call as in conv.c, and of its
- * weight and bias, summed over a shard in one call. Shards have a fixed size, so the library's choices are fixed too. */
+ * weight and bias, summed over a shard in one call. Shards have a fixed size, so the library's choices are fixed too.
+ */
 #include "nn/dnnl/conv_desc.h"
 
 static bool fits(const wk_layer *l, wk_isa isa) {
@@ -186,9 +187,8 @@ static wk_status weights_prepare(wk_packed *out, const wk_layer *l, const wk_pre
   if (st != WK_OK)
     weights_release(c);
   else
-    *out = (wk_packed){.data = c,
-                       .scratch_bytes = c->op.scratch_bytes,
-                       .grad_floats = c->floats + (size_t)l->out.channels};
+    *out = (wk_packed){
+        .data = c, .scratch_bytes = c->op.scratch_bytes, .grad_floats = c->floats + (size_t)l->out.channels};
   return st;
 }
 

@@ -71,21 +71,20 @@ static inline dnnl_status_t wk_post_sum(dnnl_post_ops_t ops) {
 
 /* ---- convolution -------------------------------------------------------------------------------- */
 
-static inline dnnl_status_t wk_conv_forward_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                               dnnl_prop_kind_t kind, const wk_md *src,
-                                               const wk_md *weights, const wk_md *bias, const wk_md *dst,
-                                               const dnnl_dims_t strides, const dnnl_dims_t dilates,
+static inline dnnl_status_t wk_conv_forward_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_prop_kind_t kind,
+                                               const wk_md *src, const wk_md *weights, const wk_md *bias,
+                                               const wk_md *dst, const dnnl_dims_t strides, const dnnl_dims_t dilates,
                                                const dnnl_dims_t before, const dnnl_dims_t after,
                                                const_dnnl_primitive_attr_t attr) {
 #if WK_DNNL_3
-  return dnnl_convolution_forward_primitive_desc_create(pd, engine, kind, dnnl_convolution_direct,
-                                                        wk_md_get(src), wk_md_get(weights), wk_md_get(bias),
-                                                        wk_md_get(dst), strides, dilates, before, after, attr);
+  return dnnl_convolution_forward_primitive_desc_create(pd, engine, kind, dnnl_convolution_direct, wk_md_get(src),
+                                                        wk_md_get(weights), wk_md_get(bias), wk_md_get(dst), strides,
+                                                        dilates, before, after, attr);
 #else
   dnnl_convolution_desc_t desc;
-  dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
-      &desc, kind, dnnl_convolution_direct, wk_md_get(src), wk_md_get(weights), wk_md_get(bias),
-      wk_md_get(dst), strides, dilates, before, after);
+  dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(&desc, kind, dnnl_convolution_direct,
+                                                                    wk_md_get(src), wk_md_get(weights), wk_md_get(bias),
+                                                                    wk_md_get(dst), strides, dilates, before, after);
   return status == dnnl_success ? dnnl_primitive_desc_create(pd, &desc, attr, engine, NULL) : status;
 #endif
 }
@@ -101,9 +100,9 @@ static inline dnnl_status_t wk_conv_data_pd(dnnl_primitive_desc_t *pd, dnnl_engi
                                                               before, after, forward, attr);
 #else
   dnnl_convolution_desc_t desc;
-  dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, wk_md_get(src),
-                                                                          wk_md_get(weights), wk_md_get(dst), strides,
-                                                                          dilates, before, after);
+  dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(
+      &desc, dnnl_convolution_direct, wk_md_get(src), wk_md_get(weights), wk_md_get(dst), strides, dilates, before,
+      after);
   return status == dnnl_success ? dnnl_primitive_desc_create(pd, &desc, attr, engine, forward) : status;
 #endif
 }
@@ -114,9 +113,9 @@ static inline dnnl_status_t wk_conv_weights_pd(dnnl_primitive_desc_t *pd, dnnl_e
                                                const dnnl_dims_t before, const dnnl_dims_t after,
                                                const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attr) {
 #if WK_DNNL_3
-  return dnnl_convolution_backward_weights_primitive_desc_create(
-      pd, engine, dnnl_convolution_direct, wk_md_get(src), wk_md_get(weights), wk_md_get(bias), wk_md_get(dst), strides,
-      dilates, before, after, forward, attr);
+  return dnnl_convolution_backward_weights_primitive_desc_create(pd, engine, dnnl_convolution_direct, wk_md_get(src),
+                                                                 wk_md_get(weights), wk_md_get(bias), wk_md_get(dst),
+                                                                 strides, dilates, before, after, forward, attr);
 #else
   dnnl_convolution_desc_t desc;
   dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(

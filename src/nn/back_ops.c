@@ -1,0 +1,190 @@
+/* back_ops.c - what the backward instructions of a program do that need nothing but the network itself. Each takes the
+ * gradient of a layer's output, dy, and writes or adds that of an input, dx. */
+#include <string.h>
+
+#include "nn/back_rows.h"
+#include "nn/parallel.h"
+#include "nn/program.h"
+
+static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
+
+static const wk_step *step_of(const wk_instr *in, const wk_shard *s) { return &s->program->plan->step[in->step]; }
+
+/* Elementwise work is cut into pieces of this many values. */
+enum { PIECE = 1 << 14 };
+
+static size_t piece(size_t n, size_t from) { return n - from < PIECE ? n - from : PIECE; }
+
+static void (*const scaled[])(float *, const float *, float, size_t, bool) = WK_ISA_TABLE(wk_back_scaled);
+
+static void move(const wk_shard *s, float *to, const float *from, size_t n, bool accumulate) {
+  const wk_plan *plan = s->program->plan;
+  long pieces = (long)((n + PIECE - 1) / PIECE);
+  WK_PARALLEL_FOR(plan->threads)
+  for (long i = 0; i < pieces; i++) {
+    size_t at = (size_t)i * PIECE;
+    if (accumulate)
+      scaled[plan->isa](to + at, from + at, 1.0f, piece(n, at), true);
+    else
+      memcpy(to + at, from + at, piece(n, at) * sizeof *to);
+  }
+}
+
+wk_status wk_run_seed(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  move(s, wk_shard_value(s, in->dx), s->seed[in->index], wk_shard_count(s, in->dx), in->accumulate);
+  return WK_OK;
+}
+
+wk_status wk_run_move(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  move(s, wk_shard_value(s, in->dx), wk_shard_value(s, in->dy), wk_shard_count(s, in->dx), in->accumulate);
+  return WK_OK;
+}
+
+wk_status wk_run_act_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  static void (*const rows[])(float *, const float *, const float *, const float *, size_t, wk_act, bool) =
+      WK_ISA_TABLE(wk_back_act);
+  (void)err;
+  const wk_plan *plan = s->program->plan;
+  const float *x = wk_shard_value(s, in->x), *y = wk_shard_value(s, in->y), *dy = wk_shard_value(s, in->dy);
+  float *dx = wk_shard_value(s, in->dx);
+  wk_act act = step_of(in, s)->layer.act;
+  size_t n = wk_shard_count(s, in->dx);
+  long pieces = (long)((n + PIECE - 1) / PIECE);
+  WK_PARALLEL_FOR(plan->threads)
+  for (long i = 0; i < pieces; i++) {
+    size_t at = (size_t)i * PIECE;
+    rows[plan->isa](dx + at, dy + at, x ? x + at : NULL, y ? y + at : NULL, piece(n, at), act, in->accumulate);
+  }
+  return WK_OK;
+}
+
+wk_status wk_run_data_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  const wk_plan *plan = s->program->plan;
+  wk_data_call call = {.layer = &step_of(in, s)->layer,
+                       .packed = in->packed.data,
+                       .state = s->state[in - s->program->instr],
+                       .dy = wk_shard_value(s, in->dy),
+                       .dx = wk_shard_value(s, in->dx),
+                       .accumulate = in->accumulate,
+                       .scratch = s->arena + in->scratch,
+                       .count = s->count,
+                       .threads = plan->threads,
+                       .isa = plan->isa};
+  return in->data->run(&call, err);
+}
+
+static void (*const affine[])(float *, const float *, const float *, size_t, int, bool) = WK_ISA_TABLE(wk_back_affine);
+
+wk_status wk_run_affine_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  const wk_plan *plan = s->program->plan;
+  const wk_step *step = step_of(in, s);
+  const float *scale = step->packed.data, *dy = wk_shard_value(s, in->dy);
+  float *dx = wk_shard_value(s, in->dx);
+  const wk_layer *l = &step->layer;
+  size_t row = (size_t)l->in.width * (size_t)l->in.channels;
+  long rows = (long)l->in.height * s->count;
+  WK_PARALLEL_FOR(plan->threads)
+  for (long i = 0; i < rows; i++)
+    affine[plan->isa](dx + row * (size_t)i, dy + row * (size_t)i, scale, (size_t)l->in.width, l->in.channels,
+                      in->accumulate);
+  return WK_OK;
+}
+
+wk_status wk_run_scale_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  const wk_plan *plan = s->program->plan;
+  const wk_layer *l = &step_of(in, s)->layer;
+  const float *factor = wk_shard_value(s, in->f), *dy = wk_shard_value(s, in->dy);
+  float *dx = wk_shard_value(s, in->dx);
+  size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
+  long rows = (long)l->in.height * s->count;
+  WK_PARALLEL_FOR(plan->threads)
+  for (long i = 0; i < rows; i++)
+    affine[plan->isa](dx + row * (size_t)i, dy + row * (size_t)i, factor + channels * (size_t)(i / l->in.height),
+                      (size_t)l->in.width, l->in.channels, in->accumulate);
+  return WK_OK;
+}
+
+wk_status wk_run_factor_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  static void (*const sums[])(double *, const float *, const float *, const float *, size_t, int) =
+      WK_ISA_TABLE(wk_back_sums);
+  const wk_layer *l = &step_of(in, s)->layer;
+  size_t channels = (size_t)l->in.channels, each = values(l->in);
+  const float *x = wk_shard_value(s, in->x), *dy = wk_shard_value(s, in->dy);
+  float *dx = wk_shard_value(s, in->dx);
+  double *sum = wk_alloc_array(channels, sizeof *sum);
+  if (!sum)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", l->name);
+  for (size_t i = 0; i < (size_t)s->count; i++) {
+    sums[s->program->plan->isa](sum, dy + each * i, x + each * i, NULL, each / channels, l->in.channels);
+    for (size_t c = 0; c < channels; c++)
+      dx[channels * i + c] = (in->accumulate ? dx[channels * i + c] : 0.0f) + (float)sum[c];
+  }
+  wk_free(sum);
+  return WK_OK;
+}
+
+wk_status wk_run_concat_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  const wk_step *step = step_of(in, s);
+  size_t from = 0, all = (size_t)step->layer.out.channels, part = (size_t)step->in_shape[in->index].channels;
+  for (int k = 0; k < in->index; k++)
+    from += (size_t)step->in_shape[k].channels;
+  const float *dy = wk_shard_value(s, in->dy) + from;
+  float *dx = wk_shard_value(s, in->dx);
+  size_t pixels = wk_shard_count(s, in->dx) / part;
+  for (size_t p = 0; p < pixels; p++)
+    for (size_t c = 0; c < part; c++)
+      dx[p * part + c] = (in->accumulate ? dx[p * part + c] : 0.0f) + dy[p * all + c];
+  return WK_OK;
+}
+
+wk_status wk_run_flatten_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  wk_shape shape = step_of(in, s)->layer.in;
+  size_t channels = (size_t)shape.channels, pixels = values(shape) / channels;
+  const float *dy = wk_shard_value(s, in->dy);
+  float *dx = wk_shard_value(s, in->dx);
+  for (size_t i = 0; i < (size_t)s->count; i++, dy += channels * pixels, dx += channels * pixels)
+    for (size_t p = 0; p < pixels; p++)
+      for (size_t c = 0; c < channels; c++)
+        dx[p * channels + c] = (in->accumulate ? dx[p * channels + c] : 0.0f) + dy[c * pixels + p];
+  return WK_OK;
+}
+
+wk_status wk_run_pool_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  static void (*const max[])(float *, const float *, const float *, const float *, const wk_layer *) =
+      WK_ISA_TABLE(wk_back_max_pool);
+  static void (*const avg[])(float *, const float *, const wk_layer *) = WK_ISA_TABLE(wk_back_avg_pool);
+  static void (*const adaptive[])(float *, const float *, const wk_layer *) = WK_ISA_TABLE(wk_back_adaptive_pool);
+  (void)err;
+  const wk_plan *plan = s->program->plan;
+  const wk_layer *l = &step_of(in, s)->layer;
+  size_t each = values(l->in), out = values(l->out);
+  const float *x = wk_shard_value(s, in->x), *y = wk_shard_value(s, in->y), *dy = wk_shard_value(s, in->dy);
+  float *dx = wk_shard_value(s, in->dx);
+  if (!in->accumulate)
+    memset(dx, 0, each * (size_t)s->count * sizeof *dx);
+  for (size_t i = 0; i < (size_t)s->count; i++) {
+    if (l->op == WK_OP_MAX_POOL)
+      max[plan->isa](dx + each * i, dy + out * i, x + each * i, y + out * i, l);
+    else
+      (l->op == WK_OP_AVG_POOL ? avg : adaptive)[plan->isa](dx + each * i, dy + out * i, l);
+  }
+  return WK_OK;
+}
+
+wk_status wk_run_softmax_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  static void (*const rows[])(float *, const float *, const float *, int, bool) = WK_ISA_TABLE(wk_back_softmax);
+  (void)err;
+  int channels = step_of(in, s)->layer.in.channels;
+  size_t n = wk_shard_count(s, in->dx);
+  const float *y = wk_shard_value(s, in->y), *dy = wk_shard_value(s, in->dy);
+  float *dx = wk_shard_value(s, in->dx);
+  for (size_t i = 0; i < n; i += (size_t)channels)
+    rows[s->program->plan->isa](dx + i, dy + i, y + i, channels, in->accumulate);
+  return WK_OK;
+}

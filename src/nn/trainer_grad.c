@@ -1,0 +1,198 @@
+/* trainer_grad.c - the two ends of a step: packing the parameters as they are now, batch norm folded in, and turning
+ * the gradients of the folded weights into those of the parameters.
+ *
+ * A folded layer computes with W' = s W and b' = s (b - mean) + beta, where s = gamma / sqrt(variance + eps). So
+ *   dW = s dW',  db = s db',  dbeta = db',  dgamma = (<dW', W> + (b - mean) db') / sqrt(variance + eps):
+ * the gradients of a frozen batch norm need no activations at all. */
+#include <math.h>
+#include <string.h>
+
+#include "nn/back_rows.h"
+#include "nn/trainer.h"
+
+/* ---- parameters to packed weights --------------------------------------------------------------------- */
+
+static bool step_trains(const wk_trainer *t, const wk_step *s) {
+  const wk_graph *g = t->graph;
+  wk_node node[2] = {s->head, s->norm};
+  for (int k = 0; k < 2; k++)
+    for (int i = 0; node[k] >= 0 && i < g->node[node[k]].param_count; i++)
+      if (t->slot_of[g->node[node[k]].first_param + i] >= 0)
+        return true;
+  return false;
+}
+
+static wk_status repack(void *user, size_t index, int worker, wk_error *err) {
+  (void)worker;
+  wk_trainer *t = user;
+  const wk_program *p = t->program;
+  const wk_step *s = &p->plan->step[index];
+  wk_status st = WK_OK;
+  float *weight = NULL, *bias = NULL;
+  if (!step_trains(t, s) || (s->layer.op == WK_OP_BATCH_NORM && t->o.norm == WK_NORM_BATCH))
+    return WK_OK;
+  wk_param_table table = (wk_param_table)t->param;
+  wk_prepare prepare = {.engine = p->plan->engine, .threads = 1, .isa = p->plan->isa, .batch = p->plan->batch};
+  const wk_node_def *n = &t->graph->node[s->head];
+  if (s->norm < 0 && n->op != WK_OP_BATCH_NORM) {
+    prepare.weight = t->param[n->first_param];
+    prepare.bias = n->bias ? t->param[n->first_param + 1] : NULL;
+  } else {
+    weight = wk_alloc_array(wk_step_weight_floats(p->plan, s), sizeof *weight);
+    bias = wk_alloc_array((size_t)n->shape.channels, sizeof *bias);
+    WK_FAIL_IF(!weight || !bias, err, WK_ERR_MEMORY, "out of memory for layer '%s'", n->name);
+    wk_step_fold(weight, bias, p->plan, s, table);
+    prepare.weight = weight;
+    prepare.bias = bias;
+  }
+  WK_TRY(s->kernel->repack(s->packed.data, &s->layer, &prepare, err));
+  for (int i = p->loss; i < p->instrs; i++)
+    if (p->instr[i].step == (int)index && p->instr[i].data)
+      WK_TRY(p->instr[i].data->repack(p->instr[i].packed.data, &s->layer, &prepare, err));
+done:
+  wk_free(weight);
+  wk_free(bias);
+  return st;
+}
+
+wk_status wk_trainer_repack(wk_trainer *t, const wk_context *ctx, wk_error *err) {
+  return wk_parallel(ctx, 0, (size_t)t->program->plan->steps, repack, t, err);
+}
+
+/* ---- gradients of folded weights to those of parameters ------------------------------------------------ */
+
+/* Where the gradient of parameter `index` of a node goes; NULL: it does not train. */
+static float *gradient_of(const wk_trainer *t, wk_node node, int index) {
+  if (node < 0 || index >= t->graph->node[node].param_count)
+    return NULL;
+  int slot = t->slot_of[t->graph->node[node].first_param + index];
+  return slot < 0 ? NULL : t->gradient + t->slot[slot].offset;
+}
+
+static void unfold(wk_trainer *t, const wk_step *s, const float *dweight, const float *dbias, int first, int last) {
+  const wk_graph *g = t->graph;
+  const wk_node_def *n = &g->node[s->head], *norm = s->norm < 0 ? NULL : &g->node[s->norm];
+  const float *w = t->param[n->first_param], *b = n->bias ? t->param[n->first_param + 1] : NULL;
+  size_t each = wk_step_weight_floats(t->program->plan, s) / (size_t)n->shape.channels;
+  float *gw = gradient_of(t, s->head, 0), *gb = n->bias ? gradient_of(t, s->head, 1) : NULL;
+  float *ggamma = gradient_of(t, s->norm, 0), *gbeta = gradient_of(t, s->norm, 1);
+  for (int o = first; o < last; o++) {
+    const float *dw = dweight + (size_t)o * each;
+    double scale = 1, shift = 0;
+    if (norm) {
+      const float *mean = t->param[norm->first_param + 2], *variance = t->param[norm->first_param + 3];
+      double inverse = 1.0 / sqrt((variance ? (double)variance[o] : 1.0) + (double)norm->eps);
+      double dot = 0, m = mean ? (double)mean[o] : 0.0;
+      wk_norm_affine(&scale, &shift, g, s->norm, (wk_param_table)t->param, o);
+      for (size_t i = 0; ggamma && i < each; i++)
+        dot += (double)dw[i] * (double)w[(size_t)o * each + i];
+      if (ggamma)
+        ggamma[o] = (float)((dot + ((b ? (double)b[o] : 0.0) - m) * (double)dbias[o]) * inverse);
+      if (gbeta)
+        gbeta[o] = dbias[o];
+    }
+    for (size_t i = 0; gw && i < each; i++)
+      gw[(size_t)o * each + i] = norm ? (float)((double)dw[i] * scale) : dw[i];
+    if (gb)
+      gb[o] = (float)((double)dbias[o] * scale);
+  }
+}
+
+static wk_status collect_conv(wk_trainer *t, const wk_group *group, const wk_group_data *d, wk_error *err) {
+  const wk_program *p = t->program;
+  const wk_step *s = &p->plan->step[group->step];
+  const wk_instr *in = &p->instr[group->instr];
+  int outputs = s->layer.out.channels;
+  wk_status st = WK_OK;
+  float *direct = s->norm < 0 ? gradient_of(t, s->head, 0) : NULL;
+  float *weight = direct ? direct : wk_alloc_array(wk_step_weight_floats(p->plan, s), sizeof *weight);
+  float *bias = wk_alloc_array((size_t)outputs, sizeof *bias);
+  WK_FAIL_IF(!weight || !bias, err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", s->layer.name);
+  WK_TRY(in->weights->unpack(weight, bias, in->packed.data, &s->layer, d->sum.total, err));
+  unfold(t, s, weight, bias, 0, outputs);
+done:
+  if (!direct)
+    wk_free(weight);
+  wk_free(bias);
+  return st;
+}
+
+static wk_status collect_linear(wk_trainer *t, const wk_group *group, const wk_group_data *d, int first, int last,
+                                wk_error *err) {
+  static void (*const rows[])(float *, float *, const float *, const float *, int, int, int, int, int) =
+      WK_ISA_TABLE(wk_linear_weights);
+  const wk_plan *plan = t->program->plan;
+  const wk_step *s = &plan->step[group->step];
+  const wk_layer *l = &s->layer;
+  int inputs = (int)wk_shape_count(l->in), outputs = l->out.channels;
+  wk_status st = WK_OK;
+  float *gw = gradient_of(t, s->head, 0), *gb = gradient_of(t, s->head, 1), *weight = NULL, *bias = NULL;
+  if (s->norm < 0) {
+    rows[plan->isa](gw, gb, d->x, d->dy, inputs, outputs, first, last, t->count);
+    return WK_OK;
+  }
+  /* through temporary rows, which stand where the whole would */
+  weight = wk_alloc_array((size_t)inputs * (size_t)outputs, sizeof *weight);
+  bias = wk_alloc_array((size_t)outputs, sizeof *bias);
+  WK_FAIL_IF(!weight || !bias, err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", l->name);
+  rows[plan->isa](weight, bias, d->x, d->dy, inputs, outputs, first, last, t->count);
+  unfold(t, s, weight, bias, first, last);
+done:
+  wk_free(weight);
+  wk_free(bias);
+  return st;
+}
+
+static void collect_norm(wk_trainer *t, const wk_group *group, const wk_group_data *d) {
+  const wk_step *s = &t->program->plan->step[group->step];
+  const wk_node_def *n = &t->graph->node[s->head];
+  const float *variance = t->param[n->first_param + 3];
+  float *ggamma = gradient_of(t, s->head, 0), *gbeta = gradient_of(t, s->head, 1);
+  int channels = n->shape.channels;
+  for (int c = 0; c < channels; c++) {
+    double inverse = 1.0 / sqrt((variance ? (double)variance[c] : 1.0) + (double)n->eps);
+    if (ggamma)
+      ggamma[c] = (float)((double)d->sum.total[c] * inverse);
+    if (gbeta)
+      gbeta[c] = d->sum.total[channels + c];
+  }
+}
+
+/* Linear layers are cut into rows, because one of them may hold most of a network's parameters. */
+enum { ROWS = 64 };
+
+static int jobs_of(const wk_trainer *t, int group) {
+  const wk_step *s = &t->program->plan->step[t->program->group[group].step];
+  if (t->group[group].kind != WK_GROUP_LINEAR || s->norm >= 0)
+    return 1;
+  return (s->layer.out.channels + ROWS - 1) / ROWS;
+}
+
+static wk_status collect(void *user, size_t index, int worker, wk_error *err) {
+  (void)worker;
+  wk_trainer *t = user;
+  int group = 0, job = (int)index;
+  while (job >= jobs_of(t, group))
+    job -= jobs_of(t, group++);
+  const wk_group *g = &t->program->group[group];
+  const wk_group_data *d = &t->group[group];
+  int outputs = t->program->plan->step[g->step].layer.out.channels, jobs = jobs_of(t, group);
+  switch (d->kind) {
+  case WK_GROUP_CONV:
+    return collect_conv(t, g, d, err);
+  case WK_GROUP_LINEAR:
+    return collect_linear(t, g, d, jobs == 1 ? 0 : job * ROWS, job + 1 == jobs ? outputs : (job + 1) * ROWS, err);
+  case WK_GROUP_NORM:
+    collect_norm(t, g, d);
+    return WK_OK;
+  default:
+    return WK_OK; /* written where the shards met */
+  }
+}
+
+wk_status wk_trainer_collect(wk_trainer *t, const wk_context *ctx, wk_error *err) {
+  size_t jobs = 0;
+  for (int i = 0; i < t->program->groups; i++)
+    jobs += (size_t)jobs_of(t, i);
+  return wk_parallel(ctx, 0, jobs, collect, t, err);
+}

@@ -1,0 +1,122 @@
+/* trainer_run.c - one training step: pack, run every shard forward and back, put the gradients together.
+ *
+ * With frozen batch norms a shard runs through on its own, and a worker's memory serves one shard after the other.
+ * Where batch norms need the whole batch, shards stop at each of them and meet, and every shard keeps its own memory.
+ */
+#include <string.h>
+
+#include "nn/trainer.h"
+
+/* Makes what `threads` workers need and has not been made yet. */
+static wk_status make_workers(wk_trainer *t, int threads, wk_error *err) {
+  const wk_program *p = t->program;
+  int workers = threads < t->shards ? threads : t->shards, arenas = p->norms ? t->shards : workers;
+  if (workers > t->workers) {
+    size_t old = sizeof *t->worker * (size_t)t->workers;
+    wk_trainer_worker *grown = wk_grow(t->worker, old, sizeof *grown * (size_t)workers);
+    if (!grown)
+      return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training");
+    t->worker = grown;
+    while (t->workers < workers) {
+      wk_trainer_worker *w = &t->worker[t->workers];
+      *w = (wk_trainer_worker){.in = wk_alloc_array((size_t)wk_program_max_inputs(p), sizeof(float *))};
+      wk_status st =
+          w->in ? wk_program_open(&w->state, p, err) : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training");
+      if (st != WK_OK) {
+        wk_free(w->in);
+        return st;
+      }
+      t->workers++;
+    }
+  }
+  if (arenas > t->arenas) {
+    char **grown = wk_grow(t->arena, sizeof *t->arena * (size_t)t->arenas, sizeof *t->arena * (size_t)arenas);
+    if (!grown)
+      return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training");
+    t->arena = grown;
+    while (t->arenas < arenas) {
+      t->arena[t->arenas] = wk_alloc(p->plan->arena_bytes);
+      if (!t->arena[t->arenas])
+        return WK_FAIL(
+            err, WK_ERR_MEMORY,
+            "out of memory for training: %zu MB are needed for activations and gradients; use a smaller batch",
+            (size_t)arenas * p->plan->arena_bytes >> 20);
+      t->arenas++;
+    }
+  }
+  return WK_OK;
+}
+
+/* What shards do between two meetings. */
+typedef struct phase {
+  wk_trainer *t;
+  int at, end;
+  bool met;
+} phase;
+
+static wk_status run_shard(void *user, size_t index, int worker, wk_error *err) {
+  const phase *f = user;
+  wk_trainer *t = f->t;
+  const wk_trainer_worker *w = &t->worker[worker];
+  int first = (int)index * t->o.shard, left = t->count - first;
+  wk_shard s = {.program = t->program,
+                .arena = t->arena[t->program->norms ? (int)index : worker],
+                .state = w->state,
+                .in = w->in,
+                .count = left < t->o.shard ? left : t->o.shard,
+                .first = first,
+                .index = (int)index,
+                .trainer = t};
+  int at = f->at;
+  if (at == 0 && !f->met) {
+    size_t each = (size_t)wk_shape_count(t->program->plan->value[0].shape);
+    memcpy(wk_shard_value(&s, 0), t->input + each * (size_t)first, each * (size_t)s.count * sizeof(float));
+  }
+  return wk_program_run(&s, &at, f->met, f->end, err);
+}
+
+/* The next instruction at which shards meet. */
+static int next_meeting(const wk_program *p, const phase *f) {
+  int i = f->met ? f->at + 1 : f->at;
+  while (i < f->end && !p->instr[i].after)
+    i++;
+  return i;
+}
+
+wk_status wk_trainer_step(wk_trainer *t, double *loss, const float *input, int count, uint64_t stream,
+                          wk_loss_fn loss_fn, void *user, const wk_context *ctx, wk_error *err) {
+  const wk_program *p = t->program;
+  if (count < 1 || count > t->o.batch)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be trained on: a batch has 1 to %d", count, t->o.batch);
+  int shards = (count + t->o.shard - 1) / t->o.shard;
+  uint64_t seed = ctx ? ctx->seed : 42;
+  uint32_t counter[4] = {(uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)}, draw[4];
+  wk_philox(draw, counter, (const uint32_t[2]){0x77686973, 0x6b657273});
+  t->key[0] = draw[0];
+  t->key[1] = draw[1];
+  t->input = input;
+  t->count = count;
+  t->loss_fn = loss_fn;
+  t->user = user;
+  memset(t->loss, 0, sizeof *t->loss * (size_t)t->shards);
+  for (int i = 0; i < p->groups; i++)
+    wk_sum_reset(&t->group[i].sum, t->shards);
+  WK_RETURN_IF_ERROR(make_workers(t, wk_context_threads(ctx), err));
+  WK_RETURN_IF_ERROR(wk_trainer_repack(t, ctx, err));
+  phase f = {.t = t, .end = loss_fn ? p->instrs : p->loss};
+  for (bool more = true; more;) {
+    int next = next_meeting(p, &f);
+    WK_RETURN_IF_ERROR(wk_parallel(ctx, 0, (size_t)shards, run_shard, &f, err));
+    more = next < f.end;
+    if (more)
+      wk_trainer_meet(t, next, shards);
+    f.at = next;
+    f.met = true;
+  }
+  if (loss_fn)
+    WK_RETURN_IF_ERROR(wk_trainer_collect(t, ctx, err));
+  wk_trainer_move_stats(t);
+  if (loss)
+    *loss = wk_tree_sum(t->loss, shards);
+  return WK_OK;
+}
