@@ -3,6 +3,7 @@
 #define WHISKER_H
 
 #include "whisker/augment.h"
+#include "whisker/attack.h"
 #include "whisker/base.h"
 #include "whisker/chart.h"
 #include "whisker/check.h"
@@ -11,6 +12,8 @@
 #include "whisker/formats.h"
 #include "whisker/image.h"
 #include "whisker/learn.h"
+#include "whisker/lens.h"
+#include "whisker/look.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"
 #include "whisker/train.h"

@@ -39,7 +39,10 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv);
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv);
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv);
 int cli_embed(cli *c, const cli_command *self, int argc, char **argv);
+int cli_attack(cli *c, const cli_command *self, int argc, char **argv);
+int cli_robust(cli *c, const cli_command *self, int argc, char **argv);
 int cli_check(cli *c, const cli_command *self, int argc, char **argv);
+int cli_ideal(cli *c, const cli_command *self, int argc, char **argv);
 int cli_bench(cli *c, const cli_command *self, int argc, char **argv);
 int cli_compare(cli *c, const cli_command *self, int argc, char **argv);
 
@@ -115,6 +118,7 @@ void cli_photos_free(cli_photos *p);
 typedef struct cli_split_options {
   bool labels_from_name;
   const char *val;  /* a fraction, or data of its own; NULL: see split.c */
+  bool always;      /* without `val` and val/, hold a fifth back even where there is a test/ */
   bool test_checks; /* without `val` and val/, test/ is what is checked on */
   uint64_t seed;
 } cli_split_options;

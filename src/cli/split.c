@@ -51,7 +51,7 @@ static wk_status hold_back(cli_split *t, double fraction, uint64_t seed, wk_erro
 /* Opens the data and decides what is learned from and what is checked on:
  *   --val DATA      those photos check            --val FRACTION   a stratified share of the training photos
  *   a val/ folder   checks                        test/ but no val/: nothing is held back here, test/ is for eval
- *   otherwise       a fifth is held back */
+ *   otherwise       a fifth is held back (a tenth for fine-tuning where there is a test/) */
 wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split_options *o, wk_error *err) {
   wk_dataset_options d;
   cli_dataset_options(&d, c);
@@ -88,8 +88,8 @@ wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split
     if (!cli_photos_of(&extra, t->data, WK_PART_TEST))
       return cli_no_memory(err);
   }
-  if (!o->val && !extra.n && !tests)
-    fraction = 0.2;
+  if (!o->val && !extra.n && (!tests || o->always))
+    fraction = tests ? 0.1 : 0.2;
   if (fraction > 0)
     st = hold_back(t, fraction, o->seed, err);
   t->held_count += extra.n;

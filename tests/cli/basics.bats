@@ -8,7 +8,7 @@ load support
 }
 
 @test "--help: every command has usage, defaults and two examples" {
-  for command in train predict eval embed compare check models pull info bench; do
+  for command in train predict eval embed compare check models pull info bench attack robust; do
     w $command --help
     [ "$status" -eq 0 ]
     contains "$output" "usage: whisker $command"

@@ -1,0 +1,44 @@
+/* attack.h (internal) - the state that all methods share: a picture in float grey levels, what it is compared with, and
+ * the model's opinion of it. */
+#ifndef WK_ATTACK_INTERNAL_H
+#define WK_ATTACK_INTERNAL_H
+
+#include "base/base.h"
+#include "whisker/attack.h"
+
+typedef struct wk_hunt {
+  wk_lens *lens;
+  const wk_preprocess *p;
+  const wk_attack_options *o;
+  const float *photo; /* [n] the picture attacked */
+  size_t n;           /* values: height * width * 3 */
+  int classes, target, avoid;
+  float *x;              /* [n] where the method is now, any value in 0..255 */
+  float *seen;           /* [n] what the model is shown: x, in whole levels if asked for */
+  float *input;          /* [n] normalised */
+  float *gradient;       /* [n] d loss / d pixel value of `seen` */
+  float *score_gradient; /* [classes] */
+  float *best;           /* [n] the best `seen` so far */
+  double best_margin;    /* probability margin of `best` */
+  bool best_success;
+  double best_l2; /* its distance, for methods that look for the smallest */
+  bool smallest;  /* among successes the nearest is best, not the surest */
+  int steps;
+} wk_hunt;
+
+/* Shows the model the picture h->x. *done: sure enough to stop. Keeps the best. */
+wk_status wk_hunt_look(wk_hunt *h, bool *done, wk_error *err);
+/* The gradient of the loss (cross-entropy towards the target, or away from `avoid`) of what was last looked at. */
+wk_status wk_hunt_gradient(wk_hunt *h, wk_error *err);
+/* The gradient of any combination of scores, set in h->score_gradient. */
+wk_status wk_hunt_backward(wk_hunt *h, wk_error *err);
+bool wk_hunt_reached(const wk_hunt *h, const float *scores);
+double wk_hunt_distance(const float *a, const float *b, size_t n); /* L2 */
+
+wk_status wk_hunt_pgd(wk_hunt *h, uint64_t seed, uint64_t stream, wk_error *err); /* PGD, FGSM, L2 */
+wk_status wk_hunt_plain(wk_hunt *h, wk_error *err);
+wk_status wk_hunt_patch(wk_hunt *h, wk_error *err);
+wk_status wk_hunt_deepfool(wk_hunt *h, wk_error *err);
+wk_status wk_hunt_cw(wk_hunt *h, wk_error *err);
+
+#endif

@@ -1,0 +1,304 @@
+/* cmd_attack.c - `whisker attack`: a copy of a photo that a model takes for something else. What counts is the file: it
+ * is saved in 8 bits, read back through the ordinary way, and predicted again. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const char *const methods[] = {"pgd", "fgsm", "l2", "plain", "deepfool", "cw", "patch", NULL};
+static const int qualities[] = {95, 90, 75, 50};
+enum { QUALITIES = sizeof qualities / sizeof *qualities };
+
+/* One opinion about a picture. */
+typedef struct guess {
+  char *label;
+  double p;
+  double p_target; /* of the class asked for, NaN without */
+} guess;
+
+typedef struct attack {
+  cli *cli;
+  wk_model *model;
+  wk_lens *lens;
+  uint8_t *rgb; /* what the network sees of the photo */
+  float *pixels;
+  wk_attack_result result;
+  wk_image sheet;   /* photo, change x 10, result */
+  char *sheet_path; /* beside the result */
+  guess saved, jpeg[QUALITIES], other;
+} attack;
+
+static void attack_free(attack *a) {
+  for (int i = 0; i < QUALITIES; i++)
+    free(a->jpeg[i].label);
+  free(a->saved.label);
+  free(a->other.label);
+  wk_attack_result_free(&a->result);
+  wk_image_free(&a->sheet);
+  free(a->sheet_path);
+  free(a->rgb);
+  free(a->pixels);
+  wk_lens_free(a->lens);
+  wk_model_free(a->model);
+}
+
+static wk_status read_file(uint8_t **bytes, size_t *size, const char *path, wk_error *err) {
+  FILE *f = fopen(path, "rb");
+  long n = -1;
+  if (f && !fseek(f, 0, SEEK_END) && (n = ftell(f)) >= 0 && !fseek(f, 0, SEEK_SET) &&
+      (*bytes = malloc((size_t)n + 1))) {
+    *size = fread(*bytes, 1, (size_t)n, f);
+    fclose(f);
+    return WK_OK;
+  }
+  if (f)
+    fclose(f);
+  return cli_error(err, WK_ERR_NOT_FOUND, "%s: cannot be read; is the name right?", path);
+}
+
+/* The picture that the network sees of bytes of a photo. */
+static wk_status load(attack *a, const char *path, wk_error *err) {
+  const wk_preprocess *p = &a->model->backbone->preprocess;
+  size_t n = (size_t)p->width * (size_t)p->height * 3, size = 0;
+  uint8_t *bytes = NULL;
+  a->rgb = malloc(n);
+  a->pixels = malloc(n * sizeof *a->pixels);
+  if (!a->rgb || !a->pixels)
+    return cli_no_memory(err);
+  wk_status st = read_file(&bytes, &size, path, err);
+  if (st == WK_OK && (st = wk_preprocess_bytes(a->rgb, bytes, size, p, err)) != WK_OK) {
+    wk_error cause = *err;
+    cli_error(err, st, "%s: %s", path, cause.message);
+  }
+  free(bytes);
+  for (size_t i = 0; st == WK_OK && i < n; i++)
+    a->pixels[i] = a->rgb[i];
+  return st;
+}
+
+static wk_status keep_guess(guess *g, const wk_model *m, const float *p, int target, wk_error *err) {
+  int top = 0;
+  for (int i = 1; i < m->label_count; i++)
+    top = p[i] > p[top] ? i : top;
+  free(g->label);
+  *g = (guess){strdup(m->labels[top]), (double)p[top], target >= 0 ? (double)p[target] : NAN};
+  return g->label ? WK_OK : cli_no_memory(err);
+}
+
+/* What a model sees in a file, read anew and without kept features. */
+static wk_status ask(guess *g, cli *c, const wk_model *m, const char *path, int target, wk_error *err) {
+  wk_features_options o;
+  wk_features_options_init(&o);
+  float *p = NULL;
+  wk_features *f = NULL;
+  wk_status st = wk_model_predict(&p, &f, m, &path, 1, &o, &c->ctx, err);
+  if (st == WK_OK)
+    st = f->rows ? keep_guess(g, m, p, target, err) : cli_error(err, WK_ERR_IO, "%s: cannot be read back", path);
+  wk_features_free(f);
+  wk_free(p);
+  return st;
+}
+
+static wk_status ask_jpeg(attack *a, const wk_image *picture, int target, wk_error *err) {
+  const wk_preprocess *p = &a->model->backbone->preprocess;
+  size_t n = (size_t)p->width * (size_t)p->height * 3, size;
+  float *input = malloc(n * sizeof *input), *scores = malloc((size_t)a->model->label_count * sizeof *scores);
+  wk_status st = input && scores ? WK_OK : cli_no_memory(err);
+  for (int i = 0; i < QUALITIES && st == WK_OK; i++) {
+    uint8_t *bytes = NULL;
+    wk_image back = {0};
+    if ((st = wk_image_encode_jpeg(&bytes, &size, picture, qualities[i], err)) == WK_OK)
+      st = wk_image_decode(&back, bytes, size, NULL, err);
+    if (st == WK_OK) {
+      wk_preprocess_normalise(input, back.pixels, p);
+      st = wk_lens_forward(a->lens, input, 1, err);
+    }
+    if (st == WK_OK) {
+      wk_lens_softmax(scores, wk_lens_scores(a->lens), a->model->label_count);
+      st = keep_guess(&a->jpeg[i], a->model, scores, target, err);
+    }
+    wk_image_free(&back);
+    wk_free(bytes);
+  }
+  free(input);
+  free(scores);
+  return st;
+}
+
+/* The photo, the change ten times as strong around grey, and the result, with what the model sees in them. */
+static wk_status draw_sheet(attack *a, wk_error *err) {
+  const wk_preprocess *p = &a->model->backbone->preprocess;
+  size_t n = (size_t)p->width * (size_t)p->height * 3;
+  wk_image piece[3] = {{0}};
+  char text[3][160];
+  const char *label[3] = {text[0], text[1], text[2]};
+  wk_status st = WK_OK;
+  for (int i = 0; i < 3 && st == WK_OK; i++)
+    st = wk_image_alloc(&piece[i], p->width, p->height, err);
+  for (size_t i = 0; st == WK_OK && i < n; i++) {
+    double change = 128 + 10 * ((double)a->result.pixels[i] - (double)a->pixels[i]);
+    piece[0].pixels[i] = (uint8_t)a->pixels[i];
+    piece[1].pixels[i] = (uint8_t)(change < 0 ? 0 : change > 255 ? 255 : change);
+    piece[2].pixels[i] = (uint8_t)a->result.pixels[i];
+  }
+  const wk_attack_result *r = &a->result;
+  snprintf(text[0], sizeof text[0], "%s %s", a->model->labels[r->before], cli_percent((double)r->p_before));
+  snprintf(text[1], sizeof text[1], "change x 10 (up to %.0f/255)", r->linf_255);
+  snprintf(text[2], sizeof text[2], "%s %s", a->saved.label, cli_percent(a->saved.p));
+  wk_sheet s;
+  wk_sheet_init(&s);
+  s.columns = 3;
+  if (st == WK_OK)
+    st = wk_sheet_draw(&a->sheet, piece, label, 3, &s, err);
+  for (int i = 0; i < 3; i++)
+    wk_image_free(&piece[i]);
+  return st;
+}
+
+/* "x.png" and "-change.png" give "x-change.png". */
+static char *beside(const char *out, const char *ending) {
+  size_t n = strlen(out);
+  if (n > 4 && !strcmp(out + n - 4, ".png"))
+    n -= 4;
+  char *path = malloc(n + strlen(ending) + 1);
+  if (path)
+    sprintf(path, "%.*s%s", (int)n, out, ending);
+  return path;
+}
+
+static wk_status save(attack *a, const char *out, int target, wk_error *err) {
+  const wk_preprocess *p = &a->model->backbone->preprocess;
+  size_t n = (size_t)p->width * (size_t)p->height * 3;
+  for (size_t i = 0; i < n; i++)
+    a->rgb[i] = (uint8_t)a->result.pixels[i]; /* whole numbers already */
+  wk_image picture = {p->width, p->height, a->rgb};
+  wk_status st = wk_image_save_png(&picture, out, err);
+  if (st == WK_OK)
+    st = ask(&a->saved, a->cli, a->model, out, target, err);
+  if (st == WK_OK)
+    st = ask_jpeg(a, &picture, target, err);
+  if (st == WK_OK)
+    st = draw_sheet(a, err);
+  a->sheet_path = beside(out, "-change.png");
+  if (st == WK_OK)
+    st = a->sheet_path ? wk_image_save_png(&a->sheet, a->sheet_path, err) : cli_no_memory(err);
+  return st;
+}
+
+static json_t *guess_json(const guess *g) {
+  return json_pack("{s:o,s:o,s:o}", "label", cli_json_text(g->label), "p", cli_json_number(g->p), "p_target",
+                   cli_json_number(g->p_target));
+}
+
+static json_t *class_json(const attack *a, int class, float p) {
+  return json_pack("{s:o,s:o,s:i}", "label", cli_json_text(a->model->labels[class]), "p", cli_json_number((double)p),
+                   "index", class);
+}
+
+static int report(attack *a, const char *out, const char *other, int target, double seconds) {
+  cli *c = a->cli;
+  const wk_attack_result *r = &a->result;
+  bool held = target >= 0 ? !strcmp(a->saved.label, a->model->labels[target])
+                          : strcmp(a->saved.label, a->model->labels[r->before]) != 0;
+  cli_say(c, "%s %s \u2192 %s %s, after saving as 8-bit PNG and reading back.%s\n", a->model->labels[r->before],
+          cli_percent((double)r->p_before), a->saved.label, cli_percent(a->saved.p),
+          held          ? ""
+          : target >= 0 ? " That is not the class asked for: try more --steps or a larger --eps."
+                        : " It withstood: try more --steps or a larger --eps.");
+  cli_say(c,
+          "No value moved by more than %.0f/255; the change's length is %.0f (root mean square %.2f). %d steps, %.1f "
+          "s. %s; the change ten times as strong: %s\n",
+          r->linf_255, r->l2_255,
+          r->l2_255 / sqrt((double)a->model->backbone->preprocess.width * a->model->backbone->preprocess.height * 3),
+          r->steps, seconds, out, a->sheet_path);
+  json_t *jpeg = json_array();
+  for (int i = 0; i < QUALITIES; i++) {
+    cli_say(c, "%s%d %s %s", i ? ", " : "as JPEG of quality ", qualities[i], a->jpeg[i].label,
+            cli_percent(a->jpeg[i].p));
+    json_t *row = guess_json(&a->jpeg[i]);
+    json_object_set_new(row, "quality", json_integer(qualities[i]));
+    json_array_append_new(jpeg, row);
+  }
+  cli_say(c, "\n");
+  if (other)
+    cli_say(c, "to %s it is %s %s\n", other, a->other.label, cli_percent(a->other.p));
+  return cli_print_json(
+      c,
+      json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:f,s:f,s:i,s:f,s:o,s:o}", "out", cli_json_text(out), "picture",
+                cli_json_text(a->sheet_path), "before", class_json(a, r->before, r->p_before), "after",
+                class_json(a, r->after, r->p_after), "after_8bit", guess_json(&a->saved), "success", held, "linf_255",
+                r->linf_255, "l2", r->l2_255, "steps", r->steps, "seconds", seconds, "jpeg", jpeg, "check_on",
+                other ? json_pack("{s:s,s:o}", "model", other, "sees", guess_json(&a->other)) : json_null()));
+}
+
+static wk_status run(attack *a, const char *model, const char *photo, const char *to, const char *out,
+                     const char *other, wk_attack_options *o, wk_error *err) {
+  cli *c = a->cli;
+  wk_status st = cli_check_output(out, false, err);
+  if (st == WK_OK)
+    st = wk_model_open(&a->model, model, NULL, &c->pull, &c->ctx, err);
+  if (st == WK_OK && to)
+    st = wk_model_class(&o->target, a->model, to, err);
+  if (st != WK_OK)
+    return st;
+  const wk_preprocess *p = &a->model->backbone->preprocess;
+  if (p->rule == WK_CROP_CENTER && p->resize != p->width)
+    return cli_error(
+        err, WK_ERR_UNSUPPORTED,
+        "%s: enlarges every photo before its crop, so a picture as the network sees it would not be read back as it is",
+        model);
+  wk_lens_options lo;
+  wk_lens_options_init(&lo);
+  lo.threads = wk_context_threads(&c->ctx);
+  if ((st = load(a, photo, err)) == WK_OK)
+    st = wk_lens_create(&a->lens, a->model, &lo, err);
+  if (st == WK_OK && (st = wk_attack_run(&a->result, a->lens, p, a->pixels, o, c->ctx.seed, 0, err)) != WK_OK) {
+    wk_error cause = *err;
+    cli_error(err, st, "%s: %s", photo, cause.message);
+  }
+  if (st == WK_OK)
+    st = save(a, out, o->target, err);
+  if (st == WK_OK && other) {
+    wk_model *m = NULL;
+    st = wk_model_open(&m, other, NULL, &c->pull, &c->ctx, err);
+    if (st == WK_OK)
+      st = ask(&a->other, c, m, out, -1, err);
+    wk_model_free(m);
+  }
+  return st;
+}
+
+int cli_attack(cli *c, const cli_command *self, int argc, char **argv) {
+  int method = 0;
+  const char *to = NULL, *out = NULL, *other = NULL;
+  wk_attack_options o;
+  wk_attack_options_init(&o);
+  const cli_flag flags[] = {
+      {"to", 0, CLI_STRING, &to, "CLASS",
+       "what it should be taken for (a label, index or WordNet id); without: anything else", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "where the changed picture goes", 0, 0, NULL},
+      {"method", 0, CLI_CHOICE, &method, "METHOD", "how", 0, 0, methods},
+      {"eps", 0, CLI_DOUBLE, &o.eps_255, "E",
+       "largest change of a value, in grey levels of 255 (pgd, fgsm); root mean square (l2)", 0, 0, NULL},
+      {"steps", 0, CLI_INT, &o.steps, "N", "gradients at most; 0: the method's own number", 0, 1000000, NULL},
+      {"step", 0, CLI_DOUBLE, &o.step, "S", "size of a step in grey levels (plain: learning rate); 0: the method's own",
+       0, 1e6, NULL},
+      {"momentum", 0, CLI_DOUBLE, &o.momentum, "M", "share of the last direction that is kept", 0, 0.999, NULL},
+      {"restarts", 0, CLI_INT, &o.restarts, "N", "random starts after the first has failed", 0, 10000, NULL},
+      {"patch", 0, CLI_INT, &o.patch, "PIXELS", "side of the patch; 1: one pixel", 1, 4096, NULL},
+      {"confidence", 0, CLI_DOUBLE, &o.confidence, "P", "stop at this probability", 0, 1, NULL},
+      {"check-on", 0, CLI_STRING, &other, "MODEL", "show the result to another model too", 0, 0, NULL},
+      {0}};
+  CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
+  if (!out)
+    return cli_usage_error(self, "say where the picture goes with -o FILE.png");
+  o.method = (wk_attack_method)method;
+  attack a = {.cli = c};
+  wk_error err = {0};
+  double start = cli_seconds();
+  wk_status st = run(&a, argv[0], argv[1], to, out, other, &o, &err);
+  int rc = st == WK_OK ? report(&a, out, other, o.target, cli_seconds() - start) : cli_fail(c, &err);
+  attack_free(&a);
+  return rc;
+}

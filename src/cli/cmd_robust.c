@@ -1,0 +1,132 @@
+/* cmd_robust.c - `whisker robust`: a model's accuracy against attacks of growing strength and against ordinary damage.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static wk_status draw(const char *out, const wk_robust *r, const wk_robust_options *o, wk_error *err) {
+  double y[32], low[32], high[32];
+  int n = r->count < 32 ? r->count : 32;
+  for (int i = 0; i < n; i++) {
+    wk_interval w = wk_wilson(r->right[i], r->photos);
+    y[i] = w.value;
+    low[i] = w.low;
+    high[i] = w.high;
+  }
+  wk_series s = {.name = "top-1", .n = (size_t)n, .x = o->eps_255, .y = y, .low = low, .high = high};
+  wk_chart chart = {.title = "Right under attack",
+                    .x_label = "largest change of a value, in 1/255",
+                    .y_label = "top-1",
+                    .series = &s,
+                    .count = 1,
+                    .percent = true};
+  return wk_chart_save(out, &chart, err);
+}
+
+static json_t *damage_json(cli *c, const wk_robust *r) {
+  json_t *all = json_object();
+  cli_say(c, "\nordinary damage, severity 1 to 5\n");
+  for (int d = 0; d < WK_DAMAGE_COUNT; d++) {
+    json_t *row = json_array();
+    cli_say(c, "  %-11s", wk_damage_name((wk_damage)d));
+    for (int s = 0; s < WK_SEVERITIES; s++) {
+      double share = (double)r->damage_right[d][s] / (double)r->photos;
+      cli_say(c, " %6s", cli_percent(share));
+      json_array_append_new(row, cli_json_number(share));
+    }
+    cli_say(c, "\n");
+    json_object_set_new(all, wk_damage_name((wk_damage)d), row);
+  }
+  return all;
+}
+
+static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const char *out) {
+  json_t *eps = json_array(), *accuracy = json_array(), *intervals = json_array();
+  cli_say(c, "%zu photos, untargeted PGD, %d steps, %d random restarts\n", r->photos, o->steps, o->restarts);
+  for (int i = 0; i < r->count; i++) {
+    wk_interval w = wk_wilson(r->right[i], r->photos);
+    cli_say(c, "  change up to %4g/255  %6s  (%s)\n", o->eps_255[i], cli_percent(w.value), cli_interval(w));
+    json_array_append_new(eps, cli_json_number(o->eps_255[i]));
+    json_array_append_new(accuracy, cli_json_number(w.value));
+    json_array_append_new(intervals, cli_json_interval(w));
+  }
+  cli_say(c, "Changes below 1/255 exist only before a photo is saved in 8 bits: they show how near the border is.\n");
+  json_t *damage = o->damage ? damage_json(c, r) : json_null();
+  if (out)
+    cli_say(c, "\nThe curve is in %s\n", out);
+  return cli_print_json(c, json_pack("{s:I,s:o,s:o,s:o,s:o,s:i,s:i,s:o,s:O}", "photos", (json_int_t)r->photos,
+                                     "eps_255", eps, "accuracy", accuracy, "intervals", intervals, "damage", damage,
+                                     "steps", o->steps, "restarts", o->restarts, "out",
+                                     out ? cli_json_text(out) : json_null(), "warnings", c->warnings));
+}
+
+/* "0,0.5,1" into numbers; how many, or -1. */
+static int numbers(double *out, int most, const char *text) {
+  int n = 0;
+  for (const char *p = text; *p && n < most; n++) {
+    char *end;
+    out[n] = strtod(p, &end);
+    if (end == p || (*end && *end != ','))
+      return -1;
+    p = *end ? end + 1 : end;
+  }
+  return n;
+}
+
+int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
+  static const char *const from[] = {"folder", "name", NULL};
+  int names = 0, most = 0;
+  const char *out = NULL, *eps = NULL;
+  bool no_damage = false;
+  double strengths[32];
+  wk_robust_options o;
+  wk_robust_options_init(&o);
+  const cli_flag flags[] = {
+      {"eps", 0, CLI_STRING, &eps, "E,E,...", "strengths from 0 up, in grey levels of 255; without: 0,0.25,0.5,1,2,4,8",
+       0, 0, NULL},
+      {"steps", 0, CLI_INT, &o.steps, "N", "gradients of each attack", 1, 100000, NULL},
+      {"restarts", 0, CLI_INT, &o.restarts, "N", "random starts after the first has failed", 0, 1000, NULL},
+      {"photos", 0, CLI_INT, &most, "N", "only the first N photos of every class; 0: all", 0, 1 << 30, NULL},
+      {"no-damage", 0, CLI_BOOL, &no_damage, NULL, "attacks alone, no noise, blur, JPEG and so on", 0, 0, NULL},
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
+      {"output", 'o', CLI_STRING, &out, "FILE.svg", "the curve as a picture", 0, 0, NULL},
+      {0}};
+  CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
+  if (eps) {
+    o.eps_255 = strengths;
+    if ((o.count = numbers(strengths, 32, eps)) < 1)
+      return cli_usage_error(self, "--eps takes numbers with commas between, such as 0,1,2");
+  }
+  o.damage = !no_damage;
+  wk_error err = {0};
+  wk_model *m = NULL;
+  wk_dataset *d = NULL;
+  wk_robust *r = NULL;
+  cli_photos p = {0};
+  wk_status st = out ? cli_check_output(out, false, &err) : WK_OK;
+  if (st == WK_OK)
+    st = wk_model_open(&m, argv[0], NULL, &c->pull, &c->ctx, &err);
+  if (st == WK_OK) {
+    wk_dataset_options dopt;
+    cli_dataset_options(&dopt, c);
+    dopt.labels_from_name = names == 1;
+    dopt.classes = (const char *const *)m->labels;
+    dopt.class_count = m->label_count;
+    st = wk_dataset_open(&d, argv[1], &dopt, &err);
+  }
+  if (st == WK_OK && !cli_test_photos(&p, d, most))
+    st = cli_no_memory(&err);
+  if (st == WK_OK)
+    st = wk_robust_measure(&r, m, p.path, p.label, p.n, &o, &c->ctx, &err);
+  if (st == WK_OK && !r->photos)
+    st = cli_error(&err, WK_ERR_FORMAT, "%s: none of its photos could be read", argv[1]);
+  if (st == WK_OK && out)
+    st = draw(out, r, &o, &err);
+  int rc = st == WK_OK ? report(c, r, &o, out) : cli_fail(c, &err);
+  wk_robust_free(r);
+  cli_photos_free(&p);
+  wk_dataset_free(d);
+  wk_model_free(m);
+  return rc;
+}

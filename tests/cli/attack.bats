@@ -1,0 +1,67 @@
+bats_require_minimum_version 1.5.0
+load support
+
+setup() {
+  F="$SHARED_FIXTURE"
+  export WHISKER_HOME="$BATS_TEST_TMPDIR/home"
+  cd "$BATS_TEST_TMPDIR" || return 1
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+}
+
+@test "attack: the saved picture is taken for the other class, and no value moved further than allowed" {
+  w attack m.whisker "$F/photos/dots/03.png" --to stripes --eps 24 -o a.png --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["success"]')" = True ]
+  [ "$(json '["after_8bit"]["label"]')" = stripes ]
+  [ "$(json '["linf_255"] <= 24')" = True ]
+  w predict m.whisker a.png --json
+  [ "$(json '["predictions"][0]["top"][0]["label"]')" = stripes ]
+  [ -s a-change.png ]
+}
+
+@test "attack: every method gives a picture" {
+  for method in pgd fgsm l2 plain deepfool cw patch; do
+    w attack m.whisker "$F/photos/dots/03.png" --method $method --eps 24 --patch 16 --steps 20 -o $method.png --json
+    [ "$status" -eq 0 ]
+    [ -s $method.png ]
+  done
+}
+
+@test "attack: clear words for what cannot be" {
+  w attack m.whisker "$F/photos/dots/03.png" --to dots -o a.png
+  [ "$status" -eq 1 ]
+  one_clear_line
+  w attack m.whisker "$F/photos/dots/03.png" --to zebra -o a.png
+  [ "$status" -eq 1 ]
+  contains "$stderr" stripes
+  w attack m.whisker "$F/photos/dots/03.png" --eps 0 -o a.png
+  [ "$status" -eq 1 ]
+  one_clear_line
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
+  w attack k.whisker "$F/photos/dots/03.png" -o a.png
+  [ "$status" -eq 1 ]
+  contains "$stderr" "nearest neighbours"
+  [ ! -e a.png ]
+}
+
+@test "robust: accuracy never grows with the strength, for any number of threads" {
+  w robust m.whisker "$F/photos" --photos 6 --eps 0,4,16,64 --steps 5 --no-damage -o r.svg --json
+  [ "$status" -eq 0 ]
+  one=$output
+  [ "$(python3 -c "import json,sys; a=json.load(sys.stdin)['accuracy']; print(a == sorted(a, reverse=True))" <<<"$output")" = True ]
+  grep -q "<svg" r.svg
+  w robust m.whisker "$F/photos" --photos 6 --eps 0,4,16,64 --steps 5 --no-damage -o r.svg --json -j 1
+  [ "$output" = "$one" ]
+}
+
+@test "ideal: both methods reach their class and draw it" {
+  for method in best lesson; do
+    w ideal m.whisker --class stripes --method $method --steps 20 -o $method.png --json
+    [ "$status" -eq 0 ]
+    [ -s $method.png ] && [ -s $method-steps.png ]
+    [ "$(json '["p"] > 0.5')" = True ]
+    [ "$(json '["losses"].__len__()')" -le 20 ]
+  done
+  w ideal m.whisker --class all --steps 3 -o every.png
+  [ -s every-0.png ] && [ -s every-1.png ]
+}
