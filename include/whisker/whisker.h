@@ -18,6 +18,7 @@
 #include "whisker/nn.h"
 #include "whisker/train.h"
 #include "whisker/train_nn.h"
+#include "whisker/tune.h"
 #include "whisker/zoo.h"
 
 #endif

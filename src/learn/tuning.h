@@ -1,0 +1,183 @@
+/* tuning.h - the parts of fine-tuning (whisker/tune.h), in the order a run uses them. */
+#ifndef WK_LEARN_TUNING_H
+#define WK_LEARN_TUNING_H
+
+#include "base/base.h"
+#include "whisker/tune.h"
+
+/* ---- tune_graph.c: what trains, and where that begins ----------------------------------------- */
+
+/* [wk_graph_param_count] which parameters train at that depth; wk_free it. WK_ERR_NOT_FOUND lists the stages. */
+wk_status wk_tune_trainable(bool **out, const wk_graph *g, const char *depth, wk_error *err);
+/* The last node that can be computed once: its activations are the input of every epoch. */
+wk_node wk_tune_boundary(const wk_graph *g, const bool *trainable);
+/* The network after `boundary` as one of its own, whose input is that node's output at size height x width. Layers
+ * keep their names. */
+wk_status wk_tune_tail(wk_graph **out, const wk_graph *g, wk_node boundary, int height, int width, wk_error *err);
+/* Stages from the classifier's (0) to the first, for each node; [wk_graph_size]. wk_free it. */
+wk_status wk_tune_stage_depth(int **out, const wk_graph *g, wk_error *err);
+
+/* ---- tune_fresh.c: first weights -------------------------------------------------------------- */
+
+/* Draws every parameter of nodes up to `up_to` that `to` has not got yet. */
+wk_status wk_tune_draw(wk_tensors *to, const wk_graph *g, wk_node up_to, wk_init_kind kind, uint64_t seed,
+                       wk_error *err);
+
+/* ---- tune_front.c: photos through augmentation and the frozen layers -------------------------- */
+
+typedef struct wk_tune_view {
+  uint32_t photo;
+  uint64_t epoch, view; /* which change (wk_augment_key) */
+  bool plain;           /* none: the photo itself */
+} wk_tune_view;
+
+typedef struct wk_tune_front wk_tune_front;
+
+/* `layer`: whose output comes out; NULL: the network's input. Keeps b, data and augment by pointer. */
+wk_status wk_tune_front_create(wk_tune_front **out, const wk_backbone *b, const char *layer, const wk_tune_data *data,
+                               const wk_augment *augment, uint64_t seed, const wk_context *ctx, wk_error *err);
+void wk_tune_front_free(wk_tune_front *f);
+/* Views to [count, columns] floats, or to the 8-bit pixels of the network's input. `progress` may be NULL. One call at
+ * a time. */
+wk_status wk_tune_front_run(float *to, wk_tune_front *f, const wk_tune_view *view, size_t count, wk_progress *progress,
+                            const wk_context *ctx, wk_error *err);
+wk_status wk_tune_front_pixels(uint8_t *to, wk_tune_front *f, const wk_tune_view *view, size_t count,
+                               wk_progress *progress, const wk_context *ctx, wk_error *err);
+/* Which photos can be read; the others are named in warnings. */
+wk_status wk_tune_readable(bool *usable, const wk_backbone *b, const wk_tune_data *data, const wk_context *ctx,
+                           wk_error *err);
+
+/* ---- tune_input.c: what every epoch starts from ----------------------------------------------- */
+
+typedef struct wk_tune_input {
+  size_t rows, columns; /* photos; floats of each */
+  const int *label;     /* [rows] the data's */
+  int views;            /* kept of each photo; 0: none, they are made anew for each epoch */
+  float *row;           /* [rows, views, columns], in memory or a mapped file; NULL: pixels */
+  uint8_t *pixels;      /* the same where the network's own input is what every epoch starts from */
+  const wk_preprocess *preprocess;
+  wk_tune_front *front; /* views 0 */
+  uint64_t seed;
+  size_t mapped; /* bytes, where row or pixels are a mapped file */
+  uint64_t bytes;
+} wk_tune_input;
+
+typedef struct wk_tune_input_options {
+  const char *layer; /* NULL: the network's input */
+  size_t memory;     /* keep in memory up to here */
+  const char *scratch;
+  const wk_augment *augment; /* NULL: photos as they are */
+  int views;                 /* to keep of each photo when augmenting, the first being the photo itself; 0: none */
+} wk_tune_input_options;
+
+/* Keeps b, data and augment by pointer. All photos can be read. */
+wk_status wk_tune_input_load(wk_tune_input *out, const wk_backbone *b, const wk_tune_data *data,
+                             const wk_tune_input_options *o, const wk_context *ctx, wk_error *err);
+void wk_tune_input_free(wk_tune_input *in);
+/* Photos photo[0..count-1], as they are in that epoch, into [count, columns] floats. */
+wk_status wk_tune_input_gather(float *to, const wk_tune_input *in, const uint32_t *photo, int count, uint64_t epoch,
+                               const wk_context *ctx, wk_error *err);
+
+/* ---- tune_check.c: how good it is by now ------------------------------------------------------ */
+
+/* Scores [rows, classes] of the network `tail` with those weights. */
+wk_status wk_tune_scores(float *score, const wk_graph *tail, const wk_tensors *weights, const wk_tune_input *in,
+                         int classes, const wk_context *ctx, wk_error *err);
+/* Log loss at the best temperature, and top-1. */
+wk_status wk_tune_judge(double *loss, double *top1, double *temperature, const float *score, const int *label,
+                        size_t rows, int classes, wk_error *err);
+
+/* Scores to probabilities, in place. */
+void wk_tune_probabilities(float *score, size_t rows, int classes, double temperature);
+
+/* ---- tune_state.c: checkpoints ---------------------------------------------------------------- */
+
+/* Everything that changes from step to step. Arrays belong to the loop; NULL ones are not used. */
+typedef struct wk_tune_state {
+  size_t params, stats;
+  float *param, *stat;           /* the trainer's */
+  float *average, *average_stat; /* EMA or SWA */
+  float *best, *best_stat;
+  wk_optim *optim;
+  uint64_t step;     /* of the optimiser, in all */
+  uint64_t averaged; /* arrays in the average */
+  int next_epoch;
+  int best_epoch, since_best;
+  double best_loss, best_top1;
+  wk_plateau plateau;
+  wk_tune_epoch *epoch; /* [epochs + 1] */
+  int epochs;           /* in the history */
+} wk_tune_state;
+
+wk_status wk_tune_state_save(const wk_tune_state *s, const char *path, const char *fingerprint, wk_error *err);
+/* Fills the arrays and numbers of a state that was made for the same run. */
+wk_status wk_tune_state_load(wk_tune_state *s, int most_epochs, const char *path, const char *fingerprint,
+                             wk_error *err);
+
+/* ---- tune_step.c: batches and updates --------------------------------------------------------- */
+
+/* What a run is made of; everything here belongs to the caller and outlives the loop. */
+typedef struct wk_tune_setup {
+  const wk_tune_options *o;
+  const wk_context *ctx;
+  int classes;
+  const wk_graph *tail;
+  const wk_tensors *start; /* weights of tail before the first step */
+  const bool *trainable;   /* by parameters of tail */
+  const int *stage_depth;  /* by nodes of tail */
+  const wk_tune_input *train, *val;
+  const float *teacher; /* [rows, classes] probabilities to learn from as well, or NULL */
+  double lr;
+  const char *fingerprint; /* of everything the result depends on: a checkpoint of another run is refused */
+} wk_tune_setup;
+
+typedef struct wk_tuner {
+  const wk_tune_setup *s;
+  const wk_tune_options *o;
+  uint64_t seed;
+  wk_trainer *t;
+  wk_tune_state st;
+  wk_shape shape;        /* of one photo */
+  float *towards;        /* L2-SP: the first weights */
+  float *sum;            /* gradients of the batches of a step */
+  float *input;          /* [batch, columns] */
+  int *label;            /* [batch] */
+  float *soft;           /* [batch, classes], when mixing */
+  float *teacher;        /* [batch, classes], when distilling */
+  float *class_weight;   /* [classes], when balancing */
+  uint32_t *order;       /* [rows] of the epoch */
+  float *score;          /* [val rows, classes] */
+  size_t batches, steps; /* an epoch */
+} wk_tuner;
+
+/* After a failure it must be closed as well. */
+wk_status wk_tuner_open(wk_tuner *l, const wk_tune_setup *s, wk_error *err);
+void wk_tuner_close(wk_tuner *l);
+/* Where the first thing of part `index` lies when n things are cut into parts that differ by one at most. */
+size_t wk_tune_part(size_t n, size_t parts, size_t index);
+void wk_tuner_shuffle(wk_tuner *l, int epoch);
+/* Photos order[first..] into l->input and l->label. */
+wk_status wk_tuner_fill(wk_tuner *l, size_t first, size_t count, int epoch, wk_error *err);
+/* Step number `index` of an epoch; *gradient: its length before clipping. */
+wk_status wk_tuner_step(wk_tuner *l, double *loss, double *gradient, int epoch, size_t index, double rate,
+                        wk_progress *progress, wk_error *err);
+
+/* ---- tune_loop.c: the epochs ------------------------------------------------------------------ */
+
+typedef struct wk_tune_run {
+  wk_trainer *trainer; /* holds the weights that were kept */
+  wk_tune_epoch *epoch;
+  int epochs, best;
+  bool stopped_early, cancelled;
+  char *trouble; /* why it stopped, where the loss was no longer finite */
+} wk_tune_run;
+
+wk_status wk_tune_loop(wk_tune_run *out, const wk_tune_setup *s, wk_error *err);
+void wk_tune_run_free(wk_tune_run *run);
+
+/* ---- tune_range.c: looking for a learning rate ------------------------------------------------- */
+
+/* Works on copies of the first weights; the arrays of *out are the caller's. */
+wk_status wk_tune_range(wk_tune_rates *out, const wk_tune_setup *s, wk_error *err);
+
+#endif
