@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli.h"
+#include "tune.h"
 
 typedef struct train_flags {
   const char *backbone, *arch, *out, *list;
@@ -12,6 +12,7 @@ typedef struct train_flags {
   int head, k, size, resize;
   double l2;
   bool balance, light, refit;
+  cli_tune tune;
 } train_flags;
 
 typedef struct train {
@@ -165,26 +166,47 @@ static void introduce(train *t, const char *name) {
     cli_say(c, "  ! some classes have over 5 times as many photos as others: --balance gives each the same weight\n");
 }
 
-static wk_status run(train *t, const char *path, const char *out, wk_error *err) {
+/* The backbone that is learned with: pretrained, or the bare architecture. */
+static wk_status open_backbone(train *t, wk_error *err) {
+  const train_flags *f = t->flags;
+  wk_status st;
+  if (f->tune.from_scratch) {
+    const wk_arch *a = wk_arch_find(f->backbone);
+    if (!a)
+      return cli_error(err, WK_ERR_NOT_FOUND,
+                       "%s: --from-scratch needs the name of an architecture, such as simple_cnn or resnet18",
+                       f->backbone);
+    st = wk_backbone_fresh(&t->backbone, a, (wk_init_kind)f->tune.init, t->cli->ctx.seed, err);
+  } else {
+    st = wk_backbone_open(&t->backbone, f->backbone, f->arch, &t->cli->pull, &t->cli->ctx, err);
+  }
+  if (st == WK_OK && (f->size || f->resize)) {
+    wk_preprocess *p = &t->backbone->preprocess;
+    wk_preprocess_set_size(p, f->size ? f->size : p->width, f->resize);
+    st = wk_preprocess_validate(p, err);
+  }
+  return st;
+}
+
+static wk_status prepare(train *t, const char *path, const char *out, wk_error *err) {
   wk_status st = cli_check_output(out, true, err);
   if (st == WK_OK)
     st = cli_split_open(&t->split, t->cli, path, &t->flags->split, err);
   if (st == WK_OK)
-    st = wk_backbone_open(&t->backbone, t->flags->backbone, t->flags->arch, &t->cli->pull, &t->cli->ctx, err);
-  if (st != WK_OK)
-    return st;
-  if (t->flags->size || t->flags->resize) {
-    wk_preprocess *p = &t->backbone->preprocess;
-    wk_preprocess_set_size(p, t->flags->size ? t->flags->size : p->width, t->flags->resize);
-    if ((st = wk_preprocess_validate(p, err)) != WK_OK)
-      return st;
-  }
-  introduce(t, path);
+    st = open_backbone(t, err);
+  if (st == WK_OK)
+    introduce(t, path);
+  return st;
+}
+
+/* The linear probe, or another head on the same features. */
+static wk_status probe(train *t, const char *out, wk_error *err) {
   wk_features_options o;
   wk_features_options_init(&o);
   o.cache_folder = t->cli->features;
   double start = cli_seconds();
-  st = wk_features_compute(&t->features, t->backbone, t->split.photos.path, t->split.photos.n, &o, &t->cli->ctx, err);
+  wk_status st =
+      wk_features_compute(&t->features, t->backbone, t->split.photos.path, t->split.photos.n, &o, &t->cli->ctx, err);
   t->seconds_features = cli_seconds() - start;
   if (st == WK_OK && t->features->broken)
     cli_say(t->cli, "  ! %zu photos could not be read: left out\n", t->features->broken);
@@ -193,6 +215,22 @@ static wk_status run(train *t, const char *path, const char *out, wk_error *err)
   if (st == WK_OK)
     st = fit(t, err);
   return st == WK_OK ? save(t, out, err) : st;
+}
+
+static int tune(train *t, const char *out, double began) {
+  const train_flags *f = t->flags;
+  cli_tune_job job = {.cli = t->cli,
+                      .flags = &f->tune,
+                      .split = &t->split,
+                      .backbone = t->backbone,
+                      .backbone_name = f->backbone,
+                      .out = out,
+                      .light = f->light,
+                      .balance = f->balance,
+                      .began = began};
+  int rc = cli_tune_run(&job);
+  t->backbone = job.backbone;
+  return rc;
 }
 
 /* photos/ -> photos.whisker; NULL: no memory. */
@@ -215,7 +253,8 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   double began = cli_seconds();
   int names = 0;
   train_flags f = {.backbone = "efficientnet_lite0", .k = 5, .l2 = NAN};
-  const cli_flag flags[] = {
+  cli_tune_init(&f.tune);
+  const cli_flag own[] = {
       {"backbone", 'b', CLI_STRING, &f.backbone, "NAME|FILE", "pretrained network, by name or a weight file", 0, 0,
        NULL},
       {"output", 'o', CLI_STRING, &f.out, "MODEL", "where the model goes; without: DATA's name and .whisker", 0, 0,
@@ -236,14 +275,25 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
        8192, NULL},
       {"light", 0, CLI_BOOL, &f.light, NULL, "keep the backbone's name and hash in the file, not its weights", 0, 0,
        NULL},
-      {"arch", 0, CLI_STRING, &f.arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
-      {0}};
+      {"arch", 0, CLI_STRING, &f.arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL}};
+  enum { OWN = sizeof own / sizeof *own };
+  cli_flag flags[OWN + CLI_TUNE_FLAGS + 1] = {0};
+  memcpy(flags, own, sizeof own);
+  cli_tune_table(flags + OWN, &f.tune);
   CLI_PARSE(n, c, self, flags, 0, 1, argc, argv)
+  bool tuning = f.tune.depth || f.tune.from_scratch;
+  wk_error wrong = {0};
+  if (cli_tune_read(&f.tune, &wrong) != WK_OK)
+    return cli_usage_error(self, "%s", wrong.message);
+  if (tuning && (f.head != WK_HEAD_LINEAR || f.refit))
+    return cli_usage_error(self,
+                           "--tune and --from-scratch train a linear head: --head and --refit do not go with them");
   if (n == 0 && !f.list)
     return cli_usage_error(self, "say where the photos are: whisker train DATA");
   const char *data = f.list ? f.list : argv[0];
   f.split.labels_from_name = names == 1;
   f.split.seed = c->ctx.seed;
+  f.split.always = tuning;
   wk_error err = {0};
   train t = {.flags = &f, .cli = c};
   char *out = f.out ? strdup(f.out) : default_output(data);
@@ -254,8 +304,10 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   else if (!f.out && stat(out, &exists) == 0)
     st = cli_error(&err, WK_ERR_IO, "%s: is there already; name the file to write with -o", out);
   if (st == WK_OK)
-    st = run(&t, data, out, &err);
-  int rc = st == WK_OK ? report(&t, out, began) : cli_fail(c, &err);
+    st = prepare(&t, data, out, &err);
+  if (st == WK_OK && !tuning)
+    st = probe(&t, out, &err);
+  int rc = st != WK_OK ? cli_fail(c, &err) : tuning ? tune(&t, out, began) : report(&t, out, began);
   free(out);
   train_free(&t);
   return rc;

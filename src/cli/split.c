@@ -89,7 +89,7 @@ wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split
       return cli_no_memory(err);
   }
   if (!o->val && !extra.n && (!tests || o->always))
-    fraction = tests ? 0.1 : 0.2;
+    fraction = tests && o->always ? 0.1 : 0.2;
   if (fraction > 0)
     st = hold_back(t, fraction, o->seed, err);
   t->held_count += extra.n;
