@@ -9,6 +9,12 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   list(APPEND WK_ISA_LIST avx2 avx512)
   set(WK_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
   set(WK_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512)
+  # GCC 13 and later fuse some multiply-adds and not others, so as to avoid chains of them: slower here, and then one sum
+  # has other bits in a full vector than at an edge.
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    list(APPEND WK_ISA_FLAGS_avx2 --param=avoid-fma-max-bits=0)
+    list(APPEND WK_ISA_FLAGS_avx512 --param=avoid-fma-max-bits=0)
+  endif()
 endif()
 
 function(wk_isa_sources)

@@ -9,8 +9,8 @@
 
 static wk_status broken(VP8StatusCode code, size_t size, wk_error *err) {
   switch (code) {
-  case VP8_STATUS_OUT_OF_MEMORY:
-    return WK_FAIL(err, WK_ERR_MEMORY, "no memory to decode the WebP (%zu bytes)", size);
+  case VP8_STATUS_OUT_OF_MEMORY: /* newer libwebp says so of damaged tables, too, and far more often */
+    return WK_FAIL(err, WK_ERR_FORMAT, "the WebP cannot be decoded: its data are damaged, or too large for the memory");
   case VP8_STATUS_NOT_ENOUGH_DATA:
   case VP8_STATUS_SUSPENDED:
     return wk_codec_truncated("WebP", size, err);
@@ -36,7 +36,7 @@ static wk_status decode_still(uint8_t *to, int width, int height, size_t pitch, 
   if (accept_truncated) {
     WebPIDecoder *decoder = WebPIDecode(NULL, 0, &config);
     if (!decoder)
-      return broken(VP8_STATUS_OUT_OF_MEMORY, size, err);
+      return WK_FAIL(err, WK_ERR_MEMORY, "no memory to decode the WebP (%zu bytes)", size);
     code = WebPIUpdate(decoder, bytes, size);
     if (code == VP8_STATUS_SUSPENDED)
       code = VP8_STATUS_OK;

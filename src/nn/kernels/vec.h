@@ -76,7 +76,14 @@ WK_INLINE void vec_store_part(float *p, vec v, int n) {
 }
 #endif
 
-/* a * b + c, fused where the set can (the file is compiled with -ffp-contract=fast). */
+/* a * b + c, rounded once where the set can. Said outright: left to the compiler, GCC 13 and later fuse some sums and
+ * not others (they avoid chains of it), and then the same sum has other bits in a full tile than at an edge. */
+#if defined(__AVX512F__)
+WK_INLINE vec vec_fma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+#elif defined(__AVX2__)
+WK_INLINE vec vec_fma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+#else
 WK_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+#endif
 
 #endif
