@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Photo bytes to network input: Pillow with torchvision's transform, against whisker (bench_pixels), in turns.
 
-    pixels_pillow.py BENCH_PIXELS PHOTOS_FOLDER [--camera 6] [--rounds 7]
+    pixels_pillow.py build/release/bench/bench_pixels PHOTOS_FOLDER [--camera 6] [--rounds 7]
 
 Two jobs, one thread each: the folder's photos as they are, and camera-sized pictures (4000 x 3000, made here out of the
 folder's photos with sensor-like noise, never kept). torchvision's Resize(256), CenterCrop(224), ToTensor and Normalize are
