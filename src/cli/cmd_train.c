@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tune.h"
+#include "tune_flags.h"
 
 typedef struct train_flags {
   const char *backbone, *arch, *out, *list;

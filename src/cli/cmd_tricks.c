@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tune.h"
+#include "tune_flags.h"
 
 /* One change to the base recipe. */
 typedef struct trick {

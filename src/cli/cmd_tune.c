@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tune.h"
+#include "tune_flags.h"
 
 typedef struct teller {
   cli *cli;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tune.h"
+#include "tune_flags.h"
 
 static const char *const norms[] = {"frozen", "batch", NULL}, *const averages[] = {"none", "ema", "swa", NULL},
                          *const keeps[] = {"better", "tuned", "probe", NULL},

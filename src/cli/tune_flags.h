@@ -1,4 +1,4 @@
-/* tune.h (of the command line) - the flags of fine-tuning and what is done with them, for `train` and `tricks`. */
+/* tune_flags.h - the flags of fine-tuning and what is done with them, for `train` and `tricks`. */
 #ifndef WK_CLI_TUNE_H
 #define WK_CLI_TUNE_H
 
