@@ -31,7 +31,7 @@ void wk_draw_fill(wk_image *canvas, int x, int y, int width, int height, const u
 void wk_draw_frame(wk_image *canvas, int x, int y, int width, int height, int thickness, const uint8_t rgb[3]) {
   if (thickness < 1 || width < 1 || height < 1)
     return;
-  if (thickness >= (width + 1) / 2 || thickness >= (height + 1) / 2) {
+  if (thickness >= width - width / 2 || thickness >= height - height / 2) {
     wk_draw_fill(canvas, x, y, width, height, rgb);
     return;
   }
