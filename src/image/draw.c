@@ -178,19 +178,20 @@ int wk_text_width(const char *text, int scale) {
 void wk_draw_text(wk_image *canvas, int x, int y, const char *text, int scale, const uint8_t rgb[3]) {
   if (scale < 1)
     scale = 1;
-  for (uint32_t code; (code = next_code(&text)) && x < canvas->width;) {
+  int64_t left = x, top = y;
+  for (uint32_t code; (code = next_code(&text)) && left < canvas->width;) {
     const wk_glyph *g = glyph_of(code);
     for (int row = 0; row < WK_FONT_HEIGHT * scale; row++)
       for (int column = 0; column < g->width * scale; column++) {
-        int px = x + column, py = y + row;
+        int64_t px = left + column, py = top + row;
         if (px < 0 || py < 0 || px >= canvas->width || py >= canvas->height)
           continue;
         char digit = g->levels[row / scale * g->width + column / scale];
         int ink = digit <= '9' ? digit - '0' : digit - 'a' + 10;
-        uint8_t *p = pixel_at(canvas, px, py);
+        uint8_t *p = pixel_at(canvas, (int)px, (int)py);
         for (int c = 0; c < 3; c++)
           p[c] = (uint8_t)((p[c] * (15 - ink) + rgb[c] * ink + 7) / 15);
       }
-    x += g->width * scale;
+    left += g->width * scale;
   }
 }
