@@ -48,6 +48,20 @@ void test_tmp_remove(char *dir);
 void test_fail_allocation(long n);
 long test_allocations(void); /* since the last test_fail_allocation */
 
+/* What a picture looks like, as 256 bits in hexadecimal: is each of 16 x 16 places clearly brighter than its right neighbour
+ * (dHash)? Pictures that look alike differ in few bits, whatever the last bits of their numbers are. */
+#define TEST_HASH_SIZE 65
+void test_picture_hash(char hex[TEST_HASH_SIZE], const wk_image *picture);
+/* NULL when the picture has that size (0: any), is not blank, and differs from `hash` (NULL: any) in at most 20 bits; else
+ * what is wrong, with the hash it has, so that a change that is meant can be written down. Static buffer. */
+const char *test_picture_wrong(const wk_image *picture, int width, int height, const char *hash);
+#define assert_picture(picture, width, height, hash)                                               \
+  do {                                                                                             \
+    const char *wrong_ = test_picture_wrong((picture), (width), (height), (hash));                 \
+    if (wrong_)                                                                                    \
+      fail_msg("%s: %s", #picture, wrong_);                                                        \
+  } while (0)
+
 #define assert_ok(st, err)                                                                         \
   do {                                                                                             \
     if ((st) != WK_OK)                                                                             \

@@ -43,6 +43,7 @@ int cli_attack(cli *c, const cli_command *self, int argc, char **argv);
 int cli_robust(cli *c, const cli_command *self, int argc, char **argv);
 int cli_check(cli *c, const cli_command *self, int argc, char **argv);
 int cli_tricks(cli *c, const cli_command *self, int argc, char **argv);
+int cli_look(cli *c, const cli_command *self, int argc, char **argv);
 int cli_ideal(cli *c, const cli_command *self, int argc, char **argv);
 int cli_bench(cli *c, const cli_command *self, int argc, char **argv);
 int cli_compare(cli *c, const cli_command *self, int argc, char **argv);

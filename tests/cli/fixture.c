@@ -1,14 +1,11 @@
 /* fixture.c - makes what the command-line tests work on, so that they need no fetched data:
  *   OUT/photos/{stripes,dots}/N.png   two classes of drawn pictures, 24 each
  *   OUT/backbone.safetensors          a small network with seeded weights
- *   OUT/bad/NAME                      files that are not what their names say */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+ *   OUT/bad/NAME                      files that are not what their names say
+ * And judges what they draw: fixture --picture FILE WIDTH HEIGHT [HASH] (tests/support.h) */
 #include <sys/stat.h>
 
-#include "whisker/whisker.h"
+#include "support.h"
 
 static wk_error err;
 
@@ -118,7 +115,19 @@ static void bad(const char *out) {
   write_file(in(out, "bad/hostile.safetensors"), "\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10);
 }
 
+static int judge_picture(char **argv, int argc) {
+  wk_image im;
+  need(wk_image_load(&im, argv[0], NULL, &err));
+  const char *wrong = test_picture_wrong(&im, atoi(argv[1]), atoi(argv[2]), argc > 3 ? argv[3] : NULL);
+  if (wrong)
+    fprintf(stderr, "%s: %s\n", argv[0], wrong);
+  wk_image_free(&im);
+  return wrong != NULL;
+}
+
 int main(int argc, char **argv) {
+  if (argc >= 5 && !strcmp(argv[1], "--picture"))
+    return judge_picture(argv + 2, argc - 2);
   if (argc != 2)
     return 2;
   folder(argv[1], "");

@@ -32,3 +32,6 @@ data() {
   [ -e "$base/$1" ] || skip "skipped: $1 is not here (set WHISKER_TEST_DATA)"
   DATA="$base/$1"
 }
+
+# picture FILE WIDTH HEIGHT [HASH]: it has that size (0: any), is not blank, and looks as it should (tests/support.h).
+picture() { "$FIXTURE" --picture "$@"; }

@@ -1,0 +1,31 @@
+/* cmd_look.c - `whisker look WHAT ...`: which ways of looking there are. */
+#include <string.h>
+
+#include "look.h"
+
+/* Called "look NAME", so that a sub-command's own help and errors name it as it was typed. Ends with a zeroed entry. */
+static const cli_command ways[] = {{0}};
+
+static const char *short_name(const cli_command *way) { return way->name + strlen("look "); }
+
+static void print_help(const cli_command *self, FILE *f) {
+  fprintf(f, "usage: whisker %s %s\n\n%s\n\n", self->name, self->usage, self->summary);
+  for (const cli_command *way = ways; way->name; way++)
+    fprintf(f, "  %-10s %s\n", short_name(way), way->summary);
+  fputs("\n`whisker look WHAT --help` shows its flags and examples.\n", f);
+}
+
+int cli_look(cli *c, const cli_command *self, int argc, char **argv) {
+  if (argc < 2) {
+    print_help(self, stderr);
+    return CLI_USAGE;
+  }
+  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+    print_help(self, stdout);
+    return CLI_DONE;
+  }
+  for (const cli_command *way = ways; way->name; way++)
+    if (!strcmp(short_name(way), argv[1]))
+      return way->run(c, way, argc - 1, argv + 1);
+  return cli_usage_error(self, "'%s' is no way of looking", argv[1]);
+}
