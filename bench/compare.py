@@ -2,7 +2,10 @@
 """whisker beside PyTorch (eager channels-last; torch.compile with freezing), ONNX Runtime and OpenVINO: the same weights, the
 same threads, in turn within one run, so that the ratios hold on a machine whose speed drifts.
 
-    bench/compare.py --whisker build/release/whisker [--nets resnet18,mobilenet_v2] [--modes throughput,latency]
+    bench/compare.py --whisker build/release/whisker [--nets resnet18,mobilenet_v2] [--modes throughput,latency,train,input]
+
+throughput: photos in parallel; latency: one photo on all threads; train: whole training steps with batch norm frozen on both sides;
+input: the gradient of one photo's pixels. The last two are compared with PyTorch alone.
 
 Needs torch, safetensors, onnx, onnxruntime and openvino (./run bench sets them up). Networks without a weight file in --weights get
 seeded weights. Prints a table and appends it to --out.
@@ -27,11 +30,12 @@ def parse():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--whisker", default="build/release/whisker")
     p.add_argument("--nets", default="efficientnet_lite0,mobilenet_v2,resnet18,resnet34,resnet50,vgg16,vgg19")
-    p.add_argument("--modes", default="throughput,latency")
+    p.add_argument("--modes", default="throughput,latency,train,input")
     p.add_argument("--peers", default=",".join(PEERS))
     p.add_argument("--weights", type=pathlib.Path, help="folder of NAME.safetensors")
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--batch", type=int, default=8)
+    p.add_argument("--train-batch", type=int, default=8, help="photos a training step")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=1.5)
     p.add_argument("--out", type=pathlib.Path, help="CSV to append to")
@@ -53,10 +57,14 @@ def weight_file(net, folder, scratch):
     return made
 
 
+def batch_of(mode, args):
+    return args.train_batch if mode == "train" else args.batch
+
+
 class Peer:
     def __init__(self, library, net, weights, mode, args):
-        command = [sys.executable, str(HERE / "peers/forward_peer.py"), library, net, str(weights), mode, "--threads", str(args.threads),
-                   "--batch", str(args.batch)]
+        command = [sys.executable, str(HERE / "peers/net_peer.py"), library, net, str(weights), mode, "--threads", str(args.threads),
+                   "--batch", str(batch_of(mode, args))]
         self.name = library
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
@@ -78,7 +86,7 @@ class Peer:
 
 def whisker(net, weights, mode, args):
     command = [args.whisker, "bench", str(weights), "--arch", net, "--mode", mode, "--seconds", str(args.seconds), "--batch-size",
-               str(args.batch), "-j", str(args.threads), "--json", "-q"]
+               str(batch_of(mode, args)), "-j", str(args.threads), "--json", "-q"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["rows"][0]["images_per_second"]
 
 
@@ -86,6 +94,8 @@ def compare(net, mode, args, scratch):
     weights = weight_file(net, args.weights, scratch)
     peers = []
     for library in args.peers.split(","):
+        if mode in ("train", "input") and library not in ("eager", "compile"):
+            continue
         try:
             peers.append(Peer(library, net, weights, mode, args))
         except RuntimeError as e:

@@ -1,10 +1,10 @@
 /* cmd_bench.c - `whisker bench`: how fast this machine runs the networks. Throughput gives every thread photos of its
- * own; latency gives all threads one photo. */
+ * own; latency gives all threads one photo. What needs gradients is in cmd_bench_train.c. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cmd_bench.h"
 
 typedef struct runner {
   wk_exec *exec;
@@ -56,55 +56,41 @@ static wk_status measure(double *rate, runner *r, int count, double seconds, wk_
   return st;
 }
 
-typedef struct bench {
-  cli *cli;
-  double seconds;
-  int size;
-  json_t *rows;
-} bench;
-
-/* One row: a network at one batch size, image-parallel or with all threads on one photo. */
-static wk_status one(bench *x, const wk_backbone *b, int batch, int threads, bool latency, wk_error *err) {
+/* Forward passes: image-parallel, or with all threads on one photo. */
+static wk_status forward(cli_bench_figure *out, const cli_bench_job *job, bool latency, wk_error *err) {
+  const wk_backbone *b = job->backbone;
   wk_plan_options o;
   wk_plan_options_init(&o);
-  int workers = latency ? 1 : threads, height = x->size ? x->size : b->preprocess.height;
-  int width = x->size ? x->size : b->preprocess.width;
-  wk_node out = wk_graph_logits(b->graph) >= 0 ? wk_graph_logits(b->graph) : wk_graph_features(b->graph);
-  o.height = height;
-  o.width = width;
-  o.batch = batch;
+  int threads = wk_context_threads(job->ctx), workers = latency ? 1 : threads;
+  wk_node node = wk_graph_logits(b->graph) >= 0 ? wk_graph_logits(b->graph) : wk_graph_features(b->graph);
+  o.height = job->height;
+  o.width = job->width;
+  o.batch = job->batch;
   o.threads = latency ? threads : 1;
-  o.output = &out;
+  o.output = &node;
   o.outputs = 1;
   wk_plan *plan = NULL;
-  size_t floats = (size_t)batch * (size_t)height * (size_t)width * 3;
+  size_t floats = (size_t)job->batch * (size_t)job->height * (size_t)job->width * 3;
   float *input = malloc(floats * sizeof *input);
   runner *r = calloc((size_t)workers, sizeof *r);
   wk_status st = input && r ? wk_plan_create(&plan, b->graph, b->weights, &o, err) : cli_no_memory(err);
   wk_rng rng;
-  wk_rng_init(&rng, x->cli->ctx.seed, 0);
+  wk_rng_init(&rng, job->ctx->seed, 0);
   for (size_t i = 0; st == WK_OK && i < floats; i++)
     input[i] = (float)(wk_rng_uniform(&rng) * 2 - 1);
   for (int i = 0; i < workers && st == WK_OK; i++) {
     r[i].input = input;
-    r[i].batch = batch;
+    r[i].batch = job->batch;
     st = wk_exec_create(&r[i].exec, plan, err);
   }
   double rate = 0;
   if (st == WK_OK)
-    st = measure(&rate, r, workers, x->seconds / 4, err); /* warms up */
+    st = measure(&rate, r, workers, job->seconds / 4, err); /* warms up */
   if (st == WK_OK)
-    st = measure(&rate, r, workers, x->seconds, err);
-  if (st == WK_OK) {
-    double gflops = 2e-9 * (double)b->arch->macs * rate;
-    size_t memory = wk_plan_weight_bytes(plan) + (size_t)workers * wk_plan_exec_bytes(plan);
-    cli_say(x->cli, "%-20s %-10s %5d %7d %9.1f %9.2f %8.0f %9s\n", b->arch->name, latency ? "latency" : "throughput",
-            batch, threads, rate, 1000 * batch / rate, gflops, cli_bytes(memory));
-    json_array_append_new(x->rows, json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:I}", "net", b->arch->name, "mode",
-                                             latency ? "latency" : "throughput", "batch", batch, "threads", threads,
-                                             "images_per_second", rate, "ms", 1000 * batch / rate, "gflops", gflops,
-                                             "bytes", (json_int_t)memory));
-  }
+    st = measure(&rate, r, workers, job->seconds, err);
+  if (st == WK_OK)
+    *out = (cli_bench_figure){.calls_per_second = rate / job->batch,
+                              .bytes = wk_plan_weight_bytes(plan) + (size_t)workers * wk_plan_exec_bytes(plan)};
   for (int i = 0; r && i < workers; i++)
     wk_exec_free(r[i].exec);
   wk_plan_free(plan);
@@ -113,16 +99,46 @@ static wk_status one(bench *x, const wk_backbone *b, int batch, int threads, boo
   return st;
 }
 
+enum { ALL, THROUGHPUT, LATENCY, TRAIN, INPUT, MODES };
+static const char *const modes[] = {"all", "throughput", "latency", "train", "input", NULL};
+/* Multiply-adds of a photo in terms of a forward pass: each gradient costs as much again. */
+static const double passes[] = {0, 1, 1, 3, 2};
+
+/* One row of the table. */
+static wk_status row(cli *c, json_t *rows, const cli_bench_job *of, int mode, wk_error *err) {
+  cli_bench_job job = *of;
+  cli_bench_figure f = {0};
+  if (mode == LATENCY || mode == INPUT)
+    job.batch = 1;
+  wk_status st = mode == TRAIN   ? cli_bench_train(&f, &job, err)
+                 : mode == INPUT ? cli_bench_input(&f, &job, err)
+                                 : forward(&f, &job, mode == LATENCY, err);
+  if (st != WK_OK)
+    return st;
+  const char *net = job.backbone->arch->name;
+  int threads = wk_context_threads(job.ctx);
+  double rate = f.calls_per_second * job.batch, ms = 1000 / f.calls_per_second;
+  double gflops = 2e-9 * (double)job.backbone->arch->macs * passes[mode] * rate;
+  cli_say(c, "%-20s %-10s %5d %7d %9.1f %9.2f %8.0f %9s\n", net, modes[mode], job.batch, threads, rate, ms, gflops,
+          cli_bytes(f.bytes));
+  json_array_append_new(rows, json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:I}", "net", net, "mode", modes[mode], "batch",
+                                        job.batch, "threads", threads, "images_per_second", rate, "ms", ms, "gflops",
+                                        gflops, "bytes", (json_int_t)f.bytes));
+  return WK_OK;
+}
+
 int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
-  static const char *const modes[] = {"all", "throughput", "latency", NULL};
-  int mode = 0, batch = 8;
+  int mode = ALL, batch = 8, size = 0;
+  double seconds = 2;
   const char *arch = NULL;
-  bench x = {.cli = c, .seconds = 2};
   const cli_flag flags[] = {
-      {"mode", 0, CLI_CHOICE, &mode, "MODE", "photos in parallel, or one photo on all threads", 0, 0, modes},
-      {"batch-size", 0, CLI_INT, &batch, "N", "photos a call of each thread (throughput)", 1, 1024, NULL},
-      {"seconds", 0, CLI_DOUBLE, &x.seconds, "S", "how long each figure is measured", 0.01, 3600, NULL},
-      {"size", 0, CLI_INT, &x.size, "PIXELS", "input side; 0: the backbone's own", 0, 4096, NULL},
+      {"mode", 0, CLI_CHOICE, &mode, "MODE",
+       "photos in parallel; one photo on all threads; whole training steps; the gradient of one photo's pixels", 0, 0,
+       modes},
+      {"batch-size", 0, CLI_INT, &batch, "N", "photos a call of each thread (throughput), or a step (train)", 1, 1024,
+       NULL},
+      {"seconds", 0, CLI_DOUBLE, &seconds, "S", "how long each figure is measured", 0.01, 3600, NULL},
+      {"size", 0, CLI_INT, &size, "PIXELS", "input side; 0: the backbone's own", 0, 4096, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 0, 100, argc, argv)
@@ -130,22 +146,28 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
   char *only[] = {fallback};
   char **name = n ? argv : only;
   n = n ? n : 1;
-  x.rows = json_array();
+  json_t *rows = json_array();
   wk_error err = {0};
   wk_status st = WK_OK;
-  int threads = wk_context_threads(&c->ctx);
   cli_say(c, "%-20s %-10s %5s %7s %9s %9s %8s %9s\n", "network", "mode", "batch", "threads", "photos/s", "ms/call",
           "GFLOP/s", "memory");
   for (int i = 0; i < n && st == WK_OK; i++) {
     wk_backbone *b = NULL;
     st = wk_backbone_open(&b, name[i], arch, &c->pull, &c->ctx, &err);
-    if (st == WK_OK && mode != 2)
-      st = one(&x, b, batch, threads, false, &err);
-    if (st == WK_OK && mode != 1)
-      st = one(&x, b, 1, threads, true, &err);
+    if (st == WK_OK) {
+      const cli_bench_job job = {.backbone = b,
+                                 .ctx = &c->ctx,
+                                 .height = size ? size : b->preprocess.height,
+                                 .width = size ? size : b->preprocess.width,
+                                 .batch = batch,
+                                 .seconds = seconds};
+      for (int m = ALL + 1; m < MODES && st == WK_OK; m++)
+        if (mode == ALL || mode == m)
+          st = row(c, rows, &job, m, &err);
+    }
     wk_backbone_free(b);
   }
-  int rc = st == WK_OK ? cli_print_json(c, json_pack("{s:O}", "rows", x.rows)) : cli_fail(c, &err);
-  json_decref(x.rows);
+  int rc = st == WK_OK ? cli_print_json(c, json_pack("{s:O}", "rows", rows)) : cli_fail(c, &err);
+  json_decref(rows);
   return rc;
 }

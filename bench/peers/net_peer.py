@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """One peer of bench/compare.py: runs one network with one library, a few seconds at a time, when told to on standard input.
 
-    forward_peer.py {eager,compile,onnxruntime,openvino} NET WEIGHTS.safetensors {throughput,latency} --threads 2 --batch 8
+    net_peer.py {eager,compile,onnxruntime,openvino} NET WEIGHTS.safetensors {throughput,latency,train,input} --threads 2 --batch 8
 
+train is a whole training step with batch norm frozen, by plain SGD; input the gradient of one photo's pixels (PyTorch only).
 Prints `ready LOGITS...` (ten logits of a fixed input, to check that all compute the same), then for every line `go SECONDS` one
 line: photos a second.
 """
@@ -30,8 +31,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import nets
 
 torch.set_num_threads(args.threads)
-torch.set_grad_enabled(False)
-batch = 1 if args.mode == "latency" else args.batch
+gradients = args.mode in ("train", "input")
+torch.set_grad_enabled(gradients)
+batch = 1 if args.mode in ("latency", "input") else args.batch
 net = nets.make(args.net, load_file(args.weights))
 data = np.random.RandomState(0).uniform(-1, 1, (batch, 3, 224, 224)).astype(np.float32)
 # The check's input is the same for every batch size: a ramp.
@@ -48,19 +50,37 @@ def onnx_file(n):
 if args.library in ("eager", "compile"):
     net = net.to(memory_format=torch.channels_last)
     x = torch.from_numpy(data).contiguous(memory_format=torch.channels_last)
-    check = net(torch.from_numpy(probe))[0, :10].tolist()
+    with torch.no_grad():
+        check = net(torch.from_numpy(probe))[0, :10].tolist()
+    for module in net.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    optimiser = torch.optim.SGD(net.parameters(), lr=1e-6)
+    label = torch.arange(batch) % 1000
+    if args.mode == "input":
+        net.requires_grad_(False)
+        x.requires_grad_(True)
     if args.library == "compile":
         import torch._inductor.config
 
-        torch._inductor.config.freezing = True
+        torch._inductor.config.freezing = not gradients
         net = torch.compile(net)
-    with torch.inference_mode():
-        net(x)
 
     def run():
-        with torch.inference_mode():
-            net(x)
+        if args.mode == "train":
+            optimiser.zero_grad(set_to_none=True)
+            torch.nn.functional.cross_entropy(net(x), label).backward()
+            optimiser.step()
+        elif args.mode == "input":
+            x.grad = None
+            net(x)[0, 0].backward()
+        else:
+            with torch.inference_mode():
+                net(x)
         return batch
+
+elif gradients:
+    sys.exit(f"{args.library} computes no gradients")
 
 elif args.library == "onnxruntime":
     import onnxruntime as ort

@@ -1,0 +1,26 @@
+/* cmd_bench.h - what the files of `whisker bench` share. */
+#ifndef WK_CLI_CMD_BENCH_H
+#define WK_CLI_CMD_BENCH_H
+
+#include "cli.h"
+
+/* One network to measure. */
+typedef struct cli_bench_job {
+  const wk_backbone *backbone;
+  const wk_context *ctx;
+  int height, width, batch;
+  double seconds; /* at least so long, and at least one call */
+} cli_bench_job;
+
+typedef struct cli_bench_figure {
+  double calls_per_second; /* a call: `batch` photos; input: one */
+  size_t bytes;            /* weights and working memory */
+} cli_bench_figure;
+
+/* Forward, backward to all parameters with batch norm frozen, and an update by SGD; the shards of the batch in
+ * parallel. */
+wk_status cli_bench_train(cli_bench_figure *out, const cli_bench_job *job, wk_error *err);
+/* One photo on all threads: forward, and backward to its pixels alone. */
+wk_status cli_bench_input(cli_bench_figure *out, const cli_bench_job *job, wk_error *err);
+
+#endif
