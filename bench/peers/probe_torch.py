@@ -21,11 +21,9 @@ BEGAN = time.perf_counter()
 import numpy as np
 import torch
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 
 import nets
+from probe_fit import fit
 
 
 class Photos(torch.utils.data.Dataset):
@@ -64,15 +62,6 @@ def features(net, photos, workers):
     return np.concatenate(rows), np.concatenate(labels)
 
 
-def fit(x, y):
-    scaler = StandardScaler().fit(x)
-    x = scaler.transform(x)
-    learn, check, learn_y, check_y = train_test_split(x, y, test_size=0.2, stratify=y, random_state=42)
-    tried = [(LogisticRegression(C=c, max_iter=1000).fit(learn, learn_y).score(check, check_y), c) for c in (1e-4, 1e-3, 1e-2, 0.1, 1)]
-    best, c = max(tried)
-    return scaler, LogisticRegression(C=c, max_iter=1000).fit(x, y), best
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("data", type=pathlib.Path)
@@ -99,4 +88,5 @@ def main():
     print()
 
 
-main()
+if __name__ == "__main__":
+    main()
