@@ -72,7 +72,8 @@ class Peer:
             line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1])
-        self.check = [float(v) for v in line.split()[1:]]
+        words = line.split()
+        self.version, self.check = words[1], [float(v) for v in words[2:]]
 
     def measure(self, seconds):
         self.process.stdin.write(f"go {seconds}\n")
@@ -87,7 +88,12 @@ class Peer:
 def whisker(net, weights, mode, args):
     command = [args.whisker, "bench", str(weights), "--arch", net, "--mode", mode, "--seconds", str(args.seconds), "--batch-size",
                str(batch_of(mode, args)), "-j", str(args.threads), "--json", "-q"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["rows"][0]["images_per_second"]
+    row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["rows"][0]
+    return row["images_per_second"], row.get("check")
+
+
+def own_version(program):
+    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout.split()[-1]
 
 
 def compare(net, mode, args, scratch):
@@ -102,20 +108,27 @@ def compare(net, mode, args, scratch):
             print(f"skipped: {library} on {net}: {e}", file=sys.stderr)
     rates = {p.name: [] for p in peers}
     rates["whisker"] = []
+    check = None
     for _ in range(args.rounds):
         for p in peers:
             rates[p.name].append(p.measure(args.seconds))
-        rates["whisker"].append(whisker(net, weights, mode, args))
+        rate, check = whisker(net, weights, mode, args)
+        rates["whisker"].append(rate)
+    checks = {p.name: p.check for p in peers}
+    if check:
+        checks["whisker"] = check
     reference = peers[0].check if peers else []
-    for p in peers[1:]:
-        worst = max(abs(a - b) for a, b in zip(reference, p.check)) / max(map(abs, reference))
+    for name, scores in checks.items():
+        worst = max(abs(a - b) for a, b in zip(reference, scores)) / max(map(abs, reference))
         if worst > 1e-3:
-            print(f"{p.name} on {net}: its logits differ by {worst:.2g}", file=sys.stderr)
+            print(f"{name} on {net}: its class scores differ from {peers[0].name}'s by {worst:.2g} of the largest", file=sys.stderr)
+    versions = {p.name: p.version for p in peers}
+    for p in peers:
         p.close()
     medians = {k: statistics.median(v) for k, v in rates.items()}
     best = max((k for k in medians if k != "whisker"), key=medians.get, default=None)
     paired = [w / b for w, b in zip(rates["whisker"], rates[best])] if best else [float("nan")]
-    return medians, best, statistics.median(paired)
+    return medians, best, statistics.median(paired), versions
 
 
 def cpu():
@@ -133,19 +146,20 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         for net in args.nets.split(","):
             for mode in args.modes.split(","):
-                medians, best, ratio = compare(net, mode, args, pathlib.Path(scratch))
+                medians, best, ratio, versions = compare(net, mode, args, pathlib.Path(scratch))
                 print(f"{net:20} {mode:10} " + " ".join(f"{medians.get(n, float('nan')):11.1f}" for n in names) +
                       f"   {ratio:.2f}x ({best})", flush=True)
                 for n in names:
                     if n in medians:
-                        rows.append([datetime.date.today().isoformat(), cpu(), args.threads, net, mode, n, f"{medians[n]:.2f}",
+                        rows.append([datetime.date.today().isoformat(), cpu(), args.threads, net, mode, n,
+                                     versions.get(n, own_version(args.whisker)), f"{medians[n]:.2f}",
                                      f"{ratio:.3f}" if n == "whisker" else ""])
     if args.out:
         fresh = not args.out.exists()
         with args.out.open("a", newline="") as f:
             w = csv.writer(f)
             if fresh:
-                w.writerow(["date", "machine", "threads", "network", "mode", "library", "photos_per_second", "ratio_to_best_peer"])
+                w.writerow(["date", "machine", "threads", "network", "mode", "library", "version", "photos_per_second", "ratio_to_best_peer"])
             w.writerows(rows)
 
 

@@ -4,7 +4,7 @@
     net_peer.py {eager,compile,onnxruntime,openvino} NET WEIGHTS.safetensors {throughput,latency,train,input} --threads 2 --batch 8
 
 train is a whole training step with batch norm frozen, by plain SGD; input the gradient of one photo's pixels (PyTorch only).
-Prints `ready LOGITS...` (ten logits of a fixed input, to check that all compute the same), then for every line `go SECONDS` one
+Prints `ready VERSION LOGITS...` (ten logits of a fixed input, to check that all compute the same), then for every line `go SECONDS` one
 line: photos a second.
 """
 import argparse
@@ -117,7 +117,8 @@ else:
 
 
 run()
-print("ready", *check, flush=True)
+version = {"onnxruntime": lambda: ort.__version__, "openvino": lambda: ov.__version__.split("-")[0]}
+print("ready", version.get(args.library, lambda: torch.__version__)(), *check, flush=True)
 for line in sys.stdin:
     seconds = float(line.split()[1])
     start = time.perf_counter()

@@ -56,6 +56,23 @@ static wk_status measure(double *rate, runner *r, int count, double seconds, wk_
   return st;
 }
 
+/* Class scores of a ramp from -1 to 1 over (channel, row, column), for comparing with others that compute the same. */
+static wk_status check(cli_bench_figure *out, wk_exec *exec, wk_shape scores, int height, int width, wk_error *err) {
+  size_t pixels = (size_t)height * (size_t)width;
+  float *ramp = malloc(3 * pixels * sizeof *ramp);
+  if (!ramp)
+    return cli_no_memory(err);
+  for (size_t i = 0; i < 3 * pixels; i++)
+    ramp[i % pixels * 3 + i / pixels] = (float)(2.0 * (double)i / (double)(3 * pixels - 1) - 1);
+  wk_status st = wk_exec_run(exec, ramp, 1, err);
+  int n = scores.channels < CLI_BENCH_SCORES ? scores.channels : CLI_BENCH_SCORES;
+  for (int i = 0; st == WK_OK && i < n; i++)
+    out->score[i] = wk_exec_output(exec, 0)[i];
+  out->scores = st == WK_OK ? n : 0;
+  free(ramp);
+  return st;
+}
+
 /* Forward passes: image-parallel, or with all threads on one photo. */
 static wk_status forward(cli_bench_figure *out, const cli_bench_job *job, bool latency, wk_error *err) {
   const wk_backbone *b = job->backbone;
@@ -85,12 +102,15 @@ static wk_status forward(cli_bench_figure *out, const cli_bench_job *job, bool l
   }
   double rate = 0;
   if (st == WK_OK)
+    st = check(out, r[0].exec, wk_plan_output_shape(plan, 0), job->height, job->width, err);
+  if (st == WK_OK)
     st = measure(&rate, r, workers, job->seconds / 4, err); /* warms up */
   if (st == WK_OK)
     st = measure(&rate, r, workers, job->seconds, err);
-  if (st == WK_OK)
-    *out = (cli_bench_figure){.calls_per_second = rate / job->batch,
-                              .bytes = wk_plan_weight_bytes(plan) + (size_t)workers * wk_plan_exec_bytes(plan)};
+  if (st == WK_OK) {
+    out->calls_per_second = rate / job->batch;
+    out->bytes = wk_plan_weight_bytes(plan) + (size_t)workers * wk_plan_exec_bytes(plan);
+  }
   for (int i = 0; r && i < workers; i++)
     wk_exec_free(r[i].exec);
   wk_plan_free(plan);
@@ -121,9 +141,16 @@ static wk_status row(cli *c, json_t *rows, const cli_bench_job *of, int mode, wk
   double gflops = 2e-9 * (double)job.backbone->arch->macs * passes[mode] * rate;
   cli_say(c, "%-20s %-10s %5d %7d %9.1f %9.2f %8.0f %9s\n", net, modes[mode], job.batch, threads, rate, ms, gflops,
           cli_bytes(f.bytes));
-  json_array_append_new(rows, json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:I}", "net", net, "mode", modes[mode], "batch",
-                                        job.batch, "threads", threads, "images_per_second", rate, "ms", ms, "gflops",
-                                        gflops, "bytes", (json_int_t)f.bytes));
+  json_t *one =
+      json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:I}", "net", net, "mode", modes[mode], "batch", job.batch, "threads",
+                threads, "images_per_second", rate, "ms", ms, "gflops", gflops, "bytes", (json_int_t)f.bytes);
+  if (f.scores) {
+    json_t *scores = json_array();
+    for (int i = 0; i < f.scores; i++)
+      json_array_append_new(scores, cli_json_number((double)f.score[i]));
+    json_object_set_new(one, "check", scores);
+  }
+  json_array_append_new(rows, one);
   return WK_OK;
 }
 

@@ -12,9 +12,13 @@ typedef struct cli_bench_job {
   double seconds; /* at least so long, and at least one call */
 } cli_bench_job;
 
+enum { CLI_BENCH_SCORES = 10 };
+
 typedef struct cli_bench_figure {
   double calls_per_second; /* a call: `batch` photos; input: one */
   size_t bytes;            /* weights and working memory */
+  int scores;
+  float score[CLI_BENCH_SCORES]; /* the first class scores of a ramp; forward only */
 } cli_bench_figure;
 
 /* Forward, backward to all parameters with batch norm frozen, and an update by SGD; the shards of the batch in
