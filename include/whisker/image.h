@@ -93,6 +93,9 @@ WK_API void wk_preprocess_set_size(wk_preprocess *p, int size, int resize);
 
 /* The RGB picture that the network will see, before normalisation: p->height x p->width. */
 WK_API wk_status wk_preprocess_pixels(wk_image *out, const wk_image *in, const wk_preprocess *p, wk_error *err) WK_NODISCARD;
+/* Where the network's input lies in a photo of that size: (x0, y0, x1, y1) in the photo's pixels, which may reach outside of a
+ * photo that is smaller than the crop. `p` must be valid. */
+WK_API void wk_preprocess_box(double box[4], int width, int height, const wk_preprocess *p);
 /* height * width pixels RGB8 -> height * width * 3 floats, NHWC. Cannot fail. */
 WK_API void wk_preprocess_normalise(float *out, const uint8_t *rgb, const wk_preprocess *p);
 /* Bytes of a file -> pixels the network sees (height * width * 3 bytes into `rgb`), with scaled decode. */

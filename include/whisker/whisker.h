@@ -14,6 +14,8 @@
 #include "whisker/learn.h"
 #include "whisker/lens.h"
 #include "whisker/look.h"
+#include "whisker/look_features.h"
+#include "whisker/look_view.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"
 #include "whisker/train.h"

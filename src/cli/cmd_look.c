@@ -4,7 +4,13 @@
 #include "look.h"
 
 /* Called "look NAME", so that a sub-command's own help and errors name it as it was typed. Ends with a zeroed entry. */
-static const cli_command ways[] = {{0}};
+static const cli_command ways[] = {
+    {"look features",
+     "MODEL PHOTO [--layer NAME] [-o FILE.png]",
+     "what a photo does to the layers: channels as maps, and their statistics",
+     {"whisker look features vgg16 cat.jpg", "whisker look features mine.whisker cat.jpg --layer layer3 --raw f.npy"},
+     cli_look_features},
+    {0}};
 
 static const char *short_name(const cli_command *way) { return way->name + strlen("look "); }
 
@@ -12,6 +18,9 @@ static void print_help(const cli_command *self, FILE *f) {
   fprintf(f, "usage: whisker %s %s\n\n%s\n\n", self->name, self->usage, self->summary);
   for (const cli_command *way = ways; way->name; way++)
     fprintf(f, "  %-10s %s\n", short_name(way), way->summary);
+  fputs("\nfor example:\n", f);
+  for (const cli_command *way = ways; way->name; way++)
+    fprintf(f, "  %s\n", way->examples[0]);
   fputs("\n`whisker look WHAT --help` shows its flags and examples.\n", f);
 }
 

@@ -85,6 +85,16 @@ static plan plan_make(const wk_preprocess *p, int width, int height) {
   return out;
 }
 
+void wk_preprocess_box(double box[4], int width, int height, const wk_preprocess *p) {
+  plan how = plan_make(p, width, height);
+  const wk_resample *r = &how.resample;
+  const double x = (double)width / r->width, y = (double)height / r->height;
+  box[0] = (r->x - how.x) * x;
+  box[1] = (r->y - how.y) * y;
+  box[2] = (r->x - how.x + p->width) * x;
+  box[3] = (r->y - how.y + p->height) * y;
+}
+
 /* `in` may be a scaled-down decode of the photo that the plan was made for. */
 static wk_status plan_run(uint8_t *rgb, const plan *how, const wk_image *in, const wk_preprocess *p, wk_error *err) {
   const wk_resample *r = &how->resample;
