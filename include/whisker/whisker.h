@@ -2,6 +2,7 @@
 #ifndef WHISKER_H
 #define WHISKER_H
 
+#include "whisker/atlas.h"
 #include "whisker/augment.h"
 #include "whisker/attack.h"
 #include "whisker/base.h"
