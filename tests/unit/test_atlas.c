@@ -342,12 +342,12 @@ static void map_is_drawn(void **state) {
   p.size = 400;
   wk_image image;
   assert_ok(wk_atlas_draw(&image, &a, &p, &err), &err);
-  assert_picture(&image, 692, 488, NULL);
+  assert_picture(&image, 692, 488, "8000800078216625c32181808080808000c0808080808180c100c70074001800");
   wk_image_free(&image);
   p.thumbnail = NULL;
   p.label = NULL;
   assert_ok(wk_atlas_draw(&image, &a, &p, &err), &err);
-  assert_picture(&image, 448, 488, NULL);
+  assert_picture(&image, 448, 488, "c00080000cc03010400480048002800280028002800280064004601814c00200");
   wk_image_free(&image);
   p.size = 10;
   assert_int_equal(wk_atlas_draw(&image, &a, &p, &err), WK_ERR_ARGUMENT);
