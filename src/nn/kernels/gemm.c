@@ -31,10 +31,43 @@ typedef struct tile {
   ptrdiff_t ldc, ldadd;
   const float *bias, *add;
   float low, high;
-  int depth; /* of this block of k */
-  int cols;  /* that exist, of the tile's width */
-  bool first, last;
+  int depth;  /* of this block of k */
+  int cols;   /* that exist, of the tile's width */
+  bool first; /* of the blocks of k; bias and activation come with the last */
 } tile;
+
+/* What follows the sums: the fields of the tile are read once, and one branch decides for all rows, so that the stores
+ * follow each other without a test between them. */
+WK_INLINE void finish(const tile *t, const vec *acc, int rows, int width, bool plus) {
+  const vec low = vec_set(t->low), high = vec_set(t->high);
+  const float *before = t->first ? t->add : t->c, *bias = t->bias;
+  const ptrdiff_t ld = t->first ? t->ldadd : t->ldc, ldc = t->ldc;
+  const int cols = t->cols;
+  float *c = t->c;
+  WK_UNROLL
+  for (int v = 0; v < width; v++, c += WK_VL, before += plus ? WK_VL : 0) {
+    const int left = cols - v * WK_VL;
+    if (left >= WK_VL) {
+      const vec shift = bias ? vec_load(bias + v * WK_VL) : vec_zero();
+      WK_UNROLL
+      for (int r = 0; r < rows; r++) {
+        vec x = acc[r * width + v];
+        if (plus)
+          x = vec_load(before + r * ld) + x;
+        vec_store(c + r * ldc, vec_min(high, vec_max(low, x + shift)));
+      }
+    } else if (left > 0) {
+      const vec shift = bias ? vec_load_part(bias + v * WK_VL, left) : vec_zero();
+      WK_UNROLL
+      for (int r = 0; r < rows; r++) {
+        vec x = acc[r * width + v];
+        if (plus)
+          x = vec_load_part(before + r * ld, left) + x;
+        vec_store_part(c + r * ldc, vec_min(high, vec_max(low, x + shift)), left);
+      }
+    }
+  }
+}
 
 /* rows x (panels * vectors) outputs. `rows`, `panels`, `vectors` are constants wherever this is inlined. */
 WK_INLINE void kernel(const tile *t, int rows, int panels, int vectors) {
@@ -64,40 +97,10 @@ WK_INLINE void kernel(const tile *t, int rows, int panels, int vectors) {
     a++;
     b += vectors * WK_VL;
   }
-  const vec low = vec_set(t->low), high = vec_set(t->high);
-  const float *before = t->first ? t->add : t->c;
-  const ptrdiff_t ld = t->first ? t->ldadd : t->ldc;
-  WK_UNROLL
-  for (int v = 0; v < width; v++) {
-    int left = t->cols - v * WK_VL;
-    if (left <= 0)
-      break;
-    if (left >= WK_VL) {
-      vec bias = t->bias ? vec_load(t->bias + v * WK_VL) : vec_zero();
-      WK_UNROLL
-      for (int r = 0; r < rows; r++) {
-        float *c = t->c + r * t->ldc + v * WK_VL;
-        vec x = acc[r * width + v];
-        if (before)
-          x = vec_load(before + r * ld + v * WK_VL) + x;
-        if (t->last)
-          x = vec_min(high, vec_max(low, x + bias));
-        vec_store(c, x);
-      }
-    } else {
-      vec bias = t->bias ? vec_load_part(t->bias + v * WK_VL, left) : vec_zero();
-      WK_UNROLL
-      for (int r = 0; r < rows; r++) {
-        float *c = t->c + r * t->ldc + v * WK_VL;
-        vec x = acc[r * width + v];
-        if (before)
-          x = vec_load_part(before + r * ld + v * WK_VL, left) + x;
-        if (t->last)
-          x = vec_min(high, vec_max(low, x + bias));
-        vec_store_part(c, x, left);
-      }
-    }
-  }
+  if (t->first ? t->add : t->c)
+    finish(t, acc, rows, width, true);
+  else
+    finish(t, acc, rows, width, false);
 }
 
 typedef void (*kernel_fn)(const tile *t);
@@ -142,7 +145,7 @@ void WK_ISA_FN(wk_gemm_pack)(float *packed, const float *b, int k, int n, ptrdif
 /* Rows of A are copied to L1 where they lie so that all would fall into the same sets of it. */
 static bool must_copy(ptrdiff_t lda, int rows) { return rows > 4 && lda % 1024 == 0; }
 
-static void strip_run(const wk_gemm *g, tile t, int row, int rows, int col0, int col1, int k0, float *scratch) {
+static void strip_run(const wk_gemm *g, const float *bias, tile t, int row, int rows, int col0, int col1, int k0, float *scratch) {
   t.a = g->a + row * g->lda + k0;
   t.lda = g->lda;
   if (must_copy(g->lda, rows) && col1 - col0 > NR) {
@@ -162,7 +165,7 @@ static void strip_run(const wk_gemm *g, tile t, int row, int rows, int col0, int
     t.panel_stride = (ptrdiff_t)g->k * NR;
     t.cols = g->n - col < width ? g->n - col : width;
     t.c = g->c + row * g->ldc + col;
-    t.bias = g->bias ? g->bias + col : NULL;
+    t.bias = bias ? bias + col : NULL;
     t.add = g->add ? g->add + row * g->ldadd + col : NULL;
     run(&t);
     col += width;
@@ -184,19 +187,19 @@ void WK_ISA_FN(wk_gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1
     int step = BLOCK_FLOATS / (k1 - k0) / NR * NR;
     if (step < WIDE * NR)
       step = WIDE * NR;
+    const bool last = kb == blocks - 1;
     const tile t = {.ldc = g->ldc,
                     .ldadd = g->ldadd,
-                    .low = g->act == WK_ACT_NONE ? -__builtin_inff() : 0,
-                    .high = g->act == WK_ACT_RELU6 ? 6 : __builtin_inff(),
+                    .low = !last || g->act == WK_ACT_NONE ? -__builtin_inff() : 0,
+                    .high = last && g->act == WK_ACT_RELU6 ? 6 : __builtin_inff(),
                     .depth = k1 - k0,
-                    .first = kb == 0,
-                    .last = kb == blocks - 1};
+                    .first = kb == 0};
     for (int col = col0; col < col1; col += step) {
       const int end = col1 - col < step ? col1 : col + step;
       for (int s = 0; s < strips; s++) {
         const int begin = row0 + (int)((int64_t)rows * s / strips),
                   stop = row0 + (int)((int64_t)rows * (s + 1) / strips);
-        strip_run(g, t, begin, stop - begin, col, end, k0, scratch);
+        strip_run(g, last ? g->bias : NULL, t, begin, stop - begin, col, end, k0, scratch);
       }
     }
   }
