@@ -3,21 +3,14 @@
 #include <string.h>
 
 #include "nn/kernels/kernels.h"
+#include "nn/own.h"
 #include "nn/parallel.h"
 #include "nn/rows.h"
-
-/* What a step keeps: the bias and the packed weights lie behind it. */
-typedef struct own {
-  const float *bias; /* NULL: none */
-  const float *weights;
-  size_t scratch; /* floats a thread */
-  float data[];
-} own;
 
 static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare *p, size_t weights, size_t scratch,
                             wk_error *err) {
   const size_t channels = (size_t)l->out.channels;
-  own *o = NULL;
+  wk_own *o = NULL;
   size_t bytes, all;
   scratch = (scratch + 15) / 16 * 16;
   if (!wk_mul_overflow(&bytes, weights + channels, sizeof(float)) &&
@@ -25,12 +18,12 @@ static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare 
     o = wk_alloc(sizeof *o + bytes);
   if (!o)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
-  *o = (own){.bias = p->bias ? o->data + weights : NULL, .weights = o->data, .scratch = scratch};
+  *o = (wk_own){.bias = p->bias ? o->data + weights : NULL, .weights = o->data, .scratch = scratch};
   *out = (wk_packed){.data = o, .weight_bytes = sizeof *o + bytes, .scratch_bytes = all};
   return WK_OK;
 }
 
-static void pack_bias(own *o, const wk_layer *l, const wk_prepare *p) {
+static void pack_bias(wk_own *o, const wk_layer *l, const wk_prepare *p) {
   if (o->bias)
     memcpy(o->data + (o->bias - o->data), p->bias, (size_t)l->out.channels * sizeof(float));
 }
@@ -47,12 +40,6 @@ static void outer_act(const wk_call *c, size_t from, size_t to) {
 static size_t out_values(const wk_call *c) {
   const wk_shape s = c->layer->out;
   return (size_t)c->count * (size_t)s.height * (size_t)s.width * (size_t)s.channels;
-}
-
-/* Part `i` of `parts` of 0..n-1, cut at multiples of `step`. */
-static int cut(int n, int step, int parts, int i) {
-  const int64_t steps = ((int64_t)n + step - 1) / step, at = steps * i / parts * step;
-  return at < n ? (int)at : n;
 }
 
 /* ---- any convolution ---------------------------------------------------------------------------- */
@@ -84,7 +71,7 @@ static wk_conv conv_of(const wk_layer *l, int count) {
 
 static wk_status repack_conv(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   (void)err;
-  own *o = packed;
+  wk_own *o = packed;
   wk_kernels_for(p->isa)->conv_pack(o->data, p->weight, l->in.channels, l->out.channels,
                                     l->window.kernel_h * l->window.kernel_w);
   pack_bias(o, l, p);
@@ -102,7 +89,7 @@ static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepar
 static wk_status run_conv(const wk_call *call, wk_error *err) {
   (void)err;
   const wk_kernels *kn = wk_kernels_for(call->isa);
-  const own *o = call->packed;
+  const wk_own *o = call->packed;
   wk_conv c = conv_of(call->layer, call->count);
   c.in = call->in[0], c.weights = o->weights, c.bias = o->bias, c.add = call->residual, c.out = call->out;
   const wk_gemm_sizes gemm = kn->gemm_shape();
@@ -113,9 +100,11 @@ static wk_status run_conv(const wk_call *call, wk_error *err) {
   for (int t = 0; t < threads; t++) {
     float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
     if (by_rows)
-      kn->conv(&c, cut(pixels, gemm.rows, threads, t), cut(pixels, gemm.rows, threads, t + 1), 0, c.out_c, scratch);
+      kn->conv(&c, wk_cut(pixels, gemm.rows, threads, t), wk_cut(pixels, gemm.rows, threads, t + 1), 0, c.out_c,
+               scratch);
     else
-      kn->conv(&c, 0, pixels, cut(c.out_c, gemm.panel, threads, t), cut(c.out_c, gemm.panel, threads, t + 1), scratch);
+      kn->conv(&c, 0, pixels, wk_cut(c.out_c, gemm.panel, threads, t), wk_cut(c.out_c, gemm.panel, threads, t + 1),
+               scratch);
   }
   outer_act(call, 0, out_values(call));
   return WK_OK;
@@ -150,7 +139,7 @@ static wk_winograd winograd_of(const wk_layer *l, int count) {
 
 static wk_status repack_winograd(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   (void)err;
-  own *o = packed;
+  wk_own *o = packed;
   const int in = l->in.channels;
   wk_kernels_for(p->isa)->winograd_pack(o->data, p->weight, TILE, in, l->out.channels, 9, (ptrdiff_t)9 * in, false);
   pack_bias(o, l, p);
@@ -168,7 +157,7 @@ static wk_status prepare_winograd(wk_packed *out, const wk_layer *l, const wk_pr
 static wk_status run_winograd(const wk_call *call, wk_error *err) {
   (void)err;
   const wk_kernels *kn = wk_kernels_for(call->isa);
-  const own *o = call->packed;
+  const wk_own *o = call->packed;
   wk_winograd w = winograd_of(call->layer, call->count);
   w.in = call->in[0], w.weights = o->weights, w.bias = o->bias, w.add = call->residual, w.out = call->out;
   const wk_winograd_sizes size = kn->winograd_shape(&w);
@@ -179,11 +168,11 @@ static wk_status run_winograd(const wk_call *call, wk_error *err) {
   for (int t = 0; t < threads; t++) {
     float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
     if (by_tiles)
-      kn->winograd(&w, cut(size.tiles, size.block, threads, t), cut(size.tiles, size.block, threads, t + 1), 0, w.out_c,
-                   scratch);
+      kn->winograd(&w, wk_cut(size.tiles, size.block, threads, t), wk_cut(size.tiles, size.block, threads, t + 1), 0,
+                   w.out_c, scratch);
     else
-      kn->winograd(&w, 0, size.tiles, cut(w.out_c, gemm.panel, threads, t), cut(w.out_c, gemm.panel, threads, t + 1),
-                   scratch);
+      kn->winograd(&w, 0, size.tiles, wk_cut(w.out_c, gemm.panel, threads, t),
+                   wk_cut(w.out_c, gemm.panel, threads, t + 1), scratch);
   }
   outer_act(call, 0, out_values(call));
   return WK_OK;
@@ -201,7 +190,7 @@ static bool fits_depthwise(const wk_layer *l, wk_isa isa) {
 
 static wk_status repack_depthwise(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   (void)err;
-  own *o = packed;
+  wk_own *o = packed;
   wk_kernels_for(p->isa)->depthwise_pack(o->data, p->weight, l->out.channels, l->window.kernel_h * l->window.kernel_w);
   pack_bias(o, l, p);
   return WK_OK;
@@ -216,7 +205,7 @@ static wk_status prepare_depthwise(wk_packed *out, const wk_layer *l, const wk_p
 static wk_status run_depthwise(const wk_call *call, wk_error *err) {
   (void)err;
   const wk_layer *l = call->layer;
-  const own *o = call->packed;
+  const wk_own *o = call->packed;
   const wk_depthwise d = {.in_h = l->in.height,
                           .in_w = l->in.width,
                           .channels = l->in.channels,
@@ -236,7 +225,7 @@ static wk_status run_depthwise(const wk_call *call, wk_error *err) {
   const size_t row = (size_t)l->out.width * (size_t)l->out.channels;
   WK_PARALLEL_FOR(threads)
   for (int t = 0; t < threads; t++) {
-    const int begin = cut(rows, 1, threads, t), end = cut(rows, 1, threads, t + 1);
+    const int begin = wk_cut(rows, 1, threads, t), end = wk_cut(rows, 1, threads, t + 1);
     wk_kernels_for(call->isa)->depthwise(&d, begin, end);
     outer_act(call, row * (size_t)begin, row * (size_t)end);
   }

@@ -47,6 +47,7 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   WK_TRY(wk_graph_infer(shape, g, last, o->height, o->width, err));
   WK_TRY(wk_dnnl_engine_create(&plan->engine, err));
   WK_TRY(wk_plan_fuse(plan, output, shape, &(wk_fuse_options){.from = g->input}, NULL, err));
+  WK_TRY(wk_plan_blocks(plan, err));
   WK_TRY(wk_plan_weights(plan, weights, NULL, NULL, err));
   wk_plan_lifetimes(plan);
   WK_TRY(wk_plan_layout(plan, NULL, 0, err));
@@ -73,15 +74,22 @@ wk_status wk_plan_create(wk_plan **out, const wk_graph *g, const wk_tensors *wei
   return create(out, g, weights, o, wk_cpu_isa(), false, err);
 }
 
+static void free_step(wk_step *s) {
+  if (s->packed.data && s->kernel->release)
+    s->kernel->release(s->packed.data);
+  wk_free(s->in);
+  wk_free(s->in_shape);
+}
+
 void wk_plan_free(wk_plan *plan) {
   if (!plan)
     return;
   for (int i = 0; i < plan->steps; i++) {
     wk_step *s = &plan->step[i];
-    if (s->packed.data && s->kernel->release)
-      s->kernel->release(s->packed.data);
-    wk_free(s->in);
-    wk_free(s->in_shape);
+    for (int k = 0; k < s->parts; k++)
+      free_step(&s->part[k]);
+    wk_free(s->part);
+    free_step(s);
   }
   wk_dnnl_engine_free(plan->engine);
   wk_free(plan->step);

@@ -25,8 +25,11 @@ typedef struct wk_step {
   int inputs;
   int *in; /* values */
   wk_shape *in_shape;
-  int residual, out; /* values; residual -1: none */
-  size_t scratch;    /* offset into the arena */
+  int residual, out;    /* values; residual -1: none */
+  size_t scratch;       /* offset into the arena */
+  struct wk_step *part; /* the steps that the kernel computes as one, in order: `layer` stands for them, they have the
+                           weights; NULL: a step of one layer */
+  int parts;
 } wk_step;
 
 struct wk_plan {
@@ -60,6 +63,9 @@ typedef struct wk_fuse_options {
  * value_of (may be NULL) receives each node's value, -1 where it was swallowed or is not needed. */
 wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o,
                        int *value_of, wk_error *err);
+/* plan_block.c: makes one step of several where a kernel computes them together, with the same bits. Not for training,
+ * which needs what lies between. */
+wk_status wk_plan_blocks(wk_plan *plan, wk_error *err);
 /* plan_memory.c: first and last of every value from the steps alone; then storage, places and the arena's size. A
  * caller may lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are
  * placed too. */

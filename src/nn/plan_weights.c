@@ -113,7 +113,7 @@ static wk_status prepare_step(wk_plan *plan, wk_step *s, wk_param_table param, b
   if (s->kernel && s->kernel->prepare)
     WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
   plan->weight_bytes += s->packed.weight_bytes;
-  if (hook)
+  if (hook) /* with steps of one layer: training has no others */
     WK_TRY(hook(user, (int)(s - plan->step), &p, err));
 done:
   wk_free(weight);
@@ -121,21 +121,48 @@ done:
   return st;
 }
 
-wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_hook hook, void *user, wk_error *err) {
+static wk_status load_step(wk_plan *plan, wk_step *s, float **param, const wk_tensors *weights, wk_prepare_hook hook,
+                           void *user, wk_error *err) {
   const wk_graph *g = plan->graph;
+  wk_status st = load_node(param, g, weights, s->head, err);
+  if (st == WK_OK && s->norm >= 0)
+    st = load_node(param, g, weights, s->norm, err);
+  if (st == WK_OK)
+    st = prepare_step(plan, s, (wk_param_table)param, true, hook, user, err);
+  free_node(param, g, s->head);
+  if (s->norm >= 0)
+    free_node(param, g, s->norm);
+  return st;
+}
+
+/* A step of several layers, once their weights are packed. */
+static wk_status prepare_parts(wk_plan *plan, wk_step *s, wk_error *err) {
   wk_status st = WK_OK;
-  float **param = wk_calloc((size_t)g->param_count, sizeof *param);
+  wk_step_part *part = wk_alloc_array((size_t)s->parts, sizeof *part);
+  WK_FAIL_IF(!part, err, WK_ERR_MEMORY, "out of memory for layer '%s'", s->layer.name);
+  for (int k = 0; k < s->parts; k++)
+    part[k] = (wk_step_part){&s->part[k].layer, s->part[k].packed.data};
+  const wk_prepare p = {
+      .threads = plan->threads, .isa = plan->isa, .batch = plan->batch, .part = part, .parts = s->parts};
+  WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
+  plan->weight_bytes += s->packed.weight_bytes;
+done:
+  wk_free(part);
+  return st;
+}
+
+wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_hook hook, void *user, wk_error *err) {
+  wk_status st = WK_OK;
+  float **param = wk_calloc((size_t)plan->graph->param_count, sizeof *param);
   WK_FAIL_IF(!param, err, WK_ERR_MEMORY, "out of memory for planning a network");
-  for (int i = 0; i < plan->steps && st == WK_OK; i++) {
+  for (int i = 0; i < plan->steps; i++) {
     wk_step *s = &plan->step[i];
-    st = load_node(param, g, weights, s->head, err);
-    if (st == WK_OK && s->norm >= 0)
-      st = load_node(param, g, weights, s->norm, err);
-    if (st == WK_OK)
-      st = prepare_step(plan, s, (wk_param_table)param, true, hook, user, err);
-    free_node(param, g, s->head);
-    if (s->norm >= 0)
-      free_node(param, g, s->norm);
+    for (int k = 0; k < s->parts; k++)
+      WK_TRY(load_step(plan, &s->part[k], param, weights, NULL, NULL, err));
+    if (s->parts)
+      WK_TRY(prepare_parts(plan, s, err));
+    else
+      WK_TRY(load_step(plan, s, param, weights, hook, user, err));
   }
 done:
   wk_free(param);

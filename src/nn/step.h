@@ -51,6 +51,12 @@ typedef struct wk_call {
   wk_isa isa;
 } wk_call;
 
+/* A layer inside a step of several, with what its own kernel made of its weights. */
+typedef struct wk_step_part {
+  const wk_layer *layer;
+  const void *packed;
+} wk_step_part;
+
 /* What prepare may use besides the layer. The arrays live only during the call. */
 typedef struct wk_prepare {
   wk_dnnl_engine *engine;
@@ -63,6 +69,8 @@ typedef struct wk_prepare {
   int batch;           /* photos a call at most; only gradients of weights need it beforehand */
   bool keep;           /* weight and bias outlive the step: they need not be copied */
   const void *forward; /* gradients: what the layer's forward kernel has packed */
+  const wk_step_part *part; /* of a step of several layers: they, in order; the layers and what is packed outlive it */
+  int parts;
 } wk_prepare;
 
 typedef struct wk_kernel {
@@ -141,6 +149,7 @@ const wk_weights_kernel *wk_weights_kernel_for(const wk_layer *layer, wk_isa isa
 extern const wk_kernel wk_kernel_winograd;
 extern const wk_kernel wk_kernel_depthwise;
 extern const wk_kernel wk_kernel_conv;
+extern const wk_kernel wk_kernel_block; /* of several layers: plan_block.c chooses it */
 extern const wk_kernel wk_kernel_conv_dnnl;
 extern const wk_data_kernel wk_data_conv_dnnl;
 extern const wk_weights_kernel wk_weights_conv_dnnl;

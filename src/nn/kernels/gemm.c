@@ -145,7 +145,8 @@ void WK_ISA_FN(wk_gemm_pack)(float *packed, const float *b, int k, int n, ptrdif
 /* Rows of A are copied to L1 where they lie so that all would fall into the same sets of it. */
 static bool must_copy(ptrdiff_t lda, int rows) { return rows > 4 && lda % 1024 == 0; }
 
-static void strip_run(const wk_gemm *g, const float *bias, tile t, int row, int rows, int col0, int col1, int k0, float *scratch) {
+static void strip_run(const wk_gemm *g, const float *bias, tile t, int row, int rows, int col0, int col1, int k0,
+                      float *scratch) {
   t.a = g->a + row * g->lda + k0;
   t.lda = g->lda;
   if (must_copy(g->lda, rows) && col1 - col0 > NR) {

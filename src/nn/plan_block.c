@@ -1,0 +1,93 @@
+/* plan_block.c - which neighbouring steps become one: a pointwise convolution, a depthwise one and a pointwise one (the
+ * inverted residual), or the last two alone. The numbers stay the same bits, so the choice may look at how many threads
+ * and photos there are. */
+#include "nn/plan.h"
+
+typedef struct uses {
+  int *readers; /* [values] steps that read it, or an output of the plan */
+  int *maker;   /* [values] the step that makes it; -1: none */
+} uses;
+
+static bool pointwise(const wk_step *s) {
+  const wk_window *w = &s->layer.window;
+  return s->kernel == &wk_kernel_conv && w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
+         s->layer.act <= WK_ACT_RELU6 && s->layer.in.height == s->layer.out.height &&
+         s->layer.in.width == s->layer.out.width && !w->pad_top && !w->pad_left;
+}
+
+static bool depthwise(const wk_step *s) {
+  const wk_window *w = &s->layer.window;
+  return s->kernel == &wk_kernel_depthwise && w->kernel_h == w->kernel_w && s->layer.act <= WK_ACT_RELU6;
+}
+
+/* The step that makes what `s` reads, where nobody else does; -1: none. */
+static int before(const wk_plan *plan, const uses *u, int s) {
+  const int value = plan->step[s].in[0];
+  return u->readers[value] == 1 ? u->maker[value] : -1;
+}
+
+/* One thread saves the way of the expanded pixels through the cache. Threads that share a photo expand the rows between
+ * them once each, so then the photo must be too large for their caches. */
+static bool pays(const wk_plan *plan, const wk_layer *d) {
+  const int64_t expanded = wk_shape_count(d->in) * (int64_t)sizeof(float);
+  return plan->threads <= plan->batch || expanded >= ((int64_t)1 << 19) * plan->threads;
+}
+
+/* Steps first..last, which has the residual and stays where it is. */
+static wk_status merge(wk_plan *plan, const int *step, int count, wk_error *err) {
+  wk_step *last = &plan->step[step[count - 1]], whole = *last;
+  whole.part = wk_calloc((size_t)count, sizeof *whole.part);
+  if (!whole.part)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for planning a network");
+  whole.parts = count;
+  for (int i = 0; i < count; i++)
+    whole.part[i] = plan->step[step[i]];
+  whole.in = whole.part[0].in;
+  whole.in_shape = whole.part[0].in_shape;
+  whole.part[0].in = NULL;
+  whole.part[0].in_shape = NULL;
+  whole.layer.in = whole.part[0].layer.in;
+  whole.kernel = &wk_kernel_block;
+  *last = whole;
+  for (int i = 0; i + 1 < count; i++)
+    plan->step[step[i]] = (wk_step){0}; /* taken out at the end */
+  return WK_OK;
+}
+
+wk_status wk_plan_blocks(wk_plan *plan, wk_error *err) {
+  wk_status st = WK_OK;
+  uses u = {wk_calloc((size_t)plan->values, sizeof *u.readers), wk_alloc_array((size_t)plan->values, sizeof *u.maker)};
+  WK_FAIL_IF(!u.readers || !u.maker, err, WK_ERR_MEMORY, "out of memory for planning a network");
+  for (int v = 0; v < plan->values; v++)
+    u.maker[v] = -1;
+  for (int i = 0; i < plan->steps; i++) {
+    const wk_step *s = &plan->step[i];
+    for (int k = 0; k < s->inputs; k++)
+      u.readers[s->in[k]]++;
+    if (s->residual >= 0)
+      u.readers[s->residual]++;
+    u.maker[s->out] = i;
+  }
+  for (int i = 0; i < plan->outputs; i++)
+    u.readers[plan->output[i]]++;
+  for (int i = 0; i < plan->steps; i++) {
+    if (!plan->step[i].kernel || !pointwise(&plan->step[i]))
+      continue;
+    const int d = before(plan, &u, i);
+    if (d < 0 || !depthwise(&plan->step[d]) || !pays(plan, &plan->step[d].layer))
+      continue;
+    const int e = before(plan, &u, d);
+    const bool expands = e >= 0 && pointwise(&plan->step[e]) && plan->step[e].residual < 0;
+    const int step[] = {e, d, i};
+    WK_TRY(merge(plan, step + !expands, 3 - !expands, err));
+  }
+  int kept = 0;
+  for (int i = 0; i < plan->steps; i++)
+    if (plan->step[i].kernel)
+      plan->step[kept++] = plan->step[i];
+  plan->steps = kept;
+done:
+  wk_free(u.readers);
+  wk_free(u.maker);
+  return st;
+}
