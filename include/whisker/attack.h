@@ -1,7 +1,8 @@
 /* attack.h - adversarial photos: small changes of pixels that change what a model sees, and how much a model withstands.
  *
- * Everything happens in the pixels that the network sees, after resizing and cropping and before normalising: height x width x 3
- * grey levels from 0 to 255. Distances are in grey levels. */
+ * Everything happens in pixels, before normalising: height x width x 3 grey levels from 0 to 255; either those that the network sees,
+ * after resizing and cropping, or those of the whole photo, whose changes then go through resizing and cropping. Distances are
+ * in grey levels. */
 #ifndef WHISKER_ATTACK_H
 #define WHISKER_ATTACK_H
 
@@ -32,6 +33,7 @@ typedef struct wk_attack_options {
   double momentum;   /* PGD, L2: share of the last direction that is kept (Dong et al. 2018); default 0 */
   int restarts;      /* PGD, L2: from random points of the ball after the photo itself has failed; default 0 */
   int patch;         /* side of the patch in pixels; default 32; 1 is a single pixel */
+  int width, height; /* of `pixels`; default 0, 0: they are what the network sees. Otherwise a whole photo of that size */
   double confidence; /* stop when the target has this probability (untargeted: when `avoid` has less than 1 minus it); default 0.9 */
   bool whole_levels; /* the result is 8 bits inside the bound (default true); false: any value, as robustness curves need */
 } wk_attack_options;
@@ -40,7 +42,7 @@ WK_API void wk_attack_options_init(wk_attack_options *o);
 WK_API wk_status wk_attack_options_validate(const wk_attack_options *o, int classes, wk_error *err) WK_NODISCARD;
 
 typedef struct wk_attack_result {
-  float *pixels;        /* [height, width, 3] in 0..255; whole numbers with whole_levels. wk_attack_result_free */
+  float *pixels;        /* as large as those attacked, in 0..255; whole numbers with whole_levels. wk_attack_result_free */
   int before, after;    /* classes */
   float p_before, p_after; /* probability of that class */
   float p_target_before, p_target_after; /* of `target`; of the class to leave when there is none */
@@ -49,9 +51,9 @@ typedef struct wk_attack_result {
   int steps;            /* gradients taken */
 } wk_attack_result;
 
-/* Attacks the picture `pixels` (values 0..255) that the model behind `lens` sees through `p`. The lens has batch 1 and the
- * input's size. Random starts come from (seed, stream). A failed attack is no error: `success` is false and the closest is given.
- * WK_ERR_ARGUMENT when the picture already is of the target class. */
+/* Attacks the picture `pixels` (values 0..255; whole ones where it is a whole photo) that the model behind `lens` sees through `p`.
+ * The lens has batch 1 and the input's size. Random starts come from (seed, stream). A failed attack is no error: `success` is false and the closest is given.
+ * WK_ERR_ARGUMENT when the picture already is of the target class, and for a whole photo without whole_levels. */
 WK_API wk_status wk_attack_run(wk_attack_result *out, wk_lens *lens, const wk_preprocess *p, const float *pixels,
                                const wk_attack_options *o, uint64_t seed, uint64_t stream, wk_error *err) WK_NODISCARD;
 WK_API void wk_attack_result_free(wk_attack_result *r);

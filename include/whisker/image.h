@@ -96,6 +96,10 @@ WK_API wk_status wk_preprocess_pixels(wk_image *out, const wk_image *in, const w
 /* Where the network's input lies in a photo of that size: (x0, y0, x1, y1) in the photo's pixels, which may reach outside of a
  * photo that is smaller than the crop. `p` must be valid. */
 WK_API void wk_preprocess_box(double box[4], int width, int height, const wk_preprocess *p);
+/* The way back: from d loss / d pixel of what the network sees ([p->height, p->width, 3]) to d loss / d pixel of the photo of
+ * width x height it was made of ([height, width, 3] into `out`). The adjoint of the resize, which rounds nothing. */
+WK_API wk_status wk_preprocess_back(float *out, const float *gradient, int width, int height, const wk_preprocess *p,
+                                    wk_error *err) WK_NODISCARD;
 /* height * width pixels RGB8 -> height * width * 3 floats, NHWC. Cannot fail. */
 WK_API void wk_preprocess_normalise(float *out, const uint8_t *rgb, const wk_preprocess *p);
 /* Bytes of a file -> pixels the network sees (height * width * 3 bytes into `rgb`), with scaled decode. */

@@ -26,6 +26,8 @@ wk_status wk_attack_options_validate(const wk_attack_options *o, int classes, wk
   if (o->steps < 0 || o->restarts < 0 || !(o->step >= 0) || !(o->momentum >= 0 && o->momentum < 1) || o->patch < 1)
     return WK_FAIL(err, WK_ERR_ARGUMENT,
                    "steps, restarts, step size, momentum (below 1) and patch must not be negative");
+  if (o->width < 0 || o->height < 0 || !o->width != !o->height || (o->width && !o->whole_levels))
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "a whole photo needs both of its sides, and is changed in whole grey levels");
   if (!(o->confidence > 0 && o->confidence <= 1))
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a confidence of %g cannot be reached; give one above 0, up to 1",
                    o->confidence);
@@ -39,20 +41,24 @@ void wk_attack_result_free(wk_attack_result *r) {
 
 static void hunt_free(wk_hunt *h) {
   wk_free(h->x);
+  wk_free(h->input);
+  wk_free(h->bytes);
   wk_free(h->score_gradient);
   wk_free(h->best);
 }
 
 static wk_status hunt_alloc(wk_hunt *h, wk_error *err) {
-  h->x = wk_alloc_array(4 * h->n, sizeof *h->x);
+  size_t input = (size_t)h->p->width * (size_t)h->p->height * 3;
+  h->x = wk_alloc_array(3 * h->n, sizeof *h->x);
+  h->input = wk_alloc_array(2 * input, sizeof *h->input);
+  h->bytes = wk_alloc(h->whole ? h->n : 1);
   h->score_gradient = wk_calloc((size_t)h->classes, sizeof *h->score_gradient);
   h->best = wk_alloc_array(h->n, sizeof *h->best);
-  if (!h->x || !h->score_gradient || !h->best)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for an attack on a picture of %d x %d", h->p->width,
-                   h->p->height);
+  if (!h->x || !h->input || !h->bytes || !h->score_gradient || !h->best)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for an attack on a picture of %d x %d", h->width, h->height);
   h->seen = h->x + h->n;
-  h->input = h->seen + h->n;
-  h->gradient = h->input + h->n;
+  h->gradient = h->seen + h->n;
+  h->back = h->input + input;
   memcpy(h->x, h->photo, h->n * sizeof *h->x);
   return WK_OK;
 }
@@ -94,10 +100,13 @@ wk_status wk_attack_run(wk_attack_result *out, wk_lens *lens, const wk_preproces
                         const wk_attack_options *o, uint64_t seed, uint64_t stream, wk_error *err) {
   int classes = wk_lens_classes(lens);
   WK_RETURN_IF_ERROR(wk_attack_options_validate(o, classes, err));
-  if (o->method == WK_ATTACK_PATCH && (o->patch > p->width || o->patch > p->height))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "a patch of %d pixels does not fit into the %d x %d that the network sees",
-                   o->patch, p->width, p->height);
-  wk_hunt h = {.lens = lens, .p = p, .o = o, .photo = pixels, .n = (size_t)p->width * (size_t)p->height * 3};
+  wk_hunt h = {.lens = lens, .p = p, .o = o, .photo = pixels, .whole = o->width > 0};
+  h.width = h.whole ? o->width : p->width;
+  h.height = h.whole ? o->height : p->height;
+  h.n = (size_t)h.width * (size_t)h.height * 3;
+  if (o->method == WK_ATTACK_PATCH && (o->patch > h.width || o->patch > h.height))
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "a patch of %d pixels does not fit into a picture of %d x %d", o->patch,
+                   h.width, h.height);
   h.classes = classes;
   h.target = o->target;
   h.best_margin = -1;

@@ -11,11 +11,15 @@ typedef struct wk_hunt {
   const wk_preprocess *p;
   const wk_attack_options *o;
   const float *photo; /* [n] the picture attacked */
+  int width, height;  /* of the picture attacked */
+  bool whole;         /* it is a whole photo, which the model sees through resizing and cropping */
   size_t n;           /* values: height * width * 3 */
   int classes, target, avoid;
   float *x;              /* [n] where the method is now, any value in 0..255 */
   float *seen;           /* [n] what the model is shown: x, in whole levels if asked for */
-  float *input;          /* [n] normalised */
+  float *input;          /* [p->height, p->width, 3] what the network is given: normalised */
+  float *back;           /* the same size, for a whole photo: d loss / d pixel of what the network sees */
+  uint8_t *bytes;        /* [n] for a whole photo: `seen` as it will be saved */
   float *gradient;       /* [n] d loss / d pixel value of `seen` */
   float *score_gradient; /* [classes] */
   float *best;           /* [n] the best `seen` so far */

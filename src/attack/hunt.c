@@ -59,9 +59,24 @@ bool wk_hunt_reached(const wk_hunt *h, const float *scores) {
   return h->target >= 0 ? top == h->target : top != h->avoid;
 }
 
+/* What the network is given for `seen`. A whole photo goes the way that its file will go. */
+static wk_status make_input(wk_hunt *h, wk_error *err) {
+  if (!h->whole) {
+    normalise(h->input, h->seen, h->p, h->n);
+    return WK_OK;
+  }
+  for (size_t i = 0; i < h->n; i++)
+    h->bytes[i] = (uint8_t)h->seen[i];
+  wk_image photo = {h->width, h->height, h->bytes}, crop;
+  WK_RETURN_IF_ERROR(wk_preprocess_pixels(&crop, &photo, h->p, err));
+  wk_preprocess_normalise(h->input, crop.pixels, h->p);
+  wk_image_free(&crop);
+  return WK_OK;
+}
+
 wk_status wk_hunt_look(wk_hunt *h, bool *done, wk_error *err) {
   round_picture(h);
-  normalise(h->input, h->seen, h->p, h->n);
+  WK_RETURN_IF_ERROR(make_input(h, err));
   WK_RETURN_IF_ERROR(wk_lens_forward(h->lens, h->input, 1, err));
   const float *scores = wk_lens_scores(h->lens);
   int wanted = h->target >= 0 ? h->target : h->avoid;
@@ -87,11 +102,13 @@ wk_status wk_hunt_look(wk_hunt *h, bool *done, wk_error *err) {
 wk_status wk_hunt_backward(wk_hunt *h, wk_error *err) {
   WK_RETURN_IF_ERROR(wk_lens_backward(h->lens, h->score_gradient, err));
   const float *d = wk_lens_input_gradient(h->lens);
-  for (size_t i = 0; i < h->n; i += 3)
+  float *out = h->whole ? h->back : h->gradient;
+  size_t n = (size_t)h->p->width * (size_t)h->p->height * 3;
+  for (size_t i = 0; i < n; i += 3)
     for (size_t c = 0; c < 3; c++)
-      h->gradient[i + (h->p->bgr ? 2 - c : c)] = d[i + c] / h->p->std[c];
+      out[i + (h->p->bgr ? 2 - c : c)] = d[i + c] / h->p->std[c];
   h->steps++;
-  return WK_OK;
+  return h->whole ? wk_preprocess_back(h->gradient, h->back, h->width, h->height, h->p, err) : WK_OK;
 }
 
 wk_status wk_hunt_gradient(wk_hunt *h, wk_error *err) {

@@ -138,10 +138,10 @@ wk_status wk_hunt_patch(wk_hunt *h, wk_error *err) {
       break;
     WK_RETURN_IF_ERROR(wk_hunt_gradient(h, err));
     if (t == 0)
-      strongest_window(&left, &top, h->gradient, h->p->width, h->p->height, k);
+      strongest_window(&left, &top, h->gradient, h->width, h->height, k);
     for (int y = top; y < top + k; y++)
       for (int u = 3 * left; u < 3 * (left + k); u++) {
-        size_t i = (size_t)y * (size_t)h->p->width * 3 + (size_t)u;
+        size_t i = (size_t)y * (size_t)h->width * 3 + (size_t)u;
         h->x[i] = fminf(fmaxf(h->x[i] - step * sign_of(h->gradient[i]), 0), 255);
       }
   }

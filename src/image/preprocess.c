@@ -119,6 +119,14 @@ wk_status wk_preprocess_pixels(wk_image *out, const wk_image *in, const wk_prepr
   return st;
 }
 
+wk_status wk_preprocess_back(float *out, const float *gradient, int width, int height, const wk_preprocess *p,
+                             wk_error *err) {
+  WK_RETURN_IF_ERROR(wk_preprocess_validate(p, err));
+  plan how = plan_make(p, width, height);
+  size_t pitch = (size_t)p->width * 3, first = (size_t)how.y * pitch + (size_t)how.x * 3;
+  return wk_resample_back(out, gradient + first, pitch, width, height, &how.resample, err);
+}
+
 wk_status wk_preprocess_bytes(uint8_t *rgb, const void *bytes, size_t size, const wk_preprocess *p, wk_error *err) {
   if (!rgb || !p)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "no preprocessing, or nowhere to put the pixels");

@@ -220,6 +220,67 @@ done:
   return st;
 }
 
+/* ---- the way back ------------------------------------------------------------------------------ */
+
+/* The adjoint of both passes, in the opposite order and without their rounding. */
+static wk_status linear_back(float *out, const float *gradient, size_t pitch, int width, int height,
+                             const wk_resample *r, wk_error *err) {
+  wk_status st = WK_OK;
+  weights across = {0}, down = {0};
+  axis ax = axis_of(r, false, width), ay = axis_of(r, true, height);
+  const size_t n = (size_t)r->w * 3;
+  float *middle = wk_calloc((size_t)height, n * sizeof *middle);
+  WK_FAIL_IF(!middle, err, WK_ERR_MEMORY, "no memory to go back through a resize of %d x %d pixels", width, height);
+  WK_TRY(weights_make(&across, &ax, r->x, r->w, err));
+  WK_TRY(weights_make(&down, &ay, r->y, r->h, err));
+  const float one = 1.0f / (1 << WK_RESAMPLE_BITS);
+  for (int y = 0; y < r->h; y++)
+    for (int t = 0; t < down.taps[y].count; t++) {
+      float k = (float)down.coef[(size_t)y * down.ksize + (size_t)t] * one;
+      float *to = middle + (size_t)(down.taps[y].first + t) * n;
+      for (size_t i = 0; i < n; i++)
+        to[i] += k * gradient[(size_t)y * pitch + i];
+    }
+  for (int v = 0; v < height; v++)
+    for (int x = 0; x < r->w; x++) {
+      const float *from = middle + (size_t)v * n + (size_t)x * 3;
+      float *to = out + ((size_t)v * (size_t)width + (size_t)across.taps[x].first) * 3;
+      for (int t = 0; t < across.taps[x].count; t++)
+        for (int c = 0; c < 3; c++)
+          to[3 * t + c] += (float)across.coef[(size_t)x * across.ksize + (size_t)t] * one * from[c];
+    }
+done:
+  wk_free(middle);
+  weights_free(&across);
+  weights_free(&down);
+  return st;
+}
+
+static wk_status nearest_back(float *out, const float *gradient, size_t pitch, int width, int height,
+                              const wk_resample *r, wk_error *err) {
+  int *column = wk_alloc_array((size_t)r->w + (size_t)r->h, sizeof *column);
+  if (!column)
+    return WK_FAIL(err, WK_ERR_MEMORY, "no memory to go back through a resize of %d x %d pixels", width, height);
+  int *row = column + r->w;
+  axis ax = axis_of(r, false, width), ay = axis_of(r, true, height);
+  nearest_table(column, &ax, r->x, r->w);
+  nearest_table(row, &ay, r->y, r->h);
+  for (int y = 0; y < r->h; y++)
+    for (int x = 0; x < r->w; x++)
+      for (int c = 0; c < 3; c++)
+        out[((size_t)row[y] * (size_t)width + (size_t)column[x]) * 3 + (size_t)c] +=
+            gradient[(size_t)y * pitch + (size_t)x * 3 + (size_t)c];
+  wk_free(column);
+  return WK_OK;
+}
+
+wk_status wk_resample_back(float *out, const float *gradient, size_t pitch, int width, int height, const wk_resample *r,
+                           wk_error *err) {
+  memset(out, 0, (size_t)width * (size_t)height * 3 * sizeof *out);
+  return r->filter == WK_FILTER_NEAREST ? nearest_back(out, gradient, pitch, width, height, r, err)
+                                        : linear_back(out, gradient, pitch, width, height, r, err);
+}
+
 /* ---- the public face --------------------------------------------------------------------------- */
 
 wk_status wk_image_resize(wk_image *out, const wk_image *in, int width, int height, wk_filter filter,

@@ -19,5 +19,9 @@ void wk_resample_reads(int region[4], const wk_resample *r, int in_width, int in
 /* Writes the window to dst, `pitch` bytes from row to row. `isa` chooses the kernels; all give the same bytes. */
 wk_status wk_resample_run(uint8_t *dst, size_t pitch, const wk_image *in, const wk_resample *r, wk_isa isa,
                           wk_error *err);
+/* The adjoint: for the window's gradient (`pitch` floats from row to row) that of the source of width x height, [height,
+ * width, 3]. */
+wk_status wk_resample_back(float *out, const float *gradient, size_t pitch, int width, int height,
+                           const wk_resample *r, wk_error *err);
 
 #endif
