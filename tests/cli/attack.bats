@@ -19,6 +19,22 @@ setup() {
   [ -s a-change.png ]
 }
 
+@test "attack: --full keeps the photo's size, tells what JPEG leaves and what another model sees" {
+  w attack m.whisker "$F/photos/dots/03.png" --to stripes --eps 24 --full --check-on m.whisker -o a.png --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["width"]')" = 83 ] && [ "$(json '["height"]')" = 72 ]
+  [ "$(json '["success"]')" = True ]
+  [ "$(json '["linf_255"] <= 24')" = True ]
+  [ "$(json '["check_on"]["transfers"]')" = True ] # the same model
+  [ "$(json '["check_on"]["sees"]["label"]')" = stripes ]
+  [ "$(json '["jpeg"].__len__()')" = 4 ]
+  [ "$(json '["jpeg"][0]["survives"] in (True, False)')" = True ]
+  picture a.png 83 72
+  picture a-change.png 273 0
+  w predict m.whisker a.png --json
+  [ "$(json '["predictions"][0]["top"][0]["label"]')" = stripes ]
+}
+
 @test "attack: every method gives a picture" {
   for method in pgd fgsm l2 plain deepfool cw patch; do
     w attack m.whisker "$F/photos/dots/03.png" --method $method --eps 24 --patch 16 --steps 20 -o $method.png --json
@@ -37,6 +53,15 @@ setup() {
   w attack m.whisker "$F/photos/dots/03.png" --eps 0 -o a.png
   [ "$status" -eq 1 ]
   one_clear_line
+  w attack m.whisker "$F/photos/dots/03.png" -o a.jpg
+  [ "$status" -eq 2 ]
+  contains "$stderr" PNG
+  w attack m.whisker nowhere.png -o a.png
+  [ "$status" -eq 1 ]
+  contains "$stderr" nowhere.png
+  w attack m.whisker "$F/photos/dots/03.png" --full --method patch --patch 100 -o a.png
+  [ "$status" -eq 1 ]
+  contains "$stderr" "83 x 72"
   "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
   w attack k.whisker "$F/photos/dots/03.png" -o a.png
   [ "$status" -eq 1 ]
