@@ -69,6 +69,19 @@ WK_API wk_status wk_atlas_make(wk_atlas **out, const float *x, size_t rows, int 
                                const wk_context *ctx, wk_error *err) WK_NODISCARD;
 WK_API void wk_atlas_free(wk_atlas *a);
 
+/* A photo that looks like another class than its own: perhaps a wrong label, perhaps a hard one. */
+typedef struct wk_atlas_odd {
+  uint32_t row;
+  int looks_like; /* class */
+  int votes;      /* of its neighbours for that class */
+} wk_atlas_odd;
+
+/* Rows of which at least three quarters of the neighbours agree on another class than `label` [rows] says (-1: none), most
+ * votes and most alike first. *agree (may be NULL): the share of labelled rows whose most similar photo is of their own class;
+ * NaN where there are none. *out is freed with wk_free. */
+WK_API wk_status wk_atlas_find_odd(wk_atlas_odd **out, size_t *count, double *agree, const wk_atlas *a, const int *label,
+                                   int classes, wk_error *err) WK_NODISCARD;
+
 /* ---- its picture -------------------------------------------------------------------------------- */
 
 /* Small square pictures of many photos, from their middles: [photos, side, side, 3]. A photo that cannot be read leaves grey.

@@ -3,6 +3,7 @@
 #define WHISKER_H
 
 #include "whisker/atlas.h"
+#include "whisker/atlas_page.h"
 #include "whisker/augment.h"
 #include "whisker/attack.h"
 #include "whisker/base.h"

@@ -10,6 +10,17 @@ static const cli_command ways[] = {
      "what a photo does to the layers: channels as maps, and their statistics",
      {"whisker look features vgg16 cat.jpg", "whisker look features mine.whisker cat.jpg --layer layer3 --raw f.npy"},
      cli_look_features},
+    {"look map",
+     "MODEL DATA [-o map.png] [--html map.html]",
+     "all photos laid out by their features: what is alike lies together",
+     {"whisker look map mine.whisker photos --html map.html",
+      "whisker look map efficientnet_lite0 pets --labels-from name"},
+     cli_look_map},
+    {"look nearest",
+     "MODEL PHOTO DATA [-k 8] [-o nearest.png]",
+     "the photos of a collection that are most like one photo",
+     {"whisker look nearest mine.whisker cat.jpg photos", "whisker look nearest resnet18 cat.jpg photos -k 15 --json"},
+     cli_look_nearest},
     {0}};
 
 static const char *short_name(const cli_command *way) { return way->name + strlen("look "); }

@@ -7,7 +7,7 @@
 #include "whisker/atlas.h"
 #include "whisker/draw.h"
 
-enum { SIZE = 1600, MARGIN = 24, LEGEND = 220, LEGEND_ROW = 22, SMALLEST = 12, LARGEST = 96 };
+enum { SIZE = 1600, MARGIN = 24, LEGEND = 220, LEGEND_ROW = 22, LEGEND_LINES = 45, SMALLEST = 12, LARGEST = 96 };
 
 /* ---- thumbnails --------------------------------------------------------------------------------- */
 
@@ -115,8 +115,9 @@ static int label_of(const wk_atlas_picture *p, size_t row) { return p->label ? p
 
 typedef struct canvas {
   wk_image image;
-  int top, map; /* where the map begins, its side */
-  int tile;     /* side of a photo on it */
+  int top, width, height; /* where the map begins, its size */
+  int tile;               /* side of a photo on it */
+  float low[2], scale;    /* of the places: what is drawn at the left and top, pixels of 1 */
 } canvas;
 
 static void put_dot(canvas *c, int x, int y, const uint8_t rgb[3]) { wk_draw_fill(&c->image, x - 3, y - 3, 7, 7, rgb); }
@@ -145,11 +146,10 @@ static wk_status put_photos(canvas *c, const wk_atlas *a, const wk_atlas_picture
   wk_rng rng; /* in no order, so that no class lies on top of the others */
   wk_rng_init(&rng, 1, a->rows);
   wk_rng_shuffle(&rng, order, a->rows);
-  int room = c->map - c->tile;
   for (size_t i = 0; i < a->rows && st == WK_OK; i++) {
     size_t row = order[i];
-    int x = MARGIN + c->tile / 2 + (int)lroundf(a->xy[2 * row] * (float)room);
-    int y = c->top + c->tile / 2 + (int)lroundf(a->xy[2 * row + 1] * (float)room);
+    int x = MARGIN + c->tile / 2 + (int)lroundf((a->xy[2 * row] - c->low[0]) * c->scale);
+    int y = c->top + c->tile / 2 + (int)lroundf((a->xy[2 * row + 1] - c->low[1]) * c->scale);
     uint8_t rgb[3];
     wk_class_colour(rgb, label_of(p, row), p->classes);
     if (p->thumbnail)
@@ -189,7 +189,7 @@ static wk_status put_legend(canvas *c, const wk_atlas *a, const wk_atlas_picture
     int label = label_of(p, i);
     count[label < 0 || label >= p->classes ? p->classes : label]++;
   }
-  int x = MARGIN + c->map + MARGIN, y = c->top, shown = 0, most = c->map / LEGEND_ROW - 1, used = 0;
+  int x = MARGIN + c->width + MARGIN, y = c->top, shown = 0, most = c->height / LEGEND_ROW - 1, used = 0;
   for (int k = 0; k <= p->classes; k++)
     used += count[k] > 0;
   for (int k = 0; k <= p->classes; k++) {
@@ -211,17 +211,35 @@ static wk_status put_legend(canvas *c, const wk_atlas *a, const wk_atlas_picture
   return WK_OK;
 }
 
+/* How large the map becomes: as wide and high as its photos reach, and high enough for the legend. */
+static void measure(canvas *c, const wk_atlas *a, const wk_atlas_picture *p, bool legend) {
+  float high[2] = {0, 0};
+  c->low[0] = c->low[1] = 1;
+  for (size_t i = 0; i < 2 * a->rows; i++) {
+    c->low[i & 1] = fminf(c->low[i & 1], a->xy[i]);
+    high[i & 1] = fmaxf(high[i & 1], a->xy[i]);
+  }
+  float x = high[0] - c->low[0], y = high[1] - c->low[1];
+  /* All tiles together cover a third of the map: they crowd where photos are alike. */
+  double tile = (double)p->size * sqrt((double)fmaxf(x * y, 0.05f) / 3 / (double)a->rows);
+  c->tile = !p->thumbnail ? 7 : tile < SMALLEST ? SMALLEST : tile > LARGEST ? LARGEST : (int)tile;
+  c->scale = (float)(p->size - c->tile);
+  c->width = c->tile + (int)lroundf(x * c->scale);
+  c->height = c->tile + (int)lroundf(y * c->scale);
+  int lines = p->classes + 1 < LEGEND_LINES ? p->classes + 1 : LEGEND_LINES;
+  if (legend && c->height < lines * LEGEND_ROW)
+    c->height = lines * LEGEND_ROW;
+}
+
 wk_status wk_atlas_draw(wk_image *out, const wk_atlas *a, const wk_atlas_picture *p, wk_error *err) {
   if (p->size < 200 || p->size > 16000 || (p->thumbnail && p->side < 1) || (p->classes && !p->name))
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a map of %d pixels: expected 200 to 16000", p->size);
   static const uint8_t ground[3] = {250, 250, 248}, ink[3] = {32, 32, 32};
-  /* All tiles together cover about two fifths of the map: they crowd where photos are alike. */
-  double tile = sqrt(0.4 * (double)p->size * (double)p->size / (double)a->rows);
   bool legend = p->label && p->classes;
-  canvas c = {.top = MARGIN + (p->title ? 40 : 0), .map = p->size};
-  c.tile = !p->thumbnail ? 7 : tile < SMALLEST ? SMALLEST : tile > LARGEST ? LARGEST : (int)tile;
-  WK_RETURN_IF_ERROR(
-      wk_image_alloc(&c.image, c.map + (legend ? 3 * MARGIN + LEGEND : 2 * MARGIN), c.top + c.map + MARGIN, err));
+  canvas c = {.top = MARGIN + (p->title ? 40 : 0)};
+  measure(&c, a, p, legend);
+  int width = c.width + (legend ? 3 * MARGIN + LEGEND : 2 * MARGIN);
+  WK_RETURN_IF_ERROR(wk_image_alloc(&c.image, width, c.top + c.height + MARGIN, err));
   wk_draw_fill(&c.image, 0, 0, c.image.width, c.image.height, ground);
   if (p->title)
     wk_draw_text(&c.image, MARGIN, MARGIN / 2, p->title, 2, ink);

@@ -1,0 +1,29 @@
+/* atlas_page.h - a map of photos (atlas.h) as one page of its own: pan, zoom, search, click. Works from a file, opens no
+ * network connection. */
+#ifndef WHISKER_ATLAS_PAGE_H
+#define WHISKER_ATLAS_PAGE_H
+
+#include "whisker/atlas.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct wk_atlas_page {
+  const wk_atlas *atlas;
+  const char *title, *note;   /* note: a line under the title, may be NULL */
+  const char *const *file;    /* [rows] names to show */
+  const int *label;           /* [rows], -1: none; NULL: none has one */
+  const char *const *name;    /* [classes] */
+  int classes;
+  const uint8_t *thumbnail;   /* [rows, side, side, 3] */
+  int side;                   /* 8 to 256 */
+} wk_atlas_page;
+
+/* Atomic. Thumbnails go into the page as JPEG, so it has some 2 kB a photo. */
+WK_API wk_status wk_atlas_page_write(const char *path, const wk_atlas_page *p, wk_error *err) WK_NODISCARD;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

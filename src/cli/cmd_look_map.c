@@ -1,0 +1,187 @@
+/* cmd_look_map.c - `whisker look map`: all photos of a collection laid out by what a network sees in them, as a picture
+ * and as a page. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "look.h"
+
+enum { ODD_SHOWN = 10 };
+/* Cosine of features above which two photos are almost certainly one picture: saved again, resized, or a burst. */
+#define TWIN 0.985f
+
+static const char *const methods[] = {"tsne", "pca", NULL};
+
+/* Thumbnails as large as makes sense for so many photos. */
+static int thumb_side(size_t photos) { return photos <= 2500 ? 96 : photos <= 10000 ? 64 : 32; }
+
+static json_t *odd_json(cli *c, const cli_look_set *s, const wk_atlas *a, const wk_atlas_odd *odd, size_t count) {
+  json_t *rows = json_array();
+  for (size_t i = 0; i < count; i++) {
+    const char *is = s->classes[s->label[odd[i].row]], *like = s->classes[odd[i].looks_like];
+    if (i == 0)
+      cli_say(c, "\nLook like another class than theirs (a wrong label, or a hard photo):\n");
+    if (i < ODD_SHOWN)
+      cli_say(c, "  %s: %s, looks like %s (%d of the %d most alike)\n", s->name[odd[i].row], is, like, odd[i].votes,
+              a->neighbours);
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:i}", "file", cli_json_text(s->path[odd[i].row]), "label",
+                                          cli_json_text(is), "looks_like", cli_json_text(like), "votes", odd[i].votes));
+  }
+  if (count > ODD_SHOWN)
+    cli_say(c, "  ... and %zu more\n", count - ODD_SHOWN);
+  return rows;
+}
+
+static json_t *twins_json(cli *c, const cli_look_set *s, const wk_atlas *a) {
+  json_t *rows = json_array();
+  for (size_t i = 0; i < a->rows && a->neighbours; i++) {
+    size_t j = a->near[i * (size_t)a->neighbours];
+    float cosine = a->cosine[i * (size_t)a->neighbours];
+    bool mutual = a->near[j * (size_t)a->neighbours] == i;
+    if (cosine < TWIN || (mutual && j < i))
+      continue;
+    if (!json_array_size(rows))
+      cli_say(c, "\nNearly the same picture twice:\n");
+    if (json_array_size(rows) < ODD_SHOWN)
+      cli_say(c, "  %s  %s  (%.3f)\n", s->name[i], s->name[j], (double)cosine);
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:o}", "file", cli_json_text(s->path[i]), "twin",
+                                          cli_json_text(s->path[j]), "cosine", cli_json_number((double)cosine)));
+  }
+  if (json_array_size(rows) > ODD_SHOWN)
+    cli_say(c, "  ... and %zu more\n", json_array_size(rows) - ODD_SHOWN);
+  return rows;
+}
+
+static json_t *points_json(const cli_look_set *s, const wk_atlas *a) {
+  json_t *rows = json_array();
+  for (size_t i = 0; i < a->rows; i++)
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:f,s:f}", "file", cli_json_text(s->path[i]), "label",
+                                          s->label[i] >= 0 ? cli_json_text(s->classes[s->label[i]]) : json_null(), "x",
+                                          (double)a->xy[2 * i], "y", (double)a->xy[2 * i + 1]));
+  return rows;
+}
+
+static int classes_used(const cli_look_set *s) {
+  int used = 0;
+  for (int k = 0; k < s->class_count; k++)
+    for (size_t i = 0; i < s->features->rows; i++)
+      if (s->label[i] == k) {
+        used++;
+        break;
+      }
+  return used;
+}
+
+wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_atlas *a, const char *out, const char *html,
+                            int size, wk_error *err) {
+  int side = thumb_side(a->rows);
+  uint8_t *thumbnail = NULL;
+  char title[300], note[200];
+  wk_image picture = {0};
+  const char *root = s->data->root;
+  size_t n = strlen(root);
+  while (n > 1 && root[n - 1] == '/')
+    n--;
+  size_t base = n;
+  while (base > 0 && root[base - 1] != '/')
+    base--;
+  snprintf(title, sizeof title, "%.*s, as %s sees it", n - base < 200 ? (int)(n - base) : 200, root + base,
+           l->model->backbone->arch->title);
+  snprintf(note, sizeof note, "%s photos by %d features each. What is alike to the network lies together.",
+           cli_count(a->rows), s->features->columns);
+  wk_status st = wk_thumbnails(&thumbnail, s->path, a->rows, side, &l->cli->ctx, err);
+  wk_atlas_picture p;
+  wk_atlas_picture_init(&p);
+  p.thumbnail = thumbnail;
+  p.side = side;
+  p.label = s->label;
+  p.name = (const char *const *)s->classes;
+  p.classes = s->class_count;
+  p.title = title;
+  p.size = size;
+  if (st == WK_OK)
+    st = wk_atlas_draw(&picture, a, &p, err);
+  if (st == WK_OK)
+    st = cli_look_save(l, &picture, out, "all photos, those that are alike together", err);
+  wk_image_free(&picture);
+  if (st == WK_OK && html) {
+    wk_atlas_page page = {.atlas = a,
+                          .title = title,
+                          .note = note,
+                          .file = s->name,
+                          .label = s->label,
+                          .name = p.name,
+                          .classes = p.classes,
+                          .thumbnail = thumbnail,
+                          .side = side};
+    st = wk_atlas_page_write(html, &page, err);
+  }
+  wk_free(thumbnail);
+  return st;
+}
+
+static json_t *tell(cli *c, const cli_look_set *s, const wk_atlas *a, const wk_atlas_odd *odd, size_t odds,
+                    double agree, const char *out, const char *html) {
+  int used = classes_used(s);
+  cli_say(c, "%s photos", cli_count(a->rows));
+  if (used)
+    cli_say(c, ", %d classes", used);
+  if (isfinite(agree))
+    cli_say(c, "; the photo most alike is of the same class for %s", cli_percent(agree));
+  cli_say(c, "\n");
+  json_t *strange = odd_json(c, s, a, odd, odds), *twins = twins_json(c, s, a);
+  cli_say(c, "\n%s%s%s%s\n", out, html ? " \u00b7 " : "", html ? html : "",
+          html ? ": open it in a browser to pan, zoom and search" : "");
+  return json_pack("{s:o,s:o,s:I,s:I,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "out", cli_json_text(out), "html",
+                   html ? cli_json_text(html) : json_null(), "photos", (json_int_t)a->rows, "broken",
+                   (json_int_t)s->features->broken, "classes", used, "same_class_nearest", cli_json_number(agree),
+                   "variance", cli_json_number(a->variance), "divergence", cli_json_number(a->kl), "odd", strange,
+                   "twins", twins, "points", points_json(s, a));
+}
+
+int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
+  static const char *const from[] = {"folder", "name", NULL};
+  const char *out = "map.png", *html = NULL, *arch = NULL;
+  int method = 0, names = 0, most = 0, size = 1600;
+  wk_atlas_options o;
+  wk_atlas_options_init(&o);
+  const cli_flag flags[] = {
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
+      {"html", 0, CLI_STRING, &html, "FILE.html", "a page as well, to pan, zoom and search; one file, opens offline", 0,
+       0, NULL},
+      {"method", 0, CLI_CHOICE, &method, "METHOD", "neighbours together, or the two main directions", 0, 0, methods},
+      {"perplexity", 0, CLI_DOUBLE, &o.tsne.perplexity, "P", "tsne: about how many neighbours count", 1, 1000, NULL},
+      {"steps", 0, CLI_INT, &o.tsne.steps, "N", "tsne: steps of the layout", 1, 100000, NULL},
+      {"photos", 0, CLI_INT, &most, "N", "only the first N photos of every class; 0: all", 0, 1 << 30, NULL},
+      {"size", 0, CLI_INT, &size, "PIXELS", "of the picture's map", 200, 16000, NULL},
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {0}};
+  CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
+  o.method = (wk_atlas_method)method;
+  wk_error err = {0};
+  cli_looking l;
+  cli_look_set s = {0};
+  wk_atlas *a = NULL;
+  wk_atlas_odd *odd = NULL;
+  size_t odds = 0;
+  double agree = NAN;
+  json_t *more = NULL;
+  wk_status st = cli_look_begin(&l, c, argv[0], arch, NULL, out, &err);
+  if (st == WK_OK && html)
+    st = cli_check_output(html, false, &err);
+  if (st == WK_OK)
+    st = cli_look_set_open(&s, c, l.model, argv[1], names == 1, most, &err);
+  if (st == WK_OK)
+    st = wk_atlas_make(&a, s.features->row, s.features->rows, s.features->columns, &o, &c->ctx, &err);
+  if (st == WK_OK)
+    st = wk_atlas_find_odd(&odd, &odds, &agree, a, s.label, s.class_count, &err);
+  if (st == WK_OK)
+    st = cli_look_map_draw(&l, &s, a, out, html, size, &err);
+  if (st == WK_OK)
+    more = tell(c, &s, a, odd, odds, agree, out, html);
+  wk_free(odd);
+  wk_atlas_free(a);
+  cli_look_set_free(&s);
+  return cli_look_end(&l, st, &err, more);
+}
