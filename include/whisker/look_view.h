@@ -20,6 +20,9 @@ typedef struct wk_view {
 /* Zeroes *out first, so that it may be freed whatever is returned. */
 WK_API wk_status wk_view_open(wk_view *out, const char *path, const wk_preprocess *p, wk_error *err) WK_NODISCARD;
 WK_API void wk_view_free(wk_view *v);
+/* Probabilities [label_count] of the photo; any head. WK_ERR_UNSUPPORTED for a model without classes. */
+WK_API wk_status wk_view_predict(float *p, const wk_view *v, const wk_model *m, const wk_context *ctx,
+                                 wk_error *err) WK_NODISCARD;
 
 /* The layer that `name` means: a layer's name, or a stage's ("layer3", "block5"), which means the last layer of it that has
  * positions. WK_ERR_NOT_FOUND lists those there are. */

@@ -16,6 +16,7 @@
 #include "whisker/learn.h"
 #include "whisker/lens.h"
 #include "whisker/look.h"
+#include "whisker/look_cam.h"
 #include "whisker/look_features.h"
 #include "whisker/look_view.h"
 #include "whisker/model.h"

@@ -51,6 +51,76 @@ int cli_look_end(cli_looking *l, wk_status st, const wk_error *err, json_t *more
   return rc;
 }
 
+/* A label may hold a comma itself, so all of it is tried as one name first. */
+static wk_status classes_named(int *class, int *count, int most, const wk_model *m, const char *names, wk_error *err) {
+  *count = 0;
+  if (wk_model_class(class, m, names, err) == WK_OK) {
+    *count = 1;
+    return WK_OK;
+  }
+  char *list = strdup(names), *rest = list;
+  if (!list)
+    return cli_no_memory(err);
+  wk_status st = WK_OK;
+  for (char *name; st == WK_OK && (name = strsep(&rest, ","));) {
+    if (*count == most)
+      st = cli_error(err, WK_ERR_ARGUMENT, "--class takes at most %d classes at once", most);
+    else
+      st = wk_model_class(&class[(*count)++], m, name, err);
+  }
+  free(list);
+  return st;
+}
+
+wk_status cli_look_classes(int *class, int *count, int most, const cli_looking *l, const char *names, wk_error *err) {
+  const wk_model *m = l->model;
+  if (m->label_count < 1)
+    return cli_error(err, WK_ERR_UNSUPPORTED, "this network has no classes of its own: train a head on it first");
+  if (names)
+    return classes_named(class, count, most, m, names, err);
+  float *p = calloc((size_t)m->label_count, sizeof *p);
+  if (!p)
+    return cli_no_memory(err);
+  wk_status st = wk_view_predict(p, &l->view, m, &l->cli->ctx, err);
+  *class = 0;
+  *count = 1;
+  for (int i = 1; i < m->label_count; i++)
+    *class = p[i] > p[*class] ? i : *class;
+  free(p);
+  return st;
+}
+
+const char *cli_look_where(const wk_evidence *e) {
+  static char text[128];
+  if (e->share > 0)
+    snprintf(text, sizeof text, "%.0f%% of the evidence in one region, %s (%.0f%% of the photo)", 100 * e->share,
+             e->place, 100 * e->area);
+  else
+    snprintf(text, sizeof text, "no evidence for it here");
+  return text;
+}
+
+json_t *cli_look_evidence_json(const wk_evidence *e) {
+  return json_pack("{s:f,s:f,s:s}", "share", e->share, "area", e->area, "place", e->place);
+}
+
+wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count, wk_error *err) {
+  enum { SMALL = 300, LARGE = 1000, PAGE = 2000 };
+  const int w = picture->width, h = picture->height, longer = w > h ? w : h;
+  wk_sheet s;
+  wk_sheet_init(&s);
+  int side = longer < SMALL ? SMALL : longer < LARGE ? longer : LARGE;
+  s.columns = count <= 4 ? count : (count + 1) / 2;
+  if (s.columns * side > PAGE)
+    side = PAGE / s.columns;
+  s.cell_width = (int)((double)w * side / longer + 0.5);
+  s.cell_height = (int)((double)h * side / longer + 0.5);
+  s.cell_width = s.cell_width < SMALL / 2 ? SMALL / 2 : s.cell_width;
+  s.gap = 12;
+  s.scale = s.cell_width > 640 ? 2 : 1;
+  return wk_sheet_draw(out, picture, label, count, &s, err);
+}
+
 char *cli_look_beside(const char *path, const char *ending) {
   size_t n = strlen(path) - (is_png(path) ? 4 : 0);
   char *beside = malloc(n + strlen(ending) + 1);

@@ -7,6 +7,8 @@
 int cli_look_features(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_map(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_nearest(cli *c, const cli_command *self, int argc, char **argv);
+int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv);
+int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv);
 
 /* A model, a photo as it sees it, and what has been drawn. Zeroed before; cli_look_end frees it. */
 typedef struct cli_looking {
@@ -24,6 +26,13 @@ wk_status cli_look_begin(cli_looking *l, cli *c, const char *model, const char *
 wk_status cli_look_save(cli_looking *l, const wk_image *picture, const char *path, const char *shows, wk_error *err);
 /* Prints {"images": [...], "seconds"} and `more` (taken; may be NULL), or the error; frees everything; the exit code. */
 int cli_look_end(cli_looking *l, wk_status st, const wk_error *err, json_t *more);
+/* The classes that `names` ("cat", "cat,dog"; NULL: what the model sees in the photo) means, at most `most`. */
+wk_status cli_look_classes(int *class, int *count, int most, const cli_looking *l, const char *names, wk_error *err);
+/* "61% of it in one region, upper left (14% of the photo)" in a static buffer. */
+const char *cli_look_where(const wk_evidence *e);
+json_t *cli_look_evidence_json(const wk_evidence *e);
+/* Pictures side by side with labels: the photo first. Each is shown at its own size, but for very large or small ones. */
+wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count, wk_error *err);
 /* "why.png" and "-flat.png" give "why-flat.png". free it; NULL: no memory. */
 char *cli_look_beside(const char *path, const char *ending);
 

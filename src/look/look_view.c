@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "nn/graph.h"
+#include "whisker/lens.h"
 #include "whisker/look_view.h"
 
 /* ---- the photo --------------------------------------------------------------------------------- */
@@ -23,6 +24,35 @@ void wk_view_free(wk_view *v) {
   wk_image_free(&v->seen);
   wk_free(v->input);
   *v = (wk_view){0};
+}
+
+wk_status wk_view_predict(float *p, const wk_view *v, const wk_model *m, const wk_context *ctx, wk_error *err) {
+  const wk_backbone *b = m->backbone;
+  const wk_node output = m->head ? wk_graph_features(b->graph) : wk_graph_logits(b->graph);
+  if (m->label_count < 1 || output < 0)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "this network has no classes of its own: train a head on it first");
+  wk_plan_options o;
+  wk_plan_options_init(&o);
+  o.height = b->preprocess.height;
+  o.width = b->preprocess.width;
+  o.batch = 1;
+  o.threads = wk_context_threads(ctx);
+  o.output = &output;
+  o.outputs = 1;
+  wk_plan *plan = NULL;
+  wk_exec *exec = NULL;
+  wk_status st;
+  WK_TRY(wk_plan_create(&plan, b->graph, b->weights, &o, err));
+  WK_TRY(wk_exec_create(&exec, plan, err));
+  WK_TRY(wk_exec_run(exec, v->input, 1, err));
+  if (m->head)
+    wk_head_predict(p, m->head, wk_exec_output(exec, 0), 1);
+  else
+    wk_lens_softmax(p, wk_exec_output(exec, 0), m->label_count);
+done:
+  wk_exec_free(exec);
+  wk_plan_free(plan);
+  return st;
 }
 
 /* ---- layers ------------------------------------------------------------------------------------ */

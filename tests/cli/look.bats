@@ -17,7 +17,7 @@ setup() {
   w look paint m.whisker
   [ "$status" -eq 2 ]
   contains "$stderr" "paint"
-  for way in features; do
+  for way in features cam occlusion; do
     w look $way --help
     [ "$status" -eq 0 ]
     contains "$output" "usage: whisker look $way"
@@ -52,4 +52,62 @@ setup() {
   [ "$status" -eq 1 ]
   contains "$stderr" ".png"
   [ ! -e picture.jpg ]
+}
+
+@test "look cam: every method lays its map over the photo at the photo's own size" {
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+  for method in gradcam gradcam++ scorecam hirescam gradinput smoothgrad ig; do
+    w look cam m.whisker "$P" --method $method --samples 4 --steps 18 --channels 20 -o $method.png --json
+    [ "$status" -eq 0 ]
+    [ "$(json '["method"]')" = $method ]
+    picture $method.png 83 72
+  done
+  [ "$(json '["classes"][0]["completeness"]["error"] < 0.2')" = True ]
+}
+
+@test "look cam: two classes side by side, and the sanity check" {
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+  w look cam m.whisker "$P" --class dots,stripes --layer block2 --sanity -o two.png --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["layer"]')" = block2.pool ]
+  [ "$(json '["classes"][1]["class"]')" = stripes ]
+  [ "$(json '["sanity"][-1]["shuffled"]')" = everything ]
+  [ "$(json '["images"].__len__()')" -eq 2 ]
+  picture two.png 0 0
+  picture two-sanity.png 0 0
+  w look cam m.whisker "$P" -o one.png
+  [ "$status" -eq 0 ]
+  contains "$output" "of the evidence in one region"
+}
+
+@test "look occlusion: the probability that hiding places costs, for every head" {
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
+  w look occlusion k.whisker "$P" --class dots --patch 8 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["drops"].__len__()')" -eq 7 ]
+  picture occlusion.png 83 72
+}
+
+@test "look cam and occlusion: clear words for what cannot be" {
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
+  w look cam k.whisker "$P" -o a.png
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" "nearest neighbours"
+  w look occlusion k.whisker "$P" --class zebra -o a.png
+  [ "$status" -eq 1 ]
+  contains "$stderr" stripes
+  w look cam "$F/backbone.safetensors" "$P" --layer avgpool -o a.png
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" "block3.relu2"
+  w look cam "$F/backbone.safetensors" "$P" --layer block2 --method ig -o a.png
+  [ "$status" -eq 2 ]
+  w look cam "$F/backbone.safetensors" "$F/bad/empty.jpg" -o a.png
+  [ "$status" -eq 1 ]
+  contains "$stderr" empty.jpg
+  w look occlusion "$F/backbone.safetensors" "$P" --patch 99 -o a.png
+  [ "$status" -eq 1 ]
+  one_clear_line
+  [ ! -e a.png ]
 }

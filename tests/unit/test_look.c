@@ -247,9 +247,222 @@ static void maps(void **state) {
   wk_free(rung);
 }
 
+/* ---- evidence for a class ---------------------------------------------------------------------- */
+
+static void cam_pictures(void **state) {
+  fixture *f = *state;
+  static const char *const hash[WK_CAM_METHODS] = {"591a4918411840785818591859085988599859985c785c387810780070007002",
+                                                   "40024000400044704010410841084108418841d8407040004000400040004002",
+                                                   "4002400040005c30781078087848704870c871d0507051804000400040004002",
+                                                   "7192719873087078701878184848684840185038707072187808584872404242",
+                                                   "6282610040c0487848b84838608850185898491844b048605048400050004002",
+                                                   "405a5248408848b841384128416840c84038419041b04200400040484018400a",
+                                                   "4102410049c0487840d840984088409848984958443044605400700040005002"};
+  for (int m = 0; m < WK_CAM_METHODS; m++) {
+    wk_cam_options o;
+    wk_cam *cam[2];
+    wk_error err;
+    wk_context ctx;
+    wk_image picture;
+    wk_evidence e;
+    float *map;
+    wk_cam_options_init(&o);
+    wk_context_init(&ctx);
+    o.method = (wk_cam_method)m;
+    o.target = 3;
+    o.steps = 18, o.samples = 9, o.channels = 40;
+    for (int k = 0; k < 2; k++) { /* the same bits for any number of threads */
+      ctx.threads = k ? 3 : 1;
+      assert_ok(wk_cam_make(&cam[k], f->model, f->view.input, &o, &ctx, &err), &err);
+    }
+    assert_memory_equal(cam[0]->map, cam[1]->map, (size_t)cam[0]->height * (size_t)cam[0]->width * sizeof(float));
+    assert_int_equal(cam[0]->of_pixels, wk_cam_of_pixels(o.method));
+    assert_ok(wk_cam_spread(&map, cam[0], f->view.seen.height, f->view.seen.width, &err), &err);
+    assert_ok(wk_evidence_draw(&picture, map, &f->view, 0, &err), &err);
+    assert_ok(wk_evidence_find(&e, map, &f->view, &err), &err);
+    if (!(e.share > 0 && e.share <= 1 && e.area > 0 && e.area <= 1))
+      fail_msg("method %d: share %g, area %g", m, e.share, e.area);
+    const char *wrong = test_picture_wrong(&picture, 90, 70, hash[m]);
+    if (wrong)
+      fail_msg("method %d: %s", m, wrong);
+    wk_image_free(&picture);
+    wk_free(map);
+    wk_cam_free(cam[0]);
+    wk_cam_free(cam[1]);
+  }
+}
+
+/* Two spots: the larger one is the strongest region, and lies where it was put. */
+static void evidence(void **state) {
+  fixture *f = *state;
+  wk_error err;
+  wk_evidence e;
+  float map[32 * 32] = {0};
+  for (int y = 20; y < 28; y++)
+    for (int x = 2; x < 6; x++)
+      map[y * 32 + x] = 1;
+  for (int y = 4; y < 8; y++)
+    for (int x = 26; x < 28; x++)
+      map[y * 32 + x] = 1.5f;
+  map[31] = -9; /* what speaks against counts for nothing */
+  assert_ok(wk_evidence_find(&e, map, &f->view, &err), &err);
+  assert_near(e.share, 32 / (32 + 12.0), 1e-6);
+  assert_string_equal(e.place, "lower left");
+  assert_near(e.area, 32 / 1024.0 * (f->view.box[2] - f->view.box[0]) * (f->view.box[3] - f->view.box[1]) / (90 * 70),
+              1e-9);
+  memset(map, 0, sizeof map);
+  assert_ok(wk_evidence_find(&e, map, &f->view, &err), &err);
+  assert_near(e.share, 0, 0);
+}
+
+static void rank_correlation(void **state) {
+  (void)state;
+  wk_error err;
+  double r;
+  const float a[5] = {1, 2, 3, 4, 5}, b[5] = {5, 6, 7, 8, 7}, up[5] = {1, 10, 100, 1000, 1e4f},
+              flat[5] = {2, 2, 2, 2, 2};
+  assert_ok(wk_rank_correlation(&r, a, b, 5, &err), &err);
+  assert_near(r, 0.8207826817, 1e-9); /* scipy.stats.spearmanr */
+  assert_ok(wk_rank_correlation(&r, a, up, 5, &err), &err);
+  assert_near(r, 1, 1e-12);
+  assert_ok(wk_rank_correlation(&r, a, flat, 5, &err), &err);
+  assert_true(isnan(r));
+}
+
+static void sanity(void **state) {
+  fixture *f = *state;
+  wk_cam_options o;
+  wk_cam *cam;
+  wk_sanity_step *step;
+  wk_error err;
+  int count;
+  wk_cam_options_init(&o);
+  o.method = WK_CAM_GRADINPUT;
+  assert_ok(wk_cam_make(&cam, f->model, f->view.input, &o, NULL, &err), &err);
+  assert_ok(wk_sanity_check(&step, &count, cam, f->model, f->view.input, &o, NULL, &err), &err);
+  assert_int_equal(count, 4); /* head, block3, block2, block1 and with it everything */
+  assert_string_equal(step[0].name, "head");
+  assert_string_equal(step[1].name, "back to block3");
+  assert_string_equal(step[3].name, "everything");
+  for (int i = 0; i < count; i++)
+    assert_true(fabs(step[i].correlation) < 0.9);
+  assert_true(fabs(step[3].correlation) < 0.5);
+  wk_sanity_free(step, count);
+  wk_cam_free(cam);
+}
+
+/* The drop at one place is what a prediction of the photo with that place hidden says. */
+static void occlusion(void **state) {
+  fixture *f = *state;
+  wk_occlusion_options o;
+  wk_occlusion *c[2];
+  wk_error err;
+  wk_context ctx;
+  float p[2][10];
+  wk_occlusion_options_init(&o);
+  wk_context_init(&ctx);
+  o.target = 5;
+  o.patch = 8;
+  o.step = 5;
+  for (int k = 0; k < 2; k++) {
+    ctx.threads = k ? 3 : 1;
+    o.batch = k ? 2 : 7;
+    assert_ok(wk_occlusion_make(&c[k], f->model, f->view.input, &o, &ctx, &err), &err);
+  }
+  assert_int_equal(c[0]->rows, 6); /* 0, 5, 10, 15, 20, 24 */
+  assert_memory_equal(c[0]->drop, c[1]->drop, 36 * sizeof(float));
+  double mean[3] = {0};
+  for (int i = 0; i < 32 * 32 * 3; i++)
+    mean[i % 3] += (double)f->view.input[i] / (32 * 32);
+  assert_ok(wk_view_predict(p[0], &f->view, f->model, NULL, &err), &err);
+  wk_view hidden = f->view;
+  float input[32 * 32 * 3];
+  memcpy(input, f->view.input, sizeof input);
+  for (int y = 24; y < 32; y++)
+    for (int x = 10; x < 18; x++)
+      for (int ch = 0; ch < 3; ch++)
+        input[(y * 32 + x) * 3 + ch] = (float)mean[ch];
+  hidden.input = input;
+  assert_ok(wk_view_predict(p[1], &hidden, f->model, NULL, &err), &err);
+  assert_near(c[0]->p, p[0][5], 1e-6);
+  assert_near(c[0]->drop[5 * 6 + 2], p[0][5] - p[1][5], 1e-6);
+  wk_image picture;
+  assert_ok(wk_evidence_draw(&picture, c[0]->map, &f->view, 0, &err), &err);
+  assert_picture(&picture, 90, 70, "41924190419040704098501850e850e850185018407044004400460041804182");
+  wk_image_free(&picture);
+  o.patch = 33;
+  assert_int_equal(wk_occlusion_make(&c[0], f->model, f->view.input, &o, &ctx, &err), WK_ERR_ARGUMENT);
+  o.patch = 8, o.step = 9;
+  assert_int_equal(wk_occlusion_make(&c[0], f->model, f->view.input, &o, &ctx, &err), WK_ERR_ARGUMENT);
+  wk_occlusion_free(c[1]);
+}
+
+static void cannot_be(void **state) {
+  fixture *f = *state;
+  wk_cam_options o;
+  wk_cam *cam = NULL;
+  wk_error err;
+  wk_cam_options_init(&o);
+  o.target = 10;
+  assert_int_equal(wk_cam_make(&cam, f->model, f->view.input, &o, NULL, &err), WK_ERR_ARGUMENT);
+  o.target = 0;
+  o.layer = wk_graph_find(f->model->backbone->graph, "avgpool");
+  assert_int_equal(wk_cam_make(&cam, f->model, f->view.input, &o, NULL, &err), WK_ERR_ARGUMENT);
+  assert_non_null(strstr(err.message, "block3.relu2"));
+  wk_model bare = *f->model; /* as a network without a classifier */
+  bare.label_count = 0;
+  assert_int_equal(wk_cam_make(&cam, &bare, f->view.input, &o, NULL, &err), WK_ERR_UNSUPPORTED);
+  assert_null(cam);
+}
+
+/* Every allocation fails once: a status, and nothing lost. */
+static void no_memory(void **state) {
+  fixture *f = *state;
+  wk_error err;
+  wk_context ctx;
+  wk_context_init(&ctx);
+  ctx.threads = 2;
+  for (int what = 0; what < 4; what++) {
+    wk_status st = WK_ERR_MEMORY;
+    for (long n = 0; st != WK_OK && n < 2000; n += n < 40 ? 1 : TEST_SANITIZED ? 13 : 7) {
+      wk_cam *cam = NULL;
+      wk_occlusion *hidden = NULL;
+      wk_maps *m = NULL;
+      wk_node layer = 3;
+      wk_cam_options o;
+      wk_occlusion_options oo;
+      wk_cam_options_init(&o);
+      wk_occlusion_options_init(&oo);
+      oo.patch = 16;
+      o.method = what == 1 ? WK_CAM_SCORECAM : WK_CAM_GRADINPUT;
+      o.channels = 3;
+      test_fail_allocation(n);
+      st = what < 2    ? wk_cam_make(&cam, f->model, f->view.input, &o, &ctx, &err)
+           : what == 2 ? wk_occlusion_make(&hidden, f->model, f->view.input, &oo, &ctx, &err)
+                       : wk_maps_make(&m, f->model->backbone, f->view.input, &layer, 1, &ctx, &err);
+      test_fail_allocation(-1);
+      if (st != WK_OK)
+        assert_int_equal(st, WK_ERR_MEMORY);
+      wk_cam_free(cam);
+      wk_occlusion_free(hidden);
+      wk_maps_free(m, 1);
+    }
+    assert_int_equal(st, WK_OK);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(box_of_input), cmocka_unit_test(known_fields),
-                                     cmocka_unit_test(fields_by_gradient), cmocka_unit_test(layers),
-                                     cmocka_unit_test_setup_teardown(maps, setup, teardown)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  const struct CMUnitTest tests[] = {cmocka_unit_test(box_of_input),
+                                     cmocka_unit_test(known_fields),
+                                     cmocka_unit_test(fields_by_gradient),
+                                     cmocka_unit_test(layers),
+                                     cmocka_unit_test(maps),
+                                     cmocka_unit_test(cam_pictures),
+                                     cmocka_unit_test(evidence),
+                                     cmocka_unit_test(rank_correlation),
+                                     cmocka_unit_test(sanity),
+                                     cmocka_unit_test(occlusion),
+                                     cmocka_unit_test(cannot_be),
+                                     cmocka_unit_test(no_memory)};
+  return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,216 @@
+/* cmd_look_cam.c - `whisker look cam`: which parts of a photo speak for a class, and whether that depends on what was
+ * learned. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "look.h"
+
+enum { MOST = 4 };
+
+static const char *const methods[] = {"gradcam",   "gradcam++",  "scorecam", "hirescam",
+                                      "gradinput", "smoothgrad", "ig",       NULL};
+
+typedef struct cam_job {
+  cli_looking l;
+  wk_cam_options o;
+  int class[MOST], count;
+  wk_cam *cam[MOST];
+  wk_image overlay[MOST];
+  json_t *rows, *sanity;
+} cam_job;
+
+static const char *label_of(const cam_job *j, int k) { return j->l.model->labels[j->class[k]]; }
+
+static wk_status overlay(wk_image *out, const cam_job *j, const wk_cam *cam, wk_evidence *evidence, wk_error *err) {
+  const wk_view *v = &j->l.view;
+  float *map = NULL;
+  wk_status st = wk_cam_spread(&map, cam, v->seen.height, v->seen.width, err);
+  if (st == WK_OK)
+    st = wk_evidence_draw(out, map, v, 0, err);
+  if (st == WK_OK && evidence)
+    st = wk_evidence_find(evidence, map, v, err);
+  wk_free(map);
+  return st;
+}
+
+static void tell(cam_job *j, const wk_cam *cam, int k, const wk_evidence *e) {
+  cli *c = j->l.cli;
+  json_t *row = json_pack("{s:o,s:i,s:o,s:o,s:o,s:i}", "class", cli_json_text(label_of(j, k)), "index", j->class[k],
+                          "p", cli_json_number(cam->p), "score", cli_json_number(cam->score), "evidence",
+                          cli_look_evidence_json(e), "steps", cam->steps);
+  cli_say(c, "%s %s: %s.\n", label_of(j, k), cli_percent(cam->p), cli_look_where(e));
+  if (j->o.method == WK_CAM_IG) {
+    double missing = fabs(cam->total - cam->expected) / fmax(fabs(cam->expected), 1e-12);
+    cli_say(
+        c,
+        "  completeness: the map adds up to %.4g of the score's difference of %.4g (%.2g%% off) after %d gradients%s\n",
+        cam->total, cam->expected, 100 * missing, cam->steps,
+        missing <= j->o.tolerance ? "" : "; more --steps come closer");
+    json_object_set_new(row, "completeness",
+                        json_pack("{s:o,s:o,s:o,s:b}", "total", cli_json_number(cam->total), "expected",
+                                  cli_json_number(cam->expected), "error", cli_json_number(missing), "reached",
+                                  missing <= j->o.tolerance));
+  }
+  json_array_append_new(j->rows, row);
+}
+
+static wk_status each_class(cam_job *j, wk_error *err) {
+  wk_status st = WK_OK;
+  for (int k = 0; k < j->count && st == WK_OK; k++) {
+    wk_evidence e;
+    j->o.target = j->class[k];
+    st = wk_cam_make(&j->cam[k], j->l.model, j->l.view.input, &j->o, &j->l.cli->ctx, err);
+    if (st == WK_OK)
+      st = overlay(&j->overlay[k], j, j->cam[k], &e, err);
+    if (st == WK_OK)
+      tell(j, j->cam[k], k, &e);
+  }
+  return st;
+}
+
+/* One class: the photo's own size. Several: side by side, with their names. */
+static wk_status save_classes(cam_job *j, const char *out, wk_error *err) {
+  if (j->count == 1)
+    return cli_look_save(&j->l, &j->overlay[0], out, label_of(j, 0), err);
+  char text[MOST][160], all[512] = "";
+  const char *label[MOST];
+  for (int k = 0; k < j->count; k++) {
+    snprintf(text[k], sizeof text[k], "%s %s", label_of(j, k), cli_percent(j->cam[k]->p));
+    label[k] = text[k];
+    snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", k ? " | " : "", label_of(j, k));
+  }
+  wk_image sheet = {0};
+  wk_status st = cli_look_sheet(&sheet, j->overlay, label, j->count, err);
+  if (st == WK_OK)
+    st = cli_look_save(&j->l, &sheet, out, all, err);
+  wk_image_free(&sheet);
+  return st;
+}
+
+/* ---- the sanity check -------------------------------------------------------------------------- */
+
+static void judge(cam_job *j, const wk_sanity_step *step, int steps) {
+  cli *c = j->l.cli;
+  cli_say(c, "  with shuffled weights, the rank correlation with this map falls to:");
+  for (int i = 0; i < steps; i++) {
+    json_array_append_new(j->sanity, json_pack("{s:s,s:o}", "shuffled", step[i].name, "rank_correlation",
+                                               cli_json_number(step[i].correlation)));
+    if (isfinite(step[i].correlation))
+      cli_say(c, "%s %.2f (%s)", i ? "," : "", step[i].correlation, step[i].name);
+    else
+      cli_say(c, "%s nothing left (%s)", i ? "," : "", step[i].name);
+  }
+  const double last = step[steps - 1].correlation;
+  cli_say(c, "\n  %s\n",
+          !(fabs(last) >= 0.5) ? "So the map depends on what was learned."
+                               : "So much of the map comes from the photo alone: do not trust its details.");
+}
+
+static wk_status check_sanity(cam_job *j, const char *out, wk_error *err) {
+  enum { STEPS = 8 };
+  wk_image picture[STEPS + 1] = {{0}}, sheet = {0};
+  char text[STEPS + 1][96];
+  const char *label[STEPS + 1];
+  wk_sanity_step *step = NULL;
+  int steps = 0, drawn = 1;
+  j->o.target = j->class[0];
+  wk_status st = wk_sanity_check(&step, &steps, j->cam[0], j->l.model, j->l.view.input, &j->o, &j->l.cli->ctx, err);
+  picture[0] = j->overlay[0];
+  snprintf(text[0], sizeof text[0], "as trained");
+  for (int i = 0; i < steps && i < STEPS && st == WK_OK; i++) {
+    st = overlay(&picture[drawn], j, step[i].cam, NULL, err);
+    if (isfinite(step[i].correlation))
+      snprintf(text[drawn], sizeof text[drawn], "shuffled: %s (%.2f)", step[i].name, step[i].correlation);
+    else
+      snprintf(text[drawn], sizeof text[drawn], "shuffled: %s (nothing left)", step[i].name);
+    drawn += st == WK_OK;
+  }
+  for (int i = 0; i <= STEPS; i++)
+    label[i] = text[i];
+  char *beside = cli_look_beside(out, "-sanity.png");
+  if (st == WK_OK && !beside)
+    st = cli_no_memory(err);
+  if (st == WK_OK)
+    st = cli_look_sheet(&sheet, picture, label, drawn, err);
+  if (st == WK_OK)
+    st = cli_look_save(&j->l, &sheet, beside, "the same map with shuffled weights", err);
+  if (st == WK_OK)
+    judge(j, step, steps);
+  free(beside);
+  wk_image_free(&sheet);
+  for (int i = 1; i < drawn; i++)
+    wk_image_free(&picture[i]);
+  wk_sanity_free(step, steps);
+  return st;
+}
+
+/* ---- the command ------------------------------------------------------------------------------- */
+
+static json_t *more_of(cam_job *j, const char *layer) {
+  json_t *all = json_pack("{s:s,s:s?,s:o}", "method", methods[j->o.method], "layer", layer, "classes", j->rows);
+  j->rows = NULL;
+  if (json_array_size(j->sanity))
+    json_object_set(all, "sanity", j->sanity);
+  return all;
+}
+
+int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
+  const char *classes = NULL, *out = "cam.png", *layer = NULL, *arch = NULL;
+  int method = 0;
+  bool sanity = false;
+  cam_job j = {.rows = json_array(), .sanity = json_array()};
+  wk_cam_options_init(&j.o);
+  const cli_flag flags[] = {
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
+      {"class", 0, CLI_STRING, &classes, "C,C", "labels, indices or WordNet ids, up to 4; without: what the model sees",
+       0, 0, NULL},
+      {"method", 0, CLI_CHOICE, &method, "METHOD", "the first four are of a layer, the others of pixels", 0, 0,
+       methods},
+      {"layer", 0, CLI_STRING, &layer, "NAME", "a layer or stage; without: the last one before the pooling", 0, 0,
+       NULL},
+      {"sanity", 0, CLI_BOOL, &sanity, NULL, "the map of shuffled weights beside it (-sanity.png)", 0, 0, NULL},
+      {"channels", 0, CLI_INT, &j.o.channels, "N", "scorecam: the N channels that vary most; 0: all", 0, 1e6, NULL},
+      {"samples", 0, CLI_INT, &j.o.samples, "N", "smoothgrad: noisy copies", 1, 1e6, NULL},
+      {"noise", 0, CLI_DOUBLE, &j.o.noise, "SHARE", "smoothgrad: deviation of the noise, of the input's range", 0, 10,
+       NULL},
+      {"steps", 0, CLI_INT, &j.o.steps, "N", "ig: points on the line at most", 1, 1e6, NULL},
+      {"tolerance", 0, CLI_DOUBLE, &j.o.tolerance, "SHARE", "ig: enough points when so little of the score is missing",
+       1e-9, 1, NULL},
+      {"black", 0, CLI_BOOL, &j.o.black, NULL, "ig: from black instead of from the mean colour", 0, 0, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {0}};
+  CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
+  j.o.method = (wk_cam_method)method;
+  j.o.seed = c->ctx.seed;
+  if (layer && wk_cam_of_pixels(j.o.method))
+    return cli_usage_error(self, "--layer is for maps of a layer; %s is of pixels", methods[method]);
+  wk_error err = {0};
+  wk_status st = cli_look_begin(&j.l, c, argv[0], arch, argv[1], out, &err);
+  if (st == WK_OK && layer)
+    st = wk_look_layer(&j.o.layer, j.l.model->backbone->graph, layer, &err);
+  if (st == WK_OK)
+    st = cli_look_classes(j.class, &j.count, MOST, &j.l, classes, &err);
+  if (st == WK_OK)
+    st = each_class(&j, &err);
+  if (st == WK_OK)
+    st = save_classes(&j, out, &err);
+  if (st == WK_OK && sanity)
+    st = check_sanity(&j, out, &err);
+  wk_node_info info = {0};
+  if (st == WK_OK && j.cam[0]->layer >= 0)
+    st = wk_graph_node(&info, j.l.model->backbone->graph, j.cam[0]->layer, 0, 0, &err);
+  json_t *more = NULL;
+  if (st == WK_OK) {
+    cli_say(c, "%s \u00b7 %s%s%s\n", out, wk_cam_method_name(j.o.method), info.name ? " at " : "",
+            info.name ? info.name : "");
+    more = more_of(&j, info.name);
+  }
+  for (int k = 0; k < MOST; k++) {
+    wk_cam_free(j.cam[k]);
+    wk_image_free(&j.overlay[k]);
+  }
+  json_decref(j.rows);
+  json_decref(j.sanity);
+  return cli_look_end(&j.l, st, &err, more);
+}

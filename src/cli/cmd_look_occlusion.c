@@ -1,0 +1,69 @@
+/* cmd_look_occlusion.c - `whisker look occlusion`: what hiding each place of a photo costs. */
+#include <stdlib.h>
+
+#include "look.h"
+
+static json_t *drops_of(const wk_occlusion *o) {
+  json_t *rows = json_array();
+  for (int y = 0; y < o->rows; y++) {
+    json_t *row = json_array();
+    for (int x = 0; x < o->columns; x++)
+      json_array_append_new(row, cli_json_number((double)o->drop[y * o->columns + x]));
+    json_array_append_new(rows, row);
+  }
+  return rows;
+}
+
+static float largest(const wk_occlusion *o) {
+  float most = o->drop[0];
+  for (int i = 1; i < o->rows * o->columns; i++)
+    most = o->drop[i] > most ? o->drop[i] : most;
+  return most;
+}
+
+int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv) {
+  const char *class = NULL, *out = "occlusion.png", *arch = NULL;
+  wk_occlusion_options o;
+  wk_occlusion_options_init(&o);
+  const cli_flag flags[] = {
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
+      {"class", 0, CLI_STRING, &class, "C", "a label, index or WordNet id; without: what the model sees", 0, 0, NULL},
+      {"patch", 0, CLI_INT, &o.patch, "N", "side of what hides, in pixels of the input; 0: a seventh of it", 0, 16384,
+       NULL},
+      {"step", 0, CLI_INT, &o.step, "N", "pixels from one place to the next; 0: half the patch", 0, 16384, NULL},
+      {"batch-size", 0, CLI_INT, &o.batch, "N", "photos a network call", 1, 1024, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {0}};
+  CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
+  wk_error err = {0};
+  cli_looking l;
+  wk_occlusion *hidden = NULL;
+  wk_evidence e;
+  wk_image picture = {0};
+  json_t *more = NULL;
+  int count;
+  wk_status st = cli_look_begin(&l, c, argv[0], arch, argv[1], out, &err);
+  if (st == WK_OK)
+    st = cli_look_classes(&o.target, &count, 1, &l, class, &err);
+  if (st == WK_OK)
+    st = wk_occlusion_make(&hidden, l.model, l.view.input, &o, &c->ctx, &err);
+  if (st == WK_OK)
+    st = wk_evidence_find(&e, hidden->map, &l.view, &err);
+  if (st == WK_OK)
+    st = wk_evidence_draw(&picture, hidden->map, &l.view, 0, &err);
+  const char *label = st == WK_OK ? l.model->labels[o.target] : "";
+  if (st == WK_OK)
+    st = cli_look_save(&l, &picture, out, label, &err);
+  if (st == WK_OK) {
+    const double most = (double)largest(hidden);
+    cli_say(c, "%s %s: hiding %d x %d of %d x %d pixels takes at most %.1f points of it; %s.\n%s\n", label,
+            cli_percent(hidden->p), hidden->patch, hidden->patch, hidden->width, hidden->height,
+            most > 0 ? 100 * most : 0.0, cli_look_where(&e), out);
+    more = json_pack("{s:o,s:i,s:f,s:f,s:i,s:i,s:o,s:o}", "class", cli_json_text(label), "index", o.target, "p",
+                     hidden->p, "largest_drop", most, "patch", hidden->patch, "step", hidden->step, "drops",
+                     drops_of(hidden), "evidence", cli_look_evidence_json(&e));
+  }
+  wk_image_free(&picture);
+  wk_occlusion_free(hidden);
+  return cli_look_end(&l, st, &err, more);
+}
