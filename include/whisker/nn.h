@@ -64,8 +64,13 @@ WK_API wk_status wk_tensors_add_view(wk_tensors *t, const wk_tensor *tensor, wk_
 /* Adds zeroed float32 of that shape and returns its memory in *data. */
 WK_API wk_status wk_tensors_add_zeros(wk_tensors *t, float **data, const char *name, int ndim, const int64_t *shape,
                                       wk_error *err) WK_NODISCARD;
-/* `release(user)` is called by wk_tensors_free: how a mapped file stays open as long as its tensors. */
-WK_API wk_status wk_tensors_keep(wk_tensors *t, void (*release)(void *user), void *user, wk_error *err) WK_NODISCARD;
+/* `release(user)` is called by wk_tensors_free: how a mapped file stays open as long as its tensors. `rest(user)` (may be
+ * NULL) by wk_tensors_rest. */
+WK_API wk_status wk_tensors_keep(wk_tensors *t, void (*release)(void *user), void (*rest)(void *user), void *user,
+                                 wk_error *err) WK_NODISCARD;
+/* They will not be read for a while: pages of mapped files need not stay in this process's memory until they are. Making a
+ * plan does so, because it has packed what it needs. */
+WK_API void wk_tensors_rest(const wk_tensors *t);
 WK_API size_t wk_tensors_size(const wk_tensors *t);
 WK_API const wk_tensor *wk_tensors_at(const wk_tensors *t, size_t index);
 WK_API const wk_tensor *wk_tensors_find(const wk_tensors *t, const char *name); /* NULL: not there */

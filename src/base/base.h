@@ -100,6 +100,8 @@ typedef struct wk_file_view {
 } wk_file_view;
 wk_status wk_file_map(wk_file_view *out, const char *path, wk_error *err);
 void wk_file_unmap(wk_file_view *view);
+/* What was read of it need not stay in this process's memory; it comes back when it is read again. */
+void wk_file_rest(const wk_file_view *view);
 /* Reads a whole file of at most `limit` bytes. *out is NUL-terminated past its end. */
 wk_status wk_file_read(uint8_t **out, size_t *size, const char *path, size_t limit, wk_error *err);
 

@@ -62,6 +62,11 @@ void wk_file_unmap(wk_file_view *view) {
     *view = (wk_file_view){0};
 }
 
+void wk_file_rest(const wk_file_view *view) {
+  if (view->size)
+    madvise((void *)(uintptr_t)view->data, view->size, MADV_DONTNEED);
+}
+
 wk_status wk_file_read(uint8_t **out, size_t *size, const char *path, size_t limit, wk_error *err) {
   size_t expected, got = 0;
   wk_status st = WK_OK;

@@ -78,7 +78,7 @@ wk_status wk_torch_copy_alloc(uint8_t **out, wk_torch *t, size_t bytes, wk_error
   uint8_t *block = wk_alloc(bytes);
   if (!block)
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for %zu bytes of weights", bytes);
-  wk_status st = wk_tensors_keep(t->out, release_block, block, err);
+  wk_status st = wk_tensors_keep(t->out, release_block, NULL, block, err);
   if (st != WK_OK) {
     wk_free(block);
     return st;

@@ -58,6 +58,8 @@ static void release_view(void *user) {
   wk_free(user);
 }
 
+static void rest_view(void *user) { wk_file_rest(user); }
+
 wk_status wk_weights_open(wk_tensors **out, const char *path, wk_error *err) {
   wk_status st;
   wk_tensors *t = NULL;
@@ -79,7 +81,7 @@ wk_status wk_weights_open(wk_tensors **out, const char *path, wk_error *err) {
     st = refuse(view->data, view->size, err);
   }
   if (st == WK_OK)
-    st = wk_tensors_keep(t, release_view, view, err);
+    st = wk_tensors_keep(t, release_view, rest_view, view, err);
   if (st == WK_OK) {
     *out = t;
     return WK_OK;

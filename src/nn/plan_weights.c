@@ -163,6 +163,8 @@ wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_h
       WK_TRY(prepare_parts(plan, s, err));
     else
       WK_TRY(load_step(plan, s, param, weights, hook, user, err));
+    if (weights)
+      wk_tensors_rest(weights); /* or the file would be in memory beside what is packed of it */
   }
 done:
   wk_free(param);

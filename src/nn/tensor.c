@@ -49,6 +49,7 @@ typedef struct meta {
 
 typedef struct kept {
   void (*release)(void *user);
+  void (*rest)(void *user); /* or NULL */
   void *user;
 } kept;
 
@@ -223,11 +224,18 @@ wk_status wk_tensors_add_zeros(wk_tensors *t, float **data, const char *name, in
   return st;
 }
 
-wk_status wk_tensors_keep(wk_tensors *t, void (*release)(void *user), void *user, wk_error *err) {
+wk_status wk_tensors_keep(wk_tensors *t, void (*release)(void *user), void (*rest)(void *user), void *user,
+                          wk_error *err) {
   if (!reserve(&t->kept, t->kepts, &t->kept_capacity, sizeof(kept)))
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a set of tensors");
-  t->kept[t->kepts++] = (kept){release, user};
+  t->kept[t->kepts++] = (kept){release, rest, user};
   return WK_OK;
+}
+
+void wk_tensors_rest(const wk_tensors *t) {
+  for (size_t i = 0; i < t->kepts; i++)
+    if (t->kept[i].rest)
+      t->kept[i].rest(t->kept[i].user);
 }
 
 size_t wk_tensors_size(const wk_tensors *t) { return t->size; }

@@ -64,6 +64,7 @@ done:
 }
 
 static void release_tensors(void *user) { wk_tensors_free(user); }
+static void rest_tensors(void *user) { wk_tensors_rest(user); }
 
 /* The tensors under a prefix as a set of their own, without it; data and ownership stay with `weights`. */
 static wk_status strip_prefix(wk_tensors **out, const wk_tensors *weights, const char *prefix, size_t length,
@@ -107,7 +108,7 @@ wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *w
   WK_TRY(wk_backbone_hash(b->hash, b->graph, own, wk_graph_features(b->graph), err));
   /* Nothing can fail after this: from here on the old set goes with the new one. */
   if (stripped)
-    WK_TRY(wk_tensors_keep(stripped, release_tensors, weights, err));
+    WK_TRY(wk_tensors_keep(stripped, release_tensors, rest_tensors, weights, err));
   b->weights = own;
   stripped = NULL;
   *out = b;

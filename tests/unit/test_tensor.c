@@ -76,6 +76,7 @@ static void test_refusals(void **state) {
 }
 
 static void count_release(void *user) { ++*(int *)user; }
+static void count_rest(void *user) { *(int *)user += 100; }
 
 static void test_views_and_keep(void **state) {
   (void)state;
@@ -87,13 +88,16 @@ static void test_views_and_keep(void **state) {
   assert_ok(wk_tensors_add_view(t, &view, &err), &err);
   view.name = "copy";
   assert_ok(wk_tensors_add(t, &view, &err), &err);
-  assert_ok(wk_tensors_keep(t, count_release, &released, &err), &err);
+  assert_ok(wk_tensors_keep(t, count_release, count_rest, &released, &err), &err);
   assert_ptr_equal(wk_tensors_find(t, "v")->data, data);
   assert_int_equal(wk_tensors_find(t, "v")->shape[1], 0); /* sides that do not exist are cleared */
   assert_ptr_not_equal(wk_tensors_find(t, "copy")->data, data);
+  assert_ok(wk_tensors_keep(t, count_release, NULL, &released, &err), &err);
   assert_int_equal(released, 0);
+  wk_tensors_rest(t);
+  assert_int_equal(released, 100);
   wk_tensors_free(t);
-  assert_int_equal(released, 1);
+  assert_int_equal(released, 102);
 }
 
 static void test_meta(void **state) {
