@@ -27,6 +27,7 @@ typedef struct wk_grad_options {
   int targets;
   const wk_node *output; /* nodes whose activations are wanted besides the seeds'; may be NULL */
   int outputs;
+  bool exact; /* only plain sums, as in wk_plan_options */
 } wk_grad_options;
 
 WK_API void wk_grad_options_init(wk_grad_options *o);
@@ -73,6 +74,7 @@ typedef struct wk_trainer_options {
   float dropout;           /* share dropped at every dropout layer; negative (default): each layer's own */
   float stochastic_depth;  /* share of photos that skip the last residual branch, falling linearly to the first
                               (Huang et al., "Deep networks with stochastic depth", ECCV 2016); default 0 */
+  bool exact;              /* only plain sums, as in wk_plan_options */
 } wk_trainer_options;
 
 WK_API void wk_trainer_options_init(wk_trainer_options *o);

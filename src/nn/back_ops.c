@@ -68,6 +68,8 @@ wk_status wk_run_data_back(const wk_instr *in, wk_shard *s, wk_error *err) {
                        .dy = wk_shard_value(s, in->dy),
                        .dx = wk_shard_value(s, in->dx),
                        .accumulate = in->accumulate,
+                       .mask = wk_shard_value(s, in->y),
+                       .mask_act = in->mask_act,
                        .scratch = s->arena + in->scratch,
                        .count = s->count,
                        .threads = plan->threads,

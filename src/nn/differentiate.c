@@ -100,8 +100,27 @@ static void contribute_in_place(back *b, wk_instr *in, int v, int g) {
 
 /* ---- one step -------------------------------------------------------------------------------------- */
 
+/* The instruction that has just finished gradient g and can multiply it with a slope as it goes; NULL: there is none, or
+ * somebody has read g since as it was. */
+static wk_instr *finisher(const back *b, int g, wk_act act) {
+  for (int k = b->p->instrs - 1; k >= b->p->loss; k--) {
+    wk_instr *in = &b->p->instr[k];
+    if (in->dx == g)
+      return in->data && in->data->masks && in->y < 0 && act <= WK_ACT_RELU6 ? in : NULL;
+    if (in->dy == g)
+      return NULL;
+  }
+  return NULL;
+}
+
 static void mask(back *b, int i, int g) {
   const wk_step *s = &b->p->plan->step[i];
+  wk_instr *last = b->failed ? NULL : finisher(b, g, s->layer.act);
+  if (last) {
+    last->y = s->out;
+    last->mask_act = s->layer.act;
+    return;
+  }
   wk_instr *in = emit(b, wk_run_act_back, i);
   in->y = s->out;
   in->dy = in->dx = g;

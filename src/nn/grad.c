@@ -58,6 +58,7 @@ wk_status wk_grad_plan_create(wk_grad_plan **out, const wk_graph *g, const wk_te
                            .output = o->output,
                            .outputs = o->output ? o->outputs : 0,
                            .repeat = true,
+                           .exact = o->exact,
                            .isa = wk_cpu_isa()};
   wk_grad_plan *p = wk_calloc(1, sizeof *p);
   WK_FAIL_IF(!p, err, WK_ERR_MEMORY, "out of memory for planning a network");

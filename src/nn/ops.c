@@ -310,7 +310,8 @@ const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
 }
 
 const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa) {
-  static const wk_data_kernel *const table[] = {&wk_data_linear, &wk_data_conv_dnnl};
+  static const wk_data_kernel *const table[] = {&wk_data_linear, &wk_data_depthwise, &wk_data_winograd, &wk_data_conv,
+                                                &wk_data_conv_dnnl};
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i]->fits(layer, isa))
       return table[i];
@@ -318,7 +319,8 @@ const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa) {
 }
 
 const wk_weights_kernel *wk_weights_kernel_for(const wk_layer *layer, wk_isa isa) {
-  static const wk_weights_kernel *const table[] = {&wk_weights_conv_dnnl};
+  static const wk_weights_kernel *const table[] = {&wk_weights_depthwise, &wk_weights_winograd, &wk_weights_conv,
+                                                   &wk_weights_conv_dnnl};
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i]->fits(layer, isa))
       return table[i];

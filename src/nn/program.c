@@ -173,8 +173,14 @@ static wk_status make(wk_program *p, const wk_graph *g, const wk_tensors *weight
   wk_node last = 0;
   for (int i = 0; i < n; i++)
     last = outputs[i] > last ? outputs[i] : last;
-  *plan = (wk_plan){
-      .graph = g, .isa = o->isa, .batch = o->batch, .threads = o->threads, .own_input = o->own_input, .outputs = n};
+  *plan = (wk_plan){.graph = g,
+                    .isa = o->isa,
+                    .batch = o->batch,
+                    .threads = o->threads,
+                    .exact = o->exact,
+                    .library = o->library,
+                    .own_input = o->own_input,
+                    .outputs = n};
   plan->output = wk_alloc_array((size_t)n, sizeof *plan->output);
   p->value_of = wk_alloc_array(nodes, sizeof *p->value_of);
   p->grad_of = wk_alloc_array(nodes + 2, sizeof *p->grad_of);

@@ -22,6 +22,7 @@ struct wk_instr {
   int x, f, y;       /* activations: the layer's first input, its second, its output */
   int dy, dx;        /* gradients: read (and sometimes masked in place), and written */
   bool accumulate;   /* dx is added to */
+  wk_act mask_act;   /* `data`: the activation that y came from, where its slope is applied on the way; else none */
   int index;         /* number of the seed, input, norm or parameter group, as `run` needs it */
   const wk_data_kernel *data;
   const wk_weights_kernel *weights;
@@ -63,6 +64,7 @@ typedef struct wk_program_options {
   const float *depth, *drop; /* [nodes]; NULL: none */
   bool own_input;            /* value 0 has its place in the arena */
   bool repeat;               /* the backward pass may be run again for one forward pass */
+  bool exact, library;       /* see wk_layer */
   wk_param_table param;      /* parameters that outlive the program; NULL: from the tensors */
   wk_isa isa;
 } wk_program_options;

@@ -94,9 +94,12 @@ typedef struct wk_data_call {
   const wk_layer *layer;
   const void *packed;
   void *state;
-  const float *dy; /* [count, out] */
-  float *dx;       /* [count, in] */
-  bool accumulate; /* dx += */
+  const float *dy;   /* [count, out] */
+  float *dx;         /* [count, in] */
+  bool accumulate;   /* dx += */
+  const float *mask; /* like dx: the output of the activation before, whose slope dx is multiplied with at the end;
+                        NULL: none. Only for kernels that say so */
+  wk_act mask_act;
   void *scratch;
   int count, threads;
   wk_isa isa;
@@ -104,6 +107,7 @@ typedef struct wk_data_call {
 
 typedef struct wk_data_kernel {
   const char *name;
+  bool masks; /* can apply the slope of ReLU and ReLU6 on the way */
   bool (*fits)(const wk_layer *layer, wk_isa isa);
   wk_status (*prepare)(wk_packed *out, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   void (*release)(void *packed);
@@ -152,7 +156,13 @@ extern const wk_kernel wk_kernel_conv;
 extern const wk_kernel wk_kernel_block; /* of several layers: plan_block.c chooses it */
 extern const wk_kernel wk_kernel_conv_dnnl;
 extern const wk_data_kernel wk_data_conv_dnnl;
+extern const wk_data_kernel wk_data_depthwise;
+extern const wk_data_kernel wk_data_winograd;
+extern const wk_data_kernel wk_data_conv;
 extern const wk_weights_kernel wk_weights_conv_dnnl;
+extern const wk_weights_kernel wk_weights_depthwise;
+extern const wk_weights_kernel wk_weights_winograd;
+extern const wk_weights_kernel wk_weights_conv;
 extern const wk_kernel wk_kernel_linear_plain;
 extern const wk_data_kernel wk_data_linear;
 

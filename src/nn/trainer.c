@@ -265,6 +265,7 @@ static wk_status make_program(wk_trainer *t, wk_error *err) {
                            .depth = t->depth,
                            .drop = t->drop,
                            .own_input = true,
+                           .exact = t->o.exact,
                            .param = (wk_param_table)t->param,
                            .isa = wk_cpu_isa()};
   WK_TRY(wk_program_create(&t->program, g, NULL, &po, err));

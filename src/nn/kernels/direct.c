@@ -46,7 +46,7 @@ wk_conv_sizes WK_ISA_FN(wk_conv_shape)(const wk_conv *c) {
 }
 
 /* The inputs under the kernel at one output pixel. */
-static void lay_row(const wk_conv *c, int pixel, float *row) {
+void WK_ISA_FN(wk_conv_row)(const wk_conv *c, int pixel, float *row) {
   const int x0 = pixel % c->out_w * c->stride_w - c->pad_left;
   const int y0 = pixel / c->out_w % c->out_h * c->stride_h - c->pad_top;
   const float *image = c->in + (ptrdiff_t)(pixel / c->out_w / c->out_h) * c->in_h * c->in_w * c->in_c;
@@ -86,7 +86,7 @@ void WK_ISA_FN(wk_conv)(const wk_conv *c, int pixel0, int pixel1, int col0, int 
   for (int p = pixel0; p < pixel1; p += block) {
     const int count = pixel1 - p < block ? pixel1 - p : block;
     for (int i = 0; i < count; i++)
-      lay_row(c, p + i, rows + (ptrdiff_t)i * ld);
+      WK_ISA_FN(wk_conv_row)(c, p + i, rows + (ptrdiff_t)i * ld);
     const ptrdiff_t at = (ptrdiff_t)p * c->out_c;
     g.m = count, g.a = rows, g.lda = ld, g.c = c->out + at, g.add = c->add ? c->add + at : NULL;
     WK_ISA_FN(wk_gemm)(&g, 0, count, col0, col1, rest);

@@ -1,12 +1,15 @@
 /* kernels.c - the kernels of each instruction set side by side, as one constant table. */
 #include "nn/kernels/kernels.h"
 
+#include "nn/kernels/conv_back.h"
 #include "nn/kernels/depthwise.h"
+#include "nn/kernels/depthwise_back.h"
 #include "nn/kernels/direct.h"
 #include "nn/kernels/fused_mb.h"
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/peak.h"
 #include "nn/kernels/winograd.h"
+#include "nn/kernels/winograd_back.h"
 
 #define KERNELS(set, number)                                                                                           \
   {                                                                                                                    \
@@ -15,6 +18,10 @@
     .winograd_pack = wk_winograd_pack_##set, .winograd_shape = wk_winograd_shape_##set, .winograd = wk_winograd_##set, \
     .conv_pack = wk_conv_pack_##set, .conv_shape = wk_conv_shape_##set, .conv = wk_conv_##set,                         \
     .depthwise_pack = wk_depthwise_pack_##set, .depthwise = wk_depthwise_##set,                                        \
+    .conv_back_shape = wk_conv_back_shape_##set, .conv_data_pack = wk_conv_data_pack_##set,                            \
+    .conv_data = wk_conv_data_##set, .conv_weights = wk_conv_weights_##set,                                            \
+    .winograd_weights_scratch = wk_winograd_weights_scratch_##set, .winograd_weights = wk_winograd_weights_##set,      \
+    .depthwise_data = wk_depthwise_data_##set, .depthwise_weights = wk_depthwise_weights_##set,                        \
     .fused_mb_shape = wk_fused_mb_shape_##set, .fused_mb = wk_fused_mb_##set,                                          \
   }
 

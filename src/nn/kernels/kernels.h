@@ -66,6 +66,9 @@ typedef struct wk_winograd {
   const float *add;          /* like out: added before the activation; or NULL; may be out itself */
   float *out;
   wk_act act;
+  const float *mask; /* gradients: the output of ReLU or ReLU6 (mask_act), like out, whose slope the result is multiplied
+                        with; or NULL */
+  wk_act mask_act;
 } wk_winograd;
 
 typedef struct wk_winograd_sizes {
@@ -112,6 +115,50 @@ typedef struct wk_fused_mb_sizes {
   size_t scratch; /* floats of working memory for a call */
 } wk_fused_mb_sizes;
 
+/* ---- gradients -------------------------------------------------------------------------------- */
+
+/* Of a depthwise convolution, from that of its output. */
+typedef struct wk_depthwise_back {
+  int batch, in_h, in_w, channels, out_h, out_w;
+  int kernel_h, kernel_w, stride; /* as in wk_depthwise */
+  int pad_top, pad_left;
+  const float *dy; /* [batch][out_h][out_w][channels] */
+
+  /* Of the input: dx [batch][in_h][in_w][channels]. */
+  const float *weights; /* [kernel_h][kernel_w][channels] */
+  float *dx;
+  bool accumulate;   /* dx is added to */
+  const float *mask; /* like dx: the output of an activation whose slope dx is then multiplied with; NULL: none */
+  wk_act mask_act;   /* ReLU or ReLU6 */
+
+  /* Of the weights, summed over the batch, from the input. */
+  const float *x; /* [batch][in_h][in_w][channels] */
+  float *dw, *db; /* [kernel_h][kernel_w][channels], [channels]: overwritten */
+} wk_depthwise_back;
+
+/* Of any convolution without groups, from that of its output. */
+typedef struct wk_conv_back {
+  wk_conv conv;    /* the convolution: its pointers and activation are not looked at */
+  const float *dy; /* like its output */
+
+  /* Of the input: dx is like it. */
+  const float *weights; /* packed by conv_data_pack */
+  float *dx;
+  bool accumulate;   /* dx is added to */
+  const float *mask; /* like dx: the output of an activation whose slope dx is then multiplied with; NULL: none */
+  wk_act mask_act;   /* ReLU or ReLU6 */
+
+  /* Of the weights, summed over the batch, from the input. */
+  const float *x;
+  float *dw, *db; /* [out_c][kernel_h][kernel_w][in_c], [out_c]: overwritten */
+} wk_conv_back;
+
+typedef struct wk_conv_back_sizes {
+  int blocks;                           /* of input pixels, over all images, for conv_data */
+  size_t packed;                        /* floats of conv_data_pack */
+  size_t data_scratch, weights_scratch; /* floats of working memory for a call */
+} wk_conv_back_sizes;
+
 /* ---- all of them ------------------------------------------------------------------------------ */
 
 typedef struct wk_kernels {
@@ -152,6 +199,22 @@ typedef struct wk_kernels {
   void (*depthwise_pack)(float *packed, const float *w, int channels, int taps);
   /* Output rows row0..row1-1 of batch * out_h. */
   void (*depthwise)(const wk_depthwise *d, int row0, int row1);
+
+  wk_conv_back_sizes (*conv_back_shape)(const wk_conv *c);
+  /* PyTorch's [out_c][in_c][kernel_h][kernel_w]. */
+  void (*conv_data_pack)(float *packed, const float *w, const wk_conv *c);
+  /* Blocks block0..block1-1: best a multiple of the gemm's rows. Different blocks write different parts of dx. */
+  void (*conv_data)(const wk_conv_back *b, int block0, int block1, float *scratch);
+  /* The whole of dw and db. */
+  void (*conv_weights)(const wk_conv_back *b, float *scratch);
+  /* The same by Winograd's F(3 x 3, 4 x 4), for 3x3 kernels of stride 1 without dilation. */
+  size_t (*winograd_weights_scratch)(const wk_conv *c); /* floats */
+  void (*winograd_weights)(const wk_conv_back *b, float *scratch);
+
+  /* Rows row0..row1-1 of batch * in_h of dx. */
+  void (*depthwise_data)(const wk_depthwise_back *d, int row0, int row1);
+  /* The whole of dw and db. */
+  void (*depthwise_weights)(const wk_depthwise_back *d);
 
   wk_fused_mb_sizes (*fused_mb_shape)(const wk_fused_mb *f);
   /* Output rows row0..row1-1 of batch * out_h. */

@@ -9,6 +9,7 @@
 #include "nn/kernels/winograd.h"
 
 #include "nn/kernels/gemm.h"
+#include "nn/kernels/slope.h"
 #include "nn/kernels/vec.h"
 #include "nn/kernels/winograd_1d.h"
 
@@ -121,7 +122,7 @@ WK_INLINE void output_tile(const wk_winograd *w, int m, place p, int ch, const f
   }
   const vec bias = !w->bias ? vec_zero() : have >= WK_VL ? vec_load(w->bias + ch) : vec_load_part(w->bias + ch, have);
   const vec low = vec_set(w->act == WK_ACT_NONE ? -__builtin_inff() : 0);
-  const vec high = vec_set(w->act == WK_ACT_RELU6 ? 6 : __builtin_inff());
+  const vec high = vec_set(w->act == WK_ACT_RELU6 ? 6 : __builtin_inff()), limit = slope_limit(w->mask_act);
   const ptrdiff_t at = (((ptrdiff_t)p.image * w->out_h + p.y) * w->out_w + p.x) * w->out_c + ch;
   const bool whole = have >= WK_VL && p.y + m <= w->out_h && p.x + m <= w->out_w;
   WK_UNROLL
@@ -135,7 +136,8 @@ WK_INLINE void output_tile(const wk_winograd *w, int m, place p, int ch, const f
         vec v = t[x] + bias;
         if (w->add)
           v = v + vec_load(w->add + pixel);
-        vec_store(w->out + pixel, vec_min(high, vec_max(low, v)));
+        v = vec_min(high, vec_max(low, v));
+        vec_store(w->out + pixel, w->mask ? slope_apply(limit, v, vec_load(w->mask + pixel)) : v);
       }
     } else if (p.y + y < w->out_h) {
       const int part = have < WK_VL ? have : WK_VL;
@@ -147,7 +149,10 @@ WK_INLINE void output_tile(const wk_winograd *w, int m, place p, int ch, const f
         vec v = t[x] + bias;
         if (w->add)
           v = v + vec_load_part(w->add + pixel, part);
-        vec_store_part(w->out + pixel, vec_min(high, vec_max(low, v)), part);
+        v = vec_min(high, vec_max(low, v));
+        if (w->mask)
+          v = slope_apply(limit, v, vec_load_part(w->mask + pixel, part));
+        vec_store_part(w->out + pixel, v, part);
       }
     }
   }

@@ -1,0 +1,361 @@
+/* conv_back.c - gradients of any convolution without groups on the matrix product.
+ *
+ * Of the input: which taps meet an input pixel depends on its place modulo the stride. So the input falls into classes,
+ * each the product of one part of the weights with the gradients in a small window: nothing is multiplied with zeros,
+ * whatever the stride. Where there are too few channels to fill a vector (the photo itself), the pixels of a square
+ * share a window instead, as columns of one product, and zeros stand for the taps that one of them lacks.
+ */
+#include "nn/kernels/conv_back.h"
+
+#include "nn/kernels/direct.h"
+#include "nn/kernels/gemm.h"
+#include "nn/kernels/outer_back.h"
+#include "nn/kernels/slope.h"
+#include "nn/kernels/vec.h"
+
+#define FEW 4                  /* channels that are too few for a class of their own */
+#define BUDGET (64 << 10)      /* floats of the windows laid out at a time */
+#define MASK_FLOATS (24 << 10) /* of results whose slopes are applied while they are near */
+
+/* ---- the classes --------------------------------------------------------------------------------- */
+
+/* One dimension. Padded input place u = block * q + r; it meets output step * q + d by tap k where r - k * dilation =
+ * stride * d. */
+typedef struct axis {
+  int in, out, kernel, stride, dilation, pad;
+  int block, step;
+  int first, count; /* of q */
+} axis;
+
+/* A product: places r0..r1-1 of a block by places s0..s1-1, through windows of d. */
+typedef struct job {
+  int r0, r1, s0, s1;
+  int dy0, dy1, dx0, dx1; /* of d; empty: no tap meets them */
+} job;
+
+static axis axis_of(int in, int out, int kernel, int stride, int dilation, int pad, bool few) {
+  axis a = {.in = in, .out = out, .kernel = kernel, .stride = stride, .dilation = dilation, .pad = pad};
+  a.step = few && stride == 1 ? 2 : 1;
+  a.block = stride * a.step;
+  a.first = pad / a.block;
+  a.count = (in - 1 + pad) / a.block - a.first + 1;
+  return a;
+}
+
+static axis rows_of(const wk_conv *c) {
+  return axis_of(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top, c->in_c <= FEW);
+}
+
+static axis columns_of(const wk_conv *c) {
+  return axis_of(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left, c->in_c <= FEW);
+}
+
+/* The tap by which place r meets d; -1: none. */
+static int tap_of(const axis *a, int r, int d) {
+  const int t = r - a->stride * d;
+  return t >= 0 && t % a->dilation == 0 && t / a->dilation < a->kernel ? t / a->dilation : -1;
+}
+
+static void window_of(const axis *a, int r0, int r1, int *d0, int *d1) {
+  *d0 = *d1 = 0;
+  bool any = false;
+  for (int r = r0; r < r1; r++)
+    for (int k = 0; k < a->kernel; k++) {
+      const int t = r - k * a->dilation;
+      if (t % a->stride)
+        continue;
+      const int d = t / a->stride;
+      *d0 = !any || d < *d0 ? d : *d0;
+      *d1 = !any || d >= *d1 ? d + 1 : *d1;
+      any = true;
+    }
+}
+
+static int jobs_of(const wk_conv *c) { return c->in_c <= FEW ? 1 : c->stride_h * c->stride_w; }
+
+static job job_of(const wk_conv *c, const axis *rows, const axis *columns, int index) {
+  job j = {.r1 = rows->block, .s1 = columns->block};
+  if (c->in_c > FEW) {
+    j.r0 = index / c->stride_w, j.r1 = j.r0 + 1;
+    j.s0 = index % c->stride_w, j.s1 = j.s0 + 1;
+  }
+  window_of(rows, j.r0, j.r1, &j.dy0, &j.dy1);
+  window_of(columns, j.s0, j.s1, &j.dx0, &j.dx1);
+  return j;
+}
+
+static int depth_of(const wk_conv *c, const job *j) { return (j->dy1 - j->dy0) * (j->dx1 - j->dx0) * c->out_c; }
+static int width_of(const wk_conv *c, const job *j) { return (j->r1 - j->r0) * (j->s1 - j->s0) * c->in_c; }
+
+/* Is the gradient such a matrix already? */
+static bool pointwise(const wk_conv *c) {
+  return c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 && !c->pad_top && !c->pad_left &&
+         c->out_h == c->in_h && c->out_w == c->in_w && c->in_c > FEW;
+}
+
+/* Rows begin on cache lines, and not all in the same sets. */
+static int row_floats(int n) {
+  const int row = (n + 15) / 16 * 16;
+  return row % 256 ? row : row + 16;
+}
+
+/* Blocks of a product that are worked on together. */
+static int batch_of(int depth, int width) {
+  const int rows = WK_ISA_FN(wk_gemm_shape)().rows;
+  const int many = BUDGET / (row_floats(depth) + row_floats(width)) / rows * rows;
+  return many < 2 * rows ? 2 * rows : many;
+}
+
+/* ---- what it takes ------------------------------------------------------------------------------ */
+
+enum { DEPTH = 96, PANELS = 32 }; /* pixels of a sum of outer products; panels of columns that stay in L2 */
+
+static int columns_padded(int n) {
+  const int panel = 2 * WK_VL;
+  return (n + panel - 1) / panel * panel;
+}
+
+wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
+  const size_t gemm = WK_ISA_FN(wk_gemm_shape)().scratch;
+  const axis rows = rows_of(c), columns = columns_of(c);
+  wk_conv_back_sizes s = {.blocks = c->batch * rows.count * columns.count, .data_scratch = gemm};
+  if (pointwise(c))
+    s.blocks = c->batch * c->in_h * c->in_w;
+  for (int i = 0; i < jobs_of(c); i++) {
+    const job j = job_of(c, &rows, &columns, i);
+    const int depth = depth_of(c, &j), width = width_of(c, &j);
+    const size_t scratch = gemm + (size_t)batch_of(depth, width) * (size_t)(row_floats(depth) + row_floats(width));
+    s.packed += WK_ISA_FN(wk_gemm_packed)(depth, width);
+    if (!pointwise(c) && scratch > s.data_scratch)
+      s.data_scratch = scratch;
+  }
+  const int n = c->kernel_h * c->kernel_w * c->in_c;
+  const int m = (c->out_c + WK_OUTER_CHUNK - 1) / WK_OUTER_CHUNK * WK_OUTER_CHUNK;
+  s.weights_scratch = (size_t)DEPTH * (size_t)(m + columns_padded(n)) + (size_t)row_floats(n);
+  return s;
+}
+
+/* ---- of the input -------------------------------------------------------------------------------- */
+
+void WK_ISA_FN(wk_conv_data_pack)(float *packed, const float *w, const wk_conv *c) {
+  const axis rows = rows_of(c), columns = columns_of(c);
+  const ptrdiff_t taps = (ptrdiff_t)c->kernel_h * c->kernel_w;
+  for (int i = 0; i < jobs_of(c); i++) {
+    const job j = job_of(c, &rows, &columns, i);
+    const int across = j.s1 - j.s0, n = width_of(c, &j);
+    for (int col = 0; col < n;) {
+      const int width = wk_gemm_panel_width(WK_VL, n, col);
+      for (int d = 0; d < (j.dy1 - j.dy0) * (j.dx1 - j.dx0); d++) {
+        const float *from[2 * WK_VL]; /* the weight of the first output; NULL: no tap */
+        for (int k = 0; k < width; k++) {
+          const int place = (col + k) / c->in_c, channel = (col + k) % c->in_c;
+          const int ky = tap_of(&rows, j.r0 + place / across, j.dy0 + d / (j.dx1 - j.dx0));
+          const int kx = tap_of(&columns, j.s0 + place % across, j.dx0 + d % (j.dx1 - j.dx0));
+          from[k] = col + k < n && ky >= 0 && kx >= 0 ? w + channel * taps + ky * c->kernel_w + kx : NULL;
+        }
+        for (int o = 0; o < c->out_c; o++, packed += width)
+          for (int k = 0; k < width; k++)
+            packed[k] = from[k] ? from[k][o * c->in_c * taps] : 0;
+      }
+      col += width;
+    }
+  }
+}
+
+/* One pixel's gradient to its place. */
+WK_INLINE void finish(const wk_conv_back *b, const float *from, ptrdiff_t pixel) {
+  const int channels = b->conv.in_c;
+  float *to = b->dx + pixel * channels;
+  const float *mask = b->mask ? b->mask + pixel * channels : NULL;
+  const vec limit = slope_limit(b->mask_act);
+  int ch = 0;
+  for (; ch + WK_VL <= channels; ch += WK_VL) {
+    vec g = vec_load(from + ch);
+    if (b->accumulate)
+      g = vec_load(to + ch) + g;
+    vec_store(to + ch, mask ? slope_apply(limit, g, vec_load(mask + ch)) : g);
+  }
+  if (ch < channels) {
+    const int have = channels - ch;
+    vec g = vec_load_part(from + ch, have);
+    if (b->accumulate)
+      g = vec_load_part(to + ch, have) + g;
+    vec_store_part(to + ch, mask ? slope_apply(limit, g, vec_load_part(mask + ch, have)) : g, have);
+  }
+}
+
+static void apply_mask(const wk_conv_back *b, ptrdiff_t from, ptrdiff_t to) {
+  const vec limit = slope_limit(b->mask_act);
+  ptrdiff_t i = from;
+  for (; i + WK_VL <= to; i += WK_VL)
+    vec_store(b->dx + i, slope_apply(limit, vec_load(b->dx + i), vec_load(b->mask + i)));
+  if (i < to) {
+    const int have = (int)(to - i);
+    vec_store_part(b->dx + i, slope_apply(limit, vec_load_part(b->dx + i, have), vec_load_part(b->mask + i, have)),
+                   have);
+  }
+}
+
+static void data_pointwise(const wk_conv_back *b, int pixel0, int pixel1, float *scratch) {
+  const wk_conv *c = &b->conv;
+  const int rows = WK_ISA_FN(wk_gemm_shape)().rows;
+  int step = MASK_FLOATS / c->in_c / rows * rows;
+  step = !b->mask ? pixel1 - pixel0 : step < 8 * rows ? 8 * rows : step;
+  for (int p = pixel0; p < pixel1; p += step) {
+    const int end = pixel1 - p < step ? pixel1 : p + step;
+    const wk_gemm g = {.m = end - p,
+                       .n = c->in_c,
+                       .k = c->out_c,
+                       .a = b->dy + (ptrdiff_t)p * c->out_c,
+                       .lda = c->out_c,
+                       .b = b->weights,
+                       .c = b->dx + (ptrdiff_t)p * c->in_c,
+                       .ldc = c->in_c,
+                       .add = b->accumulate ? b->dx + (ptrdiff_t)p * c->in_c : NULL,
+                       .ldadd = c->in_c};
+    WK_ISA_FN(wk_gemm)(&g, 0, end - p, 0, c->in_c, scratch);
+    if (b->mask)
+      apply_mask(b, (ptrdiff_t)p * c->in_c, (ptrdiff_t)end * c->in_c);
+  }
+}
+
+/* The gradients in the window of one block. */
+static void lay_window(const wk_conv_back *b, const job *j, int image, int y0, int x0, float *row) {
+  const wk_conv *c = &b->conv;
+  const int width = j->dx1 - j->dx0;
+  const size_t one = (size_t)c->out_c * sizeof(float), line = one * (size_t)width;
+  for (int y = y0 + j->dy0; y < y0 + j->dy1; y++, row += width * c->out_c) {
+    const float *from = b->dy + (((ptrdiff_t)image * c->out_h + y) * c->out_w + x0 + j->dx0) * c->out_c;
+    if (y < 0 || y >= c->out_h)
+      memset(row, 0, line);
+    else if (x0 + j->dx0 >= 0 && x0 + j->dx1 <= c->out_w)
+      memcpy(row, from, line);
+    else
+      for (int k = 0; k < width; k++) {
+        const int x = x0 + j->dx0 + k;
+        if (x < 0 || x >= c->out_w)
+          memset(row + k * c->out_c, 0, one);
+        else
+          memcpy(row + k * c->out_c, from + k * c->out_c, one);
+      }
+  }
+}
+
+void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, float *scratch) {
+  const wk_conv *c = &b->conv;
+  if (pointwise(c)) {
+    data_pointwise(b, block0, block1, scratch);
+    return;
+  }
+  const axis rows = rows_of(c), columns = columns_of(c);
+  const float *weights = b->weights;
+  for (int i = 0; i < jobs_of(c); i++) {
+    const job j = job_of(c, &rows, &columns, i);
+    const int depth = depth_of(c, &j), width = width_of(c, &j), many = batch_of(depth, width);
+    const int ld = row_floats(depth), ldc = row_floats(width);
+    float *windows = scratch, *results = windows + (size_t)many * (size_t)ld,
+          *rest = results + (size_t)many * (size_t)ldc;
+    for (int at = block0; at < block1; at += many) {
+      const int count = block1 - at < many ? block1 - at : many;
+      for (int k = 0; k < count; k++) {
+        const int x = (at + k) % columns.count, y = (at + k) / columns.count % rows.count;
+        lay_window(b, &j, (at + k) / columns.count / rows.count, (rows.first + y) * rows.step,
+                   (columns.first + x) * columns.step, windows + (ptrdiff_t)k * ld);
+      }
+      const wk_gemm g = {
+          .m = count, .n = width, .k = depth, .a = windows, .lda = ld, .b = weights, .c = results, .ldc = ldc};
+      if (depth)
+        WK_ISA_FN(wk_gemm)(&g, 0, count, 0, width, rest);
+      else
+        memset(results, 0, (size_t)count * (size_t)ldc * sizeof *results);
+      for (int k = 0; k < count; k++) {
+        const int x = (at + k) % columns.count, y = (at + k) / columns.count % rows.count;
+        const ptrdiff_t image = (at + k) / columns.count / rows.count;
+        const float *from = results + (ptrdiff_t)k * ldc;
+        for (int r = j.r0; r < j.r1; r++)
+          for (int s = j.s0; s < j.s1; s++, from += c->in_c) {
+            const int iy = (rows.first + y) * rows.block + r - c->pad_top;
+            const int ix = (columns.first + x) * columns.block + s - c->pad_left;
+            if (iy >= 0 && iy < c->in_h && ix >= 0 && ix < c->in_w)
+              finish(b, from, (image * c->in_h + iy) * c->in_w + ix);
+          }
+      }
+    }
+    weights += WK_ISA_FN(wk_gemm_packed)(depth, width);
+  }
+}
+
+/* ---- of the weights ------------------------------------------------------------------------------ */
+
+/* Rows of a matrix [count][n], ld floats apart, to panels [panel][count][width]; what the last one lacks is zero. */
+static void to_panels(float *to, const float *from, int count, int n, ptrdiff_t ld, int width) {
+  for (int col = 0; col < n; col += width) {
+    const int have = n - col < width ? n - col : width;
+    for (int p = 0; p < count; p++, to += width) {
+      const float *row = from + p * ld + col;
+      int k = 0;
+      for (; k + WK_VL <= have; k += WK_VL)
+        vec_store(to + k, vec_load(row + k));
+      for (; k < width; k += WK_VL)
+        vec_store(to + k, k < have ? vec_load_part(row + k, have - k) : vec_zero());
+    }
+  }
+}
+
+/* One row of inputs under the kernel to its place p of `count` in panels. */
+static void row_to_panels(float *to, const float *row, int p, int count, int n) {
+  const int width = 2 * WK_VL;
+  to += p * width;
+  for (int col = 0; col < n; col += width, to += count * width)
+    to_panels(to, row + col, 1, n - col < width ? n - col : width, 0, width);
+}
+
+static void add_bias(float *db, const float *dy, int count, int channels) {
+  for (int ch = 0; ch < channels; ch += WK_VL) {
+    const int have = channels - ch < WK_VL ? channels - ch : WK_VL;
+    vec sum = vec_zero();
+    for (int p = 0; p < count; p++)
+      sum = sum + (have == WK_VL ? vec_load(dy + (ptrdiff_t)p * channels + ch)
+                                 : vec_load_part(dy + (ptrdiff_t)p * channels + ch, have));
+    vec_store_part(db + ch, vec_load_part(db + ch, have) + sum, have);
+  }
+}
+
+void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
+  wk_conv c = b->conv;
+  const int pixels = c.batch * c.out_h * c.out_w, n = c.kernel_h * c.kernel_w * c.in_c, panel = 2 * WK_VL;
+  const bool rows_lie = c.kernel_h == 1 && c.kernel_w == 1 && c.stride_h == 1 && c.stride_w == 1 && !c.pad_top &&
+                        !c.pad_left && c.out_h == c.in_h && c.out_w == c.in_w;
+  float *left = scratch;
+  float *right = left + (size_t)DEPTH * (size_t)((c.out_c + WK_OUTER_CHUNK - 1) / WK_OUTER_CHUNK * WK_OUTER_CHUNK);
+  float *row = right + (size_t)DEPTH * (size_t)columns_padded(n);
+  c.in = b->x;
+  memset(b->db, 0, (size_t)c.out_c * sizeof *b->db);
+  const int blocks = (pixels + DEPTH - 1) / DEPTH;
+  for (int k = 0; k < blocks; k++) {
+    const int from = (int)((int64_t)pixels * k / blocks), count = (int)((int64_t)pixels * (k + 1) / blocks) - from;
+    const float *dy = b->dy + (ptrdiff_t)from * c.out_c;
+    add_bias(b->db, dy, count, c.out_c);
+    to_panels(left, dy, count, c.out_c, c.out_c, WK_OUTER_CHUNK);
+    if (rows_lie)
+      to_panels(right, b->x + (ptrdiff_t)from * n, count, n, n, panel);
+    else
+      for (int p = 0; p < count; p++) {
+        WK_ISA_FN(wk_conv_row)(&c, from + p, row);
+        row_to_panels(right, row, p, count, n);
+      }
+    for (int col = 0; col < n; col += PANELS * panel)
+      for (int o = 0; o < c.out_c; o += WK_OUTER_CHUNK) {
+        const wk_outer_product product = {.m = c.out_c - o < WK_OUTER_CHUNK ? c.out_c - o : WK_OUTER_CHUNK,
+                                          .n = n - col < PANELS * panel ? n - col : PANELS * panel,
+                                          .depth = count,
+                                          .a = left + (ptrdiff_t)o * count,
+                                          .lda = WK_OUTER_CHUNK,
+                                          .b = right + (ptrdiff_t)col * count,
+                                          .c = b->dw + (ptrdiff_t)o * n + col,
+                                          .ldc = n,
+                                          .add = k > 0};
+        WK_ISA_FN(wk_outer)(&product);
+      }
+  }
+}
