@@ -1,4 +1,4 @@
-/* depthwise.c - convolutions that keep the channels apart, one row of outputs at a time.
+/* depthwise.c - convolutions that keep the channels apart, a few rows of outputs at a time.
  *
  * GROUP neighbouring outputs of one vector of channels are made together, so that an input is loaded once a row of the
  * kernel instead of once a tap. 7 divides the sides of ImageNet's networks; where it does not divide a row, the last
@@ -10,6 +10,8 @@
 
 #define GROUP 7
 #define MAX_KERNEL 5 /* unrolled; larger ones take the general way */
+#define CHUNK 32     /* channels of a band's columns that L1 holds until the rows of outputs below have used them */
+#define COLLIDE 512  /* floats: pixels so far apart fall into the same sets of L1 */
 
 void WK_ISA_FN(wk_depthwise_pack)(float *packed, const float *w, int channels, int taps) {
   for (int t = 0; t < taps; t++)
@@ -61,33 +63,51 @@ WK_INLINE void outputs(const wk_depthwise *d, float *out, const float *const *ro
   }
 }
 
-WK_INLINE void group_row(const wk_depthwise *d, float *out, const float *const *rows, int x, int group, int kernel,
-                         int stride) {
-  const int x0 = x * stride - d->pad_left, whole = d->channels / WK_VL * WK_VL;
-  if (x0 >= 0 && x0 + (group - 1) * stride + kernel <= d->in_w)
-    for (int ch = 0; ch < whole; ch += WK_VL)
-      outputs(d, out, rows, x, ch, group, kernel, stride, false, false);
-  else
-    for (int ch = 0; ch < whole; ch += WK_VL)
-      outputs(d, out, rows, x, ch, group, kernel, stride, true, false);
-  if (whole < d->channels)
-    outputs(d, out, rows, x, whole, group, kernel, stride, true, true);
+/* The same channels of `count` rows of outputs, one below the other. */
+WK_INLINE void column(const wk_depthwise *d, float *out, const float *const *rows, int count, int x, int ch0, int ch1,
+                      int group, int kernel, int stride, bool edge) {
+  const ptrdiff_t line = (ptrdiff_t)d->out_w * d->channels;
+  for (int y = 0; y < count; y++, out += line, rows += stride)
+    for (int ch = ch0; ch < ch1; ch += WK_VL)
+      outputs(d, out, rows, x, ch, group, kernel, stride, edge, false);
 }
 
-WK_INLINE void whole_row(const wk_depthwise *d, float *out, const float *const *rows, int kernel, int stride) {
+WK_INLINE void group_rows(const wk_depthwise *d, float *out, const float *const *rows, int count, int x, int group,
+                          int kernel, int stride) {
+  const int x0 = x * stride - d->pad_left, whole = d->channels / WK_VL * WK_VL;
+  const bool inside = x0 >= 0 && x0 + (group - 1) * stride + kernel <= d->in_w;
+  const int step = d->channels % COLLIDE ? CHUNK : whole;
+  for (int ch = 0; ch < whole; ch += step) {
+    const int end = whole - ch < step ? whole : ch + step;
+    if (inside)
+      column(d, out, rows, count, x, ch, end, group, kernel, stride, false);
+    else
+      column(d, out, rows, count, x, ch, end, group, kernel, stride, true);
+  }
+  for (int y = 0; whole < d->channels && y < count; y++)
+    outputs(d, out + (ptrdiff_t)y * d->out_w * d->channels, rows + y * stride, x, whole, group, kernel, stride, true,
+            true);
+}
+
+WK_INLINE void whole_rows(const wk_depthwise *d, float *out, const float *const *rows, int count, int kernel,
+                          int stride) {
   if (d->out_w < GROUP) {
     for (int x = 0; x < d->out_w; x++)
-      group_row(d, out, rows, x, 1, kernel, stride);
+      group_rows(d, out, rows, count, x, 1, kernel, stride);
     return;
   }
   for (int x = 0; x < d->out_w; x += GROUP)
-    group_row(d, out, rows, d->out_w - x < GROUP ? d->out_w - GROUP : x, GROUP, kernel, stride);
+    group_rows(d, out, rows, count, d->out_w - x < GROUP ? d->out_w - GROUP : x, GROUP, kernel, stride);
 }
 
-static void row_3_1(const wk_depthwise *d, float *out, const float *const *rows) { whole_row(d, out, rows, 3, 1); }
-static void row_3_2(const wk_depthwise *d, float *out, const float *const *rows) { whole_row(d, out, rows, 3, 2); }
-static void row_5_1(const wk_depthwise *d, float *out, const float *const *rows) { whole_row(d, out, rows, 5, 1); }
-static void row_5_2(const wk_depthwise *d, float *out, const float *const *rows) { whole_row(d, out, rows, 5, 2); }
+#define ROWS(kernel, stride)                                                                                           \
+  static void rows_##kernel##_##stride(const wk_depthwise *d, float *out, const float *const *rows, int count) {       \
+    whole_rows(d, out, rows, count, kernel, stride);                                                                   \
+  }
+ROWS(3, 1)
+ROWS(3, 2)
+ROWS(5, 1)
+ROWS(5, 2)
 
 /* Any kernel and stride. */
 static void row_any(const wk_depthwise *d, float *out, const float *const *rows) {
@@ -113,18 +133,19 @@ static void row_any(const wk_depthwise *d, float *out, const float *const *rows)
   }
 }
 
-void WK_ISA_FN(wk_depthwise_row)(const wk_depthwise *d, float *out, const float *const *rows) {
+void WK_ISA_FN(wk_depthwise_rows)(const wk_depthwise *d, float *out, const float *const *rows, int count) {
   const int kernel = d->kernel_w, stride = d->stride;
   if (kernel == 3 && stride == 1)
-    row_3_1(d, out, rows);
+    rows_3_1(d, out, rows, count);
   else if (kernel == 3 && stride == 2)
-    row_3_2(d, out, rows);
+    rows_3_2(d, out, rows, count);
   else if (kernel == 5 && stride == 1)
-    row_5_1(d, out, rows);
+    rows_5_1(d, out, rows, count);
   else if (kernel == 5 && stride == 2)
-    row_5_2(d, out, rows);
+    rows_5_2(d, out, rows, count);
   else
-    row_any(d, out, rows);
+    for (int y = 0; y < count; y++)
+      row_any(d, out + (ptrdiff_t)y * d->out_w * d->channels, rows + (ptrdiff_t)y * stride);
 }
 
 void WK_ISA_FN(wk_depthwise)(const wk_depthwise *d, int row0, int row1) {
@@ -136,6 +157,6 @@ void WK_ISA_FN(wk_depthwise)(const wk_depthwise *d, int row0, int row1) {
       const int y = y0 + ky;
       rows[ky] = y >= 0 && y < d->in_h ? d->in + ((ptrdiff_t)image * d->in_h + y) * in_row : NULL;
     }
-    WK_ISA_FN(wk_depthwise_row)(d, d->out + row * out_row, rows);
+    WK_ISA_FN(wk_depthwise_rows)(d, d->out + row * out_row, rows, 1);
   }
 }

@@ -10,7 +10,9 @@
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/vec.h"
 
-#define BUDGET (128 << 10) /* floats of ring and band: half of a 1 MB L2, beside weights and rows passing through */
+/* Floats of ring and band: half of an L2 of 1 MB, or of 512 kB, beside weights and rows passing through. */
+#define BUDGET (WK_VL == 16 ? 128 << 10 : 64 << 10)
+#define MAX_ROWS 64 /* of a ring */
 
 typedef struct layout {
   int band; /* output rows at a time */
@@ -22,7 +24,7 @@ static layout layout_of(const wk_fused_mb *f) {
   const size_t in_row = f->expand ? (size_t)f->in_w * (size_t)f->mid_c : 0,
                mid_row = (size_t)f->out_w * (size_t)f->mid_c;
   layout l = {.band = 1};
-  while (l.band < f->out_h &&
+  while (l.band < f->out_h && l.band * f->stride + f->kernel <= MAX_ROWS &&
          (in_row * (size_t)(l.band * f->stride + f->kernel) + mid_row * (size_t)(l.band + 1)) <= BUDGET)
     l.band++;
   l.ring = (l.band - 1) * f->stride + f->kernel;
@@ -84,16 +86,14 @@ void WK_ISA_FN(wk_fused_mb)(const wk_fused_mb *f, int row0, int row1, float *scr
     if (f->expand && ready < stop)
       expand_rows(f, &l, image, ready, stop, ring, rest);
     ready = ready < stop ? stop : ready;
-    for (int y = 0; y < rows; y++) {
-      const float *from[WK_DEPTHWISE_MAX];
-      for (int ky = 0; ky < f->kernel; ky++) {
-        const int iy = first + y * f->stride + ky;
-        from[ky] = iy < 0 || iy >= f->in_h ? NULL
-                   : f->expand             ? ring + (ptrdiff_t)(iy % l.ring) * f->in_w * f->mid_c
-                                           : f->in + ((ptrdiff_t)image * f->in_h + iy) * f->in_w * f->in_c;
-      }
-      WK_ISA_FN(wk_depthwise_row)(&d, band + (ptrdiff_t)y * f->out_w * f->mid_c, from);
+    const float *from[MAX_ROWS];
+    for (int i = 0; i < end - first; i++) {
+      const int iy = first + i;
+      from[i] = iy < 0 || iy >= f->in_h ? NULL
+                : f->expand             ? ring + (ptrdiff_t)(iy % l.ring) * f->in_w * f->mid_c
+                                        : f->in + ((ptrdiff_t)image * f->in_h + iy) * f->in_w * f->in_c;
     }
+    WK_ISA_FN(wk_depthwise_rows)(&d, band, from, rows);
     const ptrdiff_t at = (ptrdiff_t)row * f->out_w * f->out_c;
     const wk_gemm g = {.m = rows * f->out_w,
                        .n = f->out_c,
