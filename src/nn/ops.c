@@ -230,47 +230,6 @@ bool wk_layer_is_linear(const wk_layer *l) {
          w->kernel_h == 1 && w->kernel_w == 1 && !(w->pad_top | w->pad_bottom | w->pad_left | w->pad_right);
 }
 
-static bool fits_linear(const wk_layer *l, wk_isa isa) {
-  (void)isa;
-  return !l->train && wk_layer_is_linear(l);
-}
-
-/* The bias, rounded up to whole panels, then the panels. */
-static wk_status prepare_linear(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
-  size_t in = values(l->in), channels = (size_t)l->in.channels, pixels = in / channels;
-  size_t outputs = (size_t)l->out.channels, panels = (outputs + WK_PANEL - 1) / WK_PANEL, count;
-  float *packed = NULL;
-  if (!wk_mul_overflow(&count, panels * WK_PANEL, in + 1))
-    packed = wk_calloc(count, sizeof *packed);
-  if (!packed)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
-  if (p->bias)
-    memcpy(packed, p->bias, outputs * sizeof *packed);
-  float *to = packed + panels * WK_PANEL;
-  for (size_t o = 0; o < outputs; o++) {
-    const float *from = p->weight + o * in;
-    float *panel = to + o / WK_PANEL * in * WK_PANEL + o % WK_PANEL;
-    for (size_t k = 0; k < channels; k++) /* from PyTorch's order of a flattened input to NHWC */
-      for (size_t px = 0; px < pixels; px++)
-        panel[(px * channels + k) * WK_PANEL] = from[k * pixels + px];
-  }
-  *out = (wk_packed){.data = packed, .weight_bytes = count * sizeof *packed};
-  return WK_OK;
-}
-
-static wk_status run_linear(const wk_call *c, wk_error *err) {
-  static void (*const rows[])(float *, const float *, const float *, const float *, int, int, int, int, int, wk_act) =
-      WK_ISA_TABLE(wk_rows_linear);
-  (void)err;
-  const wk_layer *l = c->layer;
-  int in = (int)values(l->in), outputs = l->out.channels, panels = (outputs + WK_PANEL - 1) / WK_PANEL;
-  const float *bias = c->packed, *weight = bias + (size_t)panels * WK_PANEL;
-  WK_PARALLEL_FOR(c->threads)
-  for (int k = 0; k < panels; k++)
-    rows[c->isa](c->out, c->in[0], weight, bias, in, outputs, k, k + 1, c->count, l->act);
-  return WK_OK;
-}
-
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 static const wk_kernel kernel_act = {.name = "act", .inplace = true, .fits = fits_act, .run = run_act};
@@ -291,16 +250,14 @@ static const wk_kernel kernel_avg_pool = {.name = "avg_pool", .fits = fits_avg_p
 static const wk_kernel kernel_adaptive_pool = {
     .name = "adaptive_avg_pool", .fits = fits_adaptive_pool, .run = run_adaptive_pool};
 static const wk_kernel kernel_softmax = {.name = "softmax", .inplace = true, .fits = fits_softmax, .run = run_softmax};
-static const wk_kernel kernel_linear = {
-    .name = "linear", .fits = fits_linear, .prepare = prepare_linear, .release = wk_free, .run = run_linear};
 
 const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
   /* In the order of preference. */
   static const wk_kernel *const table[] = {
-      &kernel_linear,  &wk_kernel_linear_plain, &wk_kernel_winograd, &wk_kernel_depthwise,
-      &wk_kernel_conv, &wk_kernel_conv_dnnl,    &kernel_act,         &kernel_add,
-      &kernel_affine,  &kernel_scale,           &kernel_concat,      &kernel_flatten,
-      &kernel_copy,    &kernel_max_pool,        &kernel_avg_pool,    &kernel_adaptive_pool,
+      &wk_kernel_linear, &wk_kernel_linear_plain, &wk_kernel_winograd, &wk_kernel_depthwise,
+      &wk_kernel_conv,   &wk_kernel_conv_dnnl,    &kernel_act,         &kernel_add,
+      &kernel_affine,    &kernel_scale,           &kernel_concat,      &kernel_flatten,
+      &kernel_copy,      &kernel_max_pool,        &kernel_avg_pool,    &kernel_adaptive_pool,
       &kernel_softmax,
   };
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)

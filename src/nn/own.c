@@ -110,6 +110,55 @@ static wk_status run_conv(const wk_call *call, wk_error *err) {
   return WK_OK;
 }
 
+/* ---- linear ------------------------------------------------------------------------------------- */
+
+static bool fits_linear(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return !l->train && wk_layer_is_linear(l);
+}
+
+static int inputs_of(const wk_layer *l) { return l->in.height * l->in.width * l->in.channels; }
+
+/* Where a flatten is left out, the weights are those of a convolution as large as its input. */
+static wk_status repack_linear(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)err;
+  wk_own *o = packed;
+  wk_kernels_for(p->isa)->conv_pack(o->data, p->weight, l->in.channels, l->out.channels, l->in.height * l->in.width);
+  pack_bias(o, l, p);
+  return WK_OK;
+}
+
+static wk_status prepare_linear(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  const wk_kernels *kn = wk_kernels_for(p->isa);
+  WK_RETURN_IF_ERROR(
+      own_create(out, l, p, kn->gemm_packed(inputs_of(l), l->out.channels), kn->gemm_shape().scratch, err));
+  return repack_linear(out->data, l, p, err);
+}
+
+static wk_status run_linear(const wk_call *call, wk_error *err) {
+  (void)err;
+  const wk_kernels *kn = wk_kernels_for(call->isa);
+  const wk_layer *l = call->layer;
+  const wk_own *o = call->packed;
+  const int in = inputs_of(l), out = l->out.channels, panel = kn->gemm_shape().panel, threads = call->threads;
+  const wk_gemm g = {.m = call->count,
+                     .n = out,
+                     .k = in,
+                     .a = call->in[0],
+                     .lda = in,
+                     .b = o->weights,
+                     .bias = o->bias,
+                     .c = call->out,
+                     .ldc = out,
+                     .act = inner_act(l->act)};
+  WK_PARALLEL_FOR(threads)
+  for (int t = 0; t < threads; t++)
+    kn->gemm(&g, 0, g.m, wk_cut(out, panel, threads, t), wk_cut(out, panel, threads, t + 1),
+             (float *)call->scratch + o->scratch * (size_t)t);
+  outer_act(call, 0, out_values(call));
+  return WK_OK;
+}
+
 /* ---- 3x3 by Winograd ---------------------------------------------------------------------------- */
 
 enum { TILE = 4 };
@@ -238,6 +287,12 @@ const wk_kernel wk_kernel_conv = {.name = "matrix product",
                                   .release = wk_free,
                                   .repack = repack_conv,
                                   .run = run_conv};
+const wk_kernel wk_kernel_linear = {.name = "linear",
+                                    .fits = fits_linear,
+                                    .prepare = prepare_linear,
+                                    .release = wk_free,
+                                    .repack = repack_linear,
+                                    .run = run_linear};
 const wk_kernel wk_kernel_winograd = {.name = "Winograd F(4x4,3x3)",
                                       .fits = fits_winograd,
                                       .prepare = prepare_winograd,

@@ -22,11 +22,4 @@ WK_ISA_DECLARE(void, wk_rows_adaptive_pool, (float *out, const float *in, const 
 /* out[i] = exp(in[i] - max) / sum of those. */
 WK_ISA_DECLARE(void, wk_rows_softmax, (float *out, const float *in, int n));
 
-/* Linear layers: weights in panels of WK_PANEL outputs, [panel][in][WK_PANEL], the last one filled with zeros. Computes
- * panels first..last-1 of `count` photos: out[photo][o] = act(sum over in + bias[o]). */
-#define WK_PANEL 32
-WK_ISA_DECLARE(void, wk_rows_linear,
-               (float *out, const float *in, const float *panels, const float *bias, int inputs, int outputs, int first,
-                int last, int count, wk_act act));
-
 #endif

@@ -154,6 +154,7 @@ extern const wk_kernel wk_kernel_winograd;
 extern const wk_kernel wk_kernel_depthwise;
 extern const wk_kernel wk_kernel_conv;
 extern const wk_kernel wk_kernel_block; /* of several layers: plan_block.c chooses it */
+extern const wk_kernel wk_kernel_linear;
 extern const wk_kernel wk_kernel_conv_dnnl;
 extern const wk_data_kernel wk_data_conv_dnnl;
 extern const wk_data_kernel wk_data_depthwise;
