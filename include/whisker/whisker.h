@@ -18,6 +18,7 @@
 #include "whisker/look.h"
 #include "whisker/look_cam.h"
 #include "whisker/look_features.h"
+#include "whisker/look_filters.h"
 #include "whisker/look_view.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"

@@ -74,7 +74,8 @@ int cli_look_features(cli *c, const cli_command *self, int argc, char **argv) {
       {"own-scale", 0, CLI_BOOL, &style.own_scale, NULL, "each map from its own lowest to its own highest value", 0, 0,
        NULL},
       {"colors", 0, CLI_CHOICE, &colours, "MAP", "colours of the maps", 0, 0, colour_names},
-      {"raw", 0, CLI_STRING, &raw, "FILE.npy", "the layer's values too: float32 [height, width, channels]", 0, 0, NULL},
+      {"raw", 0, CLI_STRING, &raw, "FILE.npy", "the (last) layer's values too: float32 [height, width, channels]", 0, 0,
+       NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)

@@ -7,6 +7,7 @@
 int cli_look_features(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_map(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_nearest(cli *c, const cli_command *self, int argc, char **argv);
+int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv);
 

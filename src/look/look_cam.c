@@ -117,7 +117,6 @@ static wk_status from_gradients(wk_cam_job *j, wk_error *err) {
   activation_map(j->cam->map, wk_lens_layer(lens, 0), wk_lens_layer_gradient(lens, 0),
                  (size_t)info.shape.height * (size_t)info.shape.width, (size_t)info.shape.channels, j->o->method);
   j->cam->steps = 1;
-  wk_progress_add(j->progress, 1);
 done:
   wk_lens_free(lens);
   return st;
@@ -159,12 +158,6 @@ static wk_status choose_layer(wk_cam_job *j, wk_error *err) {
   return WK_OK;
 }
 
-static uint64_t work_of(const wk_cam_options *o) {
-  return o->method == WK_CAM_SMOOTHGRAD                           ? (uint64_t)o->samples
-         : o->method == WK_CAM_IG || o->method == WK_CAM_SCORECAM ? 0
-                                                                  : 1;
-}
-
 wk_status wk_cam_make(wk_cam **out, const wk_model *m, const float *input, const wk_cam_options *o,
                       const wk_context *ctx, wk_error *err) {
   WK_RETURN_IF_ERROR(check(m, o, err));
@@ -187,7 +180,9 @@ wk_status wk_cam_make(wk_cam **out, const wk_model *m, const float *input, const
     WK_TRY(choose_layer(&j, err));
   cam->map = wk_calloc((size_t)cam->height * (size_t)cam->width, sizeof *cam->map);
   WK_FAIL_IF(!cam->map, err, WK_ERR_MEMORY, "out of memory for a map of %d x %d", cam->width, cam->height);
-  WK_TRY(wk_progress_begin(&progress, ctx, "looking", work_of(o), err));
+  if (o->method == WK_CAM_SCORECAM || o->method == WK_CAM_SMOOTHGRAD || o->method == WK_CAM_IG)
+    WK_TRY(
+        wk_progress_begin(&progress, ctx, "looking", o->method == WK_CAM_SMOOTHGRAD ? (uint64_t)o->samples : 0, err));
   WK_TRY(cam->of_pixels                 ? wk_cam_pixels(&j, err)
          : o->method == WK_CAM_SCORECAM ? wk_cam_scorecam(&j, err)
                                         : from_gradients(&j, err));

@@ -394,7 +394,94 @@ static void occlusion(void **state) {
   assert_int_equal(wk_occlusion_make(&c[0], f->model, f->view.input, &o, &ctx, &err), WK_ERR_ARGUMENT);
   o.patch = 8, o.step = 9;
   assert_int_equal(wk_occlusion_make(&c[0], f->model, f->view.input, &o, &ctx, &err), WK_ERR_ARGUMENT);
+  wk_occlusion_free(c[0]);
   wk_occlusion_free(c[1]);
+}
+
+/* ---- what channels look for -------------------------------------------------------------------- */
+
+static void filters(void **state) {
+  fixture *f = *state;
+  wk_error err;
+  wk_filters what;
+  wk_image picture;
+  assert_ok(wk_filters_draw(&picture, &what, f->model->backbone, &err), &err);
+  assert_string_equal(what.name, "block1.conv1");
+  assert_int_equal(what.count, 32);
+  assert_int_equal(what.width, 3);
+  assert_picture(&picture, 0, 0, "a9009aaa8aabeea545226aa8aa2aaea9e26aeaeaaaaaa6aa2aaaa2aaa92b55aa");
+  wk_image_free(&picture);
+}
+
+enum { PHOTOS = 7, BEST = 3 };
+
+/* The places are the largest values of each channel, whoever looked. */
+static void patches(void **state) {
+  fixture *f = *state;
+  wk_error err;
+  const wk_backbone *b = f->model->backbone;
+  char name[PHOTOS][4200];
+  const char *path[PHOTOS];
+  wk_maps *m[PHOTOS] = {0};
+  wk_node layer;
+  assert_ok(wk_look_layer(&layer, b->graph, "block2.relu1", &err), &err);
+  for (int i = 0; i < PHOTOS; i++) {
+    wk_image im;
+    wk_rng rng;
+    wk_rng_init(&rng, 5, (uint64_t)i);
+    snprintf(name[i], sizeof name[i], "%s/p%d.png", f->dir, i);
+    path[i] = name[i];
+    if (i == 2) { /* one that cannot be read */
+      FILE *broken = fopen(path[i], "w");
+      fclose(broken);
+      continue;
+    }
+    assert_ok(wk_image_alloc(&im, 40 + i, 50, &err), &err);
+    for (int k = 0; k < im.width * im.height * 3; k++)
+      im.pixels[k] = (uint8_t)wk_rng_below(&rng, 256);
+    assert_ok(wk_image_save_png(&im, path[i], &err), &err);
+    wk_image_free(&im);
+    wk_view v;
+    assert_ok(wk_view_open(&v, path[i], &b->preprocess, &err), &err);
+    assert_ok(wk_maps_make(&m[i], b, v.input, &layer, 1, NULL, &err), &err);
+    wk_view_free(&v);
+  }
+  wk_patch *found[2];
+  wk_context ctx;
+  wk_context_init(&ctx);
+  int n;
+  for (int k = 0; k < 2; k++) {
+    ctx.threads = k ? 3 : 1;
+    assert_ok(wk_patches_find(&found[k], &n, b, layer, BEST, path, PHOTOS, &ctx, &err), &err);
+    assert_int_equal(n, BEST);
+  }
+  for (int c = 0; c < 64; c++)
+    for (int i = 0; i < BEST; i++) {
+      const wk_patch *p = &found[0][c * BEST + i], *same = &found[1][c * BEST + i];
+      assert_true(p->photo == same->photo && p->row == same->row && p->column == same->column &&
+                  p->value == same->value);
+      assert_true(p->photo != 2);
+      assert_near(p->value, m[p->photo]->value[(p->row * 16 + p->column) * 64 + c], 1e-5);
+      int stronger = 0;
+      for (int k = 0; k < PHOTOS; k++) {
+        float most = -INFINITY;
+        for (int at = 0; m[k] && at < 16 * 16; at++)
+          most = fmaxf(most, m[k]->value[at * 64 + c]);
+        stronger += most > p->value + 1e-5f;
+      }
+      assert_true(stronger <= i);
+    }
+  wk_image cut;
+  wk_field field;
+  assert_ok(wk_look_field(&field, b->graph, layer, 0, 0, &err), &err);
+  assert_ok(wk_patch_cut(&cut, &found[0][0], path[found[0][0].photo], b, layer, 60, &err), &err);
+  assert_true((cut.width == 60 || cut.height == 60) && cut.width <= 60 && cut.height <= 60);
+  wk_image_free(&cut);
+  assert_int_equal(wk_patches_find(&found[0], &n, b, layer, BEST, path + 2, 1, &ctx, &err), WK_ERR_FORMAT);
+  wk_free(found[0]);
+  wk_free(found[1]);
+  for (int i = 0; i < PHOTOS; i++)
+    wk_maps_free(m[i], 1);
 }
 
 static void cannot_be(void **state) {
@@ -462,6 +549,8 @@ int main(void) {
                                      cmocka_unit_test(rank_correlation),
                                      cmocka_unit_test(sanity),
                                      cmocka_unit_test(occlusion),
+                                     cmocka_unit_test(filters),
+                                     cmocka_unit_test(patches),
                                      cmocka_unit_test(cannot_be),
                                      cmocka_unit_test(no_memory)};
   return cmocka_run_group_tests(tests, setup, teardown);

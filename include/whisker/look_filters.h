@@ -1,0 +1,55 @@
+/* look_filters.h - what channels look for: the first layer's filters themselves, and the places of photos that excite a channel
+ * most. Works on any network, also one without classes. */
+#ifndef WHISKER_LOOK_FILTERS_H
+#define WHISKER_LOOK_FILTERS_H
+
+#include "whisker/look_view.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct wk_filters {
+  const char *name;         /* the first convolution; belongs to the graph */
+  int count, height, width; /* filters and their sides */
+} wk_filters;
+
+/* Filters of the first convolution as small pictures, each from its own most negative to its most positive weight around grey. */
+WK_API wk_status wk_filters_draw(wk_image *out, wk_filters *what, const wk_backbone *b, wk_error *err) WK_NODISCARD;
+
+/* ---- places that excite a channel -------------------------------------------------------------- */
+
+typedef struct wk_patch {
+  size_t photo;    /* index into the paths */
+  float value;     /* the channel's largest in that photo, */
+  int row, column; /* at this position */
+} wk_patch;
+
+/* For every channel of `layer` the `most` photos in which it is excited most, strongest first, one place each: *out holds [channels,
+ * most], of which the first *found of each channel are filled (as many as photos could be read). Photos that cannot be read
+ * are reported through ctx->warn and left out. Stage of progress: "looking". The same for any number of threads. */
+WK_API wk_status wk_patches_find(wk_patch **out, int *found, const wk_backbone *b, wk_node layer, int most,
+                                 const char *const *path, size_t photos, const wk_context *ctx, wk_error *err) WK_NODISCARD;
+/* What the position sees of the photo, from the photo's own pixels, in at most side x side. Where it sees more than half of what
+ * the network sees, a frame marks the middle. */
+WK_API wk_status wk_patch_cut(wk_image *out, const wk_patch *patch, const char *path, const wk_backbone *b, wk_node layer,
+                              int side, wk_error *err) WK_NODISCARD;
+
+/* ---- seeing it --------------------------------------------------------------------------------- */
+
+typedef struct wk_channel_row {
+  int channel;
+  const wk_image *ideal; /* NULL: none was made */
+  const wk_image *patch; /* [patches] strongest first */
+  const float *value;    /* [patches] of the channel there */
+  int patches;           /* 0: none were looked for */
+} wk_channel_row;
+
+/* One row a channel: the picture that excites it, then the places that do; without places all pictures in a grid. `layer`: its name. */
+WK_API wk_status wk_channels_draw(wk_image *out, const char *layer, const wk_field *field, const wk_channel_row *row,
+                                  int rows, wk_error *err) WK_NODISCARD;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,206 @@
+/* cmd_look_filters.c - `whisker look filters`: what channels look for. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "look.h"
+
+enum { MOST_CHANNELS = 64, PATCHES = 6, DEFAULT_CHANNELS = 6, TILE = 160 };
+
+typedef struct filters_job {
+  cli_looking l;
+  wk_node layer;
+  wk_node_info info;
+  wk_field field;
+  int channel[MOST_CHANNELS], channels;
+  cli_photos photos;
+  wk_dataset *data;
+  wk_patch *place; /* [all channels, PATCHES] */
+  int found;
+  wk_image patch[MOST_CHANNELS][PATCHES];
+  float value[MOST_CHANNELS][PATCHES];
+} filters_job;
+
+/* ---- the first layer --------------------------------------------------------------------------- */
+
+static int first_layer(filters_job *j, wk_status st, const char *out, wk_error *err) {
+  wk_image picture = {0};
+  wk_filters what;
+  json_t *more = NULL;
+  if (st == WK_OK)
+    st = wk_filters_draw(&picture, &what, j->l.model->backbone, err);
+  if (st == WK_OK)
+    st = cli_look_save(&j->l, &picture, out, what.name, err);
+  if (st == WK_OK) {
+    cli_say(j->l.cli, "%s: %d filters of %d x %d pixels in %s\n", what.name, what.count, what.height, what.width, out);
+    more = json_pack("{s:s,s:i,s:[i,i]}", "layer", what.name, "filters", what.count, "size", what.height, what.width);
+  }
+  wk_image_free(&picture);
+  return cli_look_end(&j->l, st, err, more);
+}
+
+/* ---- channels ---------------------------------------------------------------------------------- */
+
+static wk_status parse_channels(filters_job *j, const char *text, wk_error *err) {
+  for (const char *at = text; *at;) {
+    char *end;
+    const long n = strtol(at, &end, 10);
+    if (end == at || (*end && *end != ',') || n < 0 || n >= j->info.shape.channels)
+      return cli_error(err, WK_ERR_ARGUMENT, "--channel %s: %s has channels 0 to %d; give some, as in 3 or 3,17", text,
+                       j->info.name, j->info.shape.channels - 1);
+    if (j->channels == MOST_CHANNELS)
+      return cli_error(err, WK_ERR_ARGUMENT, "--channel takes at most %d channels at once", MOST_CHANNELS);
+    j->channel[j->channels++] = (int)n;
+    at = *end ? end + 1 : end;
+  }
+  return j->channels ? WK_OK : cli_error(err, WK_ERR_ARGUMENT, "--channel is empty; give some, as in 3 or 3,17");
+}
+
+/* Photos evenly from all of them. */
+static wk_status gather(filters_job *j, const char *path, int most, wk_error *err) {
+  wk_dataset_options o;
+  cli_dataset_options(&o, j->l.cli);
+  o.allow_unlabelled = true;
+  wk_status st = wk_dataset_open(&j->data, path, &o, err);
+  if (st != WK_OK)
+    return st;
+  if (!cli_photos_of(&j->photos, j->data, WK_PART_ALL))
+    return cli_no_memory(err);
+  if (most && j->photos.n > (size_t)most) {
+    for (size_t i = 0; i < (size_t)most; i++)
+      j->photos.path[i] = j->photos.path[i * j->photos.n / (size_t)most];
+    j->photos.n = (size_t)most;
+  }
+  return WK_OK;
+}
+
+/* Without --channel: with photos those that several photos excite most, without the first ones. */
+static void choose_channels(filters_job *j) {
+  const int all = j->info.shape.channels, want = DEFAULT_CHANNELS < all ? DEFAULT_CHANNELS : all;
+  for (int k = 0; k < want; k++) {
+    int best = -1;
+    for (int c = 0; c < all; c++) {
+      bool taken = false;
+      for (int i = 0; i < j->channels; i++)
+        taken = taken || j->channel[i] == c;
+      if (taken)
+        continue;
+      if (!j->place) {
+        best = c;
+        break;
+      }
+      const int last = c * PATCHES + j->found - 1;
+      if (best < 0 || j->place[last].value > j->place[best * PATCHES + j->found - 1].value)
+        best = c;
+    }
+    j->channel[j->channels++] = best;
+  }
+}
+
+static wk_status cut_patches(filters_job *j, wk_error *err) {
+  for (int k = 0; k < j->channels; k++)
+    for (int i = 0; i < j->found; i++) {
+      const wk_patch *p = &j->place[j->channel[k] * PATCHES + i];
+      wk_status st =
+          wk_patch_cut(&j->patch[k][i], p, j->photos.path[p->photo], j->l.model->backbone, j->layer, TILE, err);
+      if (st != WK_OK)
+        return st;
+      j->value[k][i] = p->value;
+    }
+  return WK_OK;
+}
+
+static wk_status draw(filters_job *j, const char *out, wk_error *err) {
+  wk_channel_row row[MOST_CHANNELS];
+  for (int k = 0; k < j->channels; k++)
+    row[k] = (wk_channel_row){j->channel[k], NULL, j->patch[k], j->value[k], j->place ? j->found : 0};
+  wk_image page = {0};
+  wk_status st = wk_channels_draw(&page, j->info.name, &j->field, row, j->channels, err);
+  if (st == WK_OK)
+    st = cli_look_save(&j->l, &page, out, j->info.name, err);
+  wk_image_free(&page);
+  return st;
+}
+
+static json_t *tell(filters_job *j, const char *out) {
+  json_t *rows = json_array();
+  for (int k = 0; k < j->channels; k++) {
+    json_t *places = json_array(), *row = json_pack("{s:i}", "channel", j->channel[k]);
+    for (int i = 0; j->place && i < j->found; i++) {
+      const wk_patch *p = &j->place[j->channel[k] * PATCHES + i];
+      json_array_append_new(places,
+                            json_pack("{s:o,s:o,s:i,s:i}", "file", cli_json_text(j->photos.path[p->photo]), "value",
+                                      cli_json_number((double)p->value), "row", p->row, "column", p->column));
+    }
+    json_object_set_new(row, "places", places);
+    json_array_append_new(rows, row);
+  }
+  cli_say(j->l.cli, "%s: %d of %d channels, and where photos excite them most in %s\n", j->info.name, j->channels,
+          j->info.shape.channels, out);
+  return json_pack("{s:s,s:o}", "layer", j->info.name, "channels", rows);
+}
+
+static wk_status look(filters_job *j, const char *data, const char *channels, int photos, const char *out,
+                      wk_error *err) {
+  const wk_backbone *b = j->l.model->backbone;
+  const wk_context *ctx = &j->l.cli->ctx;
+  wk_status st = wk_graph_node(&j->info, b->graph, j->layer, 0, 0, err);
+  if (st == WK_OK)
+    st = wk_look_field(&j->field, b->graph, j->layer, 0, 0, err);
+  if (st == WK_OK && channels)
+    st = parse_channels(j, channels, err);
+  if (st == WK_OK && data)
+    st = gather(j, data, photos, err);
+  if (st == WK_OK && data)
+    st = wk_patches_find(&j->place, &j->found, b, j->layer, PATCHES, j->photos.path, j->photos.n, ctx, err);
+  if (st == WK_OK && !channels)
+    choose_channels(j);
+  if (st == WK_OK && data)
+    st = cut_patches(j, err);
+  return st == WK_OK ? draw(j, out, err) : st;
+}
+
+/* ---- the command ------------------------------------------------------------------------------- */
+
+int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
+  const char *layer = NULL, *channels = NULL, *out = "filters.png", *arch = NULL;
+  int photos = 400;
+  const cli_flag flags[] = {
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
+      {"layer", 0, CLI_STRING, &layer, "NAME", "a layer or stage; without: the filters of the first layer", 0, 0, NULL},
+      {"channel", 0, CLI_STRING, &channels, "N,N",
+       "channels of it; without: 6, with DATA those that photos excite most", 0, 0, NULL},
+      {"photos", 0, CLI_INT, &photos, "N", "look through so many of DATA's photos, evenly; 0: all", 0, 1e9, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {0}};
+  CLI_PARSE(n, c, self, flags, 1, 2, argc, argv)
+  if ((n > 1 || channels) && !layer)
+    return cli_usage_error(self, "say of which layer with --layer");
+  if (layer && n < 2)
+    return cli_usage_error(self, "--layer shows places in photos: give some as DATA");
+  wk_error err = {0};
+  filters_job *j = calloc(1, sizeof *j);
+  if (!j) {
+    cli_no_memory(&err);
+    return cli_fail(c, &err);
+  }
+  wk_status st = cli_look_begin(&j->l, c, argv[0], arch, NULL, out, &err);
+  int rc;
+  if (!layer) {
+    rc = first_layer(j, st, out, &err);
+  } else {
+    if (st == WK_OK)
+      st = wk_look_layer(&j->layer, j->l.model->backbone->graph, layer, &err);
+    if (st == WK_OK)
+      st = look(j, n > 1 ? argv[1] : NULL, channels, photos, out, &err);
+    rc = cli_look_end(&j->l, st, &err, st == WK_OK ? tell(j, out) : NULL);
+  }
+  for (int k = 0; k < MOST_CHANNELS; k++) {
+    for (int i = 0; i < PATCHES; i++)
+      wk_image_free(&j->patch[k][i]);
+  }
+  wk_free(j->place);
+  cli_photos_free(&j->photos);
+  wk_dataset_free(j->data);
+  free(j);
+  return rc;
+}
