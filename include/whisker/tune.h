@@ -18,7 +18,13 @@
 extern "C" {
 #endif
 
-typedef enum wk_tune_average { WK_AVERAGE_NONE = 0, WK_AVERAGE_EMA, WK_AVERAGE_SWA } wk_tune_average;
+typedef enum wk_tune_average {
+  WK_AVERAGE_NONE = 0,
+  WK_AVERAGE_EMA,        /* moving average over steps */
+  WK_AVERAGE_SWA,        /* mean of the last epochs' weights (Izmailov et al. 2018) */
+  WK_AVERAGE_CHECKPOINTS /* mean of those epochs' weights that make it better on the val photos, the first weights of a pretrained
+                          * network among them ("greedy soup": Wortsman et al. 2022); without val photos as SWA */
+} wk_tune_average;
 
 /* Which of probe and tuned network comes out. */
 typedef enum wk_tune_keep { WK_KEEP_BETTER = 0, WK_KEEP_TUNED, WK_KEEP_PROBE } wk_tune_keep;
@@ -85,7 +91,7 @@ typedef struct wk_tune_options {
   wk_tune_keep keep;
 
   bool from_scratch; /* first weights are drawn, and the whole network trains; depth is not read */
-  wk_init_kind init; /* default he_out */
+  wk_init_kind init; /* default he_out, with lecun for linear layers, as torchvision's networks */
 
   wk_probe_options probe;
   wk_features_options features; /* where the probe's features are kept; its layer is not read */
@@ -103,6 +109,9 @@ typedef struct wk_tune_options {
 } wk_tune_options;
 
 WK_API void wk_tune_options_init(wk_tune_options *o);
+/* The recipe for a network from scratch instead: first weights are far from good ones, so steps are longer, epochs more,
+ * batch norm is that of the batch, and there is nothing to hold on to. */
+WK_API void wk_tune_options_scratch(wk_tune_options *o);
 WK_API wk_status wk_tune_options_validate(const wk_tune_options *o, wk_error *err) WK_NODISCARD;
 
 typedef struct wk_tune_result {

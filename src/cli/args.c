@@ -137,6 +137,13 @@ static const cli_flag *find_letter(const cli_flag *flags, char letter) {
   return NULL;
 }
 
+bool cli_was_given(const cli *c, const char *name) {
+  for (int i = 0; i < c->given_count; i++)
+    if (!strcmp(c->given[i], name))
+      return true;
+  return false;
+}
+
 int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least, int most, int argc, char **argv) {
   bool help = false, no_cache = false;
   const char *cache = NULL;
@@ -191,6 +198,8 @@ int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least,
     char why[256];
     if (set_value(f, value ? value : argv[i], why, sizeof why))
       return -1 - cli_usage_error(self, "%s", why);
+    if (!cli_was_given(c, f->name) && c->given_count < (int)(sizeof c->given / sizeof *c->given))
+      c->given[c->given_count++] = f->name;
   }
   if (n < least)
     return -1 - cli_usage_error(self, "something is missing: whisker %s %s", self->name, self->usage);

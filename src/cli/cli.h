@@ -22,6 +22,8 @@ typedef struct cli {
   wk_pull_options pull;
   cli_console *console;
   json_t *warnings; /* every warning of the run, for --json */
+  const char *given[64]; /* names of the command's own flags that were on the command line */
+  int given_count;
 } cli;
 
 typedef struct cli_command {
@@ -71,6 +73,8 @@ int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least,
   int n = cli_parse(__VA_ARGS__);                                                                                      \
   if (n < 0)                                                                                                           \
     return -1 - n;
+/* Was that flag of the command's own table on the command line? */
+bool cli_was_given(const cli *c, const char *name);
 /* "whisker train: MESSAGE" and how to get help; returns CLI_USAGE. */
 int cli_usage_error(const cli_command *self, const char *fmt, ...) WK_PRINTF(2, 3);
 

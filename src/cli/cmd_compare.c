@@ -1,14 +1,14 @@
-/* cmd_compare.c - `whisker compare`: several backbones and heads on one data set, with the same split, as a table and a
- * picture. */
+/* cmd_compare.c - `whisker compare`: several backbones, heads and depths of fine-tuning on one data set, with the same
+ * split, as a table and a picture. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "tune_flags.h"
 
 typedef struct row {
-  char *name; /* "resnet18 · linear", for the picture */
-  const char *head;
+  char *name;    /* "resnet18, linear", for the picture */
+  char head[48]; /* "linear", "tuned last:1" */
   wk_interval top1;
   double loss, fit_seconds;
 } row;
@@ -19,6 +19,9 @@ typedef struct compare {
   row *rows;
   size_t n;
   json_t *json;
+  bool heads[3];
+  const char *depths; /* with commas between; NULL: none */
+  int epochs;
 } compare;
 
 static void compare_free(compare *x) {
@@ -43,7 +46,7 @@ static wk_status one_head(row *r, compare *x, const wk_features *f, int kind, wk
   if (st != WK_OK)
     return st;
   r->fit_seconds = cli_seconds() - start;
-  r->head = cli_head_names[kind];
+  snprintf(r->head, sizeof r->head, "%s", cli_head_names[kind]);
   float *p = malloc((s->check_rows + 1) * (size_t)classes * sizeof *p);
   if (p) {
     wk_head_predict(p, head, f->row + s->learn_rows * (size_t)f->columns, s->check_rows);
@@ -79,7 +82,7 @@ static wk_status keep_row(compare *x, const row *r, const char *backbone, const 
   size_t bytes = 0;
   for (size_t i = 0; i < wk_tensors_size(b->weights); i++)
     bytes += wk_tensors_at(b->weights, i)->bytes;
-  cli_say(x->cli, "%-24s %-7s %7s  %-11s %8.4f %8s %9s %8.2f\n", backbone, r->head, cli_percent(r->top1.value),
+  cli_say(x->cli, "%-24s %-14s %7s  %-11s %8.4f %8s %9s %8.2f\n", backbone, r->head, cli_percent(r->top1.value),
           cli_interval(r->top1), r->loss, isfinite(rate) ? cli_short(rate) : "kept", cli_bytes(bytes), r->fit_seconds);
   json_array_append_new(
       x->json, json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:I,s:i,s:I}", "backbone", cli_json_text(backbone), "head",
@@ -90,7 +93,87 @@ static wk_status keep_row(compare *x, const row *r, const char *backbone, const 
   return WK_OK;
 }
 
-static wk_status one_backbone(compare *x, const char *name, const bool heads[3], wk_error *err) {
+/* What a tuned network says of the photos to check on. */
+static wk_status check_tuned(row *r, const compare *x, wk_tune_result *t, wk_error *err) {
+  const cli_split *s = &x->split;
+  size_t learn = s->photos.n - s->held_count;
+  wk_model *m = NULL;
+  wk_features *f = NULL;
+  wk_metrics *metrics = NULL;
+  float *p = NULL;
+  int *y = malloc((s->held_count + 1) * sizeof *y);
+  wk_status st = y ? wk_model_create(&m, t->backbone, t->head, (const char *const *)s->data->classes, "{}", err)
+                   : cli_no_memory(err);
+  if (st == WK_OK) {
+    wk_features_options o; /* nothing is kept: nobody else has these weights */
+    wk_features_options_init(&o);
+    t->backbone = NULL;
+    t->head = NULL;
+    st = wk_model_predict(&p, &f, m, s->photos.path + learn, s->held_count, &o, &x->cli->ctx, err);
+  }
+  for (size_t i = 0; st == WK_OK && i < f->rows; i++)
+    y[i] = s->photos.label[learn + f->index[i]];
+  if (st == WK_OK)
+    st = wk_metrics_compute(&metrics, p, y, f->rows, s->data->class_count, 0, err);
+  if (st == WK_OK) {
+    r->top1 = metrics->top1;
+    r->loss = metrics->loss.value;
+  }
+  wk_metrics_free(metrics);
+  wk_features_free(f);
+  wk_free(p);
+  wk_model_free(m);
+  free(y);
+  return st;
+}
+
+/* One depth of fine-tuning with the defaults. The photos to check on choose nothing, not even the epoch: else a
+ * network that was looked at in every epoch would be compared with a head that was not. */
+static wk_status one_depth(row *r, const compare *x, const wk_backbone *b, const char *depth, wk_error *err) {
+  const cli_split *s = &x->split;
+  wk_tune_data train = {s->photos.path, s->photos.label, s->photos.n - s->held_count};
+  wk_tune_options o;
+  wk_tune_result *t = NULL;
+  wk_tune_options_init(&o);
+  o.depth = depth;
+  o.epochs = x->epochs ? x->epochs : o.epochs;
+  o.keep = WK_KEEP_TUNED;
+  o.scratch_folder = x->cli->unpacked;
+  o.features.cache_folder = x->cli->features;
+  double start = cli_seconds();
+  wk_status st = wk_tune(&t, b, &train, NULL, s->data->class_count, &o, &x->cli->ctx, err);
+  r->fit_seconds = cli_seconds() - start;
+  snprintf(r->head, sizeof r->head, "tuned %.40s", depth);
+  if (st == WK_OK && t->cancelled)
+    st = cli_error(err, WK_ERR_CANCELLED, "stopped");
+  if (st == WK_OK)
+    st = check_tuned(r, x, t, err);
+  wk_tune_result_free(t);
+  return st;
+}
+
+/* The next name of a comma-separated list, cut out in place; NULL at its end. */
+static char *next_name(char **list) {
+  char *name;
+  do
+    name = strsep(list, ",");
+  while (name && !*name);
+  return name;
+}
+
+static wk_status all_depths(compare *x, const char *name, const wk_backbone *b, const wk_features *f, wk_error *err) {
+  char *list = strdup(x->depths ? x->depths : ""), *rest = list;
+  wk_status st = list ? WK_OK : cli_no_memory(err);
+  for (char *depth; st == WK_OK && (depth = next_name(&rest));) {
+    row r = {0};
+    if ((st = one_depth(&r, x, b, depth, err)) == WK_OK)
+      st = keep_row(x, &r, name, b, f, err);
+  }
+  free(list);
+  return st;
+}
+
+static wk_status one_backbone(compare *x, const char *name, wk_error *err) {
   cli *c = x->cli;
   wk_backbone *b = NULL;
   wk_features *f = NULL;
@@ -104,11 +187,13 @@ static wk_status one_backbone(compare *x, const char *name, const bool heads[3],
     st = cli_split_rows(&x->split, f, err);
   for (int k = 0; k < 3 && st == WK_OK; k++) {
     row r = {0};
-    if (!heads[k])
+    if (!x->heads[k])
       continue;
     if ((st = one_head(&r, x, f, k, err)) == WK_OK)
       st = keep_row(x, &r, name, b, f, err);
   }
+  if (st == WK_OK)
+    st = all_depths(x, name, b, f, err);
   wk_features_free(f);
   wk_backbone_free(b);
   return st;
@@ -142,17 +227,8 @@ static wk_status draw(const compare *x, const char *out, wk_error *err) {
   return st;
 }
 
-/* The next name of a comma-separated list, cut out in place; NULL at its end. */
-static char *next_name(char **list) {
-  char *name;
-  do
-    name = strsep(list, ",");
-  while (name && !*name);
-  return name;
-}
-
-static wk_status run(compare *x, const char *data, char *backbones, const bool heads[3], const cli_split_options *o,
-                     const char *out, wk_error *err) {
+static wk_status run(compare *x, const char *data, char *backbones, const cli_split_options *o, const char *out,
+                     wk_error *err) {
   wk_status st = out ? cli_check_output(out, false, err) : WK_OK;
   if (st == WK_OK)
     st = cli_split_open(&x->split, x->cli, data, o, err);
@@ -160,23 +236,27 @@ static wk_status run(compare *x, const char *data, char *backbones, const bool h
     return st;
   if (!x->split.held_count)
     return cli_error(err, WK_ERR_ARGUMENT, "%s: no photos to check on; give some with --val, such as --val 0.3", data);
-  cli_say(x->cli, "%s: %s photos to learn from, %s to check on, %d classes\n\n%-24s %-7s %7s  %-11s %8s %8s %9s %8s\n",
+  cli_say(x->cli, "%s: %s photos to learn from, %s to check on, %d classes\n\n%-24s %-14s %7s  %-11s %8s %8s %9s %8s\n",
           data, cli_count(x->split.photos.n - x->split.held_count), cli_count(x->split.held_count),
           x->split.data->class_count, "backbone", "head", "top-1", "interval", "log loss", "photos/s", "size",
           "fit, s");
   for (char *name; st == WK_OK && (name = next_name(&backbones));)
-    st = one_backbone(x, name, heads, err);
+    st = one_backbone(x, name, err);
   return st == WK_OK && out ? draw(x, out, err) : st;
 }
 
 int cli_compare(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const from[] = {"folder", "name", NULL};
   const char *backbones = "efficientnet_lite0", *heads = "linear", *out = NULL;
+  compare x = {.cli = c};
   int names = 0;
   cli_split_options o = {0};
   const cli_flag flags[] = {
       {"backbone", 'b', CLI_STRING, &backbones, "A,B,...", "names or weight files, with commas between", 0, 0, NULL},
       {"heads", 0, CLI_STRING, &heads, "A,B,...", "of linear, knn, mean", 0, 0, NULL},
+      {"depths", 0, CLI_STRING, &x.depths, "A,B,...", "fine-tune as well: of head, last:N, all, a stage, from:LAYER", 0,
+       0, NULL},
+      {"epochs", 0, CLI_INT, &x.epochs, "N", "of fine-tuning; 0: as `train --tune`", 0, 100000, NULL},
       {"val", 0, CLI_STRING, &o.val, "DATA|FRACTION", "photos to check on; without: val/, test/, else a fifth", 0, 0,
        NULL},
       {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
@@ -186,7 +266,6 @@ int cli_compare(cli *c, const cli_command *self, int argc, char **argv) {
   o.labels_from_name = names == 1;
   o.seed = c->ctx.seed;
   o.test_checks = true;
-  bool wanted[3] = {0};
   char *list = strdup(backbones), *head_list = strdup(heads), *rest = head_list;
   if (!list || !head_list) {
     free(list);
@@ -203,12 +282,12 @@ int cli_compare(cli *c, const cli_command *self, int argc, char **argv) {
       free(head_list);
       return rc;
     }
-    wanted[k] = true;
+    x.heads[k] = true;
   }
-  compare x = {.cli = c, .json = json_array()};
+  x.json = json_array();
   wk_error err = {0};
   int rc;
-  if (run(&x, argv[0], list, wanted, &o, out, &err) != WK_OK) {
+  if (run(&x, argv[0], list, &o, out, &err) != WK_OK) {
     rc = cli_fail(c, &err);
   } else {
     if (out)

@@ -16,7 +16,7 @@ typedef struct train_flags {
 } train_flags;
 
 typedef struct train {
-  const train_flags *flags;
+  train_flags *flags;
   cli *cli;
   wk_backbone *backbone;
   cli_split split;
@@ -196,7 +196,27 @@ static wk_status prepare(train *t, const char *path, const char *out, wk_error *
     st = open_backbone(t, err);
   if (st == WK_OK)
     introduce(t, path);
+  if (st == WK_OK && t->flags->tune.from_scratch)
+    st = cli_suit_scratch(t->cli, &t->split, &t->backbone->preprocess, &t->flags->tune, err);
   return st;
+}
+
+/* --show-augment by itself trains nothing: only tuned networks see changed photos. */
+static wk_status show(train *t, wk_error *err) {
+  wk_tune_options o;
+  cli_tune_options(&o, &t->flags->tune);
+  wk_status st = cli_check_output(t->flags->tune.show_augment, false, err);
+  return st == WK_OK
+             ? cli_show_augment(t->cli, &t->split, &t->backbone->preprocess, &o, t->flags->tune.show_augment, err)
+             : st;
+}
+
+static int report_shown(train *t) {
+  char *text = wk_augment_text(&t->flags->tune.augment);
+  json_t *j = json_pack("{s:o,s:o,s:O}", "out", cli_json_text(t->flags->tune.show_augment), "augment",
+                        text ? cli_json_text(text) : json_null(), "warnings", t->cli->warnings);
+  wk_free(text);
+  return cli_print_json(t->cli, j);
 }
 
 /* The linear probe, or another head on the same features. */
@@ -253,7 +273,10 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   double began = cli_seconds();
   int names = 0;
   train_flags f = {.backbone = "efficientnet_lite0", .k = 5, .l2 = NAN};
-  cli_tune_init(&f.tune);
+  bool from_scratch = false; /* has defaults of its own, which --help shows as well */
+  for (int i = 1; i < argc; i++)
+    from_scratch = from_scratch || !strcmp(argv[i], "--from-scratch");
+  cli_tune_init(&f.tune, from_scratch);
   const cli_flag own[] = {
       {"backbone", 'b', CLI_STRING, &f.backbone, "NAME|FILE", "pretrained network, by name or a weight file", 0, 0,
        NULL},
@@ -285,6 +308,12 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   wk_error wrong = {0};
   if (cli_tune_read(&f.tune, &wrong) != WK_OK)
     return cli_usage_error(self, "%s", wrong.message);
+  bool showing = !tuning && f.tune.show_augment;
+  const char *misplaced = tuning || showing ? NULL : cli_tune_misplaced(c, &f.tune);
+  if (misplaced || (!tuning && !showing && f.tune.augment_text))
+    return cli_usage_error(self,
+                           "--%s goes with --tune or --from-scratch: without them nothing but a classifier is fitted",
+                           misplaced ? misplaced : "augment");
   if (tuning && (f.head != WK_HEAD_LINEAR || f.refit))
     return cli_usage_error(self,
                            "--tune and --from-scratch train a linear head: --head and --refit do not go with them");
@@ -301,13 +330,18 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   wk_status st = WK_OK;
   if (!out)
     st = cli_no_memory(&err);
-  else if (!f.out && stat(out, &exists) == 0)
+  else if (!f.out && !showing && stat(out, &exists) == 0)
     st = cli_error(&err, WK_ERR_IO, "%s: is there already; name the file to write with -o", out);
   if (st == WK_OK)
     st = prepare(&t, data, out, &err);
-  if (st == WK_OK && !tuning)
+  if (st == WK_OK && f.tune.show_augment)
+    st = show(&t, &err);
+  if (st == WK_OK && !tuning && !showing)
     st = probe(&t, out, &err);
-  int rc = st != WK_OK ? cli_fail(c, &err) : tuning ? tune(&t, out, began) : report(&t, out, began);
+  int rc = st != WK_OK ? cli_fail(c, &err)
+           : tuning    ? tune(&t, out, began)
+           : showing   ? report_shown(&t)
+                       : report(&t, out, began);
   free(out);
   train_free(&t);
   return rc;

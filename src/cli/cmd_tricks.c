@@ -14,6 +14,11 @@ typedef struct trick {
 } trick;
 
 static void nothing(wk_tune_options *o, wk_preprocess *p, double v) { (void)o, (void)p, (void)v; }
+static void two_sided(wk_tune_options *o, wk_preprocess *p, double v) {
+  (void)o;
+  for (int c = 0; c < 3; c++)
+    p->mean[c] = p->std[c] = (float)v;
+}
 static void scaling(wk_tune_options *o, wk_preprocess *p, double v) {
   (void)o;
   for (int c = 0; c < 3; c++) {
@@ -67,17 +72,20 @@ static void mixup(wk_tune_options *o, wk_preprocess *p, double v) {
 }
 
 static const trick tricks[] = {
-    {"the base recipe", "as `train --from-scratch`", nothing, 0},
+    {"the base recipe", "--from-scratch, no --augment", nothing, 0},
     {"input scaling", "0 to 255, none", scaling, 1},
     {"input scaling", "0 to 1", scaling, 255},
+    {"input scaling", "-1 to 1", two_sided, 127.5},
     {"first weights", "uniform", init, WK_INIT_UNIFORM},
     {"first weights", "normal", init, WK_INIT_NORMAL},
     {"first weights", "1/sqrt(n)", init, WK_INIT_LECUN},
     {"first weights", "Xavier", init, WK_INIT_XAVIER},
     {"first weights", "He", init, WK_INIT_HE},
+    {"first weights", "orthogonal", init, WK_INIT_ORTHOGONAL},
     {"batch norm", "off", norm, WK_NORM_FROZEN},
     {"dropout", "0", dropout, 0},
-    {"dropout", "0.2", dropout, 0.2},
+    {"dropout", "0.1", dropout, 0.1},
+    {"dropout", "0.3", dropout, 0.3},
     {"dropout", "0.5", dropout, 0.5},
     {"dropout", "0.8", dropout, 0.8},
     {"early stopping", "never", patience, 0},
@@ -87,6 +95,7 @@ static const trick tricks[] = {
     {"averaging", "none", average, WK_AVERAGE_NONE},
     {"averaging", "moving (EMA)", average, WK_AVERAGE_EMA},
     {"averaging", "last quarter (SWA)", average, WK_AVERAGE_SWA},
+    {"averaging", "epochs that help", average, WK_AVERAGE_CHECKPOINTS},
     {"optimiser", "SGD", optimiser, WK_OPTIM_SGD},
     {"optimiser", "momentum", optimiser, WK_OPTIM_MOMENTUM},
     {"optimiser", "Adagrad", optimiser, WK_OPTIM_ADAGRAD},
@@ -123,9 +132,7 @@ static wk_status once(double *top1, table *t, const trick *k, uint64_t seed, wk_
   wk_tune_data train = {s->photos.path, s->photos.label, learn};
   wk_tune_data val = {s->photos.path + learn, s->photos.label + learn, s->held_count};
   wk_tune_options o;
-  wk_tune_options_init(&o);
-  o.from_scratch = true;
-  o.norm = WK_NORM_BATCH;
+  wk_tune_options_scratch(&o);
   o.epochs = t->epochs;
   o.keep = WK_KEEP_TUNED;
   o.scratch_folder = t->cli->unpacked;

@@ -213,7 +213,11 @@ int cli_tune_run(cli_tune_job *j) {
   char *checkpoint = beside(j->out, ".checkpoint"), *history = beside(j->out, ".json"), *curve = beside(j->out, ".svg");
   o.checkpoint = checkpoint;
   double start = cli_seconds();
+  wk_model *teacher = NULL;
   wk_status st = checkpoint && history && curve ? WK_OK : cli_no_memory(&err);
+  if (st == WK_OK && j->flags->teacher)
+    st = cli_tune_teacher(&teacher, c, j->flags->teacher, s->data, &err);
+  o.teacher = teacher;
   if (st == WK_OK)
     st = wk_tune(&r, j->backbone, &train, val.photos ? &val : NULL, s->data->class_count, &o, &c->ctx, &err);
   double begun = t.started > 0 ? t.started : start, fit = cli_seconds() - begun;
@@ -244,6 +248,7 @@ int cli_tune_run(cli_tune_job *j) {
     rc = cli_fail(c, &err);
   }
   wk_tune_result_free(r);
+  wk_model_free(teacher);
   free(checkpoint);
   free(history);
   free(curve);

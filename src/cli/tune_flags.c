@@ -6,7 +6,8 @@
 
 #include "tune_flags.h"
 
-static const char *const norms[] = {"frozen", "batch", NULL}, *const averages[] = {"none", "ema", "swa", NULL},
+static const char *const norms[] = {"frozen", "batch", NULL},
+                         *const averages[] = {"none", "ema", "swa", "checkpoints", NULL},
                          *const keeps[] = {"better", "tuned", "probe", NULL},
                          *const optimisers[] = {"sgd",  "momentum", "nesterov", "adagrad", "rmsprop",
                                                 "adam", "adamw",    "lamb",     "lion",    NULL},
@@ -15,10 +16,18 @@ static const char *const norms[] = {"frozen", "batch", NULL}, *const averages[] 
                          *const inits[] = {"uniform", "normal",     "lecun",  "xavier",     "xavier_normal",
                                            "he",      "he_uniform", "he_out", "orthogonal", NULL};
 
-void cli_tune_init(cli_tune *t) {
+static void defaults(wk_tune_options *o, bool from_scratch) {
+  if (from_scratch)
+    wk_tune_options_scratch(o);
+  else
+    wk_tune_options_init(o);
+}
+
+void cli_tune_init(cli_tune *t, bool from_scratch) {
   wk_tune_options o;
-  wk_tune_options_init(&o);
-  *t = (cli_tune){.epochs = o.epochs,
+  defaults(&o, from_scratch);
+  *t = (cli_tune){.from_scratch = from_scratch,
+                  .epochs = o.epochs,
                   .batch = o.batch,
                   .accumulate = o.accumulate,
                   .patience = o.patience,
@@ -39,6 +48,8 @@ void cli_tune_init(cli_tune *t) {
                   .head_lr = o.head_lr,
                   .layer_decay = o.layer_decay,
                   .ema_decay = o.ema_decay,
+                  .distill = 0.5,
+                  .distill_temperature = o.loss.distill_temperature,
                   .memory_mb = (int)(o.memory_bytes >> 20)};
   wk_augment_init(&t->augment);
   t->views = -1;
@@ -71,6 +82,13 @@ int cli_tune_table(cli_flag *out, cli_tune *t) {
        "change the photos, such as scale=0.6:1,hflip=0.5,rotate=10 or aa=rand-m7", 0, 0, NULL},
       {"augment-views", 0, CLI_INT, &t->views, "K",
        "changed views kept of each photo; 0: new ones every epoch; -1: whichever is less work", -1, 1000, NULL},
+      {"show-augment", 0, CLI_STRING, &t->show_augment, "FILE.png", "a picture of some photos as they will be changed",
+       0, 0, NULL},
+      {"teacher", 0, CLI_STRING, &t->teacher, "MODEL", "learn from what this model says of the photos as well", 0, 0,
+       NULL},
+      {"distill", 0, CLI_DOUBLE, &t->distill, "SHARE", "of the teacher's word in the loss", 0.001, 1, NULL},
+      {"distill-temperature", 0, CLI_DOUBLE, &t->distill_temperature, "T", "softens what the teacher says", 0.01, 1000,
+       NULL},
       {"smoothing", 0, CLI_DOUBLE, &t->smoothing, "S", "label smoothing", 0, 0.999, NULL},
       {"mixup", 0, CLI_DOUBLE, &t->mixup, "ALPHA", "mix pairs of photos; 0: off", 0, 100, NULL},
       {"cutmix", 0, CLI_DOUBLE, &t->cutmix, "ALPHA", "paste boxes of other photos; 0: off", 0, 100, NULL},
@@ -95,6 +113,17 @@ int cli_tune_table(cli_flag *out, cli_tune *t) {
   return (int)(sizeof table / sizeof *table);
 }
 
+const char *cli_tune_misplaced(const cli *c, const cli_tune *t) {
+  cli_tune own = *t;
+  cli_flag table[CLI_TUNE_FLAGS];
+  int n = cli_tune_table(table, &own);
+  for (int i = 0; i < n; i++)
+    if (cli_was_given(c, table[i].name) && strcmp(table[i].name, "show-augment") != 0 &&
+        strcmp(table[i].name, "augment") != 0)
+      return table[i].name;
+  return NULL;
+}
+
 wk_status cli_tune_read(cli_tune *t, wk_error *err) {
   t->find_lr = t->lr_text && !strcmp(t->lr_text, "auto");
   if (t->lr_text && !t->find_lr) {
@@ -107,12 +136,11 @@ wk_status cli_tune_read(cli_tune *t, wk_error *err) {
 }
 
 void cli_tune_options(wk_tune_options *o, const cli_tune *t) {
-  wk_tune_options_init(o);
-  if (t->depth)
+  defaults(o, t->from_scratch);
+  if (t->depth && !t->from_scratch)
     o->depth = t->depth;
-  o->from_scratch = t->from_scratch;
   o->resume = t->resume;
-  o->l2_sp = !t->no_l2_sp;
+  o->l2_sp = o->l2_sp && !t->no_l2_sp;
   o->epochs = t->epochs;
   o->batch = t->batch;
   o->accumulate = t->accumulate;
@@ -121,7 +149,8 @@ void cli_tune_options(wk_tune_options *o, const cli_tune *t) {
   o->average = (wk_tune_average)t->average;
   o->keep = (wk_tune_keep)t->keep;
   o->init = (wk_init_kind)t->init;
-  wk_optim_options_init(&o->optim, (wk_optim_kind)t->optimiser);
+  if (t->optimiser != (int)o->optim.kind)
+    wk_optim_options_init(&o->optim, (wk_optim_kind)t->optimiser);
   if (!isnan(t->weight_decay))
     o->optim.weight_decay = t->weight_decay;
   if (!isnan(t->momentum))
@@ -138,6 +167,8 @@ void cli_tune_options(wk_tune_options *o, const cli_tune *t) {
   if (!isnan(t->gamma))
     o->schedule.gamma = t->gamma;
   o->loss.smoothing = t->smoothing;
+  o->loss.distill = t->teacher ? t->distill : 0;
+  o->loss.distill_temperature = t->distill_temperature;
   o->mix.mixup = t->mixup;
   o->mix.cutmix = t->cutmix;
   o->dropout = isnan(t->drop) ? -1 : (float)t->drop;
@@ -148,4 +179,25 @@ void cli_tune_options(wk_tune_options *o, const cli_tune *t) {
   o->layer_decay = t->layer_decay;
   o->ema_decay = t->ema_decay;
   o->memory_bytes = (size_t)t->memory_mb << 20;
+}
+
+wk_status cli_tune_teacher(wk_model **out, cli *c, const char *name, const wk_dataset *data, wk_error *err) {
+  wk_model *m = NULL;
+  wk_status st = wk_model_open(&m, name, NULL, &c->pull, &c->ctx, err);
+  if (st != WK_OK)
+    return st;
+  bool same = m->label_count == data->class_count;
+  for (int i = 0; same && i < data->class_count; i++)
+    same = !strcmp(m->labels[i], data->classes[i]);
+  if (same) {
+    *out = m;
+    return WK_OK;
+  }
+  st =
+      cli_error(err, WK_ERR_ARGUMENT,
+                "--teacher %s: it tells %d classes (%s, ...), but must tell the %d of these photos (%s, ...); train it "
+                "on the same folders",
+                name, m->label_count, m->label_count ? m->labels[0] : "none", data->class_count, data->classes[0]);
+  wk_model_free(m);
+  return st;
 }

@@ -40,6 +40,20 @@ void wk_tune_options_init(wk_tune_options *o) {
   wk_features_options_init(&o->features);
 }
 
+void wk_tune_options_scratch(wk_tune_options *o) {
+  wk_tune_options_init(o);
+  o->from_scratch = true;
+  o->depth = "all";
+  o->epochs = 30;
+  o->norm = WK_NORM_BATCH;
+  o->layer_decay = 1;
+  o->l2_sp = false;
+  o->patience = 0; /* one cycle has its best epochs at its end */
+  o->optim.weight_decay = 0.05;
+  wk_schedule_options_init(&o->schedule, WK_SCHEDULE_ONE_CYCLE);
+  o->schedule.lr = 0;
+}
+
 /* The learning rate that was asked for, or the optimiser's own. */
 static double learning_rate(const wk_tune_options *o) {
   return o->schedule.lr > 0 ? o->schedule.lr : o->optim.suggested_lr * (o->from_scratch ? 10 : 1);
@@ -571,8 +585,11 @@ wk_status wk_tune(wk_tune_result **out, const wk_backbone *b, const wk_tune_data
   WK_TRY(begin(&j, err));
   WK_TRY(make_network(&j, err));
   WK_TRY(load_inputs(&j, err));
-  if ((size_t)o.batch > j.in.rows)
+  if ((size_t)o.batch > j.in.rows) {
+    wk_warn(ctx, "a batch of %d is more than the %zu photos to learn from: each epoch is one step of them all", o.batch,
+            j.in.rows);
     o.batch = (int)j.in.rows;
+  }
   WK_TRY(ask_teacher(&j, err));
   if (j.teacher && o.loss.distill == 0)
     o.loss.distill = 0.5;

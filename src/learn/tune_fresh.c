@@ -21,9 +21,11 @@ wk_status wk_tune_draw(wk_tensors *to, const wk_graph *g, wk_node up_to, wk_init
     WK_RETURN_IF_ERROR(wk_tensors_add_zeros(to, &data, p->name, p->ndim, p->shape, err));
     wk_rng rng;
     wk_rng_init(&rng, seed, INIT_STREAM + (uint64_t)i);
+    /* By its outputs a classifier of two classes would begin with scores as far apart as if it were sure. */
+    wk_init_kind own = kind == WK_INIT_HE_OUT && p->ndim == 2 ? WK_INIT_LECUN : kind;
     bool norm_scale = p->ndim == 1 && ends_with(p->name, ".weight");
     if (p->ndim > 1)
-      WK_RETURN_IF_ERROR(wk_init_weight(data, p->ndim, p->shape, kind, 1, &rng, err));
+      WK_RETURN_IF_ERROR(wk_init_weight(data, p->ndim, p->shape, own, 1, &rng, err));
     else if (norm_scale || ends_with(p->name, ".running_var"))
       for (size_t k = 0; k < n; k++)
         data[k] = 1;

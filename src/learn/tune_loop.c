@@ -24,8 +24,24 @@ static void keep_average(wk_tuner *l) {
   }
 }
 
-static bool swa_began(const wk_tuner *l, int epoch) {
-  return l->o->average == WK_AVERAGE_SWA && epoch > l->o->swa_start * l->o->epochs;
+/* Makes the average that this epoch is judged by; false: its weights as they are. */
+static bool average_epochs(wk_tuner *l, int epoch) {
+  wk_tune_state *st = &l->st;
+  bool late = epoch > l->o->swa_start * l->o->epochs, picks = l->o->average == WK_AVERAGE_CHECKPOINTS && l->s->val;
+  if (l->o->average == WK_AVERAGE_EMA)
+    return epoch > 0;
+  if (l->o->average == WK_AVERAGE_NONE || epoch == 0 || (!late && !picks))
+    return false;
+  if (picks) { /* an epoch that did not help last time is left out again */
+    memcpy(st->average, st->best, st->params * sizeof *st->average);
+    if (st->stats)
+      memcpy(st->average_stat, st->best_stat, st->stats * sizeof *st->average_stat);
+  }
+  wk_average_add(st->average, st->param, st->params, st->averaged);
+  if (st->stats)
+    wk_average_add(st->average_stat, st->stat, st->stats, st->averaged);
+  st->averaged += !picks;
+  return true;
 }
 
 static double rate_now(const wk_tuner *l) {
@@ -113,7 +129,7 @@ static wk_status finish_epoch(wk_tuner *l, wk_tune_epoch *e, bool averaged, wk_e
   wk_status status = WK_OK;
   if (averaged)
     swap_average(l);
-  if (averaged && l->o->average == WK_AVERAGE_SWA && st->stats)
+  if (averaged && l->o->average != WK_AVERAGE_EMA && st->stats)
     status = reestimate_norms(l, e->epoch, err);
   if (status == WK_OK)
     status = judge_now(l, e, err);
@@ -128,6 +144,9 @@ static wk_status finish_epoch(wk_tuner *l, wk_tune_epoch *e, bool averaged, wk_e
       st->best_epoch = e->epoch;
     }
     st->since_best = e->best ? 0 : st->since_best + 1;
+    bool ingredient = averaged || (e->epoch == 0 && !l->o->from_scratch);
+    if (l->o->average == WK_AVERAGE_CHECKPOINTS && l->s->val && e->best && ingredient)
+      st->averaged++;
   }
   if (averaged)
     swap_average(l);
@@ -140,14 +159,7 @@ static wk_status run_epoch(wk_tuner *l, wk_error *err) {
   wk_tune_epoch e = {.epoch = st->next_epoch, .train_loss = NAN, .rate = 0};
   if (e.epoch > 0)
     WK_RETURN_IF_ERROR(run_steps(l, &e, err));
-  bool averaged = e.epoch > 0 && l->o->average == WK_AVERAGE_EMA;
-  if (swa_began(l, e.epoch)) {
-    wk_average_add(st->average, st->param, st->params, st->averaged++);
-    if (st->stats)
-      wk_average_add(st->average_stat, st->stat, st->stats, st->averaged - 1);
-    averaged = true;
-  }
-  WK_RETURN_IF_ERROR(finish_epoch(l, &e, averaged, err));
+  WK_RETURN_IF_ERROR(finish_epoch(l, &e, average_epochs(l, e.epoch), err));
   if (e.epoch > 0 && l->o->schedule.kind == WK_SCHEDULE_PLATEAU) {
     wk_schedule_options schedule = l->o->schedule;
     schedule.lr = l->s->lr;
@@ -179,7 +191,9 @@ wk_status wk_tune_loop(wk_tune_run *out, const wk_tune_setup *s, wk_error *err) 
   wk_error own;
   err = err ? err : &own;
   WK_TRY(wk_tuner_open(&l, s, err));
-  if (s->o->resume && s->o->checkpoint && wk_path_exists(s->o->checkpoint))
+  if (s->o->resume && !wk_path_exists(s->o->checkpoint))
+    wk_warn(s->ctx, "%s: there is no checkpoint to resume from; starting from the beginning", s->o->checkpoint);
+  else if (s->o->resume)
     WK_TRY(wk_tune_state_load(&l.st, s->o->epochs + 1, s->o->checkpoint, s->fingerprint, err));
   while (l.st.next_epoch <= s->o->epochs && st == WK_OK && !run.stopped_early) {
     run.stopped_early = s->o->patience > 0 && l.st.since_best >= s->o->patience;

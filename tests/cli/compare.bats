@@ -33,3 +33,14 @@ load support
   [ "$status" -eq 0 ]
   [ "$(json '["classes"]')" = 2 ]
 }
+
+@test "compare: depths of fine-tuning beside the heads" {
+  w compare "$F/photos" -b "$F/backbone.safetensors" --depths head,all --epochs 2 -o c.svg --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["rows"].__len__()')" = 3 ]
+  [ "$(json '["rows"][2]["head"]')" = "tuned all" ]
+  [ "$(json '["rows"][2]["interval"].__len__()')" = 2 ]
+  w compare "$F/photos" -b "$F/backbone.safetensors" --depths nonsense
+  [ "$status" -eq 1 ]
+  one_clear_line
+}

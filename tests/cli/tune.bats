@@ -49,3 +49,72 @@ tune() { w train "$F/photos" -b "$F/backbone.safetensors" --tune all --epochs 3 
   [ "$(json '["rows"].__len__()')" -gt 20 ]
   grep -q "<svg" tricks.svg
 }
+
+@test "fine-tuning: a teacher is heard, and one of other classes is refused" {
+  tune --keep tuned --json
+  mv t.whisker teacher.whisker
+  tune --teacher teacher.whisker --distill 0.7 --json
+  [ "$status" -eq 0 ]
+  mkdir -p other/a other/b other/c
+  cp "$F"/photos/dots/0*.png other/a; cp "$F"/photos/stripes/0*.png other/b; cp "$F"/photos/stripes/1*.png other/c
+  w train other -b "$F/backbone.safetensors" --tune head --epochs 1 --teacher teacher.whisker -o o.whisker
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" "train it on the same folders"
+}
+
+@test "fine-tuning: every average of the weights" {
+  for kind in none ema swa checkpoints; do
+    tune --average $kind --norm batch --json
+    [ "$status" -eq 0 ]
+  done
+}
+
+@test "changed photos are drawn, with training and without" {
+  w train "$F/photos" -b "$F/backbone.safetensors" --augment standard --mixup 0.2 --show-augment a.png --json
+  [ "$status" -eq 0 ]
+  picture a.png 0 0
+  [ ! -e photos.whisker ]
+  tune --augment light --augment-views 2 --show-augment b.png --json
+  [ "$status" -eq 0 ]
+  [ -s t.whisker ]
+  picture b.png 0 0
+  w train "$F/photos" -b "$F/backbone.safetensors" --show-augment c.png
+  [ "$status" -eq 1 ]
+  one_clear_line
+}
+
+@test "flags of fine-tuning mean nothing to a classifier, and are not swallowed" {
+  w train "$F/photos" -b "$F/backbone.safetensors" --epochs 3 -o p.whisker
+  [ "$status" -eq 2 ]
+  contains "$stderr" "--epochs goes with --tune"
+}
+
+@test "from scratch has defaults of its own, and looks at the photos" {
+  w train --from-scratch --help
+  contains "$output" "onecycle"
+  w train "$F/photos" -b simple_cnn --from-scratch --epochs 2 -o s.whisker
+  [ "$status" -eq 0 ]
+  contains "$output" "input 64 x 64"
+}
+
+# Killed at any time, a run goes on from its last whole epoch to the same bytes.
+@test "killed and resumed: the same bytes" {
+  long() { "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --tune all --epochs 8 --batch-size 4 --keep tuned --patience 0 -q "$@"; }
+  long -o whole.whisker
+  long -o k.whisker &
+  local pid=$! times=0
+  while [ $times -lt 6 ] && ! [ -e whole.done ]; do
+    # A checkpoint that is newer than the last kill: then somewhere in the middle of what follows.
+    for _ in $(seq 200); do [ k.checkpoint -nt mark ] && break; kill -0 $pid 2>/dev/null || break; sleep 0.01; done
+    sleep 0.0$((times * 2))
+    kill -9 $pid 2>/dev/null || touch whole.done
+    wait $pid || true
+    touch mark
+    times=$((times + 1))
+    long --resume -o k.whisker &
+    pid=$!
+  done
+  wait $pid
+  cmp whole.whisker k.whisker
+}
