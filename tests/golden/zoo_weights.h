@@ -45,13 +45,16 @@ static inline bool ends_with(const char *s, const char *end) {
   return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-static inline wk_tensors *rule_weights(const rule *r, const wk_graph *g) {
+/* Weights of the nodes up to `last`. */
+static inline wk_tensors *rule_weights_to(const rule *r, const wk_graph *g, wk_node last) {
   wk_error err = {0};
   wk_tensors *weights = NULL;
   assert_ok(wk_tensors_create(&weights, &err), &err);
   for (int i = 0; i < wk_graph_param_count(g); i++) {
     const wk_param_info *p = wk_graph_param(g, i);
     float *data = NULL, base = 0, scale;
+    if (p->node > last)
+      continue;
     assert_ok(wk_tensors_add_zeros(weights, &data, p->name, p->ndim, p->shape, &err), &err);
     if (ends_with(p->name, "running_mean"))
       scale = 0.1f;
@@ -68,6 +71,10 @@ static inline wk_tensors *rule_weights(const rule *r, const wk_graph *g) {
     rule_fill(data, (size_t)wk_tensor_count(p->ndim, p->shape), r, p->name, base, scale);
   }
   return weights;
+}
+
+static inline wk_tensors *rule_weights(const rule *r, const wk_graph *g) {
+  return rule_weights_to(r, g, wk_graph_size(g) - 1);
 }
 
 #endif
