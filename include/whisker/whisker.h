@@ -12,6 +12,7 @@
 #include "whisker/data.h"
 #include "whisker/draw.h"
 #include "whisker/formats.h"
+#include "whisker/gallery.h"
 #include "whisker/image.h"
 #include "whisker/learn.h"
 #include "whisker/lens.h"

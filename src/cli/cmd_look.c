@@ -38,6 +38,12 @@ static const cli_command ways[] = {
      "the photos of a collection that are most like one photo",
      {"whisker look nearest mine.whisker cat.jpg photos", "whisker look nearest resnet18 cat.jpg photos -k 15 --json"},
      cli_look_nearest},
+    {"look gallery",
+     "MODEL DATA [-o FOLDER]",
+     "a folder with a page of everything: right and wrong, map, features, ideal pictures, attacks",
+     {"whisker look gallery mine.whisker photos -o gallery",
+      "whisker look gallery mine.whisker photos --photos 50 --no-robust"},
+     cli_look_gallery},
     {0}};
 
 static const char *short_name(const cli_command *way) { return way->name + strlen("look "); }

@@ -12,18 +12,17 @@ static bool is_itself(const float *query, const wk_features *f, size_t row) {
   return !memcmp(query, f->row + row * (size_t)f->columns, (size_t)f->columns * sizeof *query);
 }
 
-/* A square of the photo's middle. */
-static wk_status cell(wk_image *out, const char *path, wk_error *err) {
+wk_status cli_look_cell(wk_image *out, const char *path, int side, wk_error *err) {
   wk_decode_options o;
   wk_decode_options_init(&o);
-  o.min_width = o.min_height = CELL;
+  o.min_width = o.min_height = side;
   wk_image photo;
   wk_status st = wk_image_load(&photo, path, &o, err);
   if (st != WK_OK)
     return st;
   int least = photo.width < photo.height ? photo.width : photo.height;
   double x = (photo.width - least) / 2.0, y = (photo.height - least) / 2.0;
-  st = wk_image_resize(out, &photo, CELL, CELL, WK_FILTER_BICUBIC, (const double[]){x, y, x + least, y + least}, err);
+  st = wk_image_resize(out, &photo, side, side, WK_FILTER_BICUBIC, (const double[]){x, y, x + least, y + least}, err);
   wk_image_free(&photo);
   return st;
 }
@@ -34,14 +33,14 @@ static const char *file_of(const char *path) {
 }
 
 wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const cli_look_set *s, const size_t *row,
-                                const float *cosine, int k, wk_error *err) {
+                                const float *cosine, int k, int columns, wk_error *err) {
   wk_image picture[MOST + 1] = {{0}};
   char text[MOST + 1][160];
   const char *label[MOST + 1];
-  wk_status st = cell(&picture[0], photo, err);
+  wk_status st = cli_look_cell(&picture[0], photo, CELL, err);
   snprintf(text[0], sizeof text[0], "the photo\n%.60s\n", file_of(photo));
   for (int i = 0; i < k && st == WK_OK; i++) {
-    st = cell(&picture[i + 1], s->path[row[i]], err);
+    st = cli_look_cell(&picture[i + 1], s->path[row[i]], CELL, err);
     snprintf(text[i + 1], sizeof text[0], "%.3f%s%.40s\n%.60s\n", (double)cosine[i], s->label[row[i]] >= 0 ? "  " : "",
              s->label[row[i]] >= 0 ? s->classes[s->label[row[i]]] : "", file_of(s->path[row[i]]));
   }
@@ -50,6 +49,7 @@ wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const cli_look
   wk_sheet sheet;
   wk_sheet_init(&sheet);
   sheet.label_lines = 2;
+  sheet.columns = columns;
   if (st == WK_OK)
     st = wk_sheet_draw(out, picture, label, k + 1, &sheet, err);
   if (st == WK_OK) /* which one is asked about */
@@ -131,7 +131,7 @@ int cli_look_nearest(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK && !k)
     st = cli_error(&err, WK_ERR_NOT_FOUND, "%s: no photo in it but %s itself", argv[2], argv[1]);
   if (st == WK_OK)
-    st = cli_look_nearest_draw(&picture, argv[1], &s, row, cosine, k, &err);
+    st = cli_look_nearest_draw(&picture, argv[1], &s, row, cosine, k, 0, &err);
   if (st == WK_OK)
     st = cli_look_save(&l, &picture, out, "the photo, and those most like it", &err);
   if (st == WK_OK)

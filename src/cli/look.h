@@ -10,6 +10,7 @@ int cli_look_nearest(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv);
+int cli_look_gallery(cli *c, const cli_command *self, int argc, char **argv);
 
 /* A model, a photo as it sees it, and what has been drawn. Zeroed before; cli_look_end frees it. */
 typedef struct cli_looking {
@@ -47,6 +48,7 @@ typedef struct cli_look_set {
   int *label;            /* [rows] -1: none */
   char **classes;
   int class_count;
+  bool of_model; /* the classes are the model's */
 } cli_look_set;
 
 /* Classes are the model's where the photos are sorted into these, else the collection's own; none is fine, too. The first
@@ -62,7 +64,9 @@ wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_atla
  * many (cmd_look_nearest.c). */
 wk_status cli_look_nearest_find(size_t *row, float *cosine, int *k, const cli_look_set *s, const float *query,
                                 wk_error *err);
+/* The middle of a photo, `side` pixels square. columns 0: about as many as rows. */
+wk_status cli_look_cell(wk_image *out, const char *path, int side, wk_error *err);
 wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const cli_look_set *s, const size_t *row,
-                                const float *cosine, int k, wk_error *err);
+                                const float *cosine, int k, int columns, wk_error *err);
 
 #endif

@@ -13,8 +13,10 @@ static wk_status open_data(cli_look_set *s, cli *c, const wk_model *m, const cha
     o.classes = (const char *const *)m->labels;
     o.class_count = m->label_count;
     wk_error ignored;
-    if (wk_dataset_open(&s->data, path, &o, &ignored) == WK_OK)
+    if (wk_dataset_open(&s->data, path, &o, &ignored) == WK_OK) {
+      s->of_model = true;
       return WK_OK;
+    }
     o.classes = NULL;
     o.class_count = 0;
   }

@@ -1,0 +1,81 @@
+bats_require_minimum_version 1.5.0
+load support
+
+setup() {
+  F="$SHARED_FIXTURE"
+  export WHISKER_HOME="$BATS_TEST_TMPDIR/home"
+  cd "$BATS_TEST_TMPDIR" || return 1
+  [ -e "$F/m.whisker" ] || "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o "$F/m.whisker" -q
+  ln -s "$F/m.whisker" m.whisker
+}
+
+# Every picture, link and section that the page names is there.
+page_is_whole() { python3 - "$1" <<'PY'
+import os, re, sys
+folder = sys.argv[1]
+page = open(folder + "/index.html", encoding="utf-8").read()
+files = set(re.findall(r'(?:src|href)="([^"#]+)"', page))
+assert files and not [f for f in files if f.startswith("http") or not os.path.getsize(os.path.join(folder, f))], files
+assert all(f'id="{name}"' in page for name in re.findall(r'href="#([^"]+)"', page))
+assert page.count("<section") == page.count("</section>") > 0 and page.rstrip().endswith("</html>")
+PY
+}
+
+@test "look gallery: a folder with a page of everything, whole, without the network" {
+  w look gallery m.whisker "$F/photos" -o g --photos 6 --ideal-steps 5 --attacked 3 --eps 24 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["sections"]')" = "['right', 'mistakes', 'map', 'nearest', 'features', 'ideal', 'attack', 'robust']" ]
+  [ "$(json '["photos"]')" = 12 ]
+  page_is_whole g
+  ! grep -oE 'https?://[^" ]*' g/index.html | grep -v www.w3.org/2000/svg
+  ! grep -q 'class="status"' g/index.html
+  for picture in map features ideal nearest-0 attack-0; do
+    picture g/$picture.png 0 0
+  done
+  # Again into the same folder: it is a gallery's.
+  w look gallery m.whisker "$F/photos" -o g --photos 6 --no-map --no-nearest --no-features --no-ideal --no-attack --no-robust --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["sections"]')" = "['right', 'mistakes']" ]
+}
+
+@test "look gallery: what a model cannot give is left out and said" {
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
+  w look gallery k.whisker "$F/photos" -o g --photos 4 --no-map
+  [ "$status" -eq 0 ]
+  contains "$output" "robust    left out"
+  page_is_whole g
+  mkdir flat && cp "$F/photos/dots/"0*.png flat/
+  w look gallery m.whisker flat -o h --ideal-steps 3 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["sections"]')" = "['map', 'nearest', 'features', 'ideal']" ]
+  [ "$(json '["top1"]')" = None ]
+  page_is_whole h
+}
+
+@test "look gallery: Ctrl-C keeps what is finished" {
+  "$WHISKER" look gallery m.whisker "$F/photos" -o g --photos 6 --no-right --no-mistakes --no-map --no-nearest --ideal-steps 100000 -q &
+  pid=$!
+  for _ in $(seq 300); do
+    [ -s g/features.png ] && [ -s g/index.html ] && grep -q 'id="features"' g/index.html && break
+    sleep 0.1
+  done
+  kill -TERM $pid
+  rc=0
+  wait $pid || rc=$?
+  [ "$rc" -eq 130 ]
+  page_is_whole g
+  grep -q "Stopped before everything was drawn" g/index.html
+}
+
+@test "look gallery: a page that is not whisker's stays" {
+  mkdir g && echo "<html>mine</html>" >g/index.html
+  w look gallery m.whisker "$F/photos" -o g
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" "stays as it is"
+  [ "$(cat g/index.html)" = "<html>mine</html>" ]
+  w look gallery m.whisker nowhere -o h
+  [ "$status" -eq 1 ]
+  one_clear_line
+  [ ! -e h ]
+}
