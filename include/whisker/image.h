@@ -55,6 +55,8 @@ WK_API wk_status wk_image_probe(int *width, int *height, wk_image_format *format
 WK_API wk_status wk_image_save_png(const wk_image *image, const char *path, wk_error *err) WK_NODISCARD;
 /* JPEG of quality 1..100 in memory, 4:2:0 as Pillow's default; *out is freed with wk_free. */
 WK_API wk_status wk_image_encode_jpeg(uint8_t **out, size_t *size, const wk_image *image, int quality, wk_error *err) WK_NODISCARD;
+/* Pictures of one size as an animated WebP, `frame_ms` milliseconds each, written atomically. */
+WK_API wk_status wk_image_save_film(const wk_image *frame, int frames, int frame_ms, const char *path, wk_error *err) WK_NODISCARD;
 WK_API wk_status wk_image_alloc(wk_image *out, int width, int height, wk_error *err) WK_NODISCARD; /* black */
 WK_API void wk_image_free(wk_image *image); /* frees the pixels and zeroes the struct */
 

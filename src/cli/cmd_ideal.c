@@ -5,39 +5,43 @@
 #include "cli.h"
 
 static const char *const methods[] = {"best", "lesson", NULL};
+static const char *const paints[] = {"pyramid", "fourier", "pixels", NULL};
 
 typedef struct ideal_job {
   cli *cli;
   wk_model *model;
   wk_lens *lens;
   wk_ideal_options options;
-  const char *out;
+  const char *out, *film;
+  int *target; /* classes */
+  int count;
   bool several; /* classes: each file gets the class in its name */
   json_t *rows;
 } ideal_job;
 
-static char *name_file(const ideal_job *j, int class, const char *ending) {
-  size_t n = strlen(j->out);
-  if (n > 4 && !strcmp(j->out + n - 4, ".png"))
-    n -= 4;
-  char *path = malloc(n + 32 + strlen(ending));
+/* "x.png" is "x-284.png" where there are several classes; an `ending` such as "-steps" goes before the dot. */
+static char *name_file(const ideal_job *j, const char *name, int class, const char *ending) {
+  const char *dot = strrchr(name, '.');
+  size_t n = dot && !strchr(dot, '/') ? (size_t)(dot - name) : strlen(name);
+  char *path = malloc(strlen(name) + 32 + strlen(ending));
   if (path && j->several)
-    sprintf(path, "%.*s-%d%s", (int)n, j->out, class, ending);
+    sprintf(path, "%.*s-%d%s%s", (int)n, name, class, ending, name + n);
   else if (path)
-    sprintf(path, "%.*s%s", (int)n, j->out, ending);
+    sprintf(path, "%.*s%s%s", (int)n, name, ending, name + n);
   return path;
 }
 
-/* The pictures on the way, and the result last, with their steps. */
+/* Up to eight of the pictures on the way, and the result last, with their steps. */
 static wk_status save_steps(const wk_ideal *i, const char *path, wk_error *err) {
-  enum { MOST = 32 };
+  enum { MOST = 8 };
   wk_image picture[MOST + 1], sheet;
   char text[MOST + 1][32];
   const char *label[MOST + 1];
   int n = i->moment_count < MOST ? i->moment_count : MOST;
   for (int k = 0; k <= n; k++) {
-    picture[k] = k < n ? i->moments[k] : i->image;
-    snprintf(text[k], sizeof text[k], k < n ? "step %d" : "%d steps", k < n ? i->moment_step[k] : i->steps);
+    int from = n > 1 ? k * (i->moment_count - 1) / (n - 1) : 0;
+    picture[k] = k < n ? i->moments[from] : i->image;
+    snprintf(text[k], sizeof text[k], k < n ? "step %d" : "%d steps", k < n ? i->moment_step[from] : i->steps);
     label[k] = text[k];
   }
   wk_sheet s;
@@ -50,45 +54,69 @@ static wk_status save_steps(const wk_ideal *i, const char *path, wk_error *err) 
   return st;
 }
 
-static wk_status one_class(ideal_job *j, int class, wk_error *err) {
-  wk_ideal_options o = j->options;
-  o.target = class;
-  wk_ideal *ideal = NULL;
-  double start = cli_seconds();
-  wk_status st = wk_ideal_make(&ideal, j->lens, &j->model->backbone->preprocess, &o, &j->cli->ctx, err);
-  char *path = name_file(j, class, ".png"), *steps = name_file(j, class, "-steps.png");
-  if (st == WK_OK && (!path || !steps))
-    st = cli_no_memory(err);
+static void report(ideal_job *j, const wk_ideal *ideal, int class, const char *path, const char *steps,
+                   const char *film, double seconds) {
+  cli_say(j->cli, "%s: p %.3f after %d steps, %.1f s. %s \u00b7 steps in %s%s%s\n", j->model->labels[class], ideal->p,
+          ideal->steps, seconds, path, steps, film ? " \u00b7 film in " : "", film ? film : "");
+  json_t *losses = json_array();
+  for (int i = 0; i < ideal->steps; i++)
+    json_array_append_new(losses, cli_json_number(ideal->losses[i]));
+  json_array_append_new(j->rows, json_pack("{s:o,s:i,s:o,s:f,s:i,s:o,s:o,s:o,s:f}", "class",
+                                           cli_json_text(j->model->labels[class]), "index", class, "out",
+                                           cli_json_text(path), "p", ideal->p, "steps", ideal->steps, "losses", losses,
+                                           "contact_sheet", cli_json_text(steps), "film",
+                                           film ? cli_json_text(film) : json_null(), "seconds", seconds));
+}
+
+static wk_status save(ideal_job *j, const wk_ideal *ideal, int class, double seconds, wk_error *err) {
+  char *path = name_file(j, j->out, class, ""), *steps = name_file(j, j->out, class, "-steps"),
+       *film = j->film ? name_file(j, j->film, class, "") : NULL;
+  wk_status st = path && steps && (film || !j->film) ? WK_OK : cli_no_memory(err);
   if (st == WK_OK)
     st = wk_image_save_png(&ideal->image, path, err);
   if (st == WK_OK)
     st = save_steps(ideal, steps, err);
-  if (st == WK_OK) {
-    double seconds = cli_seconds() - start;
-    cli_say(j->cli, "%s: p %.3f after %d steps, %.1f s. %s \u00b7 steps in %s\n", j->model->labels[class], ideal->p,
-            ideal->steps, seconds, path, steps);
-    json_t *losses = json_array();
-    for (int i = 0; i < ideal->steps; i++)
-      json_array_append_new(losses, cli_json_number(ideal->losses[i]));
-    json_array_append_new(j->rows, json_pack("{s:o,s:i,s:o,s:f,s:i,s:o,s:o,s:f}", "class",
-                                             cli_json_text(j->model->labels[class]), "index", class, "out",
-                                             cli_json_text(path), "p", ideal->p, "steps", ideal->steps, "losses",
-                                             losses, "contact_sheet", cli_json_text(steps), "seconds", seconds));
-  }
-  wk_ideal_free(ideal);
+  if (st == WK_OK && film)
+    st = wk_image_save_film(ideal->moments, ideal->moment_count, 80, film, err);
+  if (st == WK_OK)
+    report(j, ideal, class, path, steps, film, seconds);
   free(path);
   free(steps);
+  free(film);
   return st;
 }
 
-static wk_status open_lens(ideal_job *j, const char *model, const char *photo, uint8_t **from, wk_error *err) {
+/* Several classes go side by side, a few at a time: what is finished is on disk when something stops the run. */
+static wk_status make_all(ideal_job *j, wk_error *err) {
+  enum { AT_ONCE = 16 };
+  const wk_preprocess *p = &j->model->backbone->preprocess;
+  wk_status st = WK_OK;
+  for (int first = 0; first < j->count && st == WK_OK; first += AT_ONCE) {
+    wk_ideal *ideal[AT_ONCE] = {NULL};
+    int n = j->count - first < AT_ONCE ? j->count - first : AT_ONCE;
+    double start = cli_seconds();
+    if (j->several) {
+      st = wk_ideal_make_several(ideal, j->lens, p, &j->options, j->target + first, n, &j->cli->ctx, err);
+    } else {
+      j->options.target = j->target[0];
+      st = wk_ideal_make(ideal, j->lens, p, &j->options, &j->cli->ctx, err);
+    }
+    for (int i = 0; i < n; i++) {
+      if (st == WK_OK)
+        st = save(j, ideal[i], j->target[first + i], (cli_seconds() - start) / n, err);
+      wk_ideal_free(ideal[i]);
+    }
+  }
+  return st;
+}
+
+static wk_status open_lens(ideal_job *j, const char *photo, uint8_t **from, wk_error *err) {
   cli *c = j->cli;
-  wk_status st = wk_model_open(&j->model, model, NULL, &c->pull, &c->ctx, err);
-  if (st != WK_OK)
-    return st;
+  wk_status st = WK_OK;
   wk_lens_options lo;
   wk_lens_options_init(&lo);
-  lo.threads = wk_context_threads(&c->ctx);
+  /* Threads take windows or classes; only the lesson's single picture has nothing but layers to share. */
+  lo.threads = j->options.method == WK_IDEAL_LESSON && !j->several ? wk_context_threads(&c->ctx) : 1;
   if (photo) {
     wk_image image, seen;
     if ((st = wk_image_load(&image, photo, NULL, err)) != WK_OK)
@@ -108,33 +136,39 @@ static wk_status open_lens(ideal_job *j, const char *model, const char *photo, u
   return wk_lens_create(&j->lens, j->model, &lo, err);
 }
 
-/* "cat,dog", "284" or "all". */
-static wk_status each_class(ideal_job *j, const char *classes, wk_error *err) {
+/* "cat,dog", "284" or "all" into j->target. */
+static wk_status find_classes(ideal_job *j, const char *classes, wk_error *err) {
+  int labels = j->model->label_count, one;
+  size_t most = (size_t)labels;
+  for (const char *p = classes; *p; p++)
+    most += *p == ',';
+  if (!(j->target = malloc((most + 1) * sizeof *j->target)))
+    return cli_no_memory(err);
   if (!strcmp(classes, "all")) {
-    j->several = j->model->label_count > 1;
-    wk_status st = WK_OK;
-    for (int i = 0; i < j->model->label_count && st == WK_OK; i++)
-      st = one_class(j, i, err);
-    return st;
+    for (; j->count < labels; j->count++)
+      j->target[j->count] = j->count;
+    j->several = labels > 1;
+    return WK_OK;
   }
-  int one;
   /* A label may hold a comma itself. */
-  if (wk_model_class(&one, j->model, classes, err) == WK_OK)
-    return one_class(j, one, err);
+  if (wk_model_class(&one, j->model, classes, err) == WK_OK) {
+    j->target[j->count++] = one;
+    return WK_OK;
+  }
   char *list = strdup(classes), *rest = list;
   if (!list)
     return cli_no_memory(err);
-  j->several = strchr(classes, ',') != NULL;
   wk_status st = WK_OK;
   for (char *name; st == WK_OK && (name = strsep(&rest, ","));)
     if (*name && (st = wk_model_class(&one, j->model, name, err)) == WK_OK)
-      st = one_class(j, one, err);
+      j->target[j->count++] = one;
   free(list);
-  return st;
+  j->several = j->count > 1;
+  return st == WK_OK && !j->count ? cli_error(err, WK_ERR_ARGUMENT, "--class names no class") : st;
 }
 
 int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
-  int method = 0;
+  int method = 0, paint = 0;
   const char *classes = NULL, *photo = NULL;
   ideal_job j = {.cli = c, .out = "ideal.png"};
   wk_ideal_options_init(&j.options);
@@ -144,9 +178,24 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
       {"output", 'o', CLI_STRING, &j.out, "FILE.png", "the picture; the steps go beside it", 0, 0, NULL},
       {"method", 0, CLI_CHOICE, &method, "METHOD", "what people recognise, or the lesson's plain recipe", 0, 0,
        methods},
-      {"steps", 0, CLI_INT, &j.options.steps, "N", "0: 512 (best), 1000 (lesson)", 0, 10000000, NULL},
-      {"lr", 0, CLI_DOUBLE, &j.options.rate, "RATE", "step size; 0: 0.03 (best), 1 (lesson)", 0, 1e6, NULL},
+      {"steps", 0, CLI_INT, &j.options.steps, "N", "0: 256 (best), 1000 (lesson)", 0, 10000000, NULL},
+      {"lr", 0, CLI_DOUBLE, &j.options.rate, "RATE", "step size; 0: 0.03 (best; 0.05 in fourier), 1 (lesson)", 0, 1e6, NULL},
       {"tv", 0, CLI_DOUBLE, &tv, "W", "weight of the total variation; below 0: the method's own", -1, 1e6, NULL},
+      {"isotropic", 0, CLI_BOOL, &j.options.isotropic, NULL,
+       "total variation by the length of the difference, the same in every direction", 0, 0, NULL},
+      {"l2", 0, CLI_DOUBLE, &j.options.l2, "W", "weight of the squares of the distance from grey", 0, 1e6, NULL},
+      {"blur", 0, CLI_DOUBLE, &j.options.blur, "PIXELS", "smooth every step with a Gaussian this wide; 0: none", 0, 10,
+       NULL},
+      {"octaves", 0, CLI_INT, &j.options.octaves, "N", "best: from coarse to fine in so many stages", 1, 6, NULL},
+      {"paint", 0, CLI_CHOICE, &paint, "HOW", "best: what is descended in", 0, 0, paints},
+      {"views", 0, CLI_INT, &j.options.views, "N", "best: windows that the network looks through, each step", 1, 64,
+       NULL},
+      {"jitter", 0, CLI_DOUBLE, &j.options.jitter, "SHARE", "best: shift windows by up to this share of a side", 0, 0.5,
+       NULL},
+      {"turn", 0, CLI_DOUBLE, &j.options.turn, "DEGREES", "best: turn windows by up to this", 0, 180, NULL},
+      {"zoom", 0, CLI_DOUBLE, &j.options.zoom, "SHARE", "best: windows show as little as this share of a side", 0.1, 1,
+       NULL},
+      {"animate", 0, CLI_STRING, &j.film, "FILE.webp", "the steps as a film too", 0, 0, NULL},
       {"enough", 0, CLI_DOUBLE, &j.options.enough, "P", "lesson: stop at this probability; above 1: never", 0, 2, NULL},
       {"from", 0, CLI_STRING, &photo, "PHOTO", "start from a photo instead of noise (best)", 0, 0, NULL},
       {0}};
@@ -155,17 +204,31 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
     return cli_usage_error(self, "say which class with --class");
   if (photo && method == WK_IDEAL_LESSON)
     return cli_usage_error(self, "the lesson starts from noise: --from goes with --method best");
+  const char *dot = j.film ? strrchr(j.film, '.') : NULL;
+  if (j.film && (!dot || strcmp(dot, ".webp") != 0))
+    return cli_usage_error(self, "the film is an animated WebP: call it something.webp");
+  if (j.film) {
+    j.options.moments = 48;
+    j.options.even_moments = true;
+  }
   j.options.method = (wk_ideal_method)method;
   j.options.tv = tv;
+  j.options.paint = (wk_paint)paint;
   j.options.seed = c->ctx.seed;
   j.rows = json_array();
   wk_error err = {0};
   uint8_t *from = NULL;
   wk_status st = cli_check_output(j.out, false, &err);
+  if (st == WK_OK && j.film)
+    st = cli_check_output(j.film, false, &err);
   if (st == WK_OK)
-    st = open_lens(&j, argv[0], photo, &from, &err);
+    st = wk_model_open(&j.model, argv[0], NULL, &c->pull, &c->ctx, &err);
   if (st == WK_OK)
-    st = each_class(&j, classes, &err);
+    st = find_classes(&j, classes, &err);
+  if (st == WK_OK)
+    st = open_lens(&j, photo, &from, &err);
+  if (st == WK_OK)
+    st = make_all(&j, &err);
   int rc;
   if (st == WK_OK) {
     json_t *first = json_array_get(j.rows, 0);
@@ -176,6 +239,7 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
     rc = cli_fail(c, &err);
   }
   json_decref(j.rows);
+  free(j.target);
   free(from);
   wk_lens_free(j.lens);
   wk_model_free(j.model);

@@ -1,231 +1,243 @@
-/* ideal_best.c - the ideal picture that people recognise. The picture is a canvas a little larger than the input, made
- * of a pyramid of planes: the coarse ones move many pixels at once, which keeps noise down without blurring. Colours
- * are mixed as they are in photos. Every step the network sees the canvas through another window, sometimes mirrored.
- */
+/* ideal_best.c - the ideal picture that people recognise. The network sees the canvas through several windows a step:
+ * shifted, turned, zoomed, mirrored. What only works for one grid of pixels cannot grow then, and because windows show
+ * parts as well as the whole, structure appears at the size of the picture and not only at that of its details. */
 #include <math.h>
 #include <string.h>
 
+#include "look/canvas.h"
 #include "look/ideal.h"
 
-enum { MARGIN = 16, LEVELS = 6 };
-
-/* How colours of natural photos vary together: the square root of their covariance (ImageNet), from "Feature
- * visualization". */
-static const float mix[3][3] = {{0.56f, 0.19f, 0.04f}, {0.58f, 0.00f, -0.11f}, {0.58f, -0.19f, 0.06f}};
-
-typedef struct pyramid {
-  int height, width; /* of the canvas */
-  int h[LEVELS], w[LEVELS];
-  size_t offset[LEVELS], size;     /* floats */
-  float *value, *gradient, *m, *v; /* [size]; m, v: Adam's */
-  float *canvas;                   /* [height, width, 3] sums of the planes, before colours */
-  float *rgb;                      /* [height, width, 3] in 0..1 */
-  float *d;                        /* [height, width, 3] d loss / d rgb, then / d canvas */
-} pyramid;
-
-static wk_status pyramid_alloc(pyramid *y, const wk_preprocess *p, wk_error *err) {
-  y->height = p->height + 2 * MARGIN;
-  y->width = p->width + 2 * MARGIN;
-  for (int k = 0; k < LEVELS; k++) {
-    y->h[k] = (y->height + (1 << k) - 1) >> k;
-    y->w[k] = (y->width + (1 << k) - 1) >> k;
-    y->offset[k] = y->size;
-    y->size += (size_t)y->h[k] * (size_t)y->w[k] * 3;
-  }
-  size_t n = (size_t)y->height * (size_t)y->width * 3;
-  y->value = wk_calloc(4 * y->size + 3 * n, sizeof *y->value);
-  if (!y->value)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a picture of %d x %d", p->width, p->height);
-  y->gradient = y->value + y->size;
-  y->m = y->gradient + y->size;
-  y->v = y->m + y->size;
-  y->canvas = y->v + y->size;
-  y->rgb = y->canvas + n;
-  y->d = y->rgb + n;
-  return WK_OK;
-}
-
-/* Where a canvas position lies between two rows (or columns) of a plane. */
-typedef struct between {
-  int a, b;
-  float t; /* share of b */
-} between;
-
-static between locate(int at, int level, int count) {
-  float u = ((float)at + 0.5f) / (float)(1 << level) - 0.5f;
-  u = u < 0 ? 0 : u;
-  int a = (int)u;
-  a = a < count ? a : count - 1;
-  return (between){a, a + 1 < count ? a + 1 : a, u - (float)a};
-}
-
-/* Adds the plane to the canvas (gather), or the canvas's gradient to the plane's (scatter): bilinear, and its adjoint.
- */
-static void plane(pyramid *y, int k, bool gather) {
-  float scale = 1.0f / (float)LEVELS * (float)(1 << (k / 2)), *v = (gather ? y->value : y->gradient) + y->offset[k];
-  for (int i = 0; i < y->height; i++) {
-    between r = locate(i, k, y->h[k]);
-    for (int x = 0; x < y->width; x++) {
-      between q = locate(x, k, y->w[k]);
-      size_t at[4] = {(size_t)r.a * (size_t)y->w[k] + (size_t)q.a, (size_t)r.a * (size_t)y->w[k] + (size_t)q.b,
-                      (size_t)r.b * (size_t)y->w[k] + (size_t)q.a, (size_t)r.b * (size_t)y->w[k] + (size_t)q.b};
-      float share[4] = {(1 - r.t) * (1 - q.t), (1 - r.t) * q.t, r.t * (1 - q.t), r.t * q.t};
-      size_t o = ((size_t)i * (size_t)y->width + (size_t)x) * 3;
-      for (int s = 0; s < 4; s++)
-        for (size_t c = 0; c < 3; c++)
-          if (gather)
-            y->canvas[o + c] += scale * share[s] * v[at[s] * 3 + c];
-          else
-            v[at[s] * 3 + c] += scale * share[s] * y->d[o + c];
-    }
-  }
-}
-
-static void render(pyramid *y) {
-  size_t n = (size_t)y->height * (size_t)y->width * 3;
-  memset(y->canvas, 0, n * sizeof *y->canvas);
-  for (int k = 0; k < LEVELS; k++)
-    plane(y, k, true);
-  for (size_t i = 0; i < n; i += 3)
-    for (int c = 0; c < 3; c++) {
-      float s = mix[c][0] * y->canvas[i] + mix[c][1] * y->canvas[i + 1] + mix[c][2] * y->canvas[i + 2];
-      y->rgb[i + (size_t)c] = 1 / (1 + expf(-4 * s));
-    }
-}
-
-/* d loss / d rgb in y->d becomes d loss / d planes. */
-static void backward(pyramid *y) {
-  size_t n = (size_t)y->height * (size_t)y->width * 3;
-  for (size_t i = 0; i < n; i += 3) {
-    float g[3], out[3] = {0};
-    for (size_t c = 0; c < 3; c++)
-      g[c] = y->d[i + c] * 4 * y->rgb[i + c] * (1 - y->rgb[i + c]);
-    for (int c = 0; c < 3; c++)
-      for (int k = 0; k < 3; k++)
-        out[k] += mix[c][k] * g[c];
-    memcpy(y->d + i, out, sizeof out);
-  }
-  memset(y->gradient, 0, y->size * sizeof *y->gradient);
-  for (int k = 0; k < LEVELS; k++)
-    plane(y, k, false);
-}
-
-static void adam(pyramid *y, int t, float rate) {
-  float b1 = 1 - powf(0.9f, (float)t), b2 = 1 - powf(0.999f, (float)t);
-  for (size_t i = 0; i < y->size; i++) {
-    y->m[i] = 0.9f * y->m[i] + 0.1f * y->gradient[i];
-    y->v[i] = 0.999f * y->v[i] + 0.001f * y->gradient[i] * y->gradient[i];
-    y->value[i] -= rate * (y->m[i] / b1) / (sqrtf(y->v[i] / b2) + 1e-8f);
-  }
-}
-
-/* Copies the window at (left, top) of rgb into `input`, normalised, or the input's gradient back into d. */
+/* Canvas position of the input's pixel (x, y): the centre, plus the matrix times (x, y) from the input's centre. */
 typedef struct window {
-  int left, top;
-  bool mirrored;
+  float cx, cy, xx, xy, yx, yy;
 } window;
 
-static size_t through(const pyramid *y, const window *w, int row, int column, int width) {
-  int x = w->left + (w->mirrored ? width - 1 - column : column);
-  return ((size_t)(w->top + row) * (size_t)y->width + (size_t)x) * 3;
+typedef struct eye {
+  wk_lens *lens;         /* NULL until a worker is there for it */
+  float *input;          /* [n] */
+  float *score_gradient; /* [classes] */
+} eye;
+
+typedef struct best {
+  wk_ideal_job *j;
+  wk_canvas canvas;
+  int margin;       /* of the canvas around the input's size */
+  window *window;   /* [views] */
+  float *d;         /* [views][canvas] d loss / d rgb */
+  double *loss, *p; /* [views] */
+  eye *eye;         /* [threads] */
+  int threads;
+} best;
+
+static float uniform(wk_rng *rng, double low, double high) { return (float)(low + (high - low) * wk_rng_uniform(rng)); }
+
+/* The first window of a step shows the whole, the others parts. */
+static window draw_window(const best *b, int view, wk_rng *rng) {
+  const wk_ideal_options *o = b->j->o;
+  int side = b->j->p->width > b->j->p->height ? b->j->p->width : b->j->p->height;
+  float zoom = view == 0 ? uniform(rng, 0.95, 1.1) : uniform(rng, o->zoom, 1.05);
+  float angle = uniform(rng, -o->turn, o->turn) * 0.017453293f, mirror = wk_rng_below(rng, 2) ? -1.0f : 1.0f;
+  float room = fmaxf(0, 1 - zoom) * 0.5f; /* how far a smaller window may be from the middle */
+  float shift_x = uniform(rng, -1, 1) * ((float)o->jitter + room) * (float)side,
+        shift_y = uniform(rng, -1, 1) * ((float)o->jitter + room) * (float)side;
+  float c = zoom * cosf(angle), s = zoom * sinf(angle);
+  return (window){(float)(b->canvas.width - 1) / 2 + shift_x,
+                  (float)(b->canvas.height - 1) / 2 + shift_y,
+                  c * mirror,
+                  -s,
+                  s * mirror,
+                  c};
 }
 
-static void look_through(float *input, const pyramid *y, const window *w, const wk_preprocess *p) {
+/* The four pixels that a position lies between, clamped to the canvas, and their shares. */
+static void between(size_t at[4], float share[4], const wk_canvas *c, float u, float v) {
+  u = fminf(fmaxf(u, 0), (float)(c->width - 1));
+  v = fminf(fmaxf(v, 0), (float)(c->height - 1));
+  int x = (int)u, y = (int)v, x1 = x + 1 < c->width ? x + 1 : x, y1 = y + 1 < c->height ? y + 1 : y;
+  float s = u - (float)x, t = v - (float)y;
+  size_t row = (size_t)c->width * 3;
+  at[0] = (size_t)y * row + (size_t)x * 3;
+  at[1] = (size_t)y * row + (size_t)x1 * 3;
+  at[2] = (size_t)y1 * row + (size_t)x * 3;
+  at[3] = (size_t)y1 * row + (size_t)x1 * 3;
+  share[0] = (1 - s) * (1 - t);
+  share[1] = s * (1 - t);
+  share[2] = (1 - s) * t;
+  share[3] = s * t;
+}
+
+/* Fills the input from the canvas (d NULL), or adds the input's gradient to d. */
+static void through(float *input, float *d, const float *gradient, const best *b, const window *w) {
+  const wk_preprocess *p = b->j->p;
+  size_t at[4], i = 0;
+  float share[4];
   for (int row = 0; row < p->height; row++)
-    for (int column = 0; column < p->width; column++, input += 3) {
-      const float *rgb = y->rgb + through(y, w, row, column, p->width);
-      for (int c = 0; c < 3; c++)
-        input[c] = (rgb[p->bgr ? 2 - c : c] * 255 - p->mean[c]) / p->std[c];
+    for (int column = 0; column < p->width; column++, i += 3) {
+      float x = (float)column - (float)(p->width - 1) / 2, y = (float)row - (float)(p->height - 1) / 2;
+      between(at, share, &b->canvas, w->cx + w->xx * x + w->xy * y, w->cy + w->yx * x + w->yy * y);
+      for (size_t c = 0; c < 3; c++) {
+        size_t k = p->bgr ? 2 - c : c; /* of the canvas */
+        if (d) {
+          for (int s = 0; s < 4; s++)
+            d[at[s] + k] += share[s] * gradient[i + c] * 255 / p->std[c];
+          continue;
+        }
+        float level = 0;
+        for (int s = 0; s < 4; s++)
+          level += share[s] * b->canvas.rgb[at[s] + k];
+        input[i + c] = (level * 255 - p->mean[c]) / p->std[c];
+      }
     }
 }
 
-static void gradient_through(pyramid *y, const float *input, const window *w, const wk_preprocess *p, float share) {
-  for (int row = 0; row < p->height; row++)
-    for (int column = 0; column < p->width; column++, input += 3) {
-      float *d = y->d + through(y, w, row, column, p->width);
-      for (int c = 0; c < 3; c++)
-        d[p->bgr ? 2 - c : c] += share * input[c] * 255 / p->std[c];
-    }
+static wk_status one_view(void *user, size_t view, int worker, wk_error *err) {
+  best *b = user;
+  eye *e = &b->eye[worker];
+  if (!e->lens)
+    WK_RETURN_IF_ERROR(wk_lens_share(&e->lens, b->j->lens, err));
+  int classes = wk_lens_classes(e->lens), target = b->j->o->target;
+  size_t n = (size_t)b->canvas.height * (size_t)b->canvas.width * 3;
+  float *d = b->d + view * n;
+  memset(d, 0, n * sizeof *d);
+  through(e->input, NULL, NULL, b, &b->window[view]);
+  WK_RETURN_IF_ERROR(wk_lens_forward(e->lens, e->input, 1, err));
+  b->loss[view] = wk_lens_cross_entropy(e->score_gradient, wk_lens_scores(e->lens), classes, target);
+  b->p[view] = exp(-b->loss[view]);
+  /* Beyond certainty the cross-entropy is flat: the bare score goes on pulling. */
+  e->score_gradient[target] -= 0.1f;
+  WK_RETURN_IF_ERROR(wk_lens_backward(e->lens, e->score_gradient, err));
+  through(NULL, d, wk_lens_input_gradient(e->lens), b, &b->window[view]);
+  return WK_OK;
 }
 
-/* The planes that make a photo: all of it in the finest one, its colours unmixed (Cramer's rule).
- */
-static void start_from(pyramid *y, const uint8_t *from, const wk_preprocess *p) {
-  float a = mix[0][0], b = mix[0][1], c = mix[0][2], d = mix[1][0], e = mix[1][1], f = mix[1][2], g = mix[2][0],
-        h = mix[2][1], i = mix[2][2], det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
-  float inverse[3][3] = {{(e * i - f * h) / det, (c * h - b * i) / det, (b * f - c * e) / det},
-                         {(f * g - d * i) / det, (a * i - c * g) / det, (c * d - a * f) / det},
-                         {(d * h - e * g) / det, (b * g - a * h) / det, (a * e - b * d) / det}};
-  memset(y->value, 0, y->size * sizeof *y->value);
-  for (int row = 0; row < y->height; row++)
-    for (int column = 0; column < y->width; column++) {
-      int v = row - MARGIN, u = column - MARGIN;
+/* Shows the canvas as step number `step` will see it: each octave has an equal share of the first two thirds of the
+ * steps, and the last has the rest as well. */
+static void render_for(best *b, int step) {
+  const wk_ideal_options *o = b->j->o;
+  int octave = (int)(1.5 * o->octaves * (step - 1) / b->j->steps);
+  octave = octave < o->octaves ? octave : o->octaves - 1;
+  b->canvas.detail = 1.0 / (1 << (o->octaves - 1 - octave));
+  wk_canvas_render(&b->canvas);
+}
+
+static wk_status one_step(best *b, int step, wk_rng *rng, double *loss, double *p, wk_error *err) {
+  const wk_ideal_options *o = b->j->o;
+  wk_canvas *c = &b->canvas;
+  size_t n = (size_t)c->height * (size_t)c->width * 3;
+  for (int v = 0; v < o->views; v++)
+    b->window[v] = draw_window(b, v, rng);
+  WK_RETURN_IF_ERROR(wk_parallel(b->j->ctx, b->threads, (size_t)o->views, one_view, b, err));
+  memset(c->d, 0, n * sizeof *c->d);
+  *loss = *p = 0;
+  for (int v = 0; v < o->views; v++) { /* in a fixed order */
+    *loss += b->loss[v] / o->views;
+    *p += b->p[v] / o->views;
+    for (size_t i = 0; i < n; i++)
+      c->d[i] += b->d[(size_t)v * n + i] / (float)o->views;
+  }
+  if (o->blur > 0)
+    wk_ideal_blur(c->d, c->plain, c->height, c->width, o->blur);
+  *loss += wk_ideal_smooth(c->d, c->rgb, c->height, c->width, o, o->tv >= 0 ? o->tv : 4e-4, 0.5f);
+  wk_canvas_backward(c);
+  /* The rate falls to a tenth at the end, so that the picture settles. */
+  double rate = o->rate > 0 ? o->rate : o->paint == WK_PAINT_FOURIER ? 0.05 : 0.03;
+  wk_canvas_adam(c, step, rate * (1 - 0.9 * (step - 1) / b->j->steps));
+  render_for(b, step + 1);
+  return WK_OK;
+}
+
+static wk_status best_open(best *b, wk_error *err) {
+  const wk_preprocess *p = b->j->p;
+  const wk_ideal_options *o = b->j->o;
+  int side = p->width < p->height ? p->width : p->height;
+  b->margin = side / 14;
+  b->threads = wk_context_threads(b->j->ctx);
+  WK_RETURN_IF_ERROR(wk_canvas_open(&b->canvas, o->paint, p->height + 2 * b->margin, p->width + 2 * b->margin, err));
+  size_t n = (size_t)b->canvas.height * (size_t)b->canvas.width * 3;
+  b->window = wk_calloc((size_t)o->views, sizeof *b->window);
+  b->d = wk_alloc_array((size_t)o->views * n, sizeof *b->d);
+  b->loss = wk_calloc(2 * (size_t)o->views, sizeof *b->loss);
+  b->eye = wk_calloc((size_t)b->threads, sizeof *b->eye);
+  bool enough = b->window && b->d && b->loss && b->eye;
+  for (int i = 0; enough && i < b->threads; i++) {
+    b->eye[i].input = wk_alloc_array(b->j->n, sizeof(float));
+    b->eye[i].score_gradient = wk_calloc((size_t)wk_lens_classes(b->j->lens), sizeof(float));
+    enough = b->eye[i].input && b->eye[i].score_gradient;
+  }
+  if (!enough)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a picture of %d x %d", p->width, p->height);
+  b->p = b->loss + o->views;
+  b->eye[0].lens = b->j->lens;
+  return WK_OK;
+}
+
+static void best_close(best *b) {
+  for (int i = 0; b->eye && i < b->threads; i++) {
+    if (i > 0)
+      wk_lens_free(b->eye[i].lens);
+    wk_free(b->eye[i].input);
+    wk_free(b->eye[i].score_gradient);
+  }
+  wk_free(b->eye);
+  wk_free(b->loss);
+  wk_free(b->d);
+  wk_free(b->window);
+  wk_canvas_close(&b->canvas);
+}
+
+/* The photo in the middle; its edges go on to the canvas's. */
+static wk_status start_from(best *b, wk_error *err) {
+  const wk_preprocess *p = b->j->p;
+  wk_canvas *c = &b->canvas;
+  uint8_t *rgb = wk_alloc((size_t)c->height * (size_t)c->width * 3);
+  if (!rgb)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a picture");
+  for (int y = 0; y < c->height; y++)
+    for (int x = 0; x < c->width; x++) {
+      int v = y - b->margin, u = x - b->margin;
       v = v < 0 ? 0 : v >= p->height ? p->height - 1 : v;
       u = u < 0 ? 0 : u >= p->width ? p->width - 1 : u;
-      float s[3];
-      for (int k = 0; k < 3; k++) {
-        float level = ((float)from[((size_t)v * (size_t)p->width + (size_t)u) * 3 + (size_t)k] + 0.5f) / 256;
-        s[k] = logf(level / (1 - level)) / 4;
-      }
-      float *out = y->value + ((size_t)row * (size_t)y->width + (size_t)column) * 3;
-      for (int k = 0; k < 3; k++)
-        out[k] = (inverse[k][0] * s[0] + inverse[k][1] * s[1] + inverse[k][2] * s[2]) * LEVELS;
+      memcpy(rgb + ((size_t)y * (size_t)c->width + (size_t)x) * 3,
+             b->j->o->from + ((size_t)v * (size_t)p->width + (size_t)u) * 3, 3);
     }
+  wk_canvas_photo(c, rgb);
+  wk_free(rgb);
+  return WK_OK;
 }
 
-static wk_status one_step(wk_ideal_job *j, pyramid *y, float *input, int step, wk_rng *rng, double *loss,
-                          wk_error *err) {
-  enum { WINDOWS = 2 };
-  int classes = wk_lens_classes(j->lens);
-  size_t n = (size_t)y->height * (size_t)y->width * 3;
-  double tv = j->o->tv >= 0 ? j->o->tv : 1e-4;
-  render(y);
-  memset(y->d, 0, n * sizeof *y->d);
-  *loss = 0;
-  for (int k = 0; k < WINDOWS; k++) {
-    window w = {(int)wk_rng_below(rng, 2 * MARGIN + 1), (int)wk_rng_below(rng, 2 * MARGIN + 1),
-                wk_rng_below(rng, 2) == 1};
-    look_through(input, y, &w, j->p);
-    WK_RETURN_IF_ERROR(wk_lens_forward(j->lens, input, 1, err));
-    const float *scores = wk_lens_scores(j->lens);
-    *loss += wk_lens_cross_entropy(j->score_gradient, scores, classes, j->o->target) / WINDOWS;
-    /* Beyond certainty the cross-entropy is flat: the bare score goes on pulling. */
-    j->score_gradient[j->o->target] -= 0.1f;
-    WK_RETURN_IF_ERROR(wk_lens_backward(j->lens, j->score_gradient, err));
-    gradient_through(y, wk_lens_input_gradient(j->lens), &w, j->p, 1.0f / WINDOWS);
-  }
-  *loss += wk_total_variation(y->d, y->rgb, y->height, y->width, tv);
-  backward(y);
-  /* The rate falls to a tenth at the end, so that the picture settles. */
-  double rate = j->o->rate > 0 ? j->o->rate : 0.03, left = 1 - (double)step / j->steps;
-  adam(y, step, (float)(rate * (0.1 + 0.9 * left)));
-  return WK_OK;
+/* The middle of the canvas. */
+static void crop(float *out, const best *b) {
+  const wk_preprocess *p = b->j->p;
+  size_t row = (size_t)p->width * 3;
+  for (int y = 0; y < p->height; y++)
+    memcpy(out + (size_t)y * row,
+           b->canvas.rgb + ((size_t)(y + b->margin) * (size_t)b->canvas.width + (size_t)b->margin) * 3,
+           row * sizeof *out);
 }
 
 wk_status wk_ideal_best(wk_ideal_job *j, wk_error *err) {
-  pyramid y = {0};
+  best b = {.j = j};
   wk_rng rng;
   wk_rng_init(&rng, j->o->seed, 0);
-  float *input = wk_alloc_array(2 * j->n, sizeof *input), *crop = input + j->n;
-  wk_status st = input ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a picture");
+  float *picture = wk_alloc_array(j->n, sizeof *picture);
+  wk_status st = picture ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a picture");
   if (st == WK_OK)
-    st = pyramid_alloc(&y, j->p, err);
-  for (size_t i = 0; st == WK_OK && i < y.size; i++)
-    y.value[i] = 0.1f * (float)wk_rng_normal(&rng);
-  if (st == WK_OK && j->o->from)
-    start_from(&y, j->o->from, j->p);
-  for (int step = 1; step <= j->steps && st == WK_OK; step++) {
-    double loss;
-    WK_TRY(one_step(j, &y, input, step, &rng, &loss, err));
-    for (int row = 0; row < j->p->height; row++)
-      memcpy(crop + (size_t)row * (size_t)j->p->width * 3,
-             y.rgb + ((size_t)(row + MARGIN) * (size_t)y.width + MARGIN) * 3, (size_t)j->p->width * 3 * sizeof *crop);
-    WK_TRY(wk_ideal_step_done(j, step, loss, crop, err));
+    st = best_open(&b, err);
+  if (st != WK_OK)
+    goto done;
+  wk_canvas_noise(&b.canvas, &rng);
+  if (j->o->from)
+    WK_TRY(start_from(&b, err));
+  render_for(&b, 1);
+  for (int step = 1; step <= j->steps; step++) {
+    double loss, p;
+    WK_TRY(one_step(&b, step, &rng, &loss, &p, err));
+    crop(picture, &b);
+    WK_TRY(wk_ideal_step_done(j, step, loss, p, picture, err));
   }
-  if (st == WK_OK)
-    st = wk_ideal_judge(j, crop, err);
+  WK_TRY(wk_ideal_judge(j, picture, err));
 done:
-  wk_free(y.value);
-  wk_free(input);
+  best_close(&b);
+  wk_free(picture);
   return st;
 }

@@ -29,8 +29,8 @@ setup() {
   [ "$(json '["check_on"]["sees"]["label"]')" = stripes ]
   [ "$(json '["jpeg"].__len__()')" = 4 ]
   [ "$(json '["jpeg"][0]["survives"] in (True, False)')" = True ]
-  picture a.png 83 72
-  picture a-change.png 273 0
+  picture a.png 83 72 43534ad64ad44ad64ad451845ad44ad458125ad64ad44ad45ad650844ad64ad4
+  picture a-change.png 273 0 000095ba959a975a969a951a965a969a951a971a955a975a961aa4b2a6300110
   w predict m.whisker a.png --json
   [ "$(json '["predictions"][0]["top"][0]["label"]')" = stripes ]
 }
@@ -81,12 +81,50 @@ setup() {
 
 @test "ideal: both methods reach their class and draw it" {
   for method in best lesson; do
-    w ideal m.whisker --class stripes --method $method --steps 20 -o $method.png --json
+    steps=$([ $method = best ] && echo 100 || echo 20)
+    w ideal m.whisker --class stripes --method $method --steps "$steps" -o $method.png --json
     [ "$status" -eq 0 ]
     [ -s $method.png ] && [ -s $method-steps.png ]
     [ "$(json '["p"] > 0.5')" = True ]
-    [ "$(json '["losses"].__len__()')" -le 20 ]
+    [ "$(json '["losses"].__len__()')" = "$steps" ]
   done
+  picture best.png 32 32
+  picture lesson.png 32 32 674d26cd9b3dab297659d54a2448d1322932dc1528dcca96ea313115524b4b09
+  picture best-steps.png 0 0
   w ideal m.whisker --class all --steps 3 -o every.png
   [ -s every-0.png ] && [ -s every-1.png ]
+}
+
+@test "ideal: every way to paint, from a photo, as a film; the same for any number of threads" {
+  for paint in pyramid fourier pixels; do
+    w ideal m.whisker --class stripes --paint $paint --steps 6 --isotropic --l2 0.001 --blur 0.6 -o $paint.png -j 1 -q
+    [ "$status" -eq 0 ]
+    w ideal m.whisker --class stripes --paint $paint --steps 6 --isotropic --l2 0.001 --blur 0.6 -o again.png -j 2 -q
+    cmp $paint.png again.png
+  done
+  picture pyramid.png 32 32 cd00cd00de00cc40da40be207e003a003b007700f680b700ec006c00cc804c00
+  picture fourier.png 32 32 0000a04064c166e54267870e431e811e13730f3706370467046c0c7c006c04cc
+  picture pixels.png 32 32 b108a92a96c6ad52ca669630373638e72af4552454aa372c84a230d56492f311
+  w ideal m.whisker --class stripes --from "$F/photos/dots/03.png" --lr 0.002 --tv 0 --octaves 1 --steps 4 -o dream.png --animate dream.webp --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["film"]')" = dream.webp ]
+  picture dream.webp 32 32
+  w attack m.whisker "$F/photos/dots/03.png" --eps 1 --steps 1 -o seen.png -q
+  picture dream.png 32 32 "$(picture seen.png 32 32 0 2>&1 | sed 's/.*its hash is //')" # still that photo
+}
+
+@test "ideal: clear words for what cannot be" {
+  w ideal m.whisker --class zebra -o a.png
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" stripes
+  w ideal m.whisker --class stripes --animate film.gif -o a.png
+  [ "$status" -eq 2 ]
+  contains "$stderr" webp
+  w ideal m.whisker --class stripes --method lesson --from x.png -o a.png
+  [ "$status" -eq 2 ]
+  w ideal m.whisker --class stripes --from nowhere.png -o a.png
+  [ "$status" -eq 1 ]
+  contains "$stderr" nowhere.png
+  [ ! -e a.png ]
 }
