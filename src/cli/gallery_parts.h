@@ -30,6 +30,8 @@ wk_status gallery_mistakes(gallery *g, wk_error *err);
 wk_status gallery_map(gallery *g, wk_error *err); /* (gallery_see.c) */
 wk_status gallery_nearest(gallery *g, wk_error *err);
 wk_status gallery_features(gallery *g, wk_error *err);
+wk_status gallery_filters(gallery *g, wk_error *err);
+wk_status gallery_cam(gallery *g, wk_error *err); /* (gallery_why.c) */
 wk_status gallery_ideal(gallery *g, wk_error *err); /* (gallery_fool.c) */
 wk_status gallery_attack(gallery *g, wk_error *err);
 wk_status gallery_robust(gallery *g, wk_error *err);

@@ -174,3 +174,24 @@ wk_status gallery_features(gallery *g, wk_error *err) {
   wk_view_free(&view);
   return st;
 }
+
+/* ---- filters ------------------------------------------------------------------------------------- */
+
+wk_status gallery_filters(gallery *g, wk_error *err) {
+  wk_image picture = {0};
+  wk_filters what;
+  char caption[160];
+  wk_status st = wk_filters_draw(&picture, &what, g->l.model->backbone, err);
+  if (st == WK_OK)
+    st = wk_gallery_section(
+        g->page, "filters", "What the first layer looks for",
+        "The weights of the first layer as small pictures: edges in all directions, blobs, changes of "
+        "colour. Nobody drew these; they were learned.",
+        err);
+  if (st == WK_OK) {
+    snprintf(caption, sizeof caption, "%d filters of %d x %d pixels.", what.count, what.width, what.height);
+    st = wk_gallery_picture(g->page, &picture, "filters.png", caption, err);
+  }
+  wk_image_free(&picture);
+  return st;
+}

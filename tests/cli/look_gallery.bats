@@ -24,16 +24,16 @@ PY
 @test "look gallery: a folder with a page of everything, whole, without the network" {
   w look gallery m.whisker "$F/photos" -o g --photos 6 --ideal-steps 5 --attacked 3 --eps 24 --json
   [ "$status" -eq 0 ]
-  [ "$(json '["sections"]')" = "['right', 'mistakes', 'map', 'nearest', 'features', 'ideal', 'attack', 'robust']" ]
+  [ "$(json '["sections"]')" = "['right', 'mistakes', 'map', 'nearest', 'features', 'filters', 'cam', 'ideal', 'attack', 'robust']" ]
   [ "$(json '["photos"]')" = 12 ]
   page_is_whole g
   ! grep -oE 'https?://[^" ]*' g/index.html | grep -v www.w3.org/2000/svg
   ! grep -q 'class="status"' g/index.html
-  for picture in map features ideal nearest-0 attack-0; do
+  for picture in map features filters why-0 ideal nearest-0 attack-0; do
     picture g/$picture.png 0 0
   done
   # Again into the same folder: it is a gallery's.
-  w look gallery m.whisker "$F/photos" -o g --photos 6 --no-map --no-nearest --no-features --no-ideal --no-attack --no-robust --json
+  w look gallery m.whisker "$F/photos" -o g --photos 6 --no-map --no-nearest --no-features --no-filters --no-cam --no-ideal --no-attack --no-robust --json
   [ "$status" -eq 0 ]
   [ "$(json '["sections"]')" = "['right', 'mistakes']" ]
 }
@@ -47,7 +47,7 @@ PY
   mkdir flat && cp "$F/photos/dots/"0*.png flat/
   w look gallery m.whisker flat -o h --ideal-steps 3 --json
   [ "$status" -eq 0 ]
-  [ "$(json '["sections"]')" = "['map', 'nearest', 'features', 'ideal']" ]
+  [ "$(json '["sections"]')" = "['map', 'nearest', 'features', 'filters', 'ideal']" ]
   [ "$(json '["top1"]')" = None ]
   page_is_whole h
 }
