@@ -74,6 +74,13 @@ bool wk_archive_sniff(const uint8_t *bytes, size_t size); /* of the first 512 by
 /* Makes sure that the archive lies unpacked in a folder below `into`; *folder (wk_free) is that folder. */
 wk_status wk_archive_unpack(char **folder, const char *path, const char *into, const wk_context *ctx, wk_error *err);
 
+/* ---- features.c ------------------------------------------------------------------------------- */
+
+/* The cache's key: everything that a row depends on besides the photo, hashed. Instruction sets differ in the last digits, and
+ * a folder of kept features may be shared by machines: so the set is part of the key, and no row depends on who came first. */
+wk_status wk_features_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk_node node, const char *layer,
+                          wk_isa isa, wk_error *err);
+
 /* ---- read.c: a photo's bytes ------------------------------------------------------------------ */
 
 /* Memory that a worker uses for one file after another. Zero-initialise. */

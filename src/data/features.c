@@ -96,9 +96,8 @@ static wk_status find_layer(job *j, wk_node_info *info, const char *layer, wk_er
   return wk_graph_node(info, g, j->node, p->height, p->width, err);
 }
 
-/* The cache's key: everything that a row depends on besides the photo, as text, hashed. */
-static wk_status make_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk_node node, const char *layer,
-                          wk_error *err) {
+wk_status wk_features_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk_node node, const char *layer,
+                          wk_isa isa, wk_error *err) {
   const wk_preprocess *p = &b->preprocess;
   static const char *const filter[] = {"bilinear", "bicubic", "nearest"};
   uint8_t hash[sizeof b->hash];
@@ -113,6 +112,7 @@ static wk_status make_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk
   wk_text t = {0};
   wk_text_add(&t, "whisker features %d\nnetwork %s\nweights %s\nlayer %s\n", FEATURES_VERSION,
               b->arch ? b->arch->name : "", weights, layer);
+  wk_text_add(&t, "processor %s\n", wk_isa_name(isa));
   wk_text_add(&t, "input %dx%d %s %d %s %s\n", p->width, p->height, crop[p->rule],
               p->rule == WK_CROP_SQUASH ? 0 : p->resize, filter[p->filter], p->bgr ? "bgr" : "rgb");
   for (int i = 0; i < 3; i++)
@@ -378,7 +378,7 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
 
   WK_TRY(wk_preprocess_validate(&b->preprocess, err));
   WK_TRY(find_layer(j, &info, o->layer, err));
-  WK_TRY(make_key(key, b, j->node, info.name, err));
+  WK_TRY(wk_features_key(key, b, j->node, info.name, wk_cpu_isa(), err));
   size_t columns = (size_t)info.shape.height * (size_t)info.shape.width * (size_t)info.shape.channels;
   WK_FAIL_IF(columns > INT32_MAX, err, WK_ERR_UNSUPPORTED, "layer \"%s\" has too many values: %zu a photo", info.name,
              columns);

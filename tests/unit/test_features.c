@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/data.h"
 #include "support.h"
 
 enum { PHOTOS = 30, COLUMNS = 6, CLASSES = 3, SIDE = 16 };
@@ -257,6 +258,31 @@ static void second_run_computes_nothing(void **state) {
   wk_features_free(first);
 }
 
+/* Machines with other instructions do not share rows, whose last digits differ. */
+static void instruction_sets_have_their_own_keys(void **state) {
+  (void)state;
+  uint8_t key[3][WK_SHA256_BYTES], again[WK_SHA256_BYTES];
+  for (int isa = 0; isa < 3; isa++)
+    assert_ok(wk_features_key(key[isa], &backbone, wk_graph_features(backbone.graph), "features", (wk_isa)isa, &error),
+              &error);
+  assert_ok(wk_features_key(again, &backbone, wk_graph_features(backbone.graph), "features", WK_ISA_AVX2, &error),
+            &error);
+  assert_memory_equal(again, key[WK_ISA_AVX2], sizeof again);
+  assert_memory_not_equal(key[WK_ISA_C], key[WK_ISA_AVX2], sizeof again);
+  assert_memory_not_equal(key[WK_ISA_AVX2], key[WK_ISA_AVX512], sizeof again);
+  /* And the file that a run leaves is that of this machine's set. */
+  wk_features_free(run(PATHS, 2, 1, 8, NULL, true));
+  wk_node_info info;
+  wk_node node = wk_graph_features(backbone.graph);
+  assert_ok(wk_graph_node(&info, backbone.graph, node, 0, 0, &error), &error);
+  assert_ok(wk_features_key(again, &backbone, node, info.name, wk_cpu_isa(), &error), &error);
+  char name[17], *file;
+  wk_hex(name, again, 8);
+  file = wk_asprintf("%s/%s.wkf", cache, name);
+  assert_true(wk_path_exists(file));
+  wk_free(file);
+}
+
 static void half_in_the_cache(void **state) {
   (void)state;
   wk_features *want = run(PATHS, PHOTOS, 1, 8, NULL, false);
@@ -412,6 +438,7 @@ int main(void) {
       T(same_for_any_threads),
       T(same_in_any_order),
       T(second_run_computes_nothing),
+      T(instruction_sets_have_their_own_keys),
       T(half_in_the_cache),
       T(layers),
       T(broken_photos),
