@@ -196,12 +196,24 @@ typedef struct wk_plan_options {
   int outputs;
   bool exact; /* only plain sums: without it, 3x3 convolutions may go through Winograd's transform, which is several times
                  faster and rounds a little more (some 1e-6 of a layer's values) */
+  bool library; /* convolutions by oneDNN wherever it can, layer by layer: what the own kernels are measured against */
 } wk_plan_options;
 
 WK_API void wk_plan_options_init(wk_plan_options *o);
 
 typedef struct wk_plan wk_plan;
 typedef struct wk_exec wk_exec;
+
+/* A step of a plan: one layer with what was fused into it, or several that are computed together. */
+typedef struct wk_step_info {
+  const char *name;   /* of the last layer in it */
+  const char *kernel; /* "Winograd F(4x4,3x3)": what computes it */
+  wk_shape in, out;
+  int layers;         /* with weights of their own, that are computed together */
+  int64_t macs;       /* multiply-adds a photo, as plain sums */
+  size_t bytes;       /* of activations a photo, read and written */
+  size_t weight_bytes;
+} wk_step_info;
 
 /* Only nodes that the outputs depend on are planned, and only their weights are read. The plan keeps no reference to
  * `weights`, but does to `g`, which must outlive it. An output that fusion would swallow is kept whole. */
@@ -212,12 +224,20 @@ WK_API wk_shape wk_plan_output_shape(const wk_plan *plan, int output);
 WK_API size_t wk_plan_weight_bytes(const wk_plan *plan); /* packed weights, shared */
 WK_API size_t wk_plan_exec_bytes(const wk_plan *plan);   /* working memory of each wk_exec */
 
+WK_API int wk_plan_steps(const wk_plan *plan);
+WK_API void wk_plan_step(wk_step_info *out, const wk_plan *plan, int step);
+/* Independent multiply-adds on this thread; returns how many operations that were. Timed by the caller, it tells the
+ * processor's limit, of which other speeds are given as a share. */
+WK_API double wk_peak_flops(long rounds);
+
 /* A wk_exec may be used by one thread at a time; make one a worker. */
 WK_API wk_status wk_exec_create(wk_exec **out, const wk_plan *plan, wk_error *err) WK_NODISCARD;
 WK_API void wk_exec_free(wk_exec *exec);
 /* `count` photos (1..batch), [count, height, width, channels] floats. A photo's result does not depend on the
  * others in its batch. */
 WK_API wk_status wk_exec_run(wk_exec *exec, const float *input, int count, wk_error *err) WK_NODISCARD;
+/* One step alone, on whatever the last run left in its memory: for timing it. Afterwards no output is valid. */
+WK_API wk_status wk_exec_step(wk_exec *exec, int step, const float *input, int count, wk_error *err) WK_NODISCARD;
 /* Output number `output` of the last run: [count, h, w, c], valid until the next run. */
 WK_API const float *wk_exec_output(const wk_exec *exec, int output);
 

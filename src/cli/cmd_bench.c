@@ -157,6 +157,7 @@ static wk_status row(cli *c, json_t *rows, const cli_bench_job *of, int mode, wk
 int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
   int mode = ALL, batch = 8, size = 0;
   double seconds = 2;
+  bool layers = false;
   const char *arch = NULL;
   const cli_flag flags[] = {
       {"mode", 0, CLI_CHOICE, &mode, "MODE",
@@ -166,6 +167,8 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
        NULL},
       {"seconds", 0, CLI_DOUBLE, &seconds, "S", "how long each figure is measured", 0.01, 3600, NULL},
       {"size", 0, CLI_INT, &size, "PIXELS", "input side; 0: the backbone's own", 0, 4096, NULL},
+      {"layers", 0, CLI_BOOL, &layers, NULL,
+       "every step of the network on one thread instead, beside plain sums and oneDNN", 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 0, 100, argc, argv)
@@ -176,8 +179,10 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
   json_t *rows = json_array();
   wk_error err = {0};
   wk_status st = WK_OK;
-  cli_say(c, "%-20s %-10s %5s %7s %9s %9s %8s %9s\n", "network", "mode", "batch", "threads", "photos/s", "ms/call",
-          "GFLOP/s", "memory");
+  const double peak = cli_bench_peak();
+  if (!layers)
+    cli_say(c, "%-20s %-10s %5s %7s %9s %9s %8s %9s\n", "network", "mode", "batch", "threads", "photos/s", "ms/call",
+            "GFLOP/s", "memory");
   for (int i = 0; i < n && st == WK_OK; i++) {
     wk_backbone *b = NULL;
     st = wk_backbone_open(&b, name[i], arch, &c->pull, &c->ctx, &err);
@@ -188,13 +193,16 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
                                  .width = size ? size : b->preprocess.width,
                                  .batch = batch,
                                  .seconds = seconds};
-      for (int m = ALL + 1; m < MODES && st == WK_OK; m++)
+      if (layers)
+        st = cli_bench_layers(c, rows, &job, peak, &err);
+      for (int m = ALL + 1; m < MODES && !layers && st == WK_OK; m++)
         if (mode == ALL || mode == m)
           st = row(c, rows, &job, m, &err);
     }
     wk_backbone_free(b);
   }
-  int rc = st == WK_OK ? cli_print_json(c, json_pack("{s:O}", "rows", rows)) : cli_fail(c, &err);
+  int rc = st == WK_OK ? cli_print_json(c, json_pack("{s:f,s:O}", "peak_gflops", 1e-9 * peak, "rows", rows))
+                       : cli_fail(c, &err);
   json_decref(rows);
   return rc;
 }

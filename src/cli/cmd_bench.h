@@ -24,6 +24,10 @@ typedef struct cli_bench_figure {
 /* Forward, backward to all parameters with batch norm frozen, and an update by SGD; the shards of the batch in
  * parallel. */
 wk_status cli_bench_train(cli_bench_figure *out, const cli_bench_job *job, wk_error *err);
+/* Step by step on one thread, beside plain sums and oneDNN: prints a table, and adds a row a step to `rows`. */
+wk_status cli_bench_layers(cli *c, json_t *rows, const cli_bench_job *job, double peak, wk_error *err);
+/* Floating-point operations a second of one thread at most, measured. */
+double cli_bench_peak(void);
 /* One photo on all threads: forward, and backward to its pixels alone. */
 wk_status cli_bench_input(cli_bench_figure *out, const cli_bench_job *job, wk_error *err);
 

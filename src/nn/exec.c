@@ -47,13 +47,20 @@ void wk_exec_free(wk_exec *e) {
   wk_free(e);
 }
 
-static float *place(const wk_exec *e, int value) { return (float *)(void *)(e->arena + e->plan->value[value].offset); }
+/* Where photo `first` of a call has its part of a value. */
+static float *place(const wk_exec *e, int value, int first) {
+  const wk_value *v = &e->plan->value[value];
+  float *base = (float *)(void *)(e->arena + v->offset);
+  return v->part ? base : base + (size_t)wk_shape_count(v->shape) * (size_t)first;
+}
 
-static wk_status run_step(wk_exec *e, int index, const float *input, int count, wk_error *err) {
+/* One step for photos first..first+count-1 of a call. */
+static wk_status run_step(wk_exec *e, int index, const float *input, int first, int count, wk_error *err) {
   const wk_plan *plan = e->plan;
   const wk_step *s = &plan->step[index];
+  const float *given = input + (size_t)wk_shape_count(plan->value[0].shape) * (size_t)first;
   for (int k = 0; k < s->inputs; k++)
-    e->in[k] = s->in[k] == 0 ? input : place(e, s->in[k]);
+    e->in[k] = s->in[k] == 0 ? given : place(e, s->in[k], first);
   wk_call call = {.layer = &s->layer,
                   .packed = s->packed.data,
                   .state = e->state[index],
@@ -61,9 +68,9 @@ static wk_status run_step(wk_exec *e, int index, const float *input, int count, 
                   .inputs = s->inputs,
                   .in_shape = s->in_shape,
                   .residual = s->residual < 0    ? NULL
-                              : s->residual == 0 ? input
-                                                 : place(e, s->residual),
-                  .out = place(e, s->out),
+                              : s->residual == 0 ? given
+                                                 : place(e, s->residual, first),
+                  .out = place(e, s->out, first),
                   .scratch = e->arena + s->scratch,
                   .count = count,
                   .threads = plan->threads,
@@ -72,14 +79,32 @@ static wk_status run_step(wk_exec *e, int index, const float *input, int count, 
 }
 
 wk_status wk_exec_run(wk_exec *e, const float *input, int count, wk_error *err) {
-  if (count < 1 || count > e->plan->batch)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be run: the plan is for 1 to %d", count, e->plan->batch);
-  int before = wk_dnnl_threads(e->plan->threads);
+  const wk_plan *plan = e->plan;
+  if (count < 1 || count > plan->batch)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be run: the plan is for 1 to %d", count, plan->batch);
+  int before = wk_dnnl_threads(plan->threads);
   wk_status st = WK_OK;
-  for (int i = 0; i < e->plan->steps && st == WK_OK; i++)
-    st = run_step(e, i, input, count, err);
+  for (int first = 0; first < count && st == WK_OK; first += plan->turn)
+    for (int i = 0; i < plan->turns_end && st == WK_OK; i++)
+      st = run_step(e, i, input, first, count - first < plan->turn ? count - first : plan->turn, err);
+  for (int i = plan->turns_end; i < plan->steps && st == WK_OK; i++)
+    st = run_step(e, i, input, 0, count, err);
   wk_dnnl_threads(before);
   return st;
 }
 
-const float *wk_exec_output(const wk_exec *e, int output) { return place(e, e->plan->output[output]); }
+wk_status wk_exec_step(wk_exec *e, int step, const float *input, int count, wk_error *err) {
+  const wk_plan *plan = e->plan;
+  if (step < 0 || step >= plan->steps || count < 1 || count > plan->batch)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "step %d of %d cannot be run for %d photos: the plan is for 1 to %d", step,
+                   plan->steps, count, plan->batch);
+  const int turn = step < plan->turns_end ? plan->turn : count;
+  int before = wk_dnnl_threads(plan->threads);
+  wk_status st = WK_OK;
+  for (int first = 0; first < count && st == WK_OK; first += turn)
+    st = run_step(e, step, input, first, count - first < turn ? count - first : turn, err);
+  wk_dnnl_threads(before);
+  return st;
+}
+
+const float *wk_exec_output(const wk_exec *e, int output) { return place(e, e->plan->output[output], 0); }

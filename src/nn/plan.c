@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "nn/dnnl/engine.h"
+#include "nn/kernels/kernels.h"
 #include "nn/plan.h"
 
 void wk_plan_options_init(wk_plan_options *o) { *o = (wk_plan_options){.batch = 8, .threads = 1}; }
@@ -24,7 +25,7 @@ static wk_status check_options(const wk_graph *g, const wk_plan_options *o, wk_e
 }
 
 static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
-                        wk_isa isa, bool library, wk_error *err) {
+                        wk_isa isa, wk_error *err) {
   wk_status st = WK_OK;
   wk_shape *shape = NULL;
   wk_plan *plan = wk_calloc(1, sizeof *plan);
@@ -34,7 +35,7 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   plan->graph = g;
   plan->isa = isa;
   plan->exact = o->exact;
-  plan->library = library;
+  plan->library = o->library;
   plan->batch = o->batch;
   plan->threads = o->threads;
   plan->outputs = o->output ? o->outputs : 1;
@@ -50,6 +51,7 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   WK_TRY(wk_plan_blocks(plan, err));
   WK_TRY(wk_plan_weights(plan, weights, NULL, NULL, err));
   wk_plan_lifetimes(plan);
+  wk_plan_turns(plan);
   WK_TRY(wk_plan_layout(plan, NULL, 0, err));
   *out = plan;
   plan = NULL;
@@ -61,17 +63,12 @@ done:
 
 wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
                              wk_isa isa, wk_error *err) {
-  return create(out, g, weights, o, isa, false, err);
-}
-
-wk_status wk_plan_create_library(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
-                                 wk_error *err) {
-  return create(out, g, weights, o, wk_cpu_isa(), true, err);
+  return create(out, g, weights, o, isa, err);
 }
 
 wk_status wk_plan_create(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
                          wk_error *err) {
-  return create(out, g, weights, o, wk_cpu_isa(), false, err);
+  return create(out, g, weights, o, wk_cpu_isa(), err);
 }
 
 static void free_step(wk_step *s) {
@@ -101,3 +98,39 @@ void wk_plan_free(wk_plan *plan) {
 wk_shape wk_plan_output_shape(const wk_plan *plan, int output) { return plan->value[plan->output[output]].shape; }
 size_t wk_plan_weight_bytes(const wk_plan *plan) { return plan->weight_bytes; }
 size_t wk_plan_exec_bytes(const wk_plan *plan) { return plan->arena_bytes; }
+
+int wk_plan_steps(const wk_plan *plan) { return plan->steps; }
+
+static int64_t step_macs(const wk_plan *plan, const wk_step *s) {
+  const wk_node_def *n = &plan->graph->node[s->head];
+  return wk_node_macs(n, s->layer.in, s->layer.out);
+}
+
+void wk_plan_step(wk_step_info *out, const wk_plan *plan, int step) {
+  const wk_step *s = &plan->step[step];
+  int64_t floats = wk_shape_count(s->layer.out);
+  for (int k = 0; k < s->inputs; k++)
+    floats += wk_shape_count(s->in_shape[k]);
+  if (s->residual >= 0)
+    floats += wk_shape_count(plan->value[s->residual].shape);
+  *out = (wk_step_info){.name = s->layer.name,
+                        .kernel = s->kernel->name,
+                        .in = s->layer.in,
+                        .out = s->layer.out,
+                        .layers = s->parts ? s->parts : 1,
+                        .bytes = (size_t)floats * sizeof(float),
+                        .weight_bytes = s->packed.weight_bytes};
+  for (int k = 0; k < s->parts; k++) {
+    out->macs += step_macs(plan, &s->part[k]);
+    out->weight_bytes += s->part[k].packed.weight_bytes;
+  }
+  if (!s->parts)
+    out->macs = step_macs(plan, s);
+}
+
+double wk_peak_flops(long rounds) {
+  double flops;
+  volatile double sum = wk_kernels_for(wk_cpu_isa())->peak(&flops, rounds);
+  (void)sum;
+  return flops;
+}

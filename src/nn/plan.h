@@ -12,6 +12,7 @@ typedef struct wk_value {
   wk_shape shape;
   int first, last; /* steps that write it first and read it last; last is INT_MAX for outputs of the plan */
   int storage;     /* values computed in place share one */
+  bool part;       /* has room for the photos of a turn only */
   size_t offset;   /* into the arena of a wk_exec */
 } wk_value;
 
@@ -37,6 +38,7 @@ struct wk_plan {
   wk_dnnl_engine *engine;
   wk_isa isa;
   int batch, threads;
+  int turn, turns_end; /* steps before turns_end are run for `turn` photos after `turn` photos of a call */
   bool exact, library; /* see wk_layer */
   bool own_input;      /* value 0 has a place in the arena */
   wk_step *step;
@@ -70,6 +72,8 @@ wk_status wk_plan_blocks(wk_plan *plan, wk_error *err);
  * caller may lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are
  * placed too. */
 void wk_plan_lifetimes(wk_plan *plan);
+/* Between the two, for a plan that runs forward only: how many steps are run in turns, of how many photos. */
+void wk_plan_turns(wk_plan *plan);
 wk_status wk_plan_layout(wk_plan *plan, wk_block *extra, int extras, wk_error *err);
 /* Where parameters come from: [wk_graph_param_count], in PyTorch's layouts; NULL: absent. */
 typedef const float *const *wk_param_table;
@@ -91,8 +95,5 @@ void wk_norm_affine(double *scale, double *shift, const wk_graph *g, wk_node nod
 /* wk_plan_create for a lesser instruction set than the processor's: how tests reach every twin. */
 wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
                              wk_isa isa, wk_error *err);
-/* wk_plan_create with oneDNN wherever it can: for comparisons. */
-wk_status wk_plan_create_library(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
-                                 wk_error *err);
 
 #endif

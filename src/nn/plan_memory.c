@@ -20,10 +20,51 @@ void wk_plan_lifetimes(wk_plan *p) {
     p->value[p->output[i]].last = INT_MAX;
 }
 
+/* ---- turns ---------------------------------------------------------------------------------------- */
+
+/* The first layers of a network have much more activations than weights: photo after photo they stay in the cache,
+ * where a whole batch would go through memory at every layer. The last have much more weights, which all photos of a
+ * batch had better use at once. */
+enum { TURN_BYTES = 6 << 20 }; /* of a step's input and output: a share of the last cache that a thread may hope for */
+
+static size_t activation_bytes(const wk_plan *p, const wk_step *s) {
+  int64_t floats = wk_shape_count(p->value[s->out].shape);
+  for (int k = 0; k < s->inputs; k++)
+    floats += wk_shape_count(s->in_shape[k]);
+  return (size_t)floats * sizeof(float);
+}
+
+static size_t weight_bytes(const wk_step *s) {
+  size_t bytes = s->packed.weight_bytes;
+  for (int k = 0; k < s->parts; k++)
+    bytes += s->part[k].packed.weight_bytes;
+  return bytes;
+}
+
+void wk_plan_turns(wk_plan *p) {
+  size_t most = 1;
+  int end = 0;
+  for (; end < p->steps; end++) {
+    const size_t bytes = activation_bytes(p, &p->step[end]);
+    if (weight_bytes(&p->step[end]) > 2 * bytes)
+      break;
+    most = bytes > most ? bytes : most;
+  }
+  p->turn = most < TURN_BYTES ? (int)(TURN_BYTES / most) : 1;
+  p->turns_end = p->turn < p->batch ? end : 0;
+  if (p->turn > p->batch)
+    p->turn = p->batch;
+  for (int i = 0; i < p->values; i++)
+    p->value[i].part = i > 0 && p->value[i].first >= 0 && p->value[i].last < p->turns_end;
+}
+
+/* ---- places --------------------------------------------------------------------------------------- */
+
 /* May step s write over value v? Only where v dies here, is ours, and has the output's size. */
 static bool may_overwrite(const wk_plan *p, int s, int v) {
   const wk_value *out = &p->value[p->step[s].out];
-  return v > 0 && p->value[v].last == s && wk_shape_count(p->value[v].shape) == wk_shape_count(out->shape);
+  return v > 0 && p->value[v].last == s && p->value[v].part == out->part &&
+         wk_shape_count(p->value[v].shape) == wk_shape_count(out->shape);
 }
 
 static int in_place(const wk_plan *p, int s) {
@@ -45,7 +86,8 @@ static int in_place(const wk_plan *p, int s) {
 
 /* Adds what `v` needs to the block of its storage. */
 static wk_status claim(wk_block *b, const wk_plan *p, const wk_value *v, wk_error *err) {
-  if (wk_mul_overflow(&b->bytes, (size_t)wk_shape_count(v->shape) * sizeof(float), (size_t)p->batch))
+  const int photos = v->part ? p->turn : p->batch;
+  if (wk_mul_overflow(&b->bytes, (size_t)wk_shape_count(v->shape) * sizeof(float), (size_t)photos))
     return WK_FAIL(err, WK_ERR_MEMORY, "a batch of %d photos does not fit in memory: use a smaller batch", p->batch);
   b->last = v->last; /* of what was written over, this was the end */
   return WK_OK;
@@ -60,8 +102,8 @@ wk_status wk_plan_layout(wk_plan *p, wk_block *extra, int extras, wk_error *err)
     int over = in_place(p, s), out = p->step[s].out;
     wk_value *v = &p->value[out];
     v->storage = over >= 0 ? p->value[over].storage : out;
-    if (over < 0)
-      blocks[out].first = v->first;
+    if (over < 0) /* what a turn leaves for later must survive the next turns from their first step on */
+      blocks[out].first = s < p->turns_end && !v->part ? 0 : v->first;
     WK_TRY(claim(&blocks[v->storage], p, v, err));
     scratch[s] = (wk_block){.bytes = p->step[s].packed.scratch_bytes, .first = s, .last = s};
   }

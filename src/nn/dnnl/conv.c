@@ -1,7 +1,8 @@
 /* conv.c - a convolution with its fused bias, residual and activation as one oneDNN primitive over one photo.
  *
  * One photo a call is what makes a photo's result independent of its batch: the library picks its blocking, and so the
- * order of its sums, by the batch size. Weights stay in the cache between the photos of a batch. */
+ * order of its sums, by the batch size; and by the number of threads, so one thread runs it but where the library
+ * itself is what is asked for. Weights stay in the cache between the photos of a batch. */
 #include "nn/dnnl/conv_desc.h"
 
 /* ---- geometry ------------------------------------------------------------------------------------ */
@@ -161,7 +162,7 @@ static wk_status prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p,
   conv *c = wk_calloc(1, sizeof *c);
   if (!c)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", l->name);
-  int before = wk_dnnl_threads(p->threads);
+  int before = wk_dnnl_threads(l->library ? p->threads : 1);
   wk_status st = make(c, l, p, err);
   wk_dnnl_threads(before);
   if (st != WK_OK)
@@ -189,11 +190,14 @@ static wk_status run(const wk_call *c, wk_error *err) {
   size_t out = (size_t)l->out.height * (size_t)l->out.width * (size_t)l->out.channels;
   if (l->residual && c->residual != c->out)
     memcpy(c->out, c->residual, sizeof *c->out * out * (size_t)c->count);
-  for (size_t i = 0; i < (size_t)c->count; i++) {
+  const int before = wk_dnnl_threads(l->library ? c->threads : 1);
+  wk_status st = WK_OK;
+  for (size_t i = 0; i < (size_t)c->count && st == WK_OK; i++) {
     void *data[WK_DNNL_ARGS] = {(void *)(c->in[0] + in * i), c->out + out * i};
-    WK_RETURN_IF_ERROR(wk_dnnl_call_run(c->state, data, c->scratch, err));
+    st = wk_dnnl_call_run(c->state, data, c->scratch, err);
   }
-  return WK_OK;
+  wk_dnnl_threads(before);
+  return st;
 }
 
 const wk_kernel wk_kernel_conv_dnnl = {.name = "direct (oneDNN)",
