@@ -1,5 +1,5 @@
-/* look_filters.h - what channels look for: the first layer's filters themselves, and the places of photos that excite a channel
- * most. Works on any network, also one without classes. */
+/* look_filters.h - what channels look for: the first layer's filters themselves, the places of photos that excite a channel
+ * most, and the picture that would excite it most of all. Works on any network, also one without classes. */
 #ifndef WHISKER_LOOK_FILTERS_H
 #define WHISKER_LOOK_FILTERS_H
 
@@ -34,6 +34,24 @@ WK_API wk_status wk_patches_find(wk_patch **out, int *found, const wk_backbone *
  * the network sees, a frame marks the middle. */
 WK_API wk_status wk_patch_cut(wk_image *out, const wk_patch *patch, const char *path, const wk_backbone *b, wk_node layer,
                               int side, wk_error *err) WK_NODISCARD;
+
+/* ---- the picture that excites a channel most --------------------------------------------------- */
+
+typedef struct wk_excite_options {
+  int steps;   /* default 96 */
+  double rate; /* default 0.05 (Adam) */
+  int size;    /* of the picture; default 0: what a position sees, from 96 to 160 or the input's size */
+  uint64_t seed;
+} wk_excite_options;
+
+WK_API void wk_excite_options_init(wk_excite_options *o);
+/* For each of `channels` channels of `layer` a picture that raises its mean over all positions, by ascending from noise (Erhan et
+ * al. 2009; Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017). Where the layer is an activation or a pooling, what
+ * enters it is raised, for beyond zero and below a maximum there is no gradient. out: [channels] pictures, zeroed before; rise: [channels] the mean
+ * at the end less that of the noise at the start. Stage of progress: "painting". The same for any number of threads. */
+WK_API wk_status wk_excite_make(wk_image *out, double *rise, const wk_backbone *b, wk_node layer, const int *channel,
+                                int channels, const wk_excite_options *o, const wk_context *ctx,
+                                wk_error *err) WK_NODISCARD;
 
 /* ---- seeing it --------------------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@ static const cli_command ways[] = {
      cli_look_features},
     {"look filters",
      "MODEL [DATA] [--layer NAME] [--channel N,N] [-o FILE.png]",
-     "what channels look for: filters, and places in photos that excite them",
+     "what channels look for: filters, the pictures that excite them, and places in photos that do",
      {"whisker look filters resnet18", "whisker look filters mine.whisker photos --layer layer3 --channel 5,9"},
      cli_look_filters},
     {"look cam",

@@ -16,8 +16,11 @@ typedef struct filters_job {
   wk_dataset *data;
   wk_patch *place; /* [all channels, PATCHES] */
   int found;
-  wk_image patch[MOST_CHANNELS][PATCHES];
+  wk_image ideal[MOST_CHANNELS], patch[MOST_CHANNELS][PATCHES];
   float value[MOST_CHANNELS][PATCHES];
+  double rise[MOST_CHANNELS];
+  bool no_ideal;
+  wk_excite_options excite;
 } filters_job;
 
 /* ---- the first layer --------------------------------------------------------------------------- */
@@ -112,7 +115,8 @@ static wk_status cut_patches(filters_job *j, wk_error *err) {
 static wk_status draw(filters_job *j, const char *out, wk_error *err) {
   wk_channel_row row[MOST_CHANNELS];
   for (int k = 0; k < j->channels; k++)
-    row[k] = (wk_channel_row){j->channel[k], NULL, j->patch[k], j->value[k], j->place ? j->found : 0};
+    row[k] = (wk_channel_row){j->channel[k], j->no_ideal ? NULL : &j->ideal[k], j->patch[k], j->value[k],
+                              j->place ? j->found : 0};
   wk_image page = {0};
   wk_status st = wk_channels_draw(&page, j->info.name, &j->field, row, j->channels, err);
   if (st == WK_OK)
@@ -132,10 +136,13 @@ static json_t *tell(filters_job *j, const char *out) {
                                       cli_json_number((double)p->value), "row", p->row, "column", p->column));
     }
     json_object_set_new(row, "places", places);
+    if (!j->no_ideal)
+      json_object_set_new(row, "rise", cli_json_number(j->rise[k]));
     json_array_append_new(rows, row);
   }
-  cli_say(j->l.cli, "%s: %d of %d channels, and where photos excite them most in %s\n", j->info.name, j->channels,
-          j->info.shape.channels, out);
+  cli_say(j->l.cli, "%s: %d of %d channels, %s%s%s in %s\n", j->info.name, j->channels, j->info.shape.channels,
+          j->no_ideal ? "" : "what excites each most", j->place && !j->no_ideal ? " and " : "",
+          j->place ? "where photos do" : "", out);
   return json_pack("{s:s,s:o}", "layer", j->info.name, "channels", rows);
 }
 
@@ -156,6 +163,8 @@ static wk_status look(filters_job *j, const char *data, const char *channels, in
     choose_channels(j);
   if (st == WK_OK && data)
     st = cut_patches(j, err);
+  if (st == WK_OK && !j->no_ideal)
+    st = wk_excite_make(j->ideal, j->rise, b, j->layer, j->channel, j->channels, &j->excite, ctx, err);
   return st == WK_OK ? draw(j, out, err) : st;
 }
 
@@ -164,25 +173,34 @@ static wk_status look(filters_job *j, const char *data, const char *channels, in
 int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
   const char *layer = NULL, *channels = NULL, *out = "filters.png", *arch = NULL;
   int photos = 400;
+  wk_excite_options excite;
+  wk_excite_options_init(&excite);
+  bool no_ideal = false;
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
       {"layer", 0, CLI_STRING, &layer, "NAME", "a layer or stage; without: the filters of the first layer", 0, 0, NULL},
       {"channel", 0, CLI_STRING, &channels, "N,N",
        "channels of it; without: 6, with DATA those that photos excite most", 0, 0, NULL},
       {"photos", 0, CLI_INT, &photos, "N", "look through so many of DATA's photos, evenly; 0: all", 0, 1e9, NULL},
+      {"no-ideal", 0, CLI_BOOL, &no_ideal, NULL, "only places in photos, no painted pictures", 0, 0, NULL},
+      {"steps", 0, CLI_INT, &excite.steps, "N", "of painting a picture", 1, 1e6, NULL},
+      {"size", 0, CLI_INT, &excite.size, "N", "side of a painted picture; 0: by what a position sees", 0, 4096, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 1, 2, argc, argv)
   if ((n > 1 || channels) && !layer)
     return cli_usage_error(self, "say of which layer with --layer");
-  if (layer && n < 2)
-    return cli_usage_error(self, "--layer shows places in photos: give some as DATA");
+  if (no_ideal && n < 2)
+    return cli_usage_error(self, "--no-ideal leaves nothing to show without DATA");
   wk_error err = {0};
   filters_job *j = calloc(1, sizeof *j);
   if (!j) {
     cli_no_memory(&err);
     return cli_fail(c, &err);
   }
+  j->no_ideal = no_ideal;
+  j->excite = excite;
+  j->excite.seed = c->ctx.seed;
   wk_status st = cli_look_begin(&j->l, c, argv[0], arch, NULL, out, &err);
   int rc;
   if (!layer) {
@@ -195,6 +213,7 @@ int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
     rc = cli_look_end(&j->l, st, &err, st == WK_OK ? tell(j, out) : NULL);
   }
   for (int k = 0; k < MOST_CHANNELS; k++) {
+    wk_image_free(&j->ideal[k]);
     for (int i = 0; i < PATCHES; i++)
       wk_image_free(&j->patch[k][i]);
   }

@@ -112,30 +112,31 @@ setup() {
   [ ! -e a.png ]
 }
 
-@test "look filters: the first layer, places in photos" {
+@test "look filters: the first layer, painted channels, places in photos" {
   w look filters "$F/backbone.safetensors" --json
   [ "$status" -eq 0 ]
   [ "$(json '["filters"]')" -eq 32 ]
   picture filters.png 0 0
-  w look filters "$F/backbone.safetensors" "$F/photos" --layer block2 --channel 3,40 --photos 20 -o channels.png --json
+  w look filters "$F/backbone.safetensors" "$F/photos" --layer block2 --channel 3,40 --steps 12 --photos 20 -o channels.png --json
   [ "$status" -eq 0 ]
   [ "$(json '["channels"][1]["channel"]')" -eq 40 ]
   [ "$(json '["channels"][0]["places"].__len__()')" -eq 6 ]
-  picture channels.png 0 0
-  w look filters "$F/backbone.safetensors" "$F/photos" --layer block3 --photos 10 -o places.png
+  [ "$(json '["channels"][0]["rise"] > 0')" = True ]
+  picture channels.png 1244 0
+  w look filters "$F/backbone.safetensors" "$F/photos" --layer block3 --no-ideal --photos 10 -o places.png
   [ "$status" -eq 0 ]
   contains "$output" "block3.pool"
   picture places.png 0 0
 }
 
 @test "look filters: clear words for what cannot be" {
-  w look filters "$F/backbone.safetensors" "$F/photos" --layer block2 --channel 64
+  w look filters "$F/backbone.safetensors" --layer block2 --channel 64
   [ "$status" -eq 1 ]
   one_clear_line
   contains "$stderr" "0 to 63"
   w look filters "$F/backbone.safetensors" --channel 3
   [ "$status" -eq 2 ]
-  w look filters "$F/backbone.safetensors" "$F/photos" --layer nowhere
+  w look filters "$F/backbone.safetensors" --layer nowhere
   [ "$status" -eq 1 ]
   one_clear_line
   w look filters "$F/backbone.safetensors" "$F/nothing" --layer block2

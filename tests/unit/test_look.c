@@ -488,6 +488,44 @@ static void patches(void **state) {
     wk_maps_free(m[i], 1);
 }
 
+static void excite(void **state) {
+  fixture *f = *state;
+  wk_error err;
+  wk_image out[2][3] = {0}, page;
+  double rise[3];
+  wk_excite_options o;
+  wk_context ctx;
+  wk_context_init(&ctx);
+  wk_excite_options_init(&o);
+  o.steps = 24;
+  const int channel[3] = {0, 9, 40}, none = 128;
+  wk_node layer = wk_graph_find(f->model->backbone->graph, "block3.relu2");
+  wk_field field;
+  assert_ok(wk_look_field(&field, f->model->backbone->graph, layer, 0, 0, &err), &err);
+  for (int k = 0; k < 2; k++) {
+    ctx.threads = k ? 3 : 1;
+    assert_ok(wk_excite_make(out[k], rise, f->model->backbone, layer, channel, 3, &o, &ctx, &err), &err);
+  }
+  wk_channel_row row[3];
+  for (int i = 0; i < 3; i++) {
+    if (!(rise[i] > 0.05))
+      fail_msg("channel %d rose by %g", channel[i], rise[i]);
+    assert_int_equal(out[0][i].width, 32);
+    assert_memory_equal(out[0][i].pixels, out[1][i].pixels, 32 * 32 * 3);
+    row[i] = (wk_channel_row){.channel = channel[i], .ideal = &out[0][i]};
+  }
+  assert_ok(wk_channels_draw(&page, "block3.relu2", &field, row, 3, &err), &err);
+  assert_picture(&page, 544, 0, "0000c0009000850084009414b4149514d614b516c61687169714c61604200000");
+  wk_image_free(&page);
+  wk_image nothing = {0};
+  assert_int_equal(wk_excite_make(&nothing, rise, f->model->backbone, layer, &none, 1, &o, &ctx, &err),
+                   WK_ERR_ARGUMENT);
+  for (int i = 0; i < 3; i++) {
+    wk_image_free(&out[0][i]);
+    wk_image_free(&out[1][i]);
+  }
+}
+
 static void cannot_be(void **state) {
   fixture *f = *state;
   wk_cam_options o;
@@ -555,6 +593,7 @@ int main(void) {
                                      cmocka_unit_test(occlusion),
                                      cmocka_unit_test(filters),
                                      cmocka_unit_test(patches),
+                                     cmocka_unit_test(excite),
                                      cmocka_unit_test(cannot_be),
                                      cmocka_unit_test(no_memory)};
   return cmocka_run_group_tests(tests, setup, teardown);
