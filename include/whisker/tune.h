@@ -64,20 +64,23 @@ typedef struct wk_tune_options {
   int accumulate; /* batches whose gradients are added up for a step; default 1 */
 
   wk_optim_options optim;       /* default adamw */
-  wk_schedule_options schedule; /* default cosine after one epoch of warm-up; lr 0 (default): chosen for the optimiser */
+  wk_schedule_options schedule; /* default cosine after one epoch of warm-up; lr 0 (default): the optimiser's own, smaller
+                                 * where photos are fewer than a thousand: there is less to learn, and as much to lose */
   bool find_lr;           /* try many learning rates first, and take the one where the loss falls fastest */
   double head_lr;               /* times the learning rate, for the classifier; default 1 */
   double layer_decay;           /* times the learning rate, for each stage further from the classifier; default 0.8 */
   bool l2_sp;                   /* weight decay pulls to the pretrained weights, not to 0; default true */
 
-  wk_loss_options loss; /* default smoothing 0.1; class_weight is not read here, see balance */
+  wk_loss_options loss; /* default no smoothing, for the probe's probabilities are right already (from scratch 0.1); class_weight is not read here, see balance */
   bool balance;         /* weight classes by 1 / their share */
   const wk_model *teacher; /* to learn from as well, by loss.distill (0.5 where that is 0); it has the same classes in the same order */
   wk_mix_options mix;   /* default off */
   wk_augment augment;   /* default off */
+  bool augment_few;     /* where augment is off and photos are few: a gentle crop and a mirror all the same, as kept views (default
+                         * true). What comes of a few photos a class hangs on which photos these are; their views make it less so */
   int views;            /* with augmentation: views kept of each photo, the first being the photo itself. 0: none, every
                          * epoch reads the photos and runs the frozen layers again. Negative (default): chosen by which is
-                         * less work */
+                         * less work. Of several kept views the first classifier is fitted again, with the probe's penalty */
   float dropout;          /* share dropped at every dropout layer; negative (default): each layer's own */
   float stochastic_depth; /* default 0 */
   wk_norm_mode norm;      /* default frozen; from scratch, batch */

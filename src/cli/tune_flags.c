@@ -79,7 +79,8 @@ int cli_tune_table(cli_flag *out, cli_tune *t) {
       {"clip-grad", 0, CLI_DOUBLE, &t->clip_grad, "LENGTH", "longest gradient; 0: any", 0, 1e9, NULL},
       {"clip-value", 0, CLI_DOUBLE, &t->clip_value, "V", "largest entry of the gradient; 0: any", 0, 1e9, NULL},
       {"augment", 0, CLI_STRING, &t->augment_text, "LIST",
-       "change the photos, such as scale=0.6:1,hflip=0.5,rotate=10 or aa=rand-m7", 0, 0, NULL},
+       "change the photos, such as scale=0.6:1,hflip=0.5,rotate=10 or aa=rand-m7; without: a little where they are few",
+       0, 0, NULL},
       {"augment-views", 0, CLI_INT, &t->views, "K",
        "changed views kept of each photo; 0: new ones every epoch; -1: whichever is less work", -1, 1000, NULL},
       {"show-augment", 0, CLI_STRING, &t->show_augment, "FILE.png", "a picture of some photos as they will be changed",
@@ -160,6 +161,7 @@ void cli_tune_options(wk_tune_options *o, const cli_tune *t) {
   o->schedule.lr = isnan(t->lr) ? 0 : t->lr;
   o->find_lr = t->find_lr;
   o->augment = t->augment;
+  o->augment_few = o->augment_few && !t->augment_text;
   o->views = t->views;
   o->schedule.warmup_epochs = t->warmup_epochs;
   if (!isnan(t->min_lr))

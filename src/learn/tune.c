@@ -7,6 +7,10 @@
 #include "zoo/zoo.h"
 
 #define KEPT_VIEWS 6 /* of each photo, where the program chooses */
+/* Photos are few where several views of each are no more work than this many photos. */
+#define FEW_BUDGET 2400
+#define FEW_VIEWS 8
+#define FULL_RATE_PHOTOS 1000 /* from here on the optimiser's own learning rate is right */
 
 /* ---- options ----------------------------------------------------------------------------------- */
 
@@ -32,9 +36,9 @@ void wk_tune_options_init(wk_tune_options *o) {
   o->schedule.lr = 0;
   o->schedule.warmup_epochs = 1;
   wk_loss_options_init(&o->loss);
-  o->loss.smoothing = 0.1;
   wk_mix_options_init(&o->mix);
   wk_augment_init(&o->augment);
+  o->augment_few = true;
   o->views = -1;
   wk_probe_options_init(&o->probe);
   wk_features_options_init(&o->features);
@@ -46,6 +50,8 @@ void wk_tune_options_scratch(wk_tune_options *o) {
   o->depth = "all";
   o->epochs = 30;
   o->norm = WK_NORM_BATCH;
+  o->augment_few = false;
+  o->loss.smoothing = 0.1;
   o->layer_decay = 1;
   o->l2_sp = false;
   o->patience = 0; /* one cycle has its best epochs at its end */
@@ -55,8 +61,10 @@ void wk_tune_options_scratch(wk_tune_options *o) {
 }
 
 /* The learning rate that was asked for, or the optimiser's own. */
-static double learning_rate(const wk_tune_options *o) {
-  return o->schedule.lr > 0 ? o->schedule.lr : o->optim.suggested_lr * (o->from_scratch ? 10 : 1);
+static double learning_rate(const wk_tune_options *o, size_t photos) {
+  double share = photos < FULL_RATE_PHOTOS ? (double)photos / FULL_RATE_PHOTOS : 1;
+  double own = o->optim.suggested_lr;
+  return o->schedule.lr > 0 ? o->schedule.lr : own * (o->from_scratch ? 20 : share * share);
 }
 
 wk_status wk_tune_options_validate(const wk_tune_options *o, wk_error *err) {
@@ -93,7 +101,7 @@ wk_status wk_tune_options_validate(const wk_tune_options *o, wk_error *err) {
   if (o->resume && !o->checkpoint)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "to resume, say from which checkpoint");
   wk_schedule_options schedule = o->schedule;
-  schedule.lr = learning_rate(o);
+  schedule.lr = learning_rate(o, FULL_RATE_PHOTOS);
   if (o->schedule.lr < 0 || isnan(o->schedule.lr))
     schedule.lr = o->schedule.lr;
   WK_RETURN_IF_ERROR(wk_schedule_options_validate(&schedule, err));
@@ -222,10 +230,9 @@ static wk_status begin(job *j, wk_error *err) {
 
 /* ---- the network ------------------------------------------------------------------------------- */
 
-/* The probe as the classifier's first weights, with its temperature worked in. */
-static wk_status add_probe(job *j, const char *layer, wk_error *err) {
+/* A head as the classifier's first weights, with its temperature worked in. */
+static wk_status add_head(job *j, const wk_head *h, const char *layer, wk_error *err) {
   wk_status st = WK_OK;
-  const wk_head *h = j->probe;
   float *weight, *bias;
   const int64_t shape[2] = {h->classes, h->features};
   char *name = wk_asprintf("%s.weight", layer), *bias_name = wk_asprintf("%s.bias", layer);
@@ -256,7 +263,6 @@ static wk_status make_network(job *j, wk_error *err) {
     WK_TRY(wk_tune_draw(j->start, j->graph, wk_graph_logits(j->graph), j->o->init, j->calm.seed, err));
   } else {
     WK_TRY(wk_backbone_subset(&j->start, j->graph, j->b->weights, features, "", err));
-    WK_TRY(add_probe(j, logits.name, err));
   }
   WK_TRY(wk_tune_trainable(&j->trainable, j->graph, j->o->from_scratch ? "all" : j->o->depth, err));
   j->boundary = wk_tune_boundary(j->graph, j->trainable);
@@ -292,6 +298,18 @@ static wk_status ask_teacher(job *j, wk_error *err) {
   bool all = f->rows == data->photos;
   wk_features_free(f);
   return all ? WK_OK : WK_FAIL(err, WK_ERR_IO, "a photo that could be read a moment ago no longer can");
+}
+
+/* Turns on what few photos gain from, in the job's own copy of the options. */
+static void help_few_photos(wk_tune_options *o, size_t photos) {
+  size_t views = FEW_BUDGET / (photos ? photos : 1);
+  if (o->from_scratch || !o->augment_few || !wk_augment_is_off(&o->augment) || views < 2)
+    return;
+  o->augment.crop = true;
+  o->augment.scale[0] = 0.5;
+  o->augment.hflip = 0.5;
+  if (o->views < 0)
+    o->views = views < FEW_VIEWS ? (int)views : FEW_VIEWS;
 }
 
 /* With frozen layers, some views that are computed once cost a fraction of new ones in every epoch, and do nearly as
@@ -333,6 +351,25 @@ done:
   return st;
 }
 
+/* The network's first classifier: the probe, or what it is on all kept views. */
+static wk_status start_classifier(job *j, wk_error *err) {
+  wk_node_info logits;
+  wk_head *views = NULL;
+  if (j->o->from_scratch)
+    return WK_OK;
+  WK_RETURN_IF_ERROR(wk_graph_node(&logits, j->graph, wk_graph_logits(j->graph), 0, 0, err));
+  if (j->in.views > 1) {
+    wk_probe_options o = j->o->probe;
+    o.kind = WK_HEAD_LINEAR;
+    o.balance = j->o->balance;
+    WK_RETURN_IF_ERROR(wk_tune_view_probe(&views, &j->in, j->tail, j->start, j->b->arch->features, j->classes, &o,
+                                          &j->r->probe, j->ctx, err));
+  }
+  wk_status st = add_head(j, views ? views : j->probe, logits.name, err);
+  wk_head_free(views);
+  return st;
+}
+
 static void say_start(const job *j) {
   const wk_tune_result *r = j->r;
   wk_text t = {0};
@@ -371,7 +408,7 @@ static wk_status make_fingerprint(job *j, wk_error *err) {
               j->b->preprocess.width);
   wk_text_add(&t, "epochs %d batch %d x %d, %s %a %a %a %a %a, %s %a %a %a %a %a %a\n", o->epochs, o->batch,
               o->accumulate, wk_optim_name(o->optim.kind), o->optim.momentum, o->optim.beta1, o->optim.beta2,
-              o->optim.eps, o->optim.weight_decay, wk_schedule_name(o->schedule.kind), learning_rate(o),
+              o->optim.eps, o->optim.weight_decay, wk_schedule_name(o->schedule.kind), learning_rate(o, j->in.rows),
               o->schedule.min_lr, o->schedule.gamma, o->schedule.step_epochs, o->schedule.warmup_epochs,
               o->schedule.warmup_factor);
   wk_text_add(&t, "%a %a %a %d %a, %a %a %d, %a %d, %a %a %a %a\n", o->schedule.one_cycle_start,
@@ -414,7 +451,7 @@ static wk_status train_tail(job *j, wk_error *err) {
                      .train = &j->in,
                      .val = j->val_in.rows ? &j->val_in : NULL,
                      .teacher = j->teacher,
-                     .lr = learning_rate(j->o),
+                     .lr = learning_rate(j->o, j->in.rows),
                      .fingerprint = j->fingerprint};
   wk_tune_result *r = j->r;
   if (j->o->find_lr) {
@@ -457,12 +494,12 @@ done:
   return st;
 }
 
-/* More photos right; with as many, the lower log loss. Epoch 0 is the probe. */
+/* More photos right; with as many, the lower log loss. */
 static bool tuned_is_better(const job *j) {
   const wk_tune_result *r = j->r;
   if (!j->probe || j->o->keep == WK_KEEP_TUNED)
     return true;
-  if (j->o->keep == WK_KEEP_PROBE || r->best == 0)
+  if (j->o->keep == WK_KEEP_PROBE || (r->best == 0 && r->views < 2)) /* epoch 0 is the probe, but for other views */
     return false;
   if (!r->probe_val || !r->tuned_val)
     return true;
@@ -583,8 +620,10 @@ wk_status wk_tune(wk_tune_result **out, const wk_backbone *b, const wk_tune_data
   j.r = wk_calloc(1, sizeof *j.r);
   WK_FAIL_IF(!j.r, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(begin(&j, err));
+  help_few_photos(&o, j.train_ok.data.photos);
   WK_TRY(make_network(&j, err));
   WK_TRY(load_inputs(&j, err));
+  WK_TRY(start_classifier(&j, err));
   if ((size_t)o.batch > j.in.rows) {
     wk_warn(ctx, "a batch of %d is more than the %zu photos to learn from: each epoch is one step of them all", o.batch,
             j.in.rows);

@@ -14,8 +14,9 @@ typedef struct scoring {
   wk_plan *plan;
   wk_exec **exec; /* [threads], made by the worker that first needs it */
   float **batch;  /* [threads] */
-  float *score;
-  size_t classes;
+  float *out;
+  size_t columns;
+  uint64_t epoch;
 } scoring;
 
 static wk_status score_job(void *user, size_t index, int worker, wk_error *err) {
@@ -34,22 +35,21 @@ static wk_status score_job(void *user, size_t index, int worker, wk_error *err) 
   wk_context alone;
   wk_context_init(&alone);
   alone.threads = 1;
-  WK_RETURN_IF_ERROR(wk_tune_input_gather(s->batch[worker], in, photo, (int)n, 0, &alone, err));
+  WK_RETURN_IF_ERROR(wk_tune_input_gather(s->batch[worker], in, photo, (int)n, s->epoch, &alone, err));
   WK_RETURN_IF_ERROR(wk_exec_run(s->exec[worker], s->batch[worker], (int)n, err));
-  memcpy(s->score + first * s->classes, wk_exec_output(s->exec[worker], 0), n * s->classes * sizeof *s->score);
+  memcpy(s->out + first * s->columns, wk_exec_output(s->exec[worker], 0), n * s->columns * sizeof *s->out);
   return WK_OK;
 }
 
-wk_status wk_tune_scores(float *score, const wk_graph *tail, const wk_tensors *weights, const wk_tune_input *in,
-                         int classes, const wk_context *ctx, wk_error *err) {
+wk_status wk_tune_outputs(float *out, const wk_graph *tail, wk_node at, size_t columns, const wk_tensors *weights,
+                          const wk_tune_input *in, uint64_t epoch, const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
   int threads = wk_context_threads(ctx);
-  scoring s = {.in = in, .ctx = ctx, .score = score, .classes = (size_t)classes};
-  wk_node logits = wk_graph_logits(tail);
+  scoring s = {.in = in, .ctx = ctx, .out = out, .columns = columns, .epoch = epoch};
   wk_plan_options o;
   wk_plan_options_init(&o);
   o.batch = BATCH;
-  o.output = &logits;
+  o.output = &at;
   o.outputs = 1;
   WK_TRY(wk_plan_create(&s.plan, tail, weights, &o, err));
   s.exec = wk_calloc((size_t)threads, sizeof(wk_exec *));
@@ -67,6 +67,11 @@ done:
   wk_free(s.batch);
   wk_plan_free(s.plan);
   return st;
+}
+
+wk_status wk_tune_scores(float *score, const wk_graph *tail, const wk_tensors *weights, const wk_tune_input *in,
+                         int classes, const wk_context *ctx, wk_error *err) {
+  return wk_tune_outputs(score, tail, wk_graph_logits(tail), (size_t)classes, weights, in, 0, ctx, err);
 }
 
 wk_status wk_tune_judge(double *loss, double *top1, double *temperature, const float *score, const int *label,

@@ -78,9 +78,20 @@ void wk_tune_input_free(wk_tune_input *in);
 wk_status wk_tune_input_gather(float *to, const wk_tune_input *in, const uint32_t *photo, int count, uint64_t epoch,
                                const wk_context *ctx, wk_error *err);
 
+/* ---- tune_start.c: the classifier that a run begins with -------------------------------------- */
+
+/* Fits a linear head on the features of all kept views, with penalty and temperature of the probe of the photos alone: to
+ * choose them again, a photo's other views would have to be held out with it. */
+wk_status wk_tune_view_probe(wk_head **out, const wk_tune_input *in, const wk_graph *tail, const wk_tensors *weights,
+                             int features, int classes, const wk_probe_options *o, const wk_probe_report *probe,
+                             const wk_context *ctx, wk_error *err);
+
 /* ---- tune_check.c: how good it is by now ------------------------------------------------------ */
 
-/* Scores [rows, classes] of the network `tail` with those weights. */
+/* What node `at` of the network `tail` gives with those weights: [rows, columns], of the photos as they are in that epoch. */
+wk_status wk_tune_outputs(float *out, const wk_graph *tail, wk_node at, size_t columns, const wk_tensors *weights,
+                          const wk_tune_input *in, uint64_t epoch, const wk_context *ctx, wk_error *err);
+/* Scores [rows, classes] of the photos, which must be no views. */
 wk_status wk_tune_scores(float *score, const wk_graph *tail, const wk_tensors *weights, const wk_tune_input *in,
                          int classes, const wk_context *ctx, wk_error *err);
 /* Log loss at the best temperature, and top-1. */

@@ -68,6 +68,7 @@ static wk_tune_options quick(const char *depth) {
   o.keep = WK_KEEP_TUNED;
   o.schedule.lr = 3e-3;
   o.patience = 0;
+  o.augment_few = false;
   return o;
 }
 
@@ -218,9 +219,10 @@ static void keeps_the_better(void **state) {
 
 static void is_the_same_for_any_threads(void **state) {
   (void)state;
-  static const char *const depth[] = {"head", "last:1", "all"};
-  for (int i = 0; i < 3; i++) {
+  static const char *const depth[] = {"head", "last:1", "all", "last:1"};
+  for (int i = 0; i < 4; i++) {
     wk_tune_options o = quick(depth[i]);
+    o.augment_few = i == 3; /* a few photos: several views of each, and a first classifier of them all */
     if (i == 1) {
       o.average = WK_AVERAGE_SWA;
       o.swa_start = 0.3;
@@ -233,8 +235,8 @@ static void is_the_same_for_any_threads(void **state) {
     }
     wk_tune_result *one = tune(&o, 1), *three = tune(&o, 3);
     assert_same(one, three);
-    assert_true((one->frozen != NULL) == (i < 2));
-    assert_int_equal(one->views, i == 2 ? 0 : 1);
+    assert_true((one->frozen != NULL) == (i != 2));
+    assert_int_equal(one->views, i == 2 ? 0 : i == 3 ? 8 : 1);
     wk_tune_result_free(one);
     wk_tune_result_free(three);
   }
@@ -254,7 +256,7 @@ static bool stop_now(void *user) {
 /* Stopped after two epochs and resumed: the same weights as without the stop. */
 static void resumes_bit_for_bit(void **state) {
   (void)state;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     wk_tune_options o = quick(i == 0 ? "last:1" : "all");
     char *file = wk_path_join(dir, "checkpoint");
     if (i == 0)
@@ -268,6 +270,10 @@ static void resumes_bit_for_bit(void **state) {
     if (i == 2) {
       o.views = 2;
       assert_ok(wk_augment_parse(&o.augment, "light", &error), &error);
+    }
+    if (i == 3) {
+      o.norm = WK_NORM_BATCH;
+      o.average = WK_AVERAGE_CHECKPOINTS;
     }
     wk_tune_result *straight = tune(&o, 2), *stopped = NULL;
     stopper s = {.stop_at = 2};
