@@ -39,7 +39,7 @@ typedef struct wk_probe_report {
 
 /* Fits a head on features x [rows, columns] with labels y (0..classes-1); both are only read. LINEAR: standardises columns (with
  * variances drawn towards their mean over columns: own weight rows / (rows + 250)), fits multinomial logistic regression by L-BFGS,
- * folds the standardisation back. The penalty is the one whose held-out log loss, at its best temperature, is lowest. KNN and MEAN keep examples
+ * folds the standardisation back; x is not copied, unless it has fewer rows than half its columns. The penalty is the one whose held-out log loss, at its best temperature, is lowest. KNN and MEAN keep examples
  * or class means and find the temperature by judging each photo by the others (l2 and train_loss are NaN). Deterministic for any
  * number of threads. `report` may be NULL, and `o` (the defaults). Stage of progress: "classifier".
  * WK_ERR_ARGUMENT: one class, a class without rows, a label out of range; WK_ERR_NUMERIC: a feature that is not finite. */

@@ -20,12 +20,29 @@ size_t wk_logreg_params(int classes, int columns) { return (size_t)classes * ((s
 typedef struct work {
   const wk_logreg *p;
   const double *params;
+  double *plain; /* params for rows as they are (see make_plain); NULL: they are standardised already */
   double *score; /* [rows, classes]: scores, then what the loss changes by with each score */
   double *loss;  /* [rows] */
   double *gradient;
   double l2;
   wk_isa isa;
 } work;
+
+/* W (x - mean) / scale + b is (W / scale) x + (b - (W / scale) mean): the rows themselves need no standardised copy,
+ * which would double what training keeps in memory. */
+static void make_plain(double *plain, const wk_logreg *p, const double *params) {
+  const double *bias = params + (size_t)p->classes * (size_t)p->columns;
+  double *plain_bias = plain + (size_t)p->classes * (size_t)p->columns;
+  for (int c = 0; c < p->classes; c++) {
+    const double *from = params + (ptrdiff_t)c * p->columns;
+    double *to = plain + (ptrdiff_t)c * p->columns, b = bias[c];
+    for (int j = 0; j < p->columns; j++) {
+      to[j] = from[j] / p->scale[j];
+      b -= to[j] * p->mean[j];
+    }
+    plain_bias[c] = b;
+  }
+}
 
 /* Scores to weighted probabilities minus truth, in place; returns the row's weighted loss. */
 static double softmax_loss(double *s, int classes, int label, double weight) {
@@ -62,7 +79,7 @@ static wk_status forward_job(void *user, size_t index, int worker, wk_error *err
   const wk_logreg *p = w->p;
   size_t first = index * ROW_BLOCK, rows = block_rows(p->rows, index), classes = (size_t)p->classes;
   double *score = w->score + first * classes;
-  score_block(score, p->row + first, rows, w->params, p->classes, p->columns, w->isa);
+  score_block(score, p->row + first, rows, w->plain ? w->plain : w->params, p->classes, p->columns, w->isa);
   for (size_t r = 0; r < rows; r++)
     w->loss[first + r] = softmax_loss(score + r * classes, p->classes, p->label[first + r], p->weight[first + r]);
   return WK_OK;
@@ -78,6 +95,9 @@ static wk_status backward_job(void *user, size_t index, int worker, wk_error *er
   for (int c = 0; c < p->classes; c++) {
     const double *from = w->params + (ptrdiff_t)c * p->columns;
     double *g = w->gradient + (ptrdiff_t)c * p->columns;
+    double all = w->gradient[(ptrdiff_t)p->classes * p->columns + c]; /* of the bias, which is there already */
+    for (int j = first; w->plain && j < last; j++)
+      g[j] = (g[j] - all * p->mean[j]) / p->scale[j];
     for (int j = first; j < last; j++)
       g[j] += w->l2 * from[j];
   }
@@ -94,6 +114,8 @@ static void bias_gradient(double *g, const wk_logreg *p, const double *delta) {
 static wk_status evaluate(double *value, double *loss, work *w, int threads, const wk_context *ctx, wk_error *err) {
   const wk_logreg *p = w->p;
   size_t weights = (size_t)p->classes * (size_t)p->columns;
+  if (w->plain)
+    make_plain(w->plain, p, w->params);
   WK_RETURN_IF_ERROR(wk_parallel(ctx, threads, (p->rows + ROW_BLOCK - 1) / ROW_BLOCK, forward_job, w, err));
   double sum = 0, square = 0;
   for (size_t r = 0; r < p->rows; r++)
@@ -117,10 +139,15 @@ static wk_status work_init(work *w, const wk_logreg *p, double l2, wk_error *err
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the scores of %zu rows", p->rows);
   w->score = wk_alloc_array(scores, sizeof *w->score);
   w->loss = wk_alloc_array(p->rows, sizeof *w->loss);
-  return w->score && w->loss ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the scores of %zu rows", p->rows);
+  if (p->scale)
+    w->plain = wk_alloc_array(wk_logreg_params(p->classes, p->columns), sizeof *w->plain);
+  return w->score && w->loss && (w->plain || !p->scale)
+             ? WK_OK
+             : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the scores of %zu rows", p->rows);
 }
 
 static void work_free(work *w) {
+  wk_free(w->plain);
   wk_free(w->score);
   wk_free(w->loss);
 }
@@ -254,8 +281,17 @@ static wk_status score_job(void *user, size_t index, int worker, wk_error *err) 
   return WK_OK;
 }
 
-wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, const double *params, int classes,
-                           int columns, int threads, const wk_context *ctx, wk_error *err) {
-  score_work w = {score, row, rows, params, classes, columns, wk_cpu_isa()};
-  return wk_parallel(ctx, threads, (rows + ROW_BLOCK - 1) / ROW_BLOCK, score_job, &w, err);
+wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, const double *params,
+                           const wk_logreg *p, int threads, const wk_context *ctx, wk_error *err) {
+  double *plain = NULL;
+  if (p->scale) {
+    plain = wk_alloc_array(wk_logreg_params(p->classes, p->columns), sizeof *plain);
+    if (!plain)
+      return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the scores of %zu rows", rows);
+    make_plain(plain, p, params);
+  }
+  score_work w = {score, row, rows, plain ? plain : params, p->classes, p->columns, wk_cpu_isa()};
+  wk_status st = wk_parallel(ctx, threads, (rows + ROW_BLOCK - 1) / ROW_BLOCK, score_job, &w, err);
+  wk_free(plain);
+  return st;
 }

@@ -11,6 +11,8 @@ typedef struct wk_logreg {
   const double *weight;    /* [rows] sum to 1: what each row counts in the mean loss */
   size_t rows;
   int columns, classes;
+  /* [columns] a row counts as (row - mean) / scale, without a copy of it; both NULL: as it is */
+  const double *mean, *scale;
 } wk_logreg;
 
 /* Parameters are one array of doubles: weights [classes, columns], then biases [classes]. */
@@ -32,8 +34,8 @@ typedef struct wk_logreg_result {
 wk_status wk_logreg_fit(double *params, wk_logreg_result *result, const wk_logreg *p, double l2, double tolerance,
                         int max_iterations, int threads, const wk_context *ctx, wk_error *err);
 
-/* score [rows, classes] = W row + b. */
-wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, const double *params, int classes,
-                           int columns, int threads, const wk_context *ctx, wk_error *err);
+/* score [rows, classes] = W row + b for other rows of the same problem: p's columns, classes, mean and scale. */
+wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, const double *params,
+                           const wk_logreg *p, int threads, const wk_context *ctx, wk_error *err);
 
 #endif

@@ -81,8 +81,8 @@ static wk_status row_weights(double *weight, const int *y, size_t rows, int clas
   return WK_OK;
 }
 
-/* Means and scales of the columns, and z = (x - mean) / scale. */
-static void standardise(float *z, double *mean, double *scale, const float *x, size_t rows, int columns) {
+/* Means and scales of the columns. */
+static void find_scales(double *mean, double *scale, const float *x, size_t rows, int columns) {
   double common = 0, own = (double)rows / ((double)rows + VARIANCE_PRIOR);
   memset(mean, 0, (size_t)columns * sizeof *mean);
   memset(scale, 0, (size_t)columns * sizeof *scale);
@@ -103,6 +103,9 @@ static void standardise(float *z, double *mean, double *scale, const float *x, s
     if (!(scale[j] > 0)) /* every photo gives the same features */
       scale[j] = 1;
   }
+}
+
+static void standardise(float *z, const double *mean, const double *scale, const float *x, size_t rows, int columns) {
   for (size_t r = 0; r < rows; r++)
     for (int j = 0; j < columns; j++) {
       size_t at = r * (size_t)columns + (size_t)j;
@@ -156,29 +159,37 @@ done:
   return st;
 }
 
-/* The same in the span of the rows, where there are few of them. */
-static wk_status fit_in_span(double *params, wk_probe_report *report, const wk_logreg *p, const wk_probe_options *o,
-                             const wk_context *ctx, wk_error *err) {
+/* The same in the span of the rows, where there are few of them: few enough for a standardised copy. */
+static wk_status fit_in_span(double *params, wk_probe_report *report, const wk_logreg *p, const float *x,
+                             const wk_probe_options *o, const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
   wk_span *span = NULL;
-  const float **row = NULL;
   double *inside = NULL;
-  WK_TRY(wk_span_create(&span, p->row, p->rows, p->columns, ctx, err));
+  const float **row = wk_alloc_array(p->rows, sizeof *row);               /* the span keeps these */
+  const float **coordinate = wk_alloc_array(p->rows, sizeof *coordinate); /* in the span */
+  float *z = wk_alloc_array(p->rows, (size_t)p->columns * sizeof *z);
+  WK_FAIL_IF(!row || !coordinate || !z, err, WK_ERR_MEMORY, "out of memory for a classifier on %zu photos", p->rows);
+  standardise(z, p->mean, p->scale, x, p->rows, p->columns);
+  for (size_t r = 0; r < p->rows; r++)
+    row[r] = z + r * (size_t)p->columns;
+  WK_TRY(wk_span_create(&span, row, p->rows, p->columns, ctx, err));
   wk_logreg q = *p;
+  q.mean = q.scale = NULL;
   q.columns = wk_span_columns(span);
   size_t classes = (size_t)p->classes;
-  row = wk_alloc_array(p->rows, sizeof *row);
   inside = wk_calloc(wk_logreg_params(p->classes, q.columns), sizeof *inside);
-  WK_FAIL_IF(!row || !inside, err, WK_ERR_MEMORY, "out of memory for a classifier on %zu photos", p->rows);
+  WK_FAIL_IF(!inside, err, WK_ERR_MEMORY, "out of memory for a classifier on %zu photos", p->rows);
   for (size_t r = 0; r < p->rows; r++)
-    row[r] = wk_span_row(span, r);
-  q.row = row;
+    coordinate[r] = wk_span_row(span, r);
+  q.row = coordinate;
   WK_TRY(fit_params(inside, report, &q, o, ctx, err));
   WK_TRY(wk_span_expand(params, span, inside, p->classes, ctx, err));
   memcpy(params + classes * (size_t)p->columns, inside + classes * (size_t)q.columns, classes * sizeof *params);
 done:
   wk_span_free(span);
   wk_free(row);
+  wk_free(coordinate);
+  wk_free(z);
   wk_free(inside);
   return st;
 }
@@ -188,23 +199,20 @@ static wk_status fit_linear(wk_head **out, wk_probe_report *report, const float 
   wk_status st = WK_OK;
   wk_head *head = NULL;
   wk_probe_report found;
-  size_t cells;
-  bool too_many = wk_mul_overflow(&cells, rows, (size_t)columns);
-  float *z = too_many ? NULL : wk_alloc_array(cells, sizeof *z);
   const float **row = wk_alloc_array(rows, sizeof *row);
   double *mean = wk_alloc_array((size_t)columns, sizeof *mean);
   double *scale = wk_alloc_array((size_t)columns, sizeof *scale);
   double *weight = wk_alloc_array(rows, sizeof *weight);
   double *params = wk_calloc(wk_logreg_params(classes, columns), sizeof *params);
-  WK_FAIL_IF(!z || !row || !mean || !scale || !weight || !params, err, WK_ERR_MEMORY,
+  WK_FAIL_IF(!row || !mean || !scale || !weight || !params, err, WK_ERR_MEMORY,
              "out of memory for a classifier on %zu photos of %d features", rows, columns);
-  standardise(z, mean, scale, x, rows, columns);
+  find_scales(mean, scale, x, rows, columns);
   for (size_t r = 0; r < rows; r++)
-    row[r] = z + r * (size_t)columns;
+    row[r] = x + r * (size_t)columns;
   WK_TRY(row_weights(weight, y, rows, classes, o->balance, err));
-  wk_logreg p = {row, y, weight, rows, columns, classes};
+  wk_logreg p = {row, y, weight, rows, columns, classes, mean, scale};
   bool in_span = wk_span_pays(rows, columns) && o->l2 != 0; /* unpenalised weights may leave the span */
-  WK_TRY((in_span ? fit_in_span : fit_params)(params, &found, &p, o, ctx, err));
+  WK_TRY(in_span ? fit_in_span(params, &found, &p, x, o, ctx, err) : fit_params(params, &found, &p, o, ctx, err));
   WK_TRY(wk_head_alloc(&head, WK_HEAD_LINEAR, classes, columns, 0, err));
   fold_standardisation(head, params, mean, scale);
   head->temperature = (float)found.temperature;
@@ -214,7 +222,6 @@ static wk_status fit_linear(wk_head **out, wk_probe_report *report, const float 
   head = NULL;
 done:
   wk_head_free(head);
-  wk_free(z);
   wk_free(row);
   wk_free(mean);
   wk_free(scale);

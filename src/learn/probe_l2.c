@@ -145,7 +145,7 @@ static wk_status part_init(part *t, const choosing *w, int number, wk_error *err
   }
   for (size_t i = 0; i < in; i++)
     t->weight[i] /= sum;
-  t->p = (wk_logreg){t->row, t->label, t->weight, in, p->columns, p->classes};
+  t->p = (wk_logreg){t->row, t->label, t->weight, in, p->columns, p->classes, p->mean, p->scale};
   return WK_OK;
 }
 
@@ -156,8 +156,8 @@ static wk_status part_job(void *user, size_t index, int worker, wk_error *err) {
   size_t classes = (size_t)w->all->classes;
   WK_RETURN_IF_ERROR(
       wk_logreg_fit(t->params, NULL, &t->p, w->l2, TOLERANCE, w->max_iterations, w->threads, w->ctx, err));
-  WK_RETURN_IF_ERROR(wk_logreg_scores(t->out_score, t->out_row, t->out_rows, t->params, w->all->classes,
-                                      w->all->columns, w->threads, w->ctx, err));
+  WK_RETURN_IF_ERROR(
+      wk_logreg_scores(t->out_score, t->out_row, t->out_rows, t->params, w->all, w->threads, w->ctx, err));
   for (size_t i = 0; i < t->out_rows; i++)
     memcpy(w->score + t->out_index[i] * classes, t->out_score + i * classes, classes * sizeof *w->score);
   return WK_OK;
