@@ -24,6 +24,35 @@ static wk_status draw(const char *out, const wk_robust *r, const wk_robust_optio
   return wk_chart_save(out, &chart, err);
 }
 
+/* "x.svg" is "x-damage.svg"; NULL: no memory. */
+static char *damage_path(const char *out) {
+  const char *dot = strrchr(out, '.');
+  size_t n = dot && !strchr(dot, '/') ? (size_t)(dot - out) : strlen(out);
+  char *path = malloc(strlen(out) + sizeof "-damage");
+  if (path)
+    sprintf(path, "%.*s-damage%s", (int)n, out, out + n);
+  return path;
+}
+
+static wk_status draw_damage(const char *path, const wk_robust *r, wk_error *err) {
+  double x[WK_SEVERITIES], y[WK_DAMAGE_COUNT][WK_SEVERITIES];
+  wk_series s[WK_DAMAGE_COUNT] = {{0}};
+  for (int d = 0; d < WK_DAMAGE_COUNT; d++) {
+    for (int k = 0; k < WK_SEVERITIES; k++) {
+      x[k] = k + 1;
+      y[d][k] = (double)r->damage_right[d][k] / (double)r->photos;
+    }
+    s[d] = (wk_series){.name = wk_damage_name((wk_damage)d), .n = WK_SEVERITIES, .x = x, .y = y[d]};
+  }
+  wk_chart chart = {.title = "Right after ordinary damage",
+                    .x_label = "severity",
+                    .y_label = "top-1",
+                    .series = s,
+                    .count = WK_DAMAGE_COUNT,
+                    .percent = true};
+  return wk_chart_save(path, &chart, err);
+}
+
 static json_t *damage_json(cli *c, const wk_robust *r) {
   json_t *all = json_object();
   cli_say(c, "\nordinary damage, severity 1 to 5\n");
@@ -41,7 +70,7 @@ static json_t *damage_json(cli *c, const wk_robust *r) {
   return all;
 }
 
-static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const char *out) {
+static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const char *out, const char *damage_out) {
   json_t *eps = json_array(), *accuracy = json_array(), *intervals = json_array();
   cli_say(c, "%zu photos, untargeted PGD, %d steps, %d random restarts\n", r->photos, o->steps, o->restarts);
   for (int i = 0; i < r->count; i++) {
@@ -54,10 +83,12 @@ static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const 
   cli_say(c, "Changes below 1/255 exist only before a photo is saved in 8 bits: they show how near the border is.\n");
   json_t *damage = o->damage ? damage_json(c, r) : json_null();
   if (out)
-    cli_say(c, "\nThe curve is in %s\n", out);
-  return cli_print_json(c, json_pack("{s:I,s:o,s:o,s:o,s:o,s:i,s:i,s:o,s:O}", "photos", (json_int_t)r->photos,
-                                     "eps_255", eps, "accuracy", accuracy, "intervals", intervals, "damage", damage,
-                                     "steps", o->steps, "restarts", o->restarts, "out",
+    cli_say(c, "\nThe curve is in %s%s%s\n", out, damage_out ? ", that of the damage in " : "",
+            damage_out ? damage_out : "");
+  return cli_print_json(c, json_pack("{s:o,s:I,s:o,s:o,s:o,s:o,s:i,s:i,s:o,s:O}", "damage_out",
+                                     damage_out ? cli_json_text(damage_out) : json_null(), "photos",
+                                     (json_int_t)r->photos, "eps_255", eps, "accuracy", accuracy, "intervals",
+                                     intervals, "damage", damage, "steps", o->steps, "restarts", o->restarts, "out",
                                      out ? cli_json_text(out) : json_null(), "warnings", c->warnings));
 }
 
@@ -123,7 +154,11 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
     st = cli_error(&err, WK_ERR_FORMAT, "%s: none of its photos could be read", argv[1]);
   if (st == WK_OK && out)
     st = draw(out, r, &o, &err);
-  int rc = st == WK_OK ? report(c, r, &o, out) : cli_fail(c, &err);
+  char *damage_out = NULL;
+  if (st == WK_OK && out && o.damage)
+    st = (damage_out = damage_path(out)) ? draw_damage(damage_out, r, &err) : cli_no_memory(&err);
+  int rc = st == WK_OK ? report(c, r, &o, out, damage_out) : cli_fail(c, &err);
+  free(damage_out);
   wk_robust_free(r);
   cli_photos_free(&p);
   wk_dataset_free(d);
