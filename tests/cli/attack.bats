@@ -75,8 +75,32 @@ setup() {
   one=$output
   [ "$(python3 -c "import json,sys; a=json.load(sys.stdin)['accuracy']; print(a == sorted(a, reverse=True))" <<<"$output")" = True ]
   grep -q "<svg" r.svg
+  [ ! -e r-damage.svg ]
   w robust m.whisker "$F/photos" --photos 6 --eps 0,4,16,64 --steps 5 --no-damage -o r.svg --json -j 1
   [ "$output" = "$one" ]
+}
+
+@test "robust: ordinary damage as a table and a picture" {
+  w robust m.whisker "$F/photos" --photos 3 --eps 0 -o d.svg --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["damage"].__len__()')" = 6 ]
+  [ "$(json '["damage"]["noise"].__len__()')" = 5 ]
+  [ "$(json '["damage_out"]')" = d-damage.svg ]
+  grep -q rotation d-damage.svg
+}
+
+@test "train --adversarial: the head withstands more than the plain one" {
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --l2 1 -o plain.whisker -q
+  w train "$F/photos" -b "$F/backbone.safetensors" --l2 1 --adversarial 12 -o hard.whisker --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["adversarial_eps_255"]')" = 12.0 ]
+  w robust plain.whisker "$F/photos" --photos 12 --eps 0,12 --steps 6 --no-damage --json
+  plain=$(json '["accuracy"][1]')
+  w robust hard.whisker "$F/photos" --photos 12 --eps 0,12 --steps 6 --no-damage --json
+  [ "$(json "['accuracy'][1] > $plain")" = True ]
+  w train "$F/photos" -b "$F/backbone.safetensors" --adversarial 1 --tune head -o no.whisker
+  [ "$status" -eq 2 ]
+  contains "$stderr" "linear probe"
 }
 
 @test "ideal: both methods reach their class and draw it" {
