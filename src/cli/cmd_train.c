@@ -186,6 +186,11 @@ static void introduce(train *t, const char *name) {
   cli_say(c, "\n");
   if (t->split.data->ignored)
     cli_say(c, "  ! %zu files are not photos: left out\n", t->split.data->ignored);
+  if (smallest < 2)
+    cli_say(
+        c,
+        "  ! some classes have one photo: it is learned from, so nothing tells how well they are known; 10 each are a "
+        "start\n");
   if (largest > 5 * smallest && !t->flags->balance)
     cli_say(c, "  ! some classes have over 5 times as many photos as others: --balance gives each the same weight\n");
 }

@@ -59,7 +59,7 @@ static wk_status not_finite(const wk_tuner *l, size_t count, double loss, double
         cause = "the weights it began with are not finite";
   return WK_FAIL(err, WK_ERR_NUMERIC,
                  "the loss is %g at step %llu (epoch %d, learning rate %.3g): %s. Try a tenth of it, or a warm-up",
-                 loss, (unsigned long long)l->st.step + 1, epoch, rate, cause);
+                 fabs(loss), (unsigned long long)l->st.step + 1, epoch, rate, cause);
 }
 
 /* Batch number `batch` of an epoch: adds its gradient to l->sum. `group` photos share the step. */
