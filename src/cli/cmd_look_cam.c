@@ -159,7 +159,7 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   const char *classes = NULL, *out = "cam.png", *layer = NULL, *arch = NULL;
   int method = 0;
   bool sanity = false;
-  cam_job j = {.rows = json_array(), .sanity = json_array()};
+  cam_job j = {0};
   wk_cam_options_init(&j.o);
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
@@ -185,6 +185,8 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   j.o.seed = c->ctx.seed;
   if (layer && wk_cam_of_pixels(j.o.method))
     return cli_usage_error(self, "--layer is for maps of a layer; %s is of pixels", methods[method]);
+  j.rows = json_array();
+  j.sanity = json_array();
   wk_error err = {0};
   wk_status st = cli_look_begin(&j.l, c, argv[0], arch, argv[1], out, &err);
   if (st == WK_OK && layer)
