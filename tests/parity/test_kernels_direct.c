@@ -76,6 +76,33 @@ static void test_conv(void **state) {
   }
 }
 
+/* The first layers of networks, and their neighbours. */
+static void test_stem(void **state) {
+  (void)state;
+  FOR_EACH_ISA(kn) {
+    wk_rng rng;
+    wk_rng_init(&rng, 17, 2);
+    for (int i = 0; i < 100; i++) {
+      const int kernel = pick(&rng, 1, 7), stride = pick(&rng, 1, 3);
+      wk_conv c = {.batch = pick(&rng, 1, 2),
+                   .in_h = pick(&rng, 1, 12),
+                   .in_w = pick(&rng, 1, 60),
+                   .in_c = pick(&rng, 1, 4),
+                   .out_c = pick(&rng, 1, 70),
+                   .kernel_h = kernel,
+                   .kernel_w = pick(&rng, 1, 7),
+                   .stride_h = stride,
+                   .stride_w = pick(&rng, 1, 3),
+                   .dilation_h = 1,
+                   .dilation_w = 1,
+                   .pad_top = pick(&rng, 0, 3),
+                   .pad_left = pick(&rng, 0, 3),
+                   .act = (wk_act)pick(&rng, 0, 2)};
+      check(kn, &rng, c, pick(&rng, 0, 1), pick(&rng, 0, 3) == 0);
+    }
+  }
+}
+
 /* The sizes of real layers: several blocks of pixels and of k. */
 static void test_large(void **state) {
   (void)state;
@@ -101,6 +128,7 @@ static void test_large(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_conv), cmocka_unit_test(test_large)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_conv), cmocka_unit_test(test_stem),
+                                     cmocka_unit_test(test_large)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

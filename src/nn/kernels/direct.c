@@ -4,6 +4,7 @@
 #include "nn/kernels/direct.h"
 
 #include "nn/kernels/gemm.h"
+#include "nn/kernels/stem.h"
 #include "nn/kernels/vec.h"
 
 #define BUDGET (96 << 10) /* floats of the rows */
@@ -40,9 +41,11 @@ void WK_ISA_FN(wk_conv_pack)(float *packed, const float *w, int in_c, int out_c,
 }
 
 wk_conv_sizes WK_ISA_FN(wk_conv_shape)(const wk_conv *c) {
-  const size_t gemm = WK_ISA_FN(wk_gemm_shape)().scratch;
+  size_t rows = pointwise(c) ? 0 : (size_t)block_of(c) * (size_t)row_floats(depth_of(c));
+  if (WK_ISA_FN(wk_stem_fits)(c) && rows < WK_ISA_FN(wk_stem_scratch)(c))
+    rows = WK_ISA_FN(wk_stem_scratch)(c);
   return (wk_conv_sizes){.pixels = c->batch * c->out_h * c->out_w,
-                         .scratch = gemm + (pointwise(c) ? 0 : (size_t)block_of(c) * (size_t)row_floats(depth_of(c)))};
+                         .scratch = WK_ISA_FN(wk_gemm_shape)().scratch + rows};
 }
 
 /* The inputs under the kernel at one output pixel. */
@@ -79,6 +82,10 @@ void WK_ISA_FN(wk_conv)(const wk_conv *c, int pixel0, int pixel1, int col0, int 
   if (pointwise(c)) {
     g.a = c->in, g.lda = c->in_c, g.c = c->out, g.add = c->add;
     WK_ISA_FN(wk_gemm)(&g, pixel0, pixel1, col0, col1, scratch);
+    return;
+  }
+  if (WK_ISA_FN(wk_stem_fits)(c)) {
+    WK_ISA_FN(wk_stem)(c, pixel0, pixel1, col0, col1, scratch);
     return;
   }
   const int block = block_of(c), ld = row_floats(g.k);
