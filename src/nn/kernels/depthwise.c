@@ -26,6 +26,7 @@ WK_INLINE void outputs(const wk_depthwise *d, float *out, const float *const *ro
   const int have = d->channels - ch;
   const ptrdiff_t c = d->channels;
   const int x0 = x * stride - d->pad_left, columns = (group - 1) * stride + kernel;
+  const ptrdiff_t first = x0 * c + ch;
   vec sum[GROUP];
   const vec bias = !d->bias ? vec_zero() : part ? vec_load_part(d->bias + ch, have) : vec_load(d->bias + ch);
   WK_UNROLL
@@ -34,17 +35,16 @@ WK_INLINE void outputs(const wk_depthwise *d, float *out, const float *const *ro
   for (int ky = 0; ky < d->kernel_h; ky++) {
     if (!rows[ky])
       continue;
-    const float *weights = d->weights + (ptrdiff_t)ky * kernel * c + ch, *in = rows[ky];
+    const float *weights = d->weights + (ptrdiff_t)ky * kernel * c + ch, *in = rows[ky] + first;
     vec w[MAX_KERNEL];
     WK_UNROLL
     for (int kx = 0; kx < kernel; kx++)
       w[kx] = part ? vec_load_part(weights + kx * c, have) : vec_load(weights + kx * c);
     WK_UNROLL
-    for (int i = 0; i < columns; i++) {
+    for (int i = 0; i < columns; i++, in += c) {
       if (edge && (unsigned)(x0 + i) >= (unsigned)d->in_w)
         continue;
-      const ptrdiff_t at = (x0 + i) * c + ch;
-      const vec v = part ? vec_load_part(in + at, have) : vec_load(in + at);
+      const vec v = part ? vec_load_part(in, have) : vec_load(in);
       WK_UNROLL
       for (int g = 0; g < group; g++)
         if (i - g * stride >= 0 && i - g * stride < kernel)
@@ -53,13 +53,14 @@ WK_INLINE void outputs(const wk_depthwise *d, float *out, const float *const *ro
   }
   const vec low = vec_set(d->act == WK_ACT_NONE ? -__builtin_inff() : 0);
   const vec high = vec_set(d->act == WK_ACT_RELU6 ? 6 : __builtin_inff());
+  float *to = out + x * c + ch;
   WK_UNROLL
-  for (int g = 0; g < group; g++) {
+  for (int g = 0; g < group; g++, to += c) {
     const vec v = vec_min(high, vec_max(low, sum[g]));
     if (part)
-      vec_store_part(out + (x + g) * c + ch, v, have);
+      vec_store_part(to, v, have);
     else
-      vec_store(out + (x + g) * c + ch, v);
+      vec_store(to, v);
   }
 }
 
@@ -89,8 +90,10 @@ WK_INLINE void group_rows(const wk_depthwise *d, float *out, const float *const 
             true);
 }
 
-WK_INLINE void whole_rows(const wk_depthwise *d, float *out, const float *const *rows, int count, int kernel,
+/* The copy cannot be what the results are written to, so its fields stay in registers. */
+WK_INLINE void whole_rows(const wk_depthwise *shape, float *out, const float *const *rows, int count, int kernel,
                           int stride) {
+  const wk_depthwise copy = *shape, *const d = &copy;
   if (d->out_w < GROUP) {
     for (int x = 0; x < d->out_w; x++)
       group_rows(d, out, rows, count, x, 1, kernel, stride);

@@ -39,6 +39,7 @@ WK_INLINE void results(const wk_depthwise_back *d, float *dx, const float *mask,
   const ptrdiff_t c = d->channels;
   const int before = (kernel - 1) / stride, columns = before + (group - 1) / stride + 1;
   const int o0 = (x + d->pad_left) / stride - before; /* exact: the sum is a multiple */
+  const ptrdiff_t first = o0 * c + ch;
   vec sum[MAX_GROUP];
   WK_UNROLL
   for (int g = 0; g < group; g++)
@@ -46,17 +47,16 @@ WK_INLINE void results(const wk_depthwise_back *d, float *dx, const float *mask,
   for (int ky = 0; ky < d->kernel_h; ky++) {
     if (!rows[ky])
       continue;
-    const float *weights = d->weights + (ptrdiff_t)ky * kernel * c + ch, *in = rows[ky];
+    const float *weights = d->weights + (ptrdiff_t)ky * kernel * c + ch, *in = rows[ky] + first;
     vec w[MAX_KERNEL];
     WK_UNROLL
     for (int kx = 0; kx < kernel; kx++)
       w[kx] = part ? vec_load_part(weights + kx * c, have) : vec_load(weights + kx * c);
     WK_UNROLL
-    for (int i = 0; i < columns; i++) {
+    for (int i = 0; i < columns; i++, in += c) {
       if (edge && (unsigned)(o0 + i) >= (unsigned)d->out_w)
         continue;
-      const ptrdiff_t at = (o0 + i) * c + ch;
-      const vec v = part ? vec_load_part(in + at, have) : vec_load(in + at);
+      const vec v = part ? vec_load_part(in, have) : vec_load(in);
       WK_UNROLL
       for (int g = 0; g < group; g++)
         if (g - (i - before) * stride >= 0 && g - (i - before) * stride < kernel)
@@ -64,11 +64,11 @@ WK_INLINE void results(const wk_depthwise_back *d, float *dx, const float *mask,
     }
   }
   const vec limit = slope_limit(d->mask_act);
+  ptrdiff_t at = x * c + ch;
   WK_UNROLL
-  for (int g = 0; g < group; g++) {
+  for (int g = 0; g < group; g++, at += c) {
     if (edge && (unsigned)(x + g) >= (unsigned)d->in_w)
       continue;
-    const ptrdiff_t at = (x + g) * c + ch;
     const vec v = finish(d, limit, sum[g], dx + at, mask ? mask + at : NULL, have, part);
     if (part)
       vec_store_part(dx + at, v, have);
@@ -77,9 +77,10 @@ WK_INLINE void results(const wk_depthwise_back *d, float *dx, const float *mask,
   }
 }
 
-/* Channels ch0..ch1-1 of a row. */
-WK_INLINE void data_row(const wk_depthwise_back *d, float *dx, const float *mask, const float *const *rows, int ch0,
+/* Channels ch0..ch1-1 of a row. The copy cannot be what the results are written to, so its fields stay in registers. */
+WK_INLINE void data_row(const wk_depthwise_back *shape, float *dx, const float *mask, const float *const *rows, int ch0,
                         int ch1, int group, int kernel, int stride) {
+  const wk_depthwise_back copy = *shape, *const d = &copy;
   const int whole = ch0 + (ch1 - ch0) / WK_VL * WK_VL, before = (kernel - 1) / stride;
   for (int x = -(d->pad_left % stride); x < d->in_w; x += group) {
     const int o = (x + d->pad_left) / stride;
@@ -170,9 +171,10 @@ void WK_ISA_FN(wk_depthwise_data)(const wk_depthwise_back *d, int row0, int row1
 
 /* Adds what outputs of rows y0..y1-1 of one image give to tap rows ky0..ky0+count-1, channels ch.., and where `bias` to
  * that of the bias. `count`, `kernel`, `bias` and `part` are constants where this is inlined. */
-WK_INLINE void band(const wk_depthwise_back *d, const float *x, const float *dy, int y0, int y1, int ch, int ky0,
+WK_INLINE void band(const wk_depthwise_back *shape, const float *x, const float *dy, int y0, int y1, int ch, int ky0,
                     int count, int kernel, bool bias, bool part) {
   static const float zeros[WK_VL];
+  const wk_depthwise_back copy = *shape, *const d = &copy;
   const int have = d->channels - ch, stride = d->stride;
   const ptrdiff_t c = d->channels;
   /* Outputs whose taps all lie in the row. */

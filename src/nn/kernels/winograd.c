@@ -21,29 +21,47 @@ size_t WK_ISA_FN(wk_winograd_packed)(int m, int in_c, int out_c) {
   return (size_t)((m + 2) * (m + 2)) * WK_ISA_FN(wk_gemm_packed)(in_c, out_c);
 }
 
+/* The kernels of a panel side by side: training packs all weights anew at every step. */
+#define PANEL (2 * WK_VL)
+#define INPUTS 16 /* channels that are gathered together: a whole number of cache lines of PyTorch's layout */
+
+/* Their frequencies, `plane` floats apart, from taps[9]. */
+WK_INLINE void weight_panel(float *to, size_t plane, int width, float (*taps)[PANEL], int side, const double (*g)[3]) {
+  double half[MAX_SIDE][3][PANEL];
+  for (int u = 0; u < side; u++)
+    for (int x = 0; x < 3; x++)
+      for (int j = 0; j < PANEL; j++)
+        half[u][x][j] =
+            g[u][0] * (double)taps[x][j] + g[u][1] * (double)taps[3 + x][j] + g[u][2] * (double)taps[6 + x][j];
+  for (int u = 0; u < side; u++)
+    for (int v = 0; v < side; v++, to += plane) {
+      float all[PANEL];
+      for (int j = 0; j < PANEL; j++)
+        all[j] = (float)(half[u][0][j] * g[v][0] + half[u][1][j] * g[v][1] + half[u][2][j] * g[v][2]);
+      memcpy(to, all, (size_t)width * sizeof *to);
+    }
+}
+
 void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in,
                                  ptrdiff_t stride_out, bool flip) {
-  const int side = m + 2;
   const double(*g)[3] = m == 2 ? weight_2 : m == 4 ? weight_4 : weight_6;
   const size_t plane = WK_ISA_FN(wk_gemm_packed)(in_c, out_c);
   for (int col = 0; col < out_c;) {
-    const int width = wk_gemm_panel_width(WK_VL, out_c, col);
-    for (int i = 0; i < in_c; i++)
-      for (int j = 0; j < width; j++) {
-        float *to = packed + (size_t)col * (size_t)in_c + (size_t)i * (size_t)width + j;
-        double half[MAX_SIDE][3];
-        const float *k = col + j < out_c ? w + i * stride_in + (col + j) * stride_out : NULL;
-        for (int u = 0; u < side; u++)
-          for (int x = 0; x < 3; x++) {
-            half[u][x] = 0;
-            for (int y = 0; k && y < 3; y++)
-              half[u][x] += g[u][y] * k[flip ? 8 - (3 * y + x) : 3 * y + x];
-          }
-        for (int u = 0; u < side; u++)
-          for (int v = 0; v < side; v++)
-            to[(size_t)(u * side + v) * plane] =
-                (float)(half[u][0] * g[v][0] + half[u][1] * g[v][1] + half[u][2] * g[v][2]);
-      }
+    const int width = wk_gemm_panel_width(WK_VL, out_c, col), have = out_c - col < width ? out_c - col : width;
+    float *to = packed + (size_t)col * (size_t)in_c;
+    for (int i0 = 0; i0 < in_c; i0 += INPUTS) {
+      const int inputs = in_c - i0 < INPUTS ? in_c - i0 : INPUTS;
+      float taps[INPUTS][9][PANEL];
+      memset(taps, 0, sizeof taps);
+      for (int j = 0; j < have; j++)
+        for (int i = 0; i < inputs; i++) {
+          const float *k = w + (i0 + i) * stride_in + (col + j) * stride_out;
+          for (int t = 0; t < 9; t++)
+            taps[i][t][j] = k[flip ? 8 - t : t];
+        }
+      for (int i = 0; i < inputs; i++, to += width)
+        weight_panel(to, plane, width, taps[i], m + 2, g);
+    }
     col += width;
   }
 }
