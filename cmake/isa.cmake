@@ -22,9 +22,8 @@ function(wk_isa_sources)
     get_filename_component(stem ${file} NAME_WE)
     get_filename_component(room ${CMAKE_CURRENT_SOURCE_DIR} NAME)
     # Fused multiply-add is wanted where the set has it. A property of the source, because a target's own options come
-    # before those of whisker_flags, whose -ffp-contract=off would win. No floating-point trap is ever looked at, and a
-    # compiler that must keep them does not vectorise a comparison.
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast;-fno-trapping-math")
+    # before those of whisker_flags, whose -ffp-contract=off would win.
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast")
     foreach(isa ${WK_ISA_LIST})
       set(target whisker_${room}_${stem}_${isa})
       add_library(${target} OBJECT ${file})

@@ -10,9 +10,9 @@ static inline float slope(float x, float y, wk_act act) {
   case WK_ACT_RELU:
     return y > 0.0f ? 1.0f : 0.0f;
   case WK_ACT_RELU6:
-    return y > 0.0f && y < 6.0f ? 1.0f : 0.0f;
+    return (y > 0.0f) & (y < 6.0f) ? 1.0f : 0.0f; /* both, always: so that it becomes vectors */
   case WK_ACT_HARDSIGMOID:
-    return y > 0.0f && y < 1.0f ? 1.0f / 6.0f : 0.0f;
+    return (y > 0.0f) & (y < 1.0f) ? 1.0f / 6.0f : 0.0f;
   case WK_ACT_SIGMOID:
     return y * (1.0f - y);
   case WK_ACT_HARDSWISH: {
