@@ -99,7 +99,7 @@ class Vgg11Bn(nn.Module):
 
 
 # Rates are small: the losses of untrained networks are so steep that at larger ones PyTorch in single precision and in double go
-# different ways within a few steps.
+# different ways within a few steps (VGG-11 at 0.005: 1% apart after ten; at 0.0001: 0.002%).
 def optimiser(kind, groups, lr):
     return {"momentum": lambda: torch.optim.SGD(groups, lr, momentum=0.9),
             "nesterov": lambda: torch.optim.SGD(groups, lr, momentum=0.9, nesterov=True),
@@ -144,7 +144,7 @@ def main():
     print("# made by tools/make_train_goldens.py: the losses of ten steps; of each parameter the length of its change, and two products")
     run("resnet18", nets.ResNet((2, 2, 2, 2), False, 5), 64, 8, 5, "batch", "momentum", 0.0002, 1e-3)
     run("mobilenet_v2", nets.MobileNetV2(6), 64, 8, 6, "batch", "momentum", 2e-6, 1e-3)
-    run("vgg11_bn", Vgg11Bn(), 32, 8, 512, "batch", "nesterov", 0.005, 1e-3)
+    run("vgg11_bn", Vgg11Bn(), 32, 8, 512, "batch", "nesterov", 1e-4, 1e-3)
     run("simple_cnn", SimpleCnn(10), 16, 12, 10, "batch", "adamw", 1e-3, 0.05)
 
 
