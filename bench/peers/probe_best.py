@@ -30,7 +30,7 @@ def export(path, weights):
     import torch
 
     import nets
-    from probe_torch import load
+    from photos_torch import load
 
     net = nets.make("efficientnet_lite0", load(pathlib.Path(weights)))
     net._fc = torch.nn.Identity()
