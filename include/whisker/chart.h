@@ -26,7 +26,7 @@ typedef struct wk_chart {
   bool log_x;               /* all x > 0 */
 } wk_chart;
 
-/* *out: a complete SVG document (wk_free it). WK_ERR_ARGUMENT when there is no finite point. */
+/* *out: a complete SVG document (wk_free it), which begins with a comment that whisker drew it. WK_ERR_ARGUMENT when there is no finite point. */
 WK_API wk_status wk_chart_svg(char **out, const wk_chart *chart, wk_error *err) WK_NODISCARD;
 /* The same into a file, atomically. */
 WK_API wk_status wk_chart_save(const char *path, const wk_chart *chart, wk_error *err) WK_NODISCARD;

@@ -147,8 +147,10 @@ typedef struct wk_tune_result {
 WK_API wk_status wk_tune(wk_tune_result **out, const wk_backbone *b, const wk_tune_data *train, const wk_tune_data *val,
                          int classes, const wk_tune_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
 WK_API void wk_tune_result_free(wk_tune_result *r);
-/* The history as JSON; wk_free it. NULL: out of memory. */
+/* The history as JSON, which begins {"made_by":"whisker; wk_free it. NULL: out of memory. */
 WK_API char *wk_tune_history(const wk_tune_result *r);
+/* The same into a file, atomically. */
+WK_API wk_status wk_tune_history_save(const char *path, const wk_tune_result *r, wk_error *err) WK_NODISCARD;
 
 /* Weights drawn for every parameter of an architecture: a backbone for training from scratch. Norms start at 1 and 0, biases at 0. */
 WK_API wk_status wk_backbone_fresh(wk_backbone **out, const wk_arch *arch, wk_init_kind kind, uint64_t seed, wk_error *err) WK_NODISCARD;

@@ -143,6 +143,8 @@ void cli_split_free(cli_split *t);
 extern const char *const cli_head_names[]; /* by wk_head_kind, NULL-terminated */
 /* Can a file be made at `path`, and is what stands there (if anything) a model that may be replaced? */
 wk_status cli_check_output(const char *path, bool model, wk_error *err);
+/* Is there nothing at `path`, or what whisker wrote itself, which has `mark` near its beginning? */
+wk_status cli_check_own(const char *path, const char *mark, wk_error *err);
 char *cli_join(const char *a, const char *b);
 wk_status cli_no_memory(wk_error *err);
 wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) WK_PRINTF(3, 4);

@@ -219,6 +219,8 @@ static wk_status open_backbone(train *t, wk_error *err) {
 
 static wk_status prepare(train *t, const char *path, const char *out, wk_error *err) {
   wk_status st = cli_check_output(out, true, err);
+  if (st == WK_OK && (t->flags->tune.depth || t->flags->tune.from_scratch))
+    st = cli_tune_check_outputs(out, &t->flags->tune, err);
   if (st == WK_OK)
     st = cli_split_open(&t->split, t->cli, path, &t->flags->split, err);
   if (st == WK_OK)

@@ -53,12 +53,20 @@ static char *beside(const char *out, const char *ending) {
   return path;
 }
 
-static wk_status write_text(const char *path, const char *text, wk_error *err) {
-  FILE *f = fopen(path, "w");
-  bool ok = f && fputs(text, f) >= 0;
-  ok = f && fclose(f) == 0 && ok;
-  return ok ? WK_OK
-            : cli_error(err, WK_ERR_IO, "%s: the run's history cannot be written there (is the disk full?)", path);
+wk_status cli_tune_check_outputs(const char *out, const cli_tune *t, wk_error *err) {
+  static const struct {
+    const char *ending, *mark;
+  } file[] = {{".json", "\"made_by\":\"whisker"},
+              {".svg", "drawn by whisker"},
+              {".checkpoint", "whisker.tune"},
+              {"-rates.svg", "drawn by whisker"}};
+  wk_status st = WK_OK;
+  for (int i = 0; i < (t->find_lr ? 4 : 3) && st == WK_OK; i++) {
+    char *path = beside(out, file[i].ending);
+    st = path ? cli_check_own(path, file[i].mark, err) : cli_no_memory(err);
+    free(path);
+  }
+  return st;
 }
 
 /* The share right over the epochs where there are check photos, else the loss. */
@@ -221,11 +229,8 @@ int cli_tune_run(cli_tune_job *j) {
   if (st == WK_OK)
     st = wk_tune(&r, j->backbone, &train, val.photos ? &val : NULL, s->data->class_count, &o, &c->ctx, &err);
   double begun = t.started > 0 ? t.started : start, fit = cli_seconds() - begun;
-  if (st == WK_OK) {
-    char *text = wk_tune_history(r);
-    st = text ? write_text(history, text, &err) : cli_no_memory(&err);
-    wk_free(text);
-  }
+  if (st == WK_OK)
+    st = wk_tune_history_save(history, r, &err);
   if (st == WK_OK)
     st = draw(curve, r, &err);
   if (st == WK_OK)

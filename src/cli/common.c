@@ -97,15 +97,28 @@ void cli_photos_free(cli_photos *p) {
   *p = (cli_photos){0};
 }
 
-/* A model file begins with safetensors' length and the '{' of its header. */
-static bool looks_like_model(const char *path) {
+/* Everything whisker writes says so within its first few lines, or the first entries of a safetensors header. */
+static bool is_marked(const char *path, const char *mark) {
+  char head[4096];
   FILE *f = fopen(path, "rb");
   if (!f)
     return false;
-  unsigned char head[9];
   size_t n = fread(head, 1, sizeof head, f);
   fclose(f);
-  return n == 0 || (n == sizeof head && head[8] == '{' && !head[7] && !head[6]);
+  return n == 0 || memmem(head, n, mark, strlen(mark)); /* nothing is lost with an empty file */
+}
+
+wk_status cli_check_own(const char *path, const char *mark, wk_error *err) {
+  struct stat st;
+  if (stat(path, &st) != 0 || (S_ISREG(st.st_mode) && is_marked(path, mark)))
+    return WK_OK;
+  if (S_ISDIR(st.st_mode))
+    return cli_error(err, WK_ERR_IO, "%s: a file is to be written there, but it is a folder; give another name with -o",
+                     path);
+  return cli_error(err, WK_ERR_IO,
+                   "%s: is there already and not whisker's own; it stays as it is. Move it, or give the model another "
+                   "name with -o",
+                   path);
 }
 
 wk_status cli_check_output(const char *path, bool model, wk_error *err) {
@@ -113,7 +126,7 @@ wk_status cli_check_output(const char *path, bool model, wk_error *err) {
   if (stat(path, &st) == 0) {
     if (S_ISDIR(st.st_mode))
       return cli_error(err, WK_ERR_IO, "%s: is a folder; give the name of a file to write with -o", path);
-    if (model && S_ISREG(st.st_mode) && !looks_like_model(path))
+    if (model && S_ISREG(st.st_mode) && !is_marked(path, "\"whisker.arch\""))
       return cli_error(err, WK_ERR_IO, "%s: exists and is not a model; it stays as it is. Give another name with -o",
                        path);
   }

@@ -42,6 +42,9 @@ typedef struct cli_tune_job {
 } cli_tune_job;
 /* Opens the model of --teacher and checks that its classes are those of the data. */
 wk_status cli_tune_teacher(wk_model **out, cli *c, const char *name, const wk_dataset *data, wk_error *err);
+/* The files that a run writes beside its model without being told their names: what stands there and is not whisker's
+ * is an error. */
+wk_status cli_tune_check_outputs(const char *out, const cli_tune *t, wk_error *err);
 /* The whole of `train --tune` after the photos are split: trains, saves the model, its history and curve, tells. */
 int cli_tune_run(cli_tune_job *job);
 

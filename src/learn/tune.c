@@ -452,6 +452,7 @@ static wk_status train_tail(job *j, wk_error *err) {
                      .val = j->val_in.rows ? &j->val_in : NULL,
                      .teacher = j->teacher,
                      .lr = learning_rate(j->o, j->in.rows),
+                     .network = j->b->arch->name,
                      .fingerprint = j->fingerprint};
   wk_tune_result *r = j->r;
   if (j->o->find_lr) {
@@ -617,6 +618,8 @@ wk_status wk_tune(wk_tune_result **out, const wk_backbone *b, const wk_tune_data
   WK_TRY(check_data(train, classes, err));
   if (j.val)
     WK_TRY(check_data(j.val, classes, err));
+  if (o.resume && wk_path_exists(o.checkpoint))
+    WK_TRY(wk_tune_state_check(o.checkpoint, b->arch->name, err));
   j.r = wk_calloc(1, sizeof *j.r);
   WK_FAIL_IF(!j.r, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(begin(&j, err));
@@ -670,8 +673,9 @@ static void add_number(wk_text *t, const char *name, double v) {
 
 char *wk_tune_history(const wk_tune_result *r) {
   wk_text t = {0};
-  wk_text_add(&t, "{\"best\":%d,\"tuned\":%s,\"stopped_early\":%s,\"params\":%lld,", r->best,
-              r->tuned ? "true" : "false", r->stopped_early ? "true" : "false", (long long)r->params);
+  wk_text_add(&t,
+              "{\"made_by\":\"whisker " WK_VERSION "\",\"best\":%d,\"tuned\":%s,\"stopped_early\":%s,\"params\":%lld,",
+              r->best, r->tuned ? "true" : "false", r->stopped_early ? "true" : "false", (long long)r->params);
   add_number(&t, "probe_top1", r->probe_val ? r->probe_val->top1.value : NAN);
   add_number(&t, "probe_loss", r->probe_val ? r->probe_val->loss.value : NAN);
   add_number(&t, "tuned_top1", r->tuned_val ? r->tuned_val->top1.value : NAN);
@@ -697,4 +701,13 @@ char *wk_tune_history(const wk_tune_result *r) {
     return NULL;
   }
   return t.data;
+}
+
+wk_status wk_tune_history_save(const char *path, const wk_tune_result *r, wk_error *err) {
+  char *text = wk_tune_history(r);
+  if (!text)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the run's history");
+  wk_status st = wk_file_write(path, text, strlen(text), err);
+  wk_free(text);
+  return st;
 }

@@ -169,7 +169,7 @@ static wk_status run_epoch(wk_tuner *l, wk_error *err) {
   st->epoch[st->epochs++] = e;
   st->next_epoch++;
   if (l->o->checkpoint)
-    WK_RETURN_IF_ERROR(wk_tune_state_save(st, l->o->checkpoint, l->s->fingerprint, err));
+    WK_RETURN_IF_ERROR(wk_tune_state_save(st, l->o->checkpoint, l->s->network, l->s->fingerprint, err));
   if (l->o->on_epoch)
     l->o->on_epoch(l->o->user, &e);
   return WK_OK;

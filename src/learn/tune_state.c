@@ -56,7 +56,8 @@ static wk_status add(wk_tensors *t, const char *name, wk_dtype type, const void 
   return wk_tensors_add(t, &tensor, err);
 }
 
-wk_status wk_tune_state_save(const wk_tune_state *s, const char *path, const char *fingerprint, wk_error *err) {
+wk_status wk_tune_state_save(const wk_tune_state *s, const char *path, const char *network, const char *fingerprint,
+                             wk_error *err) {
   wk_status st = WK_OK;
   wk_tensors *t = NULL;
   double *history = wk_alloc_array((size_t)s->epochs, EPOCH_NUMBERS * sizeof *history);
@@ -83,6 +84,7 @@ wk_status wk_tune_state_save(const wk_tune_state *s, const char *path, const cha
   WK_TRY(add(t, "numbers", WK_F64, number, 1, NUMBERS, 0, err));
   WK_TRY(add(t, "history", WK_F64, history, 2, s->epochs, EPOCH_NUMBERS, err));
   WK_TRY(wk_tensors_set_meta(t, KEY, FORMAT, err));
+  WK_TRY(wk_tensors_set_meta(t, "network", network, err));
   WK_TRY(wk_tensors_set_meta(t, "run", fingerprint, err));
   WK_TRY(wk_safetensors_write(path, t, err));
 done:
@@ -101,19 +103,40 @@ static wk_status take(void *to, const wk_tensors *t, const char *name, wk_dtype 
   return WK_OK;
 }
 
+static wk_status check_format(const wk_tensors *t, const char *path, wk_error *err) {
+  const char *format = wk_tensors_meta(t, KEY);
+  return format && !strcmp(format, FORMAT)
+             ? WK_OK
+             : WK_FAIL(err, WK_ERR_FORMAT, "%s: this is not a checkpoint of whisker", path);
+}
+
+wk_status wk_tune_state_check(const char *path, const char *network, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_tensors *t = NULL;
+  WK_TRY(wk_weights_open(&t, path, err));
+  WK_TRY(check_format(t, path, err));
+  const char *of = wk_tensors_meta(t, "network");
+  WK_FAIL_IF(of && strcmp(of, network) != 0, err, WK_ERR_ARGUMENT,
+             "%s: this checkpoint is of a run of %s, and this one trains %s. Go on with %s, or train without resuming",
+             path, of, network, of);
+done:
+  wk_tensors_free(t);
+  return st;
+}
+
 wk_status wk_tune_state_load(wk_tune_state *s, int most_epochs, const char *path, const char *fingerprint,
                              wk_error *err) {
   wk_status st = WK_OK;
   wk_tensors *t = NULL;
   double *history = NULL;
   WK_TRY(wk_weights_open(&t, path, err));
-  const char *format = wk_tensors_meta(t, KEY), *run = wk_tensors_meta(t, "run");
-  WK_FAIL_IF(!format || strcmp(format, FORMAT) != 0, err, WK_ERR_FORMAT, "%s: this is not a checkpoint of whisker",
-             path);
-  WK_FAIL_IF(!run || strcmp(run, fingerprint) != 0, err, WK_ERR_ARGUMENT,
-             "%s: this checkpoint is of another run: the photos, the network, or a setting that matters is different. "
-             "Use the same ones, or train without resuming",
-             path);
+  WK_TRY(check_format(t, path, err));
+  const char *run = wk_tensors_meta(t, "run");
+  WK_FAIL_IF(
+      !run || strcmp(run, fingerprint) != 0, err, WK_ERR_ARGUMENT,
+      "%s: this checkpoint is of another run: the photos, the first weights, or a setting that matters is different. "
+      "Use the same ones, or train without resuming",
+      path);
   double number[NUMBERS];
   WK_TRY(take(number, t, "numbers", WK_F64, NUMBERS, path, err));
   const wk_tensor *h = wk_tensors_find(t, "history");

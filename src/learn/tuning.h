@@ -120,7 +120,10 @@ typedef struct wk_tune_state {
   int epochs;           /* in the history */
 } wk_tune_state;
 
-wk_status wk_tune_state_save(const wk_tune_state *s, const char *path, const char *fingerprint, wk_error *err);
+wk_status wk_tune_state_save(const wk_tune_state *s, const char *path, const char *network, const char *fingerprint,
+                             wk_error *err);
+/* Is it a checkpoint at all, and of that network? Can be asked before any work is done. */
+wk_status wk_tune_state_check(const char *path, const char *network, wk_error *err);
 /* Fills the arrays and numbers of a state that was made for the same run. */
 wk_status wk_tune_state_load(wk_tune_state *s, int most_epochs, const char *path, const char *fingerprint,
                              wk_error *err);
@@ -139,6 +142,7 @@ typedef struct wk_tune_setup {
   const wk_tune_input *train, *val;
   const float *teacher; /* [rows, classes] probabilities to learn from as well, or NULL */
   double lr;
+  const char *network;     /* its name, for the checkpoint */
   const char *fingerprint; /* of everything the result depends on: a checkpoint of another run is refused */
 } wk_tune_setup;
 

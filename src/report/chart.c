@@ -96,7 +96,7 @@ static void tick_text(char *out, size_t size, double v, bool percent) {
 static void open_svg(wk_text *t, const wk_chart *c, int height) {
   wk_text_add(t,
               "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
-              "font-family=\"sans-serif\" fill=\"#222\">\n<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
+              "font-family=\"sans-serif\" fill=\"#222\">\n<!-- drawn by whisker -->\n<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
               WIDTH, height, WIDTH, height, WIDTH, height);
   if (c->title)
     add_label(t, WIDTH / 2.0, 24, "middle", 16, c->title);

@@ -11,6 +11,8 @@ tune() { w train "$F/photos" -b "$F/backbone.safetensors" --tune all --epochs 3 
   [ ! -e t.checkpoint ]
   w eval t.whisker "$F/photos" --json
   [ "$status" -eq 0 ]
+  tune --epochs 1 # over what whisker itself has written
+  [ "$status" -eq 0 ]
 }
 
 @test "fine-tuning: the same bytes for any number of threads" {
@@ -96,6 +98,49 @@ tune() { w train "$F/photos" -b "$F/backbone.safetensors" --tune all --epochs 3 
   w train "$F/photos" -b simple_cnn --from-scratch --epochs 2 -o s.whisker
   [ "$status" -eq 0 ]
   contains "$output" "input 64 x 64"
+}
+
+@test "what stands beside the model and is not whisker's stays, and no work is begun" {
+  stays() { # stays FILE ARGS...
+    local file=$1
+    shift
+    tune "$@"
+    [ "$status" -eq 1 ]
+    one_clear_line
+    contains "$stderr" "$file: is there already"
+    [ -z "$output" ]
+    [ "$(cat "$file")" = mine ]
+    rm "$file"
+  }
+  for file in t.json t.svg t.checkpoint; do
+    echo mine >$file
+    stays $file
+  done
+  echo mine >t-rates.svg
+  stays t-rates.svg --lr auto
+  mkdir t.json
+  tune
+  [ "$status" -eq 1 ]
+  contains "$stderr" "t.json: a file is to be written there, but it is a folder"
+  rmdir t.json
+  cp "$F/backbone.safetensors" t.whisker
+  tune
+  [ "$status" -eq 1 ]
+  contains "$stderr" "t.whisker: exists and is not a model"
+  cmp t.whisker "$F/backbone.safetensors"
+}
+
+@test "resume: a checkpoint of another network is refused before any work" {
+  "$WHISKER" train "$F/photos" -b simple_cnn --from-scratch --size 32 --epochs 1000 -o s.whisker -q &
+  local pid=$!
+  for _ in $(seq 600); do [ -e s.checkpoint ] && break; sleep 0.05; done
+  kill -9 $pid
+  wait $pid || true
+  w train "$F/photos" -b resnet18 --from-scratch --resume -o s.whisker
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" "s.checkpoint: this checkpoint is of a run of simple_cnn, and this one trains resnet18"
+  [ -e s.checkpoint ]
 }
 
 # Killed at any time, a run goes on from its last whole epoch to the same bytes.

@@ -299,6 +299,9 @@ static void resumes_bit_for_bit(void **state) {
     o.optim.weight_decay += 0.25;
     assert_int_equal(wk_tune(&none, backbone, &train, &val, CLASSES, &o, NULL, &error), WK_ERR_ARGUMENT);
     assert_non_null(strstr(error.message, "of another run"));
+    assert_int_equal(wk_tune_state_check(file, backbone->arch->name, &error), WK_OK);
+    assert_int_equal(wk_tune_state_check(file, "vgg16", &error), WK_ERR_ARGUMENT);
+    assert_non_null(strstr(error.message, "and this one trains vgg16"));
     assert_int_equal(truncate(file, 1000), 0);
     assert_int_not_equal(wk_tune(&none, backbone, &train, &val, CLASSES, &o, NULL, &error), WK_OK);
     assert_null(none);
