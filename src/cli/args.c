@@ -16,31 +16,52 @@ int cli_usage_error(const cli_command *self, const char *fmt, ...) {
   return CLI_USAGE;
 }
 
-static void print_default(const cli_flag *f) {
+static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t len) {
+  for (const cli_flag *f = flags; f && f->name; f++)
+    if (strlen(f->name) == len && !strncmp(f->name, name, len))
+      return f;
+  return NULL;
+}
+
+/* Empty where the program chooses. */
+static void default_text(char *out, size_t size, const cli_flag *f) {
+  *out = 0;
   switch (f->kind) {
   case CLI_BOOL:
     break;
   case CLI_INT:
-    printf(" [%d]", *(int *)f->value);
+    snprintf(out, size, "%d", *(int *)f->value);
     break;
   case CLI_SIZE:
-    printf(" [%llu]", (unsigned long long)*(uint64_t *)f->value);
+    snprintf(out, size, "%llu", (unsigned long long)*(uint64_t *)f->value);
     break;
   case CLI_DOUBLE:
-    if (*(double *)f->value == *(double *)f->value) /* NaN: chosen by the program */
-      printf(" [%g]", *(double *)f->value);
+    if (*(double *)f->value == *(double *)f->value)
+      snprintf(out, size, "%g", *(double *)f->value);
     break;
   case CLI_STRING:
     if (*(const char **)f->value)
-      printf(" [%s]", *(const char **)f->value);
+      snprintf(out, size, "%s", *(const char **)f->value);
     break;
   case CLI_CHOICE:
-    printf(" [%s]", f->choices[*(int *)f->value]);
+    snprintf(out, size, "%s", f->choices[*(int *)f->value]);
     break;
   }
 }
 
-static void print_flags(const cli_flag *flags) {
+static void print_default(const cli_flag *f, const cli *c) {
+  const cli_flag *other = find_flag(c->other, f->name, strlen(f->name));
+  char text[256], other_text[256] = "";
+  default_text(text, sizeof text, f);
+  if (other)
+    default_text(other_text, sizeof other_text, other);
+  if (*other_text && strcmp(text, other_text) != 0)
+    printf(" [%s; %s: %s]", *text ? text : "chosen", c->other_when, other_text);
+  else if (*text)
+    printf(" [%s]", text);
+}
+
+static void print_flags(const cli_flag *flags, const cli *c) {
   for (const cli_flag *f = flags; f->name; f++) {
     char left[96];
     snprintf(left, sizeof left, "%s%c%s--%s%s%s", f->letter ? "-" : "", f->letter ? f->letter : ' ',
@@ -52,19 +73,19 @@ static void print_flags(const cli_flag *flags) {
         printf("%s%s", i ? ", " : "", f->choices[i]);
       putchar(')');
     }
-    print_default(f);
+    print_default(f, c);
     putchar('\n');
   }
 }
 
-static void print_help(const cli_command *self, const cli_flag *flags, const cli_flag *common) {
+static void print_help(const cli_command *self, const cli_flag *flags, const cli_flag *common, const cli *c) {
   printf("usage: whisker %s %s\n\n%s\n", self->name, self->usage, self->summary);
   if (flags && flags->name) {
     puts("\nflags [default]:");
-    print_flags(flags);
+    print_flags(flags, c);
   }
   puts("\nflags of every command:");
-  print_flags(common);
+  print_flags(common, c);
   puts("\nexamples:");
   for (int i = 0; i < 2; i++)
     printf("  %s\n", self->examples[i]);
@@ -123,13 +144,6 @@ static int set_value(const cli_flag *f, const char *text, char *why, size_t size
   return -1;
 }
 
-static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t len) {
-  for (const cli_flag *f = flags; f && f->name; f++)
-    if (strlen(f->name) == len && !strncmp(f->name, name, len))
-      return f;
-  return NULL;
-}
-
 static const cli_flag *find_letter(const cli_flag *flags, char letter) {
   for (const cli_flag *f = flags; f && f->name; f++)
     if (f->letter == letter)
@@ -142,6 +156,21 @@ bool cli_was_given(const cli *c, const char *name) {
     if (!strcmp(c->given[i], name))
       return true;
   return false;
+}
+
+static void copy_value(const cli_flag *to, const cli_flag *from) {
+  static const size_t size[] = {
+      [CLI_BOOL] = sizeof(bool),     [CLI_INT] = sizeof(int),       [CLI_SIZE] = sizeof(uint64_t),
+      [CLI_DOUBLE] = sizeof(double), [CLI_STRING] = sizeof(char *), [CLI_CHOICE] = sizeof(int)};
+  memcpy(to->value, from->value, size[to->kind]);
+}
+
+void cli_take_other(const cli *c, const cli_flag *flags) {
+  for (const cli_flag *o = c->other; o && o->name; o++) {
+    const cli_flag *f = find_flag(flags, o->name, strlen(o->name));
+    if (f && !cli_was_given(c, f->name))
+      copy_value(f, o);
+  }
 }
 
 int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least, int most, int argc, char **argv) {
@@ -162,7 +191,7 @@ int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least,
   /* --help shows the defaults, so it is looked for before anything is set. */
   for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
     if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-      print_help(self, flags, common);
+      print_help(self, flags, common, c);
       return -1 - CLI_DONE;
     }
   int n = 0;

@@ -24,6 +24,8 @@ typedef struct cli {
   json_t *warnings; /* every warning of the run, for --json */
   const char *given[64]; /* names of the command's own flags that were on the command line */
   int given_count;
+  const struct cli_flag *other; /* the command's flags with other defaults, for --help; NULL: none */
+  const char *other_when;       /* "from scratch" */
 } cli;
 
 typedef struct cli_command {
@@ -73,6 +75,8 @@ int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least,
   int n = cli_parse(__VA_ARGS__);                                                                                      \
   if (n < 0)                                                                                                           \
     return -1 - n;
+/* After parsing: flags that were not given take the values of c->other. */
+void cli_take_other(const cli *c, const cli_flag *flags);
 /* Was that flag of the command's own table on the command line? */
 bool cli_was_given(const cli *c, const char *name);
 /* "whisker train: MESSAGE" and how to get help; returns CLI_USAGE. */

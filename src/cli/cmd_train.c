@@ -304,10 +304,9 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   double began = cli_seconds();
   int names = 0;
   train_flags f = {.backbone = "efficientnet_lite0", .k = 5, .l2 = NAN};
-  bool from_scratch = false; /* has defaults of its own, which --help shows as well */
-  for (int i = 1; i < argc; i++)
-    from_scratch = from_scratch || !strcmp(argv[i], "--from-scratch");
-  cli_tune_init(&f.tune, from_scratch);
+  cli_tune fresh;
+  cli_tune_init(&f.tune, false);
+  cli_tune_init(&fresh, true);
   const cli_flag own[] = {
       {"backbone", 'b', CLI_STRING, &f.backbone, "NAME|FILE", "pretrained network, by name or a weight file", 0, 0,
        NULL},
@@ -336,7 +335,14 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   cli_flag flags[OWN + CLI_TUNE_FLAGS + 1] = {0};
   memcpy(flags, own, sizeof own);
   cli_tune_table(flags + OWN, &f.tune);
+  cli_flag other[CLI_TUNE_FLAGS + 1] = {0};
+  cli_tune_table(other, &fresh);
+  c->other = other;
+  c->other_when = "from scratch";
   CLI_PARSE(n, c, self, flags, 0, 1, argc, argv)
+  if (f.tune.from_scratch)
+    cli_take_other(c, flags);
+  c->other = NULL;
   bool tuning = f.tune.depth || f.tune.from_scratch;
   wk_error wrong = {0};
   if (cli_tune_read(&f.tune, &wrong) != WK_OK)

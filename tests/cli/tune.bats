@@ -93,11 +93,17 @@ tune() { w train "$F/photos" -b "$F/backbone.safetensors" --tune all --epochs 3 
 }
 
 @test "from scratch has defaults of its own, and looks at the photos" {
-  w train --from-scratch --help
-  contains "$output" "onecycle"
-  w train "$F/photos" -b simple_cnn --from-scratch --epochs 2 -o s.whisker
+  w train --help
+  contains "$output" "[12; from scratch: 30]"
+  contains "$output" "[cosine; from scratch: onecycle]"
+  scratch() { w train "$F/photos" -b simple_cnn --from-scratch --epochs 2 "$@"; }
+  scratch -o s.whisker
   [ "$status" -eq 0 ]
   contains "$output" "input 64 x 64"
+  scratch -o same.whisker --sched onecycle --norm batch --smoothing 0.1 --layer-decay 1 --warmup-epochs 0 --patience 0
+  cmp s.whisker same.whisker
+  scratch -o other.whisker --smoothing 0
+  ! cmp -s s.whisker other.whisker
 }
 
 @test "what stands beside the model and is not whisker's stays, and no work is begun" {
