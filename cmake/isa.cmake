@@ -23,7 +23,13 @@ function(wk_isa_sources)
     get_filename_component(room ${CMAKE_CURRENT_SOURCE_DIR} NAME)
     # Fused multiply-add is wanted where the set has it. A property of the source, because a target's own options come
     # before those of whisker_flags, whose -ffp-contract=off would win.
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=fast")
+    set(options -O3 -ffp-contract=fast)
+    # Under sanitizers these checks, a few for each access of thousands of unrolled ones, would double the time to build;
+    # the address sanitizer sees most of what they would.
+    if(WHISKER_SANITIZE MATCHES "undefined" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+      list(APPEND options -fno-sanitize=null,alignment,pointer-overflow,object-size)
+    endif()
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
     foreach(isa ${WK_ISA_LIST})
       set(target whisker_${room}_${stem}_${isa})
       add_library(${target} OBJECT ${file})
