@@ -137,30 +137,32 @@ def cpu():
     return name + (" AVX-512" if "avx512f" in info else " AVX2" if "avx2" in info else "")
 
 
+def append(path, rows):
+    """At once: a run that is cut short keeps what it has measured."""
+    fresh = not path.exists()
+    with path.open("a", newline="") as f:
+        w = csv.writer(f)
+        if fresh:
+            w.writerow(["date", "machine", "threads", "network", "mode", "library", "version", "photos_per_second", "ratio_to_best_peer"])
+        w.writerows(rows)
+
+
 def main():
     args = parse()
     names = [*args.peers.split(","), "whisker"]
     print(f"{cpu()}, {args.threads} threads, photos/s, median of {args.rounds}")
     print(f"{'network':20} {'mode':10} " + " ".join(f"{n:>11}" for n in names) + "   whisker / best peer", flush=True)
-    rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for net in args.nets.split(","):
             for mode in args.modes.split(","):
                 medians, best, ratio, versions = compare(net, mode, args, pathlib.Path(scratch))
                 print(f"{net:20} {mode:10} " + " ".join(f"{medians.get(n, float('nan')):11.1f}" for n in names) +
                       f"   {ratio:.2f}x ({best})", flush=True)
-                for n in names:
-                    if n in medians:
-                        rows.append([datetime.date.today().isoformat(), cpu(), args.threads, net, mode, n,
-                                     versions.get(n, own_version(args.whisker)), f"{medians[n]:.2f}",
-                                     f"{ratio:.3f}" if n == "whisker" else ""])
-    if args.out:
-        fresh = not args.out.exists()
-        with args.out.open("a", newline="") as f:
-            w = csv.writer(f)
-            if fresh:
-                w.writerow(["date", "machine", "threads", "network", "mode", "library", "version", "photos_per_second", "ratio_to_best_peer"])
-            w.writerows(rows)
+                rows = [[datetime.date.today().isoformat(), cpu(), args.threads, net, mode, n,
+                         versions.get(n, own_version(args.whisker)), f"{medians[n]:.2f}", f"{ratio:.3f}" if n == "whisker" else ""]
+                        for n in names if n in medians]
+                if args.out:
+                    append(args.out, rows)
 
 
 if __name__ == "__main__":
