@@ -295,7 +295,7 @@ static void mb_parts(void *user, int t) {
                      .act = WK_ACT_RELU6};
   if (f->expand)
     kn->gemm(&e, 0, e.m, 0, e.n, j->scratch[t]);
-  kn->depthwise(&j->d[t], 0, f->batch * f->out_h);
+  kn->depthwise(&j->d[t], 0, f->batch * f->out_h, 0, f->mid_c);
   const wk_gemm p = {.m = f->batch * f->out_h * f->out_w,
                      .n = f->out_c,
                      .k = f->mid_c,
@@ -312,7 +312,7 @@ static void mb_parts(void *user, int t) {
 
 static void mb_depthwise(void *user, int t) {
   const mb_job *j = user;
-  j->b->kn->depthwise(&j->d[t], 0, j->f[t].batch * j->f[t].out_h);
+  j->b->kn->depthwise(&j->d[t], 0, j->f[t].batch * j->f[t].out_h, 0, j->f[t].mid_c);
 }
 
 static void bench_mb(const bench *b, const char *only) {

@@ -31,15 +31,17 @@ static void pack_bias(wk_own *o, const wk_layer *l, const wk_prepare *p) {
 /* Activations that the kernels have built in; the others follow as a pass over the output. */
 static wk_act inner_act(wk_act act) { return act <= WK_ACT_RELU6 ? act : WK_ACT_NONE; }
 
-static void outer_act(const wk_call *c, size_t from, size_t to) {
+static void outer_act(const wk_call *c) {
   static void (*const rows[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
-  if (c->layer->act > WK_ACT_RELU6)
-    rows[c->isa](c->out + from, c->out + from, to - from, c->layer->act);
-}
-
-static size_t out_values(const wk_call *c) {
-  const wk_shape s = c->layer->out;
-  return (size_t)c->count * (size_t)s.height * (size_t)s.width * (size_t)s.channels;
+  if (c->layer->act <= WK_ACT_RELU6)
+    return;
+  const int row = c->layer->out.width * c->layer->out.channels, lines = c->count * c->layer->out.height;
+  WK_PARALLEL_FOR(c->threads)
+  for (int t = 0; t < c->threads; t++) {
+    const int begin = wk_cut(lines, 1, c->threads, t), end = wk_cut(lines, 1, c->threads, t + 1);
+    float *at = c->out + (size_t)row * (size_t)begin;
+    rows[c->isa](at, at, (size_t)row * (size_t)(end - begin), c->layer->act);
+  }
 }
 
 /* ---- any convolution ---------------------------------------------------------------------------- */
@@ -86,6 +88,12 @@ static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepar
   return repack_conv(out->data, l, p, err);
 }
 
+/* How threads share a product: by rows each reads all weights, by columns all of the input. The smaller of the two is
+ * what should be read twice. */
+static bool shared_by_rows(int pixels, int out_c, int depth, int strips) {
+  return pixels >= 4 * strips && (int64_t)depth * out_c <= (int64_t)pixels * (depth + out_c);
+}
+
 static wk_status run_conv(const wk_call *call, wk_error *err) {
   (void)err;
   const wk_kernels *kn = wk_kernels_for(call->isa);
@@ -94,8 +102,7 @@ static wk_status run_conv(const wk_call *call, wk_error *err) {
   c.in = call->in[0], c.weights = o->weights, c.bias = o->bias, c.add = call->residual, c.out = call->out;
   const wk_gemm_sizes gemm = kn->gemm_shape();
   const int threads = call->threads, pixels = kn->conv_shape(&c).pixels;
-  /* Few pixels are shared by their channels, so that no two threads read the same weights. */
-  const bool by_rows = pixels >= 4 * gemm.rows * threads;
+  const bool by_rows = shared_by_rows(pixels, c.out_c, c.kernel_h * c.kernel_w * c.in_c, gemm.rows * threads);
   WK_PARALLEL_FOR(threads)
   for (int t = 0; t < threads; t++) {
     float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
@@ -106,7 +113,7 @@ static wk_status run_conv(const wk_call *call, wk_error *err) {
       kn->conv(&c, 0, pixels, wk_cut(c.out_c, gemm.panel, threads, t), wk_cut(c.out_c, gemm.panel, threads, t + 1),
                scratch);
   }
-  outer_act(call, 0, out_values(call));
+  outer_act(call);
   return WK_OK;
 }
 
@@ -155,7 +162,7 @@ static wk_status run_linear(const wk_call *call, wk_error *err) {
   for (int t = 0; t < threads; t++)
     kn->gemm(&g, 0, g.m, wk_cut(out, panel, threads, t), wk_cut(out, panel, threads, t + 1),
              (float *)call->scratch + o->scratch * (size_t)t);
-  outer_act(call, 0, out_values(call));
+  outer_act(call);
   return WK_OK;
 }
 
@@ -223,11 +230,13 @@ static wk_status run_winograd(const wk_call *call, wk_error *err) {
       kn->winograd(&w, 0, size.tiles, wk_cut(w.out_c, gemm.panel, threads, t),
                    wk_cut(w.out_c, gemm.panel, threads, t + 1), scratch);
   }
-  outer_act(call, 0, out_values(call));
+  outer_act(call);
   return WK_OK;
 }
 
 /* ---- depthwise ---------------------------------------------------------------------------------- */
+
+enum { FEW_ROWS = 7 };
 
 static bool fits_depthwise(const wk_layer *l, wk_isa isa) {
   (void)isa;
@@ -270,14 +279,17 @@ static wk_status run_depthwise(const wk_call *call, wk_error *err) {
                           .bias = o->bias,
                           .out = call->out,
                           .act = inner_act(l->act)};
-  const int rows = call->count * l->out.height, threads = call->threads;
-  const size_t row = (size_t)l->out.width * (size_t)l->out.channels;
+  const wk_kernels *kn = wk_kernels_for(call->isa);
+  const int rows = call->count * l->out.height, threads = call->threads, panel = kn->gemm_shape().panel;
+  /* Few rows are shared by their channels, as the products around them are. */
+  const bool by_rows = rows >= FEW_ROWS * threads || d.channels < 2 * panel * threads;
   WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++) {
-    const int begin = wk_cut(rows, 1, threads, t), end = wk_cut(rows, 1, threads, t + 1);
-    wk_kernels_for(call->isa)->depthwise(&d, begin, end);
-    outer_act(call, row * (size_t)begin, row * (size_t)end);
-  }
+  for (int t = 0; t < threads; t++)
+    if (by_rows)
+      kn->depthwise(&d, wk_cut(rows, 1, threads, t), wk_cut(rows, 1, threads, t + 1), 0, d.channels);
+    else
+      kn->depthwise(&d, 0, rows, wk_cut(d.channels, panel, threads, t), wk_cut(d.channels, panel, threads, t + 1));
+  outer_act(call);
   return WK_OK;
 }
 

@@ -34,8 +34,10 @@ static void check(const wk_kernels *kn, wk_rng *rng, int kernel, int stride, int
                           .act = act,
                           .bias = pick(rng, 0, 1) ? bias : NULL};
   const int cut = pick(rng, 0, batch * out_h);
-  kn->depthwise(&d, cut, batch * out_h);
-  kn->depthwise(&d, 0, cut);
+  const int panel = kn->gemm_shape().panel, middle = channels / panel / 2 * panel;
+  kn->depthwise(&d, cut, batch * out_h, 0, channels);
+  kn->depthwise(&d, 0, cut, middle, channels);
+  kn->depthwise(&d, 0, cut, 0, middle);
   for (size_t i = 0; i < outs; i++) {
     const int c = (int)(i % (size_t)channels), x = (int)(i / (size_t)channels) % out_w;
     const int row = (int)(i / (size_t)channels) / out_w, n = row / out_h, y = row % out_h;
@@ -114,7 +116,7 @@ static void check_fused(const wk_kernels *kn, wk_rng *rng, int kernel, int strid
                           .bias = bd,
                           .out = mid2,
                           .act = WK_ACT_RELU};
-  kn->depthwise(&d, 0, batch * out);
+  kn->depthwise(&d, 0, batch * out, 0, mid_c);
   const wk_gemm p = {.m = (int)outs,
                      .n = out_c,
                      .k = mid_c,

@@ -73,39 +73,40 @@ WK_INLINE void column(const wk_depthwise *d, float *out, const float *const *row
       outputs(d, out, rows, x, ch, group, kernel, stride, edge, false);
 }
 
-WK_INLINE void group_rows(const wk_depthwise *d, float *out, const float *const *rows, int count, int x, int group,
-                          int kernel, int stride) {
-  const int x0 = x * stride - d->pad_left, whole = d->channels / WK_VL * WK_VL;
+WK_INLINE void group_rows(const wk_depthwise *d, float *out, const float *const *rows, int count, int x, int ch0,
+                          int ch1, int group, int kernel, int stride) {
+  const int x0 = x * stride - d->pad_left, whole = ch0 + (ch1 - ch0) / WK_VL * WK_VL;
   const bool inside = x0 >= 0 && x0 + (group - 1) * stride + kernel <= d->in_w;
-  const int step = d->channels % COLLIDE ? CHUNK : whole;
-  for (int ch = 0; ch < whole; ch += step) {
+  const int step = d->channels % COLLIDE ? CHUNK : d->channels;
+  for (int ch = ch0; ch < whole; ch += step) {
     const int end = whole - ch < step ? whole : ch + step;
     if (inside)
       column(d, out, rows, count, x, ch, end, group, kernel, stride, false);
     else
       column(d, out, rows, count, x, ch, end, group, kernel, stride, true);
   }
-  for (int y = 0; whole < d->channels && y < count; y++)
+  for (int y = 0; whole < ch1 && y < count; y++)
     outputs(d, out + (ptrdiff_t)y * d->out_w * d->channels, rows + y * stride, x, whole, group, kernel, stride, true,
             true);
 }
 
 /* The copy cannot be what the results are written to, so its fields stay in registers. */
-WK_INLINE void whole_rows(const wk_depthwise *shape, float *out, const float *const *rows, int count, int kernel,
-                          int stride) {
+WK_INLINE void whole_rows(const wk_depthwise *shape, float *out, const float *const *rows, int count, int ch0, int ch1,
+                          int kernel, int stride) {
   const wk_depthwise copy = *shape, *const d = &copy;
   if (d->out_w < GROUP) {
     for (int x = 0; x < d->out_w; x++)
-      group_rows(d, out, rows, count, x, 1, kernel, stride);
+      group_rows(d, out, rows, count, x, ch0, ch1, 1, kernel, stride);
     return;
   }
   for (int x = 0; x < d->out_w; x += GROUP)
-    group_rows(d, out, rows, count, d->out_w - x < GROUP ? d->out_w - GROUP : x, GROUP, kernel, stride);
+    group_rows(d, out, rows, count, d->out_w - x < GROUP ? d->out_w - GROUP : x, ch0, ch1, GROUP, kernel, stride);
 }
 
 #define ROWS(kernel, stride)                                                                                           \
-  static void rows_##kernel##_##stride(const wk_depthwise *d, float *out, const float *const *rows, int count) {       \
-    whole_rows(d, out, rows, count, kernel, stride);                                                                   \
+  static void rows_##kernel##_##stride(const wk_depthwise *d, float *out, const float *const *rows, int count,         \
+                                       int ch0, int ch1) {                                                             \
+    whole_rows(d, out, rows, count, ch0, ch1, kernel, stride);                                                         \
   }
 ROWS(3, 1)
 ROWS(3, 2)
@@ -113,12 +114,12 @@ ROWS(5, 1)
 ROWS(5, 2)
 
 /* Any kernel and stride. */
-static void row_any(const wk_depthwise *d, float *out, const float *const *rows) {
+static void row_any(const wk_depthwise *d, float *out, const float *const *rows, int ch0, int ch1) {
   const float low = d->act == WK_ACT_NONE ? -__builtin_inff() : 0;
   const float high = d->act == WK_ACT_RELU6 ? 6 : __builtin_inff();
   const ptrdiff_t c = d->channels;
   for (int x = 0; x < d->out_w; x++, out += c) {
-    for (int ch = 0; ch < d->channels; ch++)
+    for (int ch = ch0; ch < ch1; ch++)
       out[ch] = d->bias ? d->bias[ch] : 0;
     for (int ky = 0; ky < d->kernel_h; ky++)
       for (int kx = 0; kx < d->kernel_w; kx++) {
@@ -126,32 +127,33 @@ static void row_any(const wk_depthwise *d, float *out, const float *const *rows)
         if (!rows[ky] || ix < 0 || ix >= d->in_w)
           continue;
         const float *in = rows[ky] + ix * c, *w = d->weights + ((ptrdiff_t)ky * d->kernel_w + kx) * c;
-        for (int ch = 0; ch < d->channels; ch++)
+        for (int ch = ch0; ch < ch1; ch++)
           out[ch] += in[ch] * w[ch];
       }
-    for (int ch = 0; ch < d->channels; ch++) {
+    for (int ch = ch0; ch < ch1; ch++) {
       out[ch] = out[ch] < low ? low : out[ch];
       out[ch] = out[ch] > high ? high : out[ch];
     }
   }
 }
 
-void WK_ISA_FN(wk_depthwise_rows)(const wk_depthwise *d, float *out, const float *const *rows, int count) {
+void WK_ISA_FN(wk_depthwise_rows)(const wk_depthwise *d, float *out, const float *const *rows, int count, int ch0,
+                                  int ch1) {
   const int kernel = d->kernel_w, stride = d->stride;
   if (kernel == 3 && stride == 1)
-    rows_3_1(d, out, rows, count);
+    rows_3_1(d, out, rows, count, ch0, ch1);
   else if (kernel == 3 && stride == 2)
-    rows_3_2(d, out, rows, count);
+    rows_3_2(d, out, rows, count, ch0, ch1);
   else if (kernel == 5 && stride == 1)
-    rows_5_1(d, out, rows, count);
+    rows_5_1(d, out, rows, count, ch0, ch1);
   else if (kernel == 5 && stride == 2)
-    rows_5_2(d, out, rows, count);
+    rows_5_2(d, out, rows, count, ch0, ch1);
   else
     for (int y = 0; y < count; y++)
-      row_any(d, out + (ptrdiff_t)y * d->out_w * d->channels, rows + (ptrdiff_t)y * stride);
+      row_any(d, out + (ptrdiff_t)y * d->out_w * d->channels, rows + (ptrdiff_t)y * stride, ch0, ch1);
 }
 
-void WK_ISA_FN(wk_depthwise)(const wk_depthwise *d, int row0, int row1) {
+void WK_ISA_FN(wk_depthwise)(const wk_depthwise *d, int row0, int row1, int ch0, int ch1) {
   const ptrdiff_t in_row = (ptrdiff_t)d->in_w * d->channels, out_row = (ptrdiff_t)d->out_w * d->channels;
   for (int row = row0; row < row1; row++) {
     const int image = row / d->out_h, y0 = row % d->out_h * d->stride - d->pad_top;
@@ -160,6 +162,6 @@ void WK_ISA_FN(wk_depthwise)(const wk_depthwise *d, int row0, int row1) {
       const int y = y0 + ky;
       rows[ky] = y >= 0 && y < d->in_h ? d->in + ((ptrdiff_t)image * d->in_h + y) * in_row : NULL;
     }
-    WK_ISA_FN(wk_depthwise_rows)(d, d->out + row * out_row, rows, 1);
+    WK_ISA_FN(wk_depthwise_rows)(d, d->out + row * out_row, rows, 1, ch0, ch1);
   }
 }

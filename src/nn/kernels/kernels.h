@@ -197,8 +197,8 @@ typedef struct wk_kernels {
 
   /* PyTorch's [channels][1][kernel_h][kernel_w] to wk_depthwise's order; taps = kernel_h * kernel_w. */
   void (*depthwise_pack)(float *packed, const float *w, int channels, int taps);
-  /* Output rows row0..row1-1 of batch * out_h. */
-  void (*depthwise)(const wk_depthwise *d, int row0, int row1);
+  /* Output rows row0..row1-1 of batch * out_h, channels ch0..ch1-1 of them; cut at multiples of gemm_shape's panel. */
+  void (*depthwise)(const wk_depthwise *d, int row0, int row1, int ch0, int ch1);
 
   wk_conv_back_sizes (*conv_back_shape)(const wk_conv *c);
   /* PyTorch's [out_c][in_c][kernel_h][kernel_w]. */
