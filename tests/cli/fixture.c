@@ -1,5 +1,6 @@
 /* fixture.c - makes what the command-line tests work on, so that they need no fetched data:
  *   OUT/photos/{stripes,dots}/N.png   two classes of drawn pictures, 24 each
+ *   OUT/few/{stripes,dots}/N.png      the first 8 of each, for what is slow
  *   OUT/backbone.safetensors          a small network with seeded weights
  *   OUT/bad/NAME                      files that are not what their names say
  * And judges what they draw: fixture --picture FILE WIDTH HEIGHT [HASH] (tests/support.h) */
@@ -40,19 +41,19 @@ static void draw(wk_image *im, bool stripes, wk_rng *rng) {
     }
 }
 
-static void photos(const char *out) {
-  folder(out, "photos");
+static void photos(const char *out, const char *set, int each) {
+  folder(out, set);
   for (int k = 0; k < 2; k++) {
     char name[64];
-    snprintf(name, sizeof name, "photos/%s", k ? "dots" : "stripes");
+    snprintf(name, sizeof name, "%s/%s", set, k ? "dots" : "stripes");
     folder(out, name);
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < each; i++) {
       wk_rng rng;
       wk_rng_init(&rng, 7, (uint64_t)(k * 100 + i));
       wk_image im;
       need(wk_image_alloc(&im, 80 + i, 72, &err));
       draw(&im, !k, &rng);
-      snprintf(name, sizeof name, "photos/%s/%02d.png", k ? "dots" : "stripes", i);
+      snprintf(name, sizeof name, "%s/%s/%02d.png", set, k ? "dots" : "stripes", i);
       need(wk_image_save_png(&im, in(out, name), &err));
       wk_image_free(&im);
     }
@@ -131,7 +132,8 @@ int main(int argc, char **argv) {
   if (argc != 2)
     return 2;
   folder(argv[1], "");
-  photos(argv[1]);
+  photos(argv[1], "photos", 24);
+  photos(argv[1], "few", 8);
   backbone(argv[1]);
   bad(argv[1]);
   return 0;
