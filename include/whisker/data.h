@@ -78,7 +78,7 @@ WK_API bool wk_cache_get(wk_cache *c, const uint8_t photo[32], float *row);
 WK_API void wk_cache_put(wk_cache *c, const uint8_t photo[32], const float *row);
 
 typedef struct wk_features {
-  float *row;      /* [rows, columns] */
+  float *row;      /* [rows, columns], in memory, or (mapped) in a mapped file */
   size_t rows;
   int columns;
   bool *usable;    /* [photos]: false where the photo could not be read */
@@ -86,21 +86,27 @@ typedef struct wk_features {
   size_t broken;   /* photos that could not be read */
   size_t computed; /* rows that were not in the cache */
   double seconds;
+  size_t mapped; /* bytes of the file that `row` is mapped from; 0: memory. What goes through all rows lets go of those
+                  * behind it with wk_features_rest */
 } wk_features;
 
 typedef struct wk_features_options {
   const char *cache_folder; /* NULL: keep nothing */
   const char *layer;        /* NULL: the backbone's features node; "logits": its scores; else a layer's name (flattened h, w, c) */
   int batch;                /* photos a network call; default 8 */
+  size_t memory;              /* rows that take more bytes than this lie in a file that goes away by itself; default 16 MB */
+  const char *scratch_folder; /* where that file is made; NULL: cache_folder. Where neither is, or has no space: in memory */
 } wk_features_options;
 
 WK_API void wk_features_options_init(wk_features_options *o);
 /* One row a readable photo, in the photos' order, the same for any number of threads. A photo that cannot be read is
- * reported through ctx->warn (path and reason) and left out. Stage of progress: "features". Memory beyond the rows does not grow with the number
- * of photos. */
+ * reported through ctx->warn (path and reason) and left out. Stage of progress: "features". Memory does not grow with the number of photos beyond
+ * `memory`, but for the system's own cache of the file. */
 WK_API wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const char *const *path, size_t photos,
                                      const wk_features_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
 WK_API void wk_features_free(wk_features *f);
+/* Rows first..last-1 need not stay in this process's memory, where they are mapped: they are there when they are looked at again. */
+WK_API void wk_features_rest(const wk_features *f, size_t first, size_t last);
 
 #ifdef __cplusplus
 }

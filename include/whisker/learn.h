@@ -21,6 +21,8 @@ typedef struct wk_probe_options {
   int folds;           /* cross-validation instead when a class has fewer than `few` photos; default 5, few 50 */
   int few;
   int k;               /* KNN; default 5 */
+  bool mapped;         /* x lies in a mapped file (wk_features.mapped): LINEAR lets go of rows it has gone through, so memory does
+                        * not grow with them. Default false */
 } wk_probe_options;
 
 WK_API void wk_probe_options_init(wk_probe_options *o);

@@ -32,6 +32,8 @@ WK_API wk_status wk_head_alloc(wk_head **out, wk_head_kind kind, int classes, in
 WK_API void wk_head_free(wk_head *h);
 /* Probabilities [rows, classes] of features [rows, features]; each row sums to 1. The same for any number of threads. */
 WK_API void wk_head_predict(float *p, const wk_head *h, const float *features, size_t rows);
+/* Of rows first..last-1 of f, which are let go as it goes where they are mapped. */
+WK_API void wk_head_predict_features(float *p, const wk_head *h, const wk_features *f, size_t first, size_t last);
 
 typedef struct wk_model {
   wk_backbone *backbone;

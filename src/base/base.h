@@ -114,6 +114,14 @@ wk_status wk_writer_commit(wk_writer *w, wk_error *err); /* frees w in any case 
 void wk_writer_abort(wk_writer *w);                      /* frees w, removes the temporary file */
 wk_status wk_file_write(const char *path, const void *bytes, size_t n, wk_error *err); /* the three in one */
 
+/* `bytes` zeros in a file without a name below `folder`, mapped; it goes away with the mapping, or the process. `what` it
+ * will hold is for the message. wk_room_unmap frees it. */
+wk_status wk_room_map(void **out, const char *folder, size_t bytes, const char *what, wk_error *err);
+void wk_room_unmap(void *room, size_t bytes);
+/* What lies there, in such a room and nowhere else, need not stay in this process's memory; it is read from the file when it
+ * is looked at again. */
+void wk_room_rest(const void *begin, const void *end);
+
 wk_status wk_mkdir_p(const char *path, wk_error *err);
 bool wk_path_is_dir(const char *path);
 bool wk_path_exists(const char *path);

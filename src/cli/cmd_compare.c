@@ -39,6 +39,7 @@ static wk_status one_head(row *r, compare *x, const wk_features *f, int kind, wk
   wk_probe_options o;
   wk_probe_options_init(&o);
   o.kind = (wk_head_kind)kind;
+  o.mapped = f->mapped > 0;
   wk_head *head = NULL;
   wk_metrics *m = NULL;
   double start = cli_seconds();
@@ -49,7 +50,7 @@ static wk_status one_head(row *r, compare *x, const wk_features *f, int kind, wk
   snprintf(r->head, sizeof r->head, "%s", cli_head_names[kind]);
   float *p = malloc((s->check_rows + 1) * (size_t)classes * sizeof *p);
   if (p) {
-    wk_head_predict(p, head, f->row + s->learn_rows * (size_t)f->columns, s->check_rows);
+    wk_head_predict_features(p, head, f, s->learn_rows, s->learn_rows + s->check_rows);
     st = wk_metrics_compute(&m, p, s->y + s->learn_rows, s->check_rows, classes, 0, err);
   } else {
     st = cli_no_memory(err);

@@ -59,6 +59,7 @@ static wk_status fit(train *t, wk_error *err) {
   o.kind = (wk_head_kind)t->flags->head;
   o.balance = t->flags->balance;
   o.k = t->flags->k;
+  o.mapped = t->features->mapped > 0;
   if (!isnan(t->flags->l2))
     o.l2 = t->flags->l2;
   double start = cli_seconds();
@@ -71,7 +72,7 @@ static wk_status fit(train *t, wk_error *err) {
     float *p = malloc(t->split.check_rows * (size_t)classes * sizeof *p);
     if (!p)
       return cli_no_memory(err);
-    wk_head_predict(p, t->head, t->features->row + t->split.learn_rows * (size_t)columns, t->split.check_rows);
+    wk_head_predict_features(p, t->head, t->features, t->split.learn_rows, t->split.learn_rows + t->split.check_rows);
     st = wk_metrics_compute(&t->check, p, t->split.y + t->split.learn_rows, t->split.check_rows, classes, 0, err);
     free(p);
   }
@@ -255,6 +256,7 @@ static wk_status probe(train *t, const char *out, wk_error *err) {
   wk_features_options o;
   wk_features_options_init(&o);
   o.cache_folder = t->cli->features;
+  o.scratch_folder = t->cli->unpacked;
   double start = cli_seconds();
   wk_status st =
       wk_features_compute(&t->features, t->backbone, t->split.photos.path, t->split.photos.n, &o, &t->cli->ctx, err);

@@ -30,7 +30,7 @@
 #define CACHE_VERSION 1
 #define HASH_BYTES WK_SHA256_BYTES
 #define HEADER_BYTES 128
-#define SCAN_BYTES ((size_t)16 << 20)   /* of the mapping that moves along the file */
+#define SCAN_BYTES ((size_t)4 << 20)    /* of the mapping that moves along the file */
 #define PENDING_BYTES ((size_t)1 << 20) /* written at once */
 #define PENDING_SECONDS 2
 #define LOCK_MS 5000

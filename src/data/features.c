@@ -52,15 +52,25 @@ typedef struct job {
   size_t missing_count, share; /* share: photos a compute job */
 } job;
 
-void wk_features_options_init(wk_features_options *o) { *o = (wk_features_options){.batch = 8}; }
+void wk_features_options_init(wk_features_options *o) {
+  *o = (wk_features_options){.batch = 8, .memory = (size_t)16 << 20};
+}
 
 void wk_features_free(wk_features *f) {
   if (!f)
     return;
-  wk_free(f->row);
+  if (f->mapped)
+    wk_room_unmap(f->row, f->mapped);
+  else
+    wk_free(f->row);
   wk_free(f->usable);
   wk_free(f->index);
   wk_free(f);
+}
+
+void wk_features_rest(const wk_features *f, size_t first, size_t last) {
+  if (f->mapped)
+    wk_room_rest(f->row + first * (size_t)f->columns, f->row + last * (size_t)f->columns);
 }
 
 /* ---- which node, which key -------------------------------------------------------------------- */
@@ -313,6 +323,7 @@ static wk_status run_window(job *j, bool last, wk_error *err) {
       wk_warn(j->ctx, "%s: %s", j->path[j->begin + i], j->why[i] ? j->why[i] : "cannot be read");
     }
   }
+  wk_features_rest(j->f, j->begin, j->begin + j->count);
 done:
   clear_window(j);
   return st;
@@ -327,16 +338,29 @@ static void close_gaps(wk_features *f, size_t photos) {
       memcpy(f->row + f->rows * (size_t)f->columns, f->row + i * (size_t)f->columns,
              (size_t)f->columns * sizeof *f->row);
     f->index[f->rows++] = i;
+    if (f->rows % WINDOW == 0 && f->rows <= i)
+      wk_features_rest(f, f->rows - WINDOW, i + 1);
   }
 }
 
-static wk_features *new_features(size_t photos, size_t columns) {
+/* Rows beyond o->memory go to a file if there can be one. */
+static float *room_for_rows(size_t *mapped, size_t bytes, const wk_features_options *o) {
+  const char *folder = o->scratch_folder ? o->scratch_folder : o->cache_folder;
+  void *room = NULL;
+  wk_error why;
+  if (bytes > o->memory && folder && wk_room_map(&room, folder, bytes, "features", &why) == WK_OK)
+    *mapped = bytes;
+  return *mapped ? room : wk_alloc(bytes);
+}
+
+static wk_features *new_features(size_t photos, size_t columns, const wk_features_options *o) {
   wk_features *f = wk_calloc(1, sizeof *f);
-  size_t floats;
+  size_t bytes;
   if (!f)
     return NULL;
   f->columns = (int)columns;
-  f->row = wk_mul_overflow(&floats, photos, columns) ? NULL : wk_alloc_array(floats, sizeof *f->row);
+  bool overflow = wk_mul_overflow(&bytes, photos, columns) || wk_mul_overflow(&bytes, bytes, sizeof *f->row);
+  f->row = overflow ? NULL : room_for_rows(&f->mapped, bytes, o);
   f->usable = wk_calloc(photos, sizeof *f->usable);
   f->index = wk_alloc_array(photos, sizeof *f->index);
   if (f->row && f->usable && f->index)
@@ -382,7 +406,7 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
   size_t columns = (size_t)info.shape.height * (size_t)info.shape.width * (size_t)info.shape.channels;
   WK_FAIL_IF(columns > INT32_MAX, err, WK_ERR_UNSUPPORTED, "layer \"%s\" has too many values: %zu a photo", info.name,
              columns);
-  j->f = new_features(photos, columns);
+  j->f = new_features(photos, columns, o);
   j->worker = wk_calloc((size_t)j->threads, sizeof *j->worker);
   WK_FAIL_IF(
       !j->f || !j->worker, err, WK_ERR_MEMORY,

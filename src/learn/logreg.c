@@ -1,5 +1,7 @@
 /* logreg.c - see logreg.h. No sum is ever split by the number of threads: scores are shared out by rows and the
- * gradient by columns, so whoever owns an entry makes all of it, in the order of the rows. */
+ * gradient by columns, so whoever owns an entry makes all of it, in the order of the rows. Rows are taken a chunk at a
+ * time, forward and backward, so that memory for their scores does not grow with them, and rows of a file need not all
+ * be there. */
 #include <lbfgs.h>
 #include <math.h>
 #include <string.h>
@@ -7,8 +9,9 @@
 #include "learn/logreg.h"
 #include "learn/products.h"
 
-#define ROW_BLOCK 64     /* rows a job; also what stays in the second-level cache */
-#define COLUMN_BLOCK 128 /* columns a job of the gradient */
+#define ROW_BLOCK 64                  /* rows a job; also what stays in the second-level cache */
+#define COLUMN_BLOCK 128              /* columns a job of the gradient */
+#define CHUNK_BYTES ((size_t)8 << 20) /* of rows at a time */
 
 _Static_assert(sizeof(lbfgsfloatval_t) == sizeof(double), "liblbfgs must be built for double precision");
 
@@ -20,9 +23,11 @@ size_t wk_logreg_params(int classes, int columns) { return (size_t)classes * ((s
 typedef struct work {
   const wk_logreg *p;
   const double *params;
-  double *plain; /* params for rows as they are (see make_plain); NULL: they are standardised already */
-  double *score; /* [rows, classes]: scores, then what the loss changes by with each score */
-  double *loss;  /* [rows] */
+  double *plain;       /* params for rows as they are (see make_plain); NULL: they are standardised already */
+  size_t chunk;        /* rows at a time */
+  size_t begin, count; /* those of now */
+  double *score;       /* [chunk, classes]: scores, then what the loss changes by with each score */
+  double *loss;        /* [rows] */
   double *gradient;
   double l2;
   wk_isa isa;
@@ -77,8 +82,8 @@ static wk_status forward_job(void *user, size_t index, int worker, wk_error *err
   (void)worker, (void)err;
   work *w = user;
   const wk_logreg *p = w->p;
-  size_t first = index * ROW_BLOCK, rows = block_rows(p->rows, index), classes = (size_t)p->classes;
-  double *score = w->score + first * classes;
+  size_t first = w->begin + index * ROW_BLOCK, rows = block_rows(w->count, index), classes = (size_t)p->classes;
+  double *score = w->score + index * ROW_BLOCK * classes;
   score_block(score, p->row + first, rows, w->plain ? w->plain : w->params, p->classes, p->columns, w->isa);
   for (size_t r = 0; r < rows; r++)
     w->loss[first + r] = softmax_loss(score + r * classes, p->classes, p->label[first + r], p->weight[first + r]);
@@ -91,7 +96,10 @@ static wk_status backward_job(void *user, size_t index, int worker, wk_error *er
   const wk_logreg *p = w->p;
   int first = (int)index * COLUMN_BLOCK;
   int last = p->columns - first < COLUMN_BLOCK ? p->columns : first + COLUMN_BLOCK;
-  gradient_of[w->isa](w->gradient, p->row, p->rows, w->score, p->classes, p->columns, first, last);
+  gradient_of[w->isa](w->gradient, p->row + w->begin, w->count, w->score, p->classes, p->columns, first, last,
+                      w->begin > 0);
+  if (w->begin + w->count < p->rows)
+    return WK_OK;
   for (int c = 0; c < p->classes; c++) {
     const double *from = w->params + (ptrdiff_t)c * p->columns;
     double *g = w->gradient + (ptrdiff_t)c * p->columns;
@@ -104,11 +112,26 @@ static wk_status backward_job(void *user, size_t index, int worker, wk_error *er
   return WK_OK;
 }
 
-static void bias_gradient(double *g, const wk_logreg *p, const double *delta) {
-  memset(g, 0, (size_t)p->classes * sizeof *g);
-  for (size_t r = 0; r < p->rows; r++)
-    for (int c = 0; c < p->classes; c++)
-      g[c] += delta[r * (size_t)p->classes + (size_t)c];
+static void add_bias_gradient(double *g, const double *delta, size_t rows, int classes) {
+  for (size_t r = 0; r < rows; r++)
+    for (int c = 0; c < classes; c++)
+      g[c] += delta[r * (size_t)classes + (size_t)c];
+}
+
+/* Rows begin..begin+count-1: their loss, and their part of the gradient. */
+static wk_status evaluate_chunk(work *w, size_t weights, int threads, const wk_context *ctx, wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_logreg *p = w->p;
+  WK_TRY(wk_parallel(ctx, threads, (w->count + ROW_BLOCK - 1) / ROW_BLOCK, forward_job, w, err));
+  if (w->gradient) {
+    add_bias_gradient(w->gradient + weights, w->score, w->count, p->classes);
+    size_t blocks = ((size_t)p->columns + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
+    WK_TRY(wk_parallel(ctx, threads, blocks, backward_job, w, err));
+  }
+done:
+  if (p->mapped)
+    wk_room_rest(p->row[w->begin], p->row[w->begin + w->count - 1] + p->columns);
+  return st;
 }
 
 static wk_status evaluate(double *value, double *loss, work *w, int threads, const wk_context *ctx, wk_error *err) {
@@ -116,7 +139,12 @@ static wk_status evaluate(double *value, double *loss, work *w, int threads, con
   size_t weights = (size_t)p->classes * (size_t)p->columns;
   if (w->plain)
     make_plain(w->plain, p, w->params);
-  WK_RETURN_IF_ERROR(wk_parallel(ctx, threads, (p->rows + ROW_BLOCK - 1) / ROW_BLOCK, forward_job, w, err));
+  if (w->gradient)
+    memset(w->gradient + weights, 0, (size_t)p->classes * sizeof *w->gradient);
+  for (w->begin = 0; w->begin < p->rows; w->begin += w->count) {
+    w->count = p->rows - w->begin < w->chunk ? p->rows - w->begin : w->chunk;
+    WK_RETURN_IF_ERROR(evaluate_chunk(w, weights, threads, ctx, err));
+  }
   double sum = 0, square = 0;
   for (size_t r = 0; r < p->rows; r++)
     sum += w->loss[r];
@@ -125,17 +153,20 @@ static wk_status evaluate(double *value, double *loss, work *w, int threads, con
   *value = sum + w->l2 / 2 * square;
   if (loss)
     *loss = sum;
-  if (!w->gradient)
-    return WK_OK;
-  bias_gradient(w->gradient + weights, p, w->score);
-  size_t blocks = ((size_t)p->columns + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
-  return wk_parallel(ctx, threads, blocks, backward_job, w, err);
+  return WK_OK;
+}
+
+/* Whole blocks. */
+static size_t chunk_of(size_t rows, int columns) {
+  size_t chunk = CHUNK_BYTES / sizeof(float) / (size_t)columns / ROW_BLOCK * ROW_BLOCK;
+  chunk = chunk ? chunk : ROW_BLOCK;
+  return rows < chunk ? rows : chunk;
 }
 
 static wk_status work_init(work *w, const wk_logreg *p, double l2, wk_error *err) {
   size_t scores;
-  *w = (work){.p = p, .l2 = l2, .isa = wk_cpu_isa()};
-  if (wk_mul_overflow(&scores, p->rows, (size_t)p->classes))
+  *w = (work){.p = p, .l2 = l2, .isa = wk_cpu_isa(), .chunk = chunk_of(p->rows, p->columns)};
+  if (wk_mul_overflow(&scores, w->chunk, (size_t)p->classes))
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the scores of %zu rows", p->rows);
   w->score = wk_alloc_array(scores, sizeof *w->score);
   w->loss = wk_alloc_array(p->rows, sizeof *w->loss);
@@ -283,6 +314,7 @@ static wk_status score_job(void *user, size_t index, int worker, wk_error *err) 
 
 wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, const double *params,
                            const wk_logreg *p, int threads, const wk_context *ctx, wk_error *err) {
+  wk_status st = WK_OK;
   double *plain = NULL;
   if (p->scale) {
     plain = wk_alloc_array(wk_logreg_params(p->classes, p->columns), sizeof *plain);
@@ -290,8 +322,15 @@ wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, 
       return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the scores of %zu rows", rows);
     make_plain(plain, p, params);
   }
-  score_work w = {score, row, rows, plain ? plain : params, p->classes, p->columns, wk_cpu_isa()};
-  wk_status st = wk_parallel(ctx, threads, (rows + ROW_BLOCK - 1) / ROW_BLOCK, score_job, &w, err);
+  size_t chunk = chunk_of(rows, p->columns);
+  for (size_t at = 0; at < rows && st == WK_OK; at += chunk) {
+    size_t n = rows - at < chunk ? rows - at : chunk;
+    score_work w = {
+        score + at * (size_t)p->classes, row + at, n, plain ? plain : params, p->classes, p->columns, wk_cpu_isa()};
+    st = wk_parallel(ctx, threads, (n + ROW_BLOCK - 1) / ROW_BLOCK, score_job, &w, err);
+    if (p->mapped)
+      wk_room_rest(row[at], row[at + n - 1] + p->columns);
+  }
   wk_free(plain);
   return st;
 }

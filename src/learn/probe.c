@@ -9,6 +9,7 @@
 
 #define STAGE "classifier"
 #define FINAL_TOLERANCE 1e-5
+#define REST_ROWS 1024 /* rows of a mapped file that are let go at once */
 /* Photos after which a column's own variance counts as much as the mean over columns. Between 100 and 1,000 held-out
  * accuracy hardly changes; 0 (plain standardisation) loses 10 points with five photos a class, infinity a few tenths
  * with a thousand. */
@@ -42,7 +43,14 @@ wk_status wk_probe_options_validate(const wk_probe_options *o, wk_error *err) {
 
 /* ---- what is fitted ---------------------------------------------------------------------------- */
 
-static wk_status check_data(const float *x, const int *y, size_t rows, int columns, int classes, wk_error *err) {
+/* After row `r` of a pass through all rows. */
+static void let_go(const float *x, size_t r, int columns, bool mapped) {
+  if (mapped && (r + 1) % REST_ROWS == 0)
+    wk_room_rest(x + (r + 1 - REST_ROWS) * (size_t)columns, x + (r + 1) * (size_t)columns);
+}
+
+static wk_status check_data(const float *x, const int *y, size_t rows, int columns, int classes, bool mapped,
+                            wk_error *err) {
   if (rows < 1 || columns < 1)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "nothing to learn from: %zu photos of %d features", rows, columns);
   if (classes < 2)
@@ -60,6 +68,7 @@ static wk_status check_data(const float *x, const int *y, size_t rows, int colum
       WK_FAIL_IF(!isfinite(x[r * (size_t)columns + (size_t)j]), err, WK_ERR_NUMERIC,
                  "feature %d of row %zu is %g: the network's weights may be damaged", j, r,
                  (double)x[r * (size_t)columns + (size_t)j]);
+    let_go(x, r, columns, mapped);
   }
   for (int c = 0; c < classes; c++)
     WK_FAIL_IF(!count[c], err, WK_ERR_ARGUMENT, "class %d has no photos: give it some or leave it out", c);
@@ -82,20 +91,24 @@ static wk_status row_weights(double *weight, const int *y, size_t rows, int clas
 }
 
 /* Means and scales of the columns. */
-static void find_scales(double *mean, double *scale, const float *x, size_t rows, int columns) {
+static void find_scales(double *mean, double *scale, const float *x, size_t rows, int columns, bool mapped) {
   double common = 0, own = (double)rows / ((double)rows + VARIANCE_PRIOR);
   memset(mean, 0, (size_t)columns * sizeof *mean);
   memset(scale, 0, (size_t)columns * sizeof *scale);
-  for (size_t r = 0; r < rows; r++)
+  for (size_t r = 0; r < rows; r++) {
     for (int j = 0; j < columns; j++)
       mean[j] += x[r * (size_t)columns + (size_t)j];
+    let_go(x, r, columns, mapped);
+  }
   for (int j = 0; j < columns; j++)
     mean[j] /= (double)rows;
-  for (size_t r = 0; r < rows; r++)
+  for (size_t r = 0; r < rows; r++) {
     for (int j = 0; j < columns; j++) {
       double d = x[r * (size_t)columns + (size_t)j] - mean[j];
       scale[j] += d * d;
     }
+    let_go(x, r, columns, mapped);
+  }
   for (int j = 0; j < columns; j++)
     common += (scale[j] /= (double)rows) / columns;
   for (int j = 0; j < columns; j++) {
@@ -175,6 +188,7 @@ static wk_status fit_in_span(double *params, wk_probe_report *report, const wk_l
   WK_TRY(wk_span_create(&span, row, p->rows, p->columns, ctx, err));
   wk_logreg q = *p;
   q.mean = q.scale = NULL;
+  q.mapped = false;
   q.columns = wk_span_columns(span);
   size_t classes = (size_t)p->classes;
   inside = wk_calloc(wk_logreg_params(p->classes, q.columns), sizeof *inside);
@@ -206,11 +220,11 @@ static wk_status fit_linear(wk_head **out, wk_probe_report *report, const float 
   double *params = wk_calloc(wk_logreg_params(classes, columns), sizeof *params);
   WK_FAIL_IF(!row || !mean || !scale || !weight || !params, err, WK_ERR_MEMORY,
              "out of memory for a classifier on %zu photos of %d features", rows, columns);
-  find_scales(mean, scale, x, rows, columns);
+  find_scales(mean, scale, x, rows, columns, o->mapped);
   for (size_t r = 0; r < rows; r++)
     row[r] = x + r * (size_t)columns;
   WK_TRY(row_weights(weight, y, rows, classes, o->balance, err));
-  wk_logreg p = {row, y, weight, rows, columns, classes, mean, scale};
+  wk_logreg p = {row, y, weight, rows, columns, classes, mean, scale, o->mapped};
   bool in_span = wk_span_pays(rows, columns) && o->l2 != 0; /* unpenalised weights may leave the span */
   WK_TRY(in_span ? fit_in_span(params, &found, &p, x, o, ctx, err) : fit_params(params, &found, &p, o, ctx, err));
   WK_TRY(wk_head_alloc(&head, WK_HEAD_LINEAR, classes, columns, 0, err));
@@ -238,7 +252,7 @@ wk_status wk_probe_fit(wk_head **out, wk_probe_report *report, const float *x, c
     o = &defaults;
   }
   WK_RETURN_IF_ERROR(wk_probe_options_validate(o, err));
-  WK_RETURN_IF_ERROR(check_data(x, y, rows, columns, classes, err));
+  WK_RETURN_IF_ERROR(check_data(x, y, rows, columns, classes, o->mapped, err));
   return (o->kind == WK_HEAD_LINEAR ? fit_linear : wk_probe_fit_near)(out, report, x, y, rows, columns, classes, o, ctx,
                                                                       err);
 }

@@ -145,7 +145,7 @@ static wk_status part_init(part *t, const choosing *w, int number, wk_error *err
   }
   for (size_t i = 0; i < in; i++)
     t->weight[i] /= sum;
-  t->p = (wk_logreg){t->row, t->label, t->weight, in, p->columns, p->classes, p->mean, p->scale};
+  t->p = (wk_logreg){t->row, t->label, t->weight, in, p->columns, p->classes, p->mean, p->scale, p->mapped};
   return WK_OK;
 }
 

@@ -77,8 +77,11 @@ void WK_ISA_FN(wk_learn_scores)(double *score, const float *const *row, size_t r
 /* Gradients of nc classes in nv vectors of columns, kept in registers over all rows. */
 #define V 4
 INLINE void gradient_tile(double *g, const float *const *row, size_t rows, const double *p, int nc, int nv, int classes,
-                          int columns, int col) {
+                          int columns, int col, bool add) {
   vec acc[C][V] = {0};
+  if (add)
+    UNROLL for (int c = 0; c < nc; c++) UNROLL for (int v = 0; v < nv; v++) acc[c][v] =
+        load(g + (ptrdiff_t)c * columns + col + v * VL);
   for (size_t r = 0; r < rows; r++) {
     vec x[V];
     UNROLL for (int v = 0; v < nv; v++) x[v] = widen(row[r] + col + v * VL);
@@ -93,15 +96,15 @@ INLINE void gradient_tile(double *g, const float *const *row, size_t rows, const
 }
 
 INLINE void gradient_classes(double *g, const float *const *row, size_t rows, const double *p, int nc, int classes,
-                             int columns, int col0, int col1) {
+                             int columns, int col0, int col1, bool add) {
   int j = col0;
   for (; j + V * VL <= col1; j += V * VL)
-    gradient_tile(g, row, rows, p, nc, V, classes, columns, j);
+    gradient_tile(g, row, rows, p, nc, V, classes, columns, j, add);
   for (; j + VL <= col1; j += VL)
-    gradient_tile(g, row, rows, p, nc, 1, classes, columns, j);
+    gradient_tile(g, row, rows, p, nc, 1, classes, columns, j, add);
   for (; j < col1; j++)
     for (int c = 0; c < nc; c++) {
-      double s = 0;
+      double s = add ? g[(ptrdiff_t)c * columns + j] : 0;
       for (size_t r = 0; r < rows; r++)
         s += p[r * (size_t)classes + (size_t)c] * (double)row[r][j];
       g[(ptrdiff_t)c * columns + j] = s;
@@ -109,10 +112,10 @@ INLINE void gradient_classes(double *g, const float *const *row, size_t rows, co
 }
 
 void WK_ISA_FN(wk_learn_gradient)(double *g, const float *const *row, size_t rows, const double *p, int classes,
-                                  int columns, int col0, int col1) {
+                                  int columns, int col0, int col1, bool add) {
   int c = 0;
   for (; c + C <= classes; c += C)
-    gradient_classes(g + (ptrdiff_t)c * columns, row, rows, p + c, C, classes, columns, col0, col1);
+    gradient_classes(g + (ptrdiff_t)c * columns, row, rows, p + c, C, classes, columns, col0, col1, add);
   for (; c < classes; c++)
-    gradient_classes(g + (ptrdiff_t)c * columns, row, rows, p + c, 1, classes, columns, col0, col1);
+    gradient_classes(g + (ptrdiff_t)c * columns, row, rows, p + c, 1, classes, columns, col0, col1, add);
 }

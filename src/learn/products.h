@@ -3,6 +3,7 @@
 #ifndef WK_LEARN_PRODUCTS_H
 #define WK_LEARN_PRODUCTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/isa.h"
@@ -12,15 +13,15 @@
 typedef void (*wk_learn_scores_fn)(double *score, const float *const *row, size_t rows, const double *w, int classes,
                                    int columns);
 /* Backward, columns col0..col1-1: g[c][j] = sum over r of p[r][c] * row[r][j]; p [rows, classes], g [classes, columns].
- */
+ * add: the sum goes on from what g holds, so that rows taken in several calls give the same bits as in one. */
 typedef void (*wk_learn_gradient_fn)(double *g, const float *const *row, size_t rows, const double *p, int classes,
-                                     int columns, int col0, int col1);
+                                     int columns, int col0, int col1, bool add);
 
 /* Both sum in double, each sum in one fixed order that depends on its length alone. */
 WK_ISA_DECLARE(void, wk_learn_scores,
                (double *score, const float *const *row, size_t rows, const double *w, int classes, int columns));
 WK_ISA_DECLARE(void, wk_learn_gradient,
                (double *g, const float *const *row, size_t rows, const double *p, int classes, int columns, int col0,
-                int col1));
+                int col1, bool add));
 
 #endif

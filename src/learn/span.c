@@ -153,7 +153,8 @@ static wk_status expand_job(void *user, size_t index, int worker, wk_error *err)
   expand_work *w = user;
   int first = (int)index * COLUMN_BLOCK;
   int last = w->s->columns - first < COLUMN_BLOCK ? w->s->columns : first + COLUMN_BLOCK;
-  gradient_of[wk_cpu_isa()](w->outside, w->row, (size_t)w->s->rank, w->share, w->classes, w->s->columns, first, last);
+  gradient_of[wk_cpu_isa()](w->outside, w->row, (size_t)w->s->rank, w->share, w->classes, w->s->columns, first, last,
+                            false);
   return WK_OK;
 }
 

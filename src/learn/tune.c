@@ -152,7 +152,7 @@ static wk_status probe_metrics(wk_metrics **out, const wk_head *h, const wk_feat
   float *p = wk_alloc_array(f->rows, (size_t)classes * sizeof *p);
   if (!p)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the scores of %zu photos", f->rows);
-  wk_head_predict(p, h, f->row, f->rows);
+  wk_head_predict_features(p, h, f, 0, f->rows);
   wk_status st = wk_metrics_compute(out, p, y, f->rows, classes, 0, err);
   wk_free(p);
   return st;
@@ -189,6 +189,7 @@ static wk_status fit_probe(job *j, wk_error *err) {
   o.balance = j->o->balance;
   WK_TRY(features_of(&f, &j->train_ok, j, j->train, err));
   WK_FAIL_IF(!f->rows, err, WK_ERR_ARGUMENT, "none of the %zu photos could be read", j->train->photos);
+  o.mapped = f->mapped > 0;
   WK_TRY(wk_probe_fit(&j->probe, &j->r->probe, f->row, j->train_ok.label, f->rows, f->columns, j->classes, &o, j->ctx,
                       err));
   if (j->val) {

@@ -2,12 +2,7 @@
  * 8-bit pixels (a quarter of the size, and exact). Computed once; in memory while they fit, else in a file that has no
  * name and goes away by itself. With augmentation that is new in each epoch nothing can be kept: photos are read again.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "learn/tuning.h"
 
@@ -15,28 +10,6 @@
 #define GATHER_BLOCK 4
 
 /* ---- where it is kept -------------------------------------------------------------------------- */
-
-static wk_status scratch_file(int *fd, const char *folder, uint64_t bytes, wk_error *err) {
-  WK_RETURN_IF_ERROR(wk_mkdir_p(folder, err));
-  char *path = wk_path_join(folder, "tune-XXXXXX");
-  if (!path)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
-  wk_status st = WK_OK;
-  int file = mkstemp(path);
-  if (file >= 0)
-    unlink(path);
-  int code = file < 0 ? errno : posix_fallocate(file, 0, (off_t)bytes);
-  if (code) {
-    st = WK_FAIL(err, WK_ERR_IO, "%s: cannot keep %.1f GB of activations there: %s", folder, (double)bytes / 1e9,
-                 strerror(code));
-    if (file >= 0)
-      close(file);
-  } else {
-    *fd = file;
-  }
-  wk_free(path);
-  return st;
-}
 
 /* Room for `bytes`: memory, or a mapped file. */
 static wk_status make_room(void **room, size_t *mapped, uint64_t bytes, const wk_tune_input_options *o, wk_error *err) {
@@ -50,15 +23,7 @@ static wk_status make_room(void **room, size_t *mapped, uint64_t bytes, const wk
         "the activations before the first layer that trains take %.1f GB, and %.1f GB may be used: tune fewer "
         "layers, or give a folder to keep them in",
         (double)bytes / 1e9, (double)o->memory / 1e9);
-  int fd = -1;
-  WK_RETURN_IF_ERROR(scratch_file(&fd, o->scratch, bytes, err));
-  void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  int code = errno;
-  close(fd);
-  if (map == MAP_FAILED)
-    return WK_FAIL(err, WK_ERR_IO, "%s: cannot map %.1f GB of activations: %s", o->scratch, (double)bytes / 1e9,
-                   strerror(code));
-  *room = map;
+  WK_RETURN_IF_ERROR(wk_room_map(room, o->scratch, bytes, "activations", err));
   *mapped = bytes;
   return WK_OK;
 }
@@ -66,7 +31,7 @@ static wk_status make_room(void **room, size_t *mapped, uint64_t bytes, const wk
 void wk_tune_input_free(wk_tune_input *in) {
   void *room = in->row ? (void *)in->row : in->pixels;
   if (in->mapped)
-    munmap(room, in->mapped);
+    wk_room_unmap(room, in->mapped);
   else
     wk_free(room);
   wk_tune_front_free(in->front);

@@ -110,7 +110,7 @@ static wk_status back_job(void *user, size_t index, int worker, wk_error *err) {
   (void)worker, (void)err;
   pca *p = user;
   int first = (int)index * COLUMN_BLOCK, last = first + COLUMN_BLOCK < p->columns ? first + COLUMN_BLOCK : p->columns;
-  gradient_of[wk_cpu_isa()](p->direction, p->row, p->rows, p->along, p->width, p->columns, first, last);
+  gradient_of[wk_cpu_isa()](p->direction, p->row, p->rows, p->along, p->width, p->columns, first, last, false);
   return WK_OK;
 }
 
@@ -118,7 +118,7 @@ static wk_status mean_job(void *user, size_t index, int worker, wk_error *err) {
   (void)worker, (void)err;
   pca *p = user;
   int first = (int)index * COLUMN_BLOCK, last = first + COLUMN_BLOCK < p->columns ? first + COLUMN_BLOCK : p->columns;
-  gradient_of[wk_cpu_isa()](p->mean, p->row, p->rows, p->along, 1, p->columns, first, last);
+  gradient_of[wk_cpu_isa()](p->mean, p->row, p->rows, p->along, 1, p->columns, first, last, false);
   return WK_OK;
 }
 

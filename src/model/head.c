@@ -147,3 +147,12 @@ void wk_head_predict(float *p, const wk_head *h, const float *features, size_t r
       predict_linear(out, h, x);
   }
 }
+
+void wk_head_predict_features(float *p, const wk_head *h, const wk_features *f, size_t first, size_t last) {
+  enum { AT_ONCE = 1024 };
+  for (size_t r = first; r < last; r += AT_ONCE) {
+    size_t n = last - r < AT_ONCE ? last - r : AT_ONCE;
+    wk_head_predict(p + (r - first) * (size_t)h->classes, h, f->row + r * (size_t)f->columns, n);
+    wk_features_rest(f, r, r + n);
+  }
+}

@@ -113,7 +113,7 @@ wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const 
   all = wk_mul_overflow(&cells, found->rows, (size_t)m->label_count) ? NULL : wk_alloc_array(cells, sizeof *all);
   WK_FAIL_IF(!all, err, WK_ERR_MEMORY, "not enough memory for the probabilities of %zu photos", found->rows);
   if (m->head)
-    wk_head_predict(all, m->head, found->row, found->rows);
+    wk_head_predict_features(all, m->head, found, 0, found->rows);
   else
     for (size_t r = 0; r < found->rows; r++) {
       float *row = all + r * (size_t)m->label_count;

@@ -297,6 +297,31 @@ static void half_in_the_cache(void **state) {
   wk_features_free(want);
 }
 
+/* Rows that are too many for memory lie in a file, with broken photos among them. */
+static void rows_in_a_file(void **state) {
+  (void)state;
+  wk_features *want = run(PATHS, PHOTOS, 2, 8, NULL, false), *f = NULL;
+  assert_int_equal(want->mapped, 0);
+  wk_context ctx = context(2);
+  wk_features_options o;
+  wk_features_options_init(&o);
+  o.memory = 100;
+  o.scratch_folder = cache;
+  assert_ok(wk_features_compute(&f, &backbone, PATHS, PHOTOS, &o, &ctx, &error), &error);
+  assert_true(f->mapped >= f->rows * (size_t)f->columns * sizeof *f->row);
+  same_rows(want, f);
+  wk_features_rest(f, 0, f->rows);
+  same_rows(want, f);
+  wk_features_free(f);
+  ctx = context(2);
+  o.scratch_folder = "/proc/nowhere"; /* then in memory after all */
+  assert_ok(wk_features_compute(&f, &backbone, PATHS, PHOTOS, &o, &ctx, &error), &error);
+  assert_int_equal(f->mapped, 0);
+  same_rows(want, f);
+  wk_features_free(f);
+  wk_features_free(want);
+}
+
 static void layers(void **state) {
   (void)state;
   wk_features *f = run(PATHS, 3, 1, 8, "logits", false), *same = run(PATHS, 3, 1, 8, "fc", false);
@@ -440,6 +465,7 @@ int main(void) {
       T(second_run_computes_nothing),
       T(instruction_sets_have_their_own_keys),
       T(half_in_the_cache),
+      T(rows_in_a_file),
       T(layers),
       T(broken_photos),
       T(cancelled),

@@ -91,7 +91,12 @@ static void products_agree(void **state) {
     for (int isa = 0; isa <= (int)wk_cpu_isa(); isa++) {
       scores_of[isa](score, b.row, (size_t)rows, w, k, d);
       for (int half = d / 2, part = 0; part < 2; part++)
-        gradient_of[isa](g, b.row, (size_t)rows, p, k, d, part ? half : 0, part ? d : half);
+        gradient_of[isa](g, b.row, (size_t)rows, p, k, d, part ? half : 0, part ? d : half, false);
+      double *again = malloc(sizeof *again * (size_t)(k * d)); /* the same in two calls: the same bits */
+      gradient_of[isa](again, b.row, (size_t)rows / 3, p, k, d, 0, d, false);
+      gradient_of[isa](again, b.row + rows / 3, (size_t)(rows - rows / 3), p + rows / 3 * k, k, d, 0, d, true);
+      assert_memory_equal(again, g, sizeof *g * (size_t)(k * d));
+      free(again);
       for (int r = 0; r < rows; r++)
         for (int c = 0; c < k; c++) {
           double want = 0;
@@ -118,7 +123,7 @@ static void gradient_is_the_slope(void **state) {
   blobs b = make_blobs(70, 9, 4, 2, 3);
   for (size_t r = 0; r < b.rows; r++)
     b.weight[r] = (double)(1 + r % 3) / 139.0;
-  wk_logreg p = {b.row, b.y, b.weight, b.rows, b.columns, b.classes, NULL, NULL};
+  wk_logreg p = {b.row, b.y, b.weight, b.rows, b.columns, b.classes, NULL, NULL, false};
   size_t n = wk_logreg_params(b.classes, b.columns);
   double *params = malloc(n * sizeof *params), *g = malloc(n * sizeof *g);
   wk_rng rng;
@@ -158,8 +163,8 @@ static void standardised_without_a_copy(void **state) {
       z[r * 9 + (size_t)j] = (float)(((double)b.row[r][j] - mean[j]) / scale[j]);
     b.weight[r] = 1.0 / (double)b.rows;
   }
-  wk_logreg p[2] = {{row, b.y, b.weight, b.rows, 9, b.classes, NULL, NULL},
-                    {b.row, b.y, b.weight, b.rows, 9, b.classes, mean, scale}};
+  wk_logreg p[2] = {{row, b.y, b.weight, b.rows, 9, b.classes, NULL, NULL, false},
+                    {b.row, b.y, b.weight, b.rows, 9, b.classes, mean, scale, false}};
   size_t n = wk_logreg_params(b.classes, 9);
   double *params = malloc(n * sizeof *params), *g[2];
   wk_rng rng;
@@ -515,6 +520,37 @@ static void temperature_of_known_scores(void **state) {
   free(y);
 }
 
+/* More rows than are taken at once, in memory and in a mapped file: the same head, to the bit. */
+static void rows_of_a_file(void **state) {
+  (void)state;
+  enum { ROWS = 2600, D = 900, K = 3 };
+  blobs b = make_blobs(ROWS, D, K, 1, 77);
+  size_t bytes = (size_t)ROWS * D * sizeof *b.x;
+  char *dir = test_tmp_dir();
+  void *room = NULL;
+  wk_error err;
+  assert_ok(wk_room_map(&room, dir, bytes, "features", &err), &err);
+  memcpy(room, b.x, bytes);
+  wk_probe_options o;
+  wk_probe_options_init(&o);
+  o.l2 = 0.1;
+  o.max_iterations = 4;
+  wk_head *h[2] = {NULL, NULL};
+  for (int i = 0; i < 2; i++) {
+    o.mapped = i == 1;
+    assert_ok(wk_probe_fit(&h[i], NULL, i ? room : b.x, b.y, ROWS, D, K, &o, NULL, &err), &err);
+  }
+  assert_memory_equal(h[0]->weight, h[1]->weight, sizeof(float) * K * D);
+  assert_memory_equal(h[0]->bias, h[1]->bias, sizeof(float) * K);
+  assert_memory_equal(room, b.x, bytes);
+  for (int i = 0; i < 2; i++)
+    wk_head_free(h[i]);
+  wk_room_unmap(room, bytes);
+  assert_int_not_equal(wk_room_map(&room, "/proc/nowhere", bytes, "features", &err), WK_OK);
+  test_tmp_remove(dir);
+  free_blobs(&b);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(products_agree),
@@ -528,6 +564,7 @@ int main(void) {
       cmocka_unit_test(balance_helps_the_rare_class),
       cmocka_unit_test(says_what_is_wrong),
       cmocka_unit_test(can_be_cancelled),
+      cmocka_unit_test(rows_of_a_file),
       cmocka_unit_test(survives_every_failing_allocation),
       cmocka_unit_test(metrics_of_a_handful),
       cmocka_unit_test(temperature_of_known_scores),
