@@ -67,15 +67,16 @@ static wk_status one_head(row *r, compare *x, const wk_features *f, int kind, wk
 
 static wk_status keep_row(compare *x, const row *r, const char *backbone, const wk_backbone *b, const wk_features *f,
                           wk_error *err) {
+  const char *slash = strrchr(backbone, '/'), *shown = slash && slash[1] ? slash + 1 : backbone; /* of a weight file */
   row *grown = realloc(x->rows, (x->n + 1) * sizeof *grown);
-  char *name = malloc(strlen(backbone) + strlen(r->head) + 8);
+  char *name = malloc(strlen(shown) + strlen(r->head) + 8);
   if (grown)
     x->rows = grown;
   if (!grown || !name) {
     free(name);
     return cli_no_memory(err);
   }
-  sprintf(name, "%s, %s", backbone, r->head);
+  sprintf(name, "%s, %s", shown, r->head);
   x->rows[x->n] = *r;
   x->rows[x->n++].name = name;
   /* Kept features are quick to read: their speed would say nothing about the network's. */
@@ -83,7 +84,7 @@ static wk_status keep_row(compare *x, const row *r, const char *backbone, const 
   size_t bytes = 0;
   for (size_t i = 0; i < wk_tensors_size(b->weights); i++)
     bytes += wk_tensors_at(b->weights, i)->bytes;
-  cli_say(x->cli, "%-24s %-14s %7s  %-11s %8.4f %8s %9s %8.2f\n", backbone, r->head, cli_percent(r->top1.value),
+  cli_say(x->cli, "%-24s %-14s %7s  %-11s %8.4f %8s %9s %8.2f\n", shown, r->head, cli_percent(r->top1.value),
           cli_interval(r->top1), r->loss, isfinite(rate) ? cli_short(rate) : "kept", cli_bytes(bytes), r->fit_seconds);
   json_array_append_new(
       x->json, json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:I,s:i,s:I}", "backbone", cli_json_text(backbone), "head",

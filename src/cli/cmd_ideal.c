@@ -179,14 +179,16 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
       {"method", 0, CLI_CHOICE, &method, "METHOD", "what people recognise, or the lesson's plain recipe", 0, 0,
        methods},
       {"steps", 0, CLI_INT, &j.options.steps, "N", "0: 256 (best), 1000 (lesson)", 0, 10000000, NULL},
-      {"lr", 0, CLI_DOUBLE, &j.options.rate, "RATE", "step size; 0: 0.03 (best; 0.05 in fourier), 1 (lesson)", 0, 1e6, NULL},
+      {"lr", 0, CLI_DOUBLE, &j.options.rate, "RATE",
+       "step size; 0: 0.03 (best; 0.05 in fourier; 0.002 from a photo), 1 (lesson)", 0, 1e6, NULL},
       {"tv", 0, CLI_DOUBLE, &tv, "W", "weight of the total variation; below 0: the method's own", -1, 1e6, NULL},
       {"isotropic", 0, CLI_BOOL, &j.options.isotropic, NULL,
        "total variation by the length of the difference, the same in every direction", 0, 0, NULL},
       {"l2", 0, CLI_DOUBLE, &j.options.l2, "W", "weight of the squares of the distance from grey", 0, 1e6, NULL},
       {"blur", 0, CLI_DOUBLE, &j.options.blur, "PIXELS", "smooth every step with a Gaussian this wide; 0: none", 0, 10,
        NULL},
-      {"octaves", 0, CLI_INT, &j.options.octaves, "N", "best: from coarse to fine in so many stages", 1, 6, NULL},
+      {"octaves", 0, CLI_INT, &j.options.octaves, "N", "best: from coarse to fine in so many stages; from a photo: 1",
+       1, 6, NULL},
       {"paint", 0, CLI_CHOICE, &paint, "HOW", "best: what is descended in", 0, 0, paints},
       {"views", 0, CLI_INT, &j.options.views, "N", "best: windows that the network looks through, each step", 1, 64,
        NULL},
@@ -204,6 +206,10 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
     return cli_usage_error(self, "say which class with --class");
   if (photo && method == WK_IDEAL_LESSON)
     return cli_usage_error(self, "the lesson starts from noise: --from goes with --method best");
+  if (photo && !cli_was_given(c, "octaves"))
+    j.options.octaves = 1; /* the photo is in the finest */
+  if (photo && j.options.rate == 0)
+    j.options.rate = 0.002; /* at the rate for noise nothing of it would be left */
   const char *dot = j.film ? strrchr(j.film, '.') : NULL;
   if (j.film && (!dot || strcmp(dot, ".webp") != 0))
     return cli_usage_error(self, "the film is an animated WebP: call it something.webp");

@@ -69,6 +69,13 @@ static wk_status each_class(cam_job *j, wk_error *err) {
   return st;
 }
 
+static bool shows_nothing(const wk_cam *cam) {
+  for (int i = 0; i < cam->height * cam->width; i++)
+    if (cam->map[i] > 0)
+      return false;
+  return true;
+}
+
 /* One class: the photo's own size. Several: side by side, with their names. */
 static wk_status save_classes(cam_job *j, const char *out, wk_error *err) {
   if (j->count == 1)
@@ -76,7 +83,8 @@ static wk_status save_classes(cam_job *j, const char *out, wk_error *err) {
   char text[MOST][160], all[512] = "";
   const char *label[MOST];
   for (int k = 0; k < j->count; k++) {
-    snprintf(text[k], sizeof text[k], "%s %s", label_of(j, k), cli_percent(j->cam[k]->p));
+    snprintf(text[k], sizeof text[k], "%.100s %s%s", label_of(j, k), cli_percent(j->cam[k]->p),
+             shows_nothing(j->cam[k]) ? ", nothing speaks for it" : "");
     label[k] = text[k];
     snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", k ? " | " : "", label_of(j, k));
   }

@@ -53,7 +53,7 @@ wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const cli_look
   if (st == WK_OK)
     st = wk_sheet_draw(out, picture, label, k + 1, &sheet, err);
   if (st == WK_OK) /* which one is asked about */
-    wk_draw_frame(out, sheet.gap - 3, sheet.gap - 3, CELL + 6, CELL + 6, 3, (const uint8_t[]){213, 94, 0});
+    wk_draw_frame(out, sheet.gap, sheet.gap, CELL, CELL, 4, (const uint8_t[]){213, 94, 0});
   for (int i = 0; i <= k; i++)
     wk_image_free(&picture[i]);
   return st;

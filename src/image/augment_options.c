@@ -271,7 +271,10 @@ char *wk_augment_text(const wk_augment *a) {
   wk_text t = {0};
   if (a->crop) {
     add_option(&t, "scale", a->scale, 2);
-    add_option(&t, "ratio", a->ratio, 2);
+    wk_augment usual;
+    wk_augment_init(&usual);
+    if (a->ratio[0] != usual.ratio[0] || a->ratio[1] != usual.ratio[1])
+      add_option(&t, "ratio", a->ratio, 2);
   }
   if (a->hflip > 0)
     add_option(&t, "hflip", &a->hflip, 1);

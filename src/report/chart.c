@@ -6,7 +6,17 @@
 #include "base/base.h"
 #include "whisker/chart.h"
 
-enum { WIDTH = 720, HEIGHT = 420, LEFT = 70, RIGHT = 24, TOP = 48, BOTTOM = 64, BAR_HEIGHT = 22, NAME_WIDTH = 230 };
+enum {
+  WIDTH = 720,
+  HEIGHT = 420,
+  LEFT = 70,
+  RIGHT = 24,
+  TOP = 48,
+  BOTTOM = 64,
+  BAR_HEIGHT = 22,
+  NAME_WIDTH = 230,
+  NAME_LETTERS = 34
+};
 
 /* Colours that the colour-blind tell apart (Okabe and Ito). */
 static const char *const colour[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
@@ -57,6 +67,15 @@ static double nice_step(range r) {
   return power * (m < 1.5 ? 1 : m < 3.5 ? 2 : m < 7.5 ? 5 : 10);
 }
 
+/* Epochs and the like: no mark lies between two. */
+static bool whole_x(const wk_chart *c) {
+  for (int s = 0; s < c->count; s++)
+    for (size_t i = 0; i < c->series[s].n; i++)
+      if (c->series[s].x[i] != floor(c->series[s].x[i]))
+        return false;
+  return true;
+}
+
 static bool data_range(range *rx, range *ry, const wk_chart *c) {
   *rx = *ry = (range){INFINITY, -INFINITY};
   for (int s = 0; s < c->count; s++)
@@ -96,7 +115,8 @@ static void tick_text(char *out, size_t size, double v, bool percent) {
 static void open_svg(wk_text *t, const wk_chart *c, int height) {
   wk_text_add(t,
               "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
-              "font-family=\"sans-serif\" fill=\"#222\">\n<!-- drawn by whisker -->\n<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
+              "font-family=\"sans-serif\" fill=\"#222\">\n<!-- drawn by whisker -->\n<rect width=\"%d\" height=\"%d\" "
+              "fill=\"#fff\"/>\n",
               WIDTH, height, WIDTH, height, WIDTH, height);
   if (c->title)
     add_label(t, WIDTH / 2.0, 24, "middle", 16, c->title);
@@ -133,7 +153,7 @@ static void add_axes(wk_text *t, const wk_chart *c, const frame *f) {
     tick_text(text, sizeof text, v, c->percent);
     add_label(t, LEFT - 6, at_y(f, v) + 4, "end", 11, text);
   }
-  step = c->log_x ? fmax(1, nice_step(f->x)) : nice_step(f->x);
+  step = c->log_x || whole_x(c) ? fmax(1, nice_step(f->x)) : nice_step(f->x);
   for (double v = ceil(f->x.low / step) * step; v <= f->x.high + step * 1e-9; v += step) {
     wk_text_add(t, "<path d=\"M%.1f %dv5\" stroke=\"#222\"/>\n", at_x(f, v), HEIGHT - BOTTOM);
     tick_text(text, sizeof text, c->log_x ? pow(10, v) : v, false);
@@ -176,6 +196,26 @@ static void add_line(wk_text *t, const wk_chart *c, const frame *f, int s) {
 
 /* ---- bars -------------------------------------------------------------------------------------- */
 
+/* The beginning and the end of a name that has more letters than there is room for. */
+static void shorten(char *out, size_t size, const char *name) {
+  size_t letters = 0, n = strlen(name), head = 0, tail = n;
+  for (size_t i = 0; i < n; i++)
+    letters += ((unsigned char)name[i] & 0xC0) != 0x80;
+  if (letters <= NAME_LETTERS) {
+    snprintf(out, size, "%s", name);
+    return;
+  }
+  for (int k = 0; k < NAME_LETTERS / 2 - 1; k++) { /* whole letters of UTF-8 */
+    do
+      head++;
+    while (((unsigned char)name[head] & 0xC0) == 0x80);
+    do
+      tail--;
+    while (((unsigned char)name[tail] & 0xC0) == 0x80);
+  }
+  snprintf(out, size, "%.*s\u2026%s", (int)head, name, name + tail);
+}
+
 static void add_bars(wk_text *t, const wk_chart *c, range r) {
   size_t n = c->series[0].n;
   double top = TOP + 10, span = WIDTH - NAME_WIDTH - 90;
@@ -183,7 +223,9 @@ static void add_bars(wk_text *t, const wk_chart *c, range r) {
     r.low = fmin(r.low, 0);
   for (size_t i = 0; i < n; i++) {
     double y = top + (double)i * (BAR_HEIGHT * c->count + 8);
-    add_label(t, NAME_WIDTH - 8, y + BAR_HEIGHT * c->count / 2.0 + 4, "end", 12, c->names[i]);
+    char name[4 * NAME_LETTERS];
+    shorten(name, sizeof name, c->names[i]);
+    add_label(t, NAME_WIDTH - 8, y + BAR_HEIGHT * c->count / 2.0 + 4, "end", 12, name);
     for (int s = 0; s < c->count; s++, y += BAR_HEIGHT) {
       const wk_series *v = &c->series[s];
       if (i >= v->n || !isfinite(v->y[i]))

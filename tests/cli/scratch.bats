@@ -18,7 +18,7 @@ load support
   scratch -o same.whisker --sched onecycle --norm batch --smoothing 0.1 --layer-decay 1 --warmup-epochs 0 --patience 0
   cmp s.whisker same.whisker
   scratch -o other.whisker --smoothing 0
-  ! cmp -s s.whisker other.whisker
+  run ! cmp -s s.whisker other.whisker
 }
 
 @test "tricks: every row, and a picture" {

@@ -62,12 +62,12 @@ tune() { w train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 3 --b
 @test "changed photos are drawn, with training and without" {
   w train "$F/few" -b "$F/backbone.safetensors" --augment standard --mixup 0.2 --show-augment a.png --json
   [ "$status" -eq 0 ]
-  picture a.png 0 0
+  picture a.png 234 352 96ac96d296d2a49496daa4949496b496a496b692a4b494d694d6b492b4d2a5b4
   [ ! -e few.whisker ]
-  tune --augment light --augment-views 2 --show-augment b.png --json
+  tune --epochs 1 --augment light --augment-views 2 --show-augment b.png --json
   [ "$status" -eq 0 ]
   [ -s t.whisker ]
-  picture b.png 0 0
+  picture b.png 234 352 84009692b692a494b692a49494929492a49496d2a4b496da9698b494b4d2a5b4
   w train "$F/few" -b "$F/backbone.safetensors" --show-augment c.png
   [ "$status" -eq 1 ]
   one_clear_line

@@ -104,9 +104,48 @@ static void a_gallery_is_whole_at_every_save(void **state) {
   test_tmp_remove(dir);
 }
 
+/* The same data, the same text: tests/golden/chart-NAME.svg is what was looked at and found right. WK_CHART_GOLDENS in
+ * the environment names a folder to write new ones to. */
+static void same_chart(const char *name, const wk_chart *chart) {
+  char *svg, path[256];
+  uint8_t *want;
+  size_t size;
+  wk_error err;
+  assert_ok(wk_chart_svg(&svg, chart, &err), &err);
+  const char *folder = getenv("WK_CHART_GOLDENS");
+  snprintf(path, sizeof path, "%s/chart-%s.svg", folder ? folder : test_source("tests/golden"), name);
+  if (folder)
+    assert_ok(wk_file_write(path, svg, strlen(svg), &err), &err);
+  assert_ok(wk_file_read(&want, &size, path, 1 << 20, &err), &err);
+  assert_string_equal(svg, (const char *)want);
+  wk_free(want);
+  wk_free(svg);
+}
+
+static void charts_stay_as_they_are(void **state) {
+  (void)state;
+  static const double epoch[] = {0, 1, 2, 3}, rate[] = {1e-6, 1e-5, 1e-4, 1e-3};
+  static const double up[] = {0.52, 0.71, 0.69, 0.83}, low[] = {0.45, 0.65, 0.63, 0.78},
+                      high[] = {0.59, 0.76, 0.75, 0.88}, down[] = {0.9, 0.8, NAN, 0.4};
+  wk_series s[2] = {{.name = "check", .n = 4, .x = epoch, .y = up, .low = low, .high = high},
+                    {.name = "photos & more", .n = 4, .x = epoch, .y = down}};
+  wk_chart lines = {
+      .title = "Learning curve", .x_label = "epoch", .y_label = "top-1", .series = s, .count = 2, .percent = true};
+  same_chart("lines", &lines);
+  wk_series tried = {.name = "loss", .n = 4, .x = rate, .y = down};
+  wk_chart rates = {
+      .title = "Rates", .x_label = "learning rate", .y_label = "loss", .series = &tried, .count = 1, .log_x = true};
+  same_chart("rates", &rates);
+  static const char *const names[] = {
+      "resnet18, linear", "a name that has more letters than there is room for \u00e4\u00f6, knn", "short", "none"};
+  wk_chart bars = {.title = "Right", .y_label = "top-1", .series = s, .count = 1, .names = names, .percent = true};
+  same_chart("bars", &bars);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(text_is_made_safe),
+      cmocka_unit_test(charts_stay_as_they_are),
       cmocka_unit_test(base64_is_the_standard_one),
       cmocka_unit_test(a_page_needs_its_parts),
       cmocka_unit_test(a_gallery_is_whole_at_every_save),
