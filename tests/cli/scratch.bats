@@ -2,7 +2,7 @@ bats_require_minimum_version 1.5.0
 load support
 
 @test "from scratch" {
-  w train "$F/photos" -b simple_cnn --from-scratch --size 32 --epochs 12 --batch-size 8 -o s.whisker --json
+  w train "$F/photos" -b simple_cnn --from-scratch --size 32 --epochs 6 --batch-size 8 -o s.whisker --json
   [ "$status" -eq 0 ]
   [ "$(json '["val_top1"] > 0.7')" = True ]
 }
@@ -22,7 +22,7 @@ load support
 }
 
 @test "tricks: every row, and a picture" {
-  w tricks "$F/few" --epochs 1 --seeds 1 -o tricks.svg --json
+  w tricks "$F/few" --size 16 --epochs 1 --seeds 1 -o tricks.svg --json
   [ "$status" -eq 0 ]
   [ "$(json '["rows"].__len__()')" -gt 20 ]
   grep -q "<svg" tricks.svg
