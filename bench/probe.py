@@ -9,30 +9,15 @@ Needs torch, numpy, pillow and scikit-learn (and openvino or onnxruntime, onnx) 
 processor time (which tells more than the clock on a busy machine) and the peak memory of both; last, whisker's second run on photos that it knows.
 """
 import argparse
-import json
-import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from measure import run
 
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def run(command):
-    """Seconds by the clock, seconds of processor time, peak bytes, and what it printed."""
-    start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen([str(word) for word in command], stdout=out)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"{command[0]} failed with {process.returncode}")
-        out.seek(0)
-        return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, json.load(out)
 
 
 def whisker(args, folder, cache):

@@ -8,30 +8,14 @@ Needs torch, numpy and pillow in the Python that runs it. The clock of PyTorch s
 of its own, which is not timed.
 """
 import argparse
-import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+from measure import run
 
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def run(command):
-    """Seconds by the clock, peak bytes, and what it printed."""
-    start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen([str(word) for word in command], stdout=out)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"{command[0]} failed with {process.returncode}")
-        out.seek(0)
-        return seconds, usage.ru_maxrss * 1024, json.load(out)
 
 
 def main():
@@ -52,11 +36,11 @@ def main():
         peer = [sys.executable, HERE / "peers/tune_torch.py", args.data, args.weights, state, "--epochs", args.epochs,
                 "--threads", args.threads, "--workers", args.workers]
         for i in range(args.rounds):
-            seconds, peak, _ = run(tune)
-            _, _, test = run([args.whisker, "eval", model, args.data / "test", "--no-cache", "--json", "-q", "-j", args.threads])
+            seconds, _, peak, _ = run(tune)
+            *_, test = run([args.whisker, "eval", model, args.data / "test", "--no-cache", "--json", "-q", "-j", args.threads])
             ours.append((seconds, peak))
             print(f"round {i + 1}: whisker {seconds:6.1f} s ({test['top1']:.1%} right)", end="   ", flush=True)
-            _, peak, told = run(peer)
+            *_, peak, told = run(peer)
             theirs.append((told["seconds"]["total"], peak))
             print(f"PyTorch {told['seconds']['total']:6.1f} s ({told['test_top1']:.1%})", flush=True)
     a, b = ([statistics.median(column) for column in zip(*side)] for side in (ours, theirs))

@@ -18,49 +18,9 @@ from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench" / "peers"))
 import nets
+from golden_weights import parameter, uniform
 
-PERIOD = 65521
 STEPS = 10
-
-
-def philox(count, key):
-    """Philox4x32-10 on the counters 0..count-1 (low word first): [count, 4] words."""
-    c = [np.arange(count, dtype=np.uint64), *(np.zeros(count, np.uint64) for _ in range(3))]
-    k0, k1 = key
-    mask = np.uint64(0xFFFFFFFF)
-    for _ in range(10):
-        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
-        c = [(p1 >> np.uint64(32)) ^ c[1] ^ np.uint64(k0), p1 & mask, (p0 >> np.uint64(32)) ^ c[3] ^ np.uint64(k1), p0 & mask]
-        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    return np.stack(c, 1).astype(np.uint32)
-
-
-TABLE = (philox((PERIOD + 3) // 4, (2026, 7)).reshape(-1)[:PERIOD] / 2.0**31 - 1).astype(np.float32)
-
-
-def uniform(name, count):
-    h = 2166136261
-    for byte in name.encode():
-        h = ((h ^ byte) * 16777619) & 0xFFFFFFFF
-    return TABLE[(h % PERIOD + np.arange(count)) % PERIOD]
-
-
-def parameter(name, shape):
-    u = uniform(name, int(np.prod(shape)))
-    f = np.float32
-    if name.endswith("running_mean"):
-        w = f(0.1) * u
-    elif name.endswith("running_var"):
-        w = f(1) + f(0.5) * u
-    elif len(shape) > 1:
-        w = f(np.sqrt(6.0 / np.prod(shape[1:]))) * u
-    elif name.endswith(".bias"):
-        w = f(0.1) * u
-    elif name.endswith((".bn2.weight", ".bn3.weight")):
-        w = f(0.5) + f(0.1) * u
-    else:
-        w = f(1) + f(0.2) * u
-    return torch.from_numpy(np.ascontiguousarray(w)).reshape(shape)
 
 
 class SimpleCnn(nn.Module):

@@ -145,6 +145,14 @@ wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split
 wk_status cli_split_rows(cli_split *t, const wk_features *f, wk_error *err);
 void cli_split_free(cli_split *t);
 extern const char *const cli_head_names[]; /* by wk_head_kind, NULL-terminated */
+/* Accuracy against an attack's strength as a chart, with room for what it points to (cmd_robust.c). */
+enum { CLI_STRENGTHS = 32 };
+typedef struct cli_robust_curve {
+  double y[CLI_STRENGTHS], low[CLI_STRENGTHS], high[CLI_STRENGTHS];
+  wk_series series;
+  wk_chart chart;
+} cli_robust_curve;
+void cli_robust_curve_fill(cli_robust_curve *c, const wk_robust *r, const double *eps_255, const char *y_label);
 /* Can a file be made at `path`, and is what stands there (if anything) a model that may be replaced? */
 wk_status cli_check_output(const char *path, bool model, wk_error *err);
 /* Is there nothing at `path`, or what whisker wrote itself, which has `mark` near its beginning? */

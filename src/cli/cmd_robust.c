@@ -5,23 +5,27 @@
 
 #include "cli.h"
 
-static wk_status draw(const char *out, const wk_robust *r, const wk_robust_options *o, wk_error *err) {
-  double y[32], low[32], high[32];
-  int n = r->count < 32 ? r->count : 32;
+void cli_robust_curve_fill(cli_robust_curve *c, const wk_robust *r, const double *eps_255, const char *y_label) {
+  int n = r->count < CLI_STRENGTHS ? r->count : CLI_STRENGTHS;
   for (int i = 0; i < n; i++) {
     wk_interval w = wk_wilson(r->right[i], r->photos);
-    y[i] = w.value;
-    low[i] = w.low;
-    high[i] = w.high;
+    c->y[i] = w.value;
+    c->low[i] = w.low;
+    c->high[i] = w.high;
   }
-  wk_series s = {.name = "top-1", .n = (size_t)n, .x = o->eps_255, .y = y, .low = low, .high = high};
-  wk_chart chart = {.title = "Right under attack",
-                    .x_label = "largest change of a value, in 1/255",
-                    .y_label = "top-1",
-                    .series = &s,
-                    .count = 1,
-                    .percent = true};
-  return wk_chart_save(out, &chart, err);
+  c->series = (wk_series){.name = "right", .n = (size_t)n, .x = eps_255, .y = c->y, .low = c->low, .high = c->high};
+  c->chart = (wk_chart){.title = "Right under attack",
+                        .x_label = "largest change of a value, in 1/255",
+                        .y_label = y_label,
+                        .series = &c->series,
+                        .count = 1,
+                        .percent = true};
+}
+
+static wk_status draw(const char *out, const wk_robust *r, const wk_robust_options *o, wk_error *err) {
+  cli_robust_curve c;
+  cli_robust_curve_fill(&c, r, o->eps_255, "top-1");
+  return wk_chart_save(out, &c.chart, err);
 }
 
 /* "x.svg" is "x-damage.svg"; NULL: no memory. */
@@ -110,7 +114,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   int names = 0, most = 0;
   const char *out = NULL, *eps = NULL;
   bool no_damage = false;
-  double strengths[32];
+  double strengths[CLI_STRENGTHS];
   wk_robust_options o;
   wk_robust_options_init(&o);
   const cli_flag flags[] = {
@@ -126,7 +130,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   if (eps) {
     o.eps_255 = strengths;
-    if ((o.count = numbers(strengths, 32, eps)) < 1)
+    if ((o.count = numbers(strengths, CLI_STRENGTHS, eps)) < 1)
       return cli_usage_error(self, "--eps takes numbers with commas between, such as 0,1,2");
   }
   o.damage = !no_damage;

@@ -148,28 +148,14 @@ wk_status gallery_attack(gallery *g, wk_error *err) {
 /* ---- how much it withstands ---------------------------------------------------------------------- */
 
 static wk_status show_curve(gallery *g, const wk_robust *r, const wk_robust_options *o, wk_error *err) {
-  enum { MOST = 8 };
-  double y[MOST], low[MOST], high[MOST];
-  int n = r->count < MOST ? r->count : MOST;
-  for (int i = 0; i < n; i++) {
-    wk_interval w = wk_wilson(r->right[i], r->photos);
-    y[i] = w.value;
-    low[i] = w.low;
-    high[i] = w.high;
-  }
-  wk_series s = {.name = "right", .n = (size_t)n, .x = o->eps_255, .y = y, .low = low, .high = high};
-  wk_chart chart = {.title = "Right under attack",
-                    .x_label = "largest change of a value, in 1/255",
-                    .y_label = "share of photos",
-                    .series = &s,
-                    .count = 1,
-                    .percent = true};
+  cli_robust_curve c;
+  cli_robust_curve_fill(&c, r, o->eps_255, "share of photos");
   char caption[200];
   snprintf(
       caption, sizeof caption,
       "%zu photos, untargeted PGD with %d steps. Bars are 95%% intervals. Changes below 1 exist only before saving.",
       r->photos, o->steps);
-  return wk_gallery_chart(g->page, &chart, caption, err);
+  return wk_gallery_chart(g->page, &c.chart, caption, err);
 }
 
 static wk_status show_damage(gallery *g, const wk_robust *r, wk_error *err) {
