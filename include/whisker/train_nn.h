@@ -74,6 +74,7 @@ typedef struct wk_trainer_options {
   float dropout;           /* share dropped at every dropout layer; negative (default): each layer's own */
   float stochastic_depth;  /* share of photos that skip the last residual branch, falling linearly to the first
                               (Huang et al., "Deep networks with stochastic depth", ECCV 2016); default 0 */
+  bool input_gradient;     /* wk_trainer_input_gradient will be called */
   bool exact;              /* only plain sums, as in wk_plan_options */
 } wk_trainer_options;
 
@@ -128,6 +129,13 @@ typedef wk_status (*wk_loss_fn)(void *user, float *gradient, double *loss, const
  * With loss_fn NULL only the forward pass is run (which moves running statistics in WK_NORM_BATCH). */
 WK_API wk_status wk_trainer_step(wk_trainer *t, double *loss, const float *input, int count, uint64_t stream,
                                  wk_loss_fn loss_fn, void *user, const wk_context *ctx, wk_error *err) WK_NODISCARD;
+
+/* The same pass for d loss / d input into `gradient`, [count, shape at `from`], with the parameters as they are now: those of the
+ * parameters are not made, and running statistics stay. Followed by a step with the same stream, both see the same dropout.
+ * WK_ERR_ARGUMENT unless the trainer was made with `input_gradient`. */
+WK_API wk_status wk_trainer_input_gradient(wk_trainer *t, float *gradient, double *loss, const float *input, int count,
+                                           uint64_t stream, wk_loss_fn loss_fn, void *user, const wk_context *ctx,
+                                           wk_error *err) WK_NODISCARD;
 
 /* Adds every parameter of the graph to `out`, which has none of them yet: those that train with their current values
  * (copied), the others from `base` (as views: it must outlive `out`). For evaluating (wk_plan_create) and saving. */

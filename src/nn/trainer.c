@@ -260,6 +260,8 @@ static wk_status make_program(wk_trainer *t, wk_error *err) {
                            .from = t->o.from,
                            .seed = &t->o.to,
                            .seeds = 1,
+                           .target = &t->o.from,
+                           .targets = t->o.input_gradient,
                            .trainable = trains,
                            .norm_batch = t->o.norm == WK_NORM_BATCH,
                            .depth = t->depth,
@@ -269,6 +271,9 @@ static wk_status make_program(wk_trainer *t, wk_error *err) {
                            .param = (wk_param_table)t->param,
                            .isa = wk_cpu_isa()};
   WK_TRY(wk_program_create(&t->program, g, NULL, &po, err));
+  for (int i = 0; i < t->program->groups; i++)
+    if (t->program->group[i].instr >= t->learned)
+      t->learned = t->program->group[i].instr + 1;
 done:
   wk_free(trains);
   return st;

@@ -48,7 +48,8 @@ struct wk_trainer {
   const wk_graph *graph;
   wk_trainer_options o; /* from and to are nodes; trainable is not kept */
   wk_program *program;
-  int shards; /* of a full batch */
+  int shards;  /* of a full batch */
+  int learned; /* instructions up to the last that gradients of parameters need; behind it, only the input's does */
 
   wk_slot *slot, *stat;
   int slots, stat_slots;
@@ -71,6 +72,7 @@ struct wk_trainer {
 
   /* the step that is running */
   const float *input;
+  float *input_gradient; /* where it goes; NULL: the parameters' are made instead */
   int count;
   double *loss; /* [shards] */
   wk_loss_fn loss_fn;

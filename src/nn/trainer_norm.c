@@ -125,6 +125,8 @@ static void meet_backward(wk_trainer *t, const wk_step *s, wk_norm_data *n, int 
     n->k[i] = (float)((double)gamma[i] * inverse);
     n->mean_dy[i] = (float)(sum / pixels);
     n->slope[i] = (float)(product / pixels * inverse * inverse);
+    if (t->input_gradient)
+      continue;
     if (slot[0] >= 0)
       t->gradient[t->slot[slot[0]].offset + i] = (float)(product * inverse);
     if (slot[1] >= 0)

@@ -25,6 +25,8 @@ wk_status wk_run_weights_back(const wk_instr *in, wk_shard *s, wk_error *err) {
   const wk_plan *plan = s->program->plan;
   const wk_layer *l = &step_of(in, s)->layer;
   wk_sum *sum = &t->group[in->index].sum;
+  if (t->input_gradient)
+    return WK_OK;
   float *grad = wk_sum_take(t, sum);
   if (!grad)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", l->name);
@@ -52,6 +54,8 @@ wk_status wk_run_linear_save(const wk_instr *in, wk_shard *s, wk_error *err) {
   const wk_layer *l = &step_of(in, s)->layer;
   wk_group_data *g = &s->trainer->group[in->index];
   size_t x = values(l->in), dy = values(l->out), first = (size_t)s->first, count = (size_t)s->count;
+  if (s->trainer->input_gradient)
+    return WK_OK;
   memcpy(g->x + x * first, wk_shard_value(s, in->x), x * count * sizeof *g->x);
   memcpy(g->dy + dy * first, wk_shard_value(s, in->dy), dy * count * sizeof *g->dy);
   return WK_OK;
@@ -67,6 +71,8 @@ wk_status wk_run_norm_weights(const wk_instr *in, wk_shard *s, wk_error *err) {
   size_t c = (size_t)l->in.channels, pixels = wk_shard_count(s, in->x) / c;
   const float *mean = t->param[t->graph->node[step->head].first_param + 2];
   wk_sum *sum = &t->group[in->index].sum;
+  if (t->input_gradient)
+    return WK_OK;
   float *grad = wk_sum_take(t, sum);
   double *part = wk_alloc_array(2 * c, sizeof *part);
   if (!grad || !part) {

@@ -72,7 +72,13 @@ static wk_status run_shard(void *user, size_t index, int worker, wk_error *err) 
     size_t each = (size_t)wk_shape_count(t->program->plan->value[0].shape);
     memcpy(wk_shard_value(&s, 0), t->input + each * (size_t)first, each * (size_t)s.count * sizeof(float));
   }
-  return wk_program_run(&s, &at, f->met, f->end, err);
+  WK_RETURN_IF_ERROR(wk_program_run(&s, &at, f->met, f->end, err));
+  if (t->input_gradient && at == f->end) {
+    int value = t->program->grad_of[t->program->value_of[t->o.from]];
+    memcpy(t->input_gradient + (size_t)wk_shape_count(t->program->plan->value[0].shape) * (size_t)first,
+           wk_shard_value(&s, value), wk_shard_count(&s, value) * sizeof(float));
+  }
+  return WK_OK;
 }
 
 /* The next instruction at which shards meet. */
@@ -83,8 +89,9 @@ static int next_meeting(const wk_program *p, const phase *f) {
   return i;
 }
 
-wk_status wk_trainer_step(wk_trainer *t, double *loss, const float *input, int count, uint64_t stream,
-                          wk_loss_fn loss_fn, void *user, const wk_context *ctx, wk_error *err) {
+/* A forward and a backward pass: to the parameters, or where t->input_gradient is set, to the input. */
+static wk_status run(wk_trainer *t, double *loss, const float *input, int count, uint64_t stream, wk_loss_fn loss_fn,
+                     void *user, const wk_context *ctx, wk_error *err) {
   const wk_program *p = t->program;
   if (count < 1 || count > t->o.batch)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be trained on: a batch has 1 to %d", count, t->o.batch);
@@ -103,7 +110,7 @@ wk_status wk_trainer_step(wk_trainer *t, double *loss, const float *input, int c
     wk_sum_reset(&t->group[i].sum, t->shards);
   WK_RETURN_IF_ERROR(make_workers(t, wk_context_threads(ctx), err));
   WK_RETURN_IF_ERROR(wk_trainer_repack(t, ctx, err));
-  phase f = {.t = t, .end = loss_fn ? p->instrs : p->loss};
+  phase f = {.t = t, .end = !loss_fn ? p->loss : t->input_gradient ? p->instrs : t->learned};
   for (bool more = true; more;) {
     int next = next_meeting(p, &f);
     WK_RETURN_IF_ERROR(wk_parallel(ctx, 0, (size_t)shards, run_shard, &f, err));
@@ -113,10 +120,27 @@ wk_status wk_trainer_step(wk_trainer *t, double *loss, const float *input, int c
     f.at = next;
     f.met = true;
   }
-  if (loss_fn)
-    WK_RETURN_IF_ERROR(wk_trainer_collect(t, ctx, err));
-  wk_trainer_move_stats(t);
   if (loss)
     *loss = wk_tree_sum(t->loss, shards);
   return WK_OK;
+}
+
+wk_status wk_trainer_step(wk_trainer *t, double *loss, const float *input, int count, uint64_t stream,
+                          wk_loss_fn loss_fn, void *user, const wk_context *ctx, wk_error *err) {
+  WK_RETURN_IF_ERROR(run(t, loss, input, count, stream, loss_fn, user, ctx, err));
+  if (loss_fn)
+    WK_RETURN_IF_ERROR(wk_trainer_collect(t, ctx, err));
+  wk_trainer_move_stats(t);
+  return WK_OK;
+}
+
+wk_status wk_trainer_input_gradient(wk_trainer *t, float *gradient, double *loss, const float *input, int count,
+                                    uint64_t stream, wk_loss_fn loss_fn, void *user, const wk_context *ctx,
+                                    wk_error *err) {
+  if (!t->o.input_gradient || !loss_fn)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "gradients of the input take a loss, and a trainer that was made for them");
+  t->input_gradient = gradient;
+  wk_status st = run(t, loss, input, count, stream, loss_fn, user, ctx, err);
+  t->input_gradient = NULL;
+  return st;
 }
