@@ -43,6 +43,8 @@ typedef struct wk_tune_epoch {
   double train_loss; /* mean over its steps, as trained (smoothed, mixed, with dropout); NaN for epoch 0 */
   double val_loss;   /* cross-entropy at the best temperature; NaN without val photos */
   double val_top1;
+  double attacked_loss; /* the same two of at most 100 val photos, moved against the network by a few steps; NaN unless */
+  double attacked_top1; /* the run is adversarial */
   double gradient;   /* length of the last step's, before clipping */
   double seconds;
   bool best;         /* the best so far, and kept */
@@ -54,6 +56,14 @@ typedef struct wk_tune_rates {
   int steps;
   double suggested;
 } wk_tune_rates;
+
+/* Adversarial training: each batch is moved against the network as it is, inside a bound, before it is learned from. "Fast"
+ * (Wong, Rice and Kolter, "Fast is better than free", ICLR 2020): from a random point of the bound by the gradient's sign. */
+typedef struct wk_adversary {
+  double eps_255; /* largest change of a value, in grey levels of 255; default 0: photos are not attacked */
+  int steps;      /* gradients of an attack; default 1 */
+  double share;   /* of each batch that is moved, the others are learned from as they are; default 0.5 */
+} wk_adversary;
 
 typedef struct wk_tune_options {
   /* What trains: "head" (the classifier alone), "all", "last:N" (the last N stages and what comes after them), "from:LAYER", or a
@@ -81,6 +91,7 @@ typedef struct wk_tune_options {
   int views;            /* with augmentation: views kept of each photo, the first being the photo itself. 0: none, every
                          * epoch reads the photos and runs the frozen layers again. Negative (default): chosen by which is
                          * less work. Of several kept views the first classifier is fitted again, with the probe's penalty */
+  wk_adversary adversary; /* default off. With it all photos' pixels are what every epoch starts from, whatever trains */
   float dropout;          /* share dropped at every dropout layer; negative (default): each layer's own */
   float stochastic_depth; /* default 0 */
   wk_norm_mode norm;      /* default frozen; from scratch, batch */
@@ -112,6 +123,9 @@ typedef struct wk_tune_options {
 } wk_tune_options;
 
 WK_API void wk_tune_options_init(wk_tune_options *o);
+/* The recipe for adversarial training (see wk_adversary) instead: the first layers are what a small change goes through, so all
+ * train, at one rate three times the usual one, for 4 epochs, each about half as long again as an ordinary one. */
+WK_API void wk_tune_options_adversarial(wk_tune_options *o, double eps_255);
 /* The recipe for a network from scratch instead: first weights are far from good ones, so steps are longer, epochs more,
  * batch norm is that of the batch, and there is nothing to hold on to. */
 WK_API void wk_tune_options_scratch(wk_tune_options *o);
@@ -134,12 +148,15 @@ typedef struct wk_tune_result {
   bool kept_on_disk;
   int views;             /* kept of each photo; 0: made anew for each epoch */
   wk_calibration calibration; /* of the tuned network on the val photos; temperature 1 without */
+  size_t attacked;       /* val photos that were attacked after each epoch; 0: the run is not adversarial, or has no val photos */
+  double attacked_before, attacked_after; /* share of them that stayed right, at epoch 0 and at `best`; else NaN */
   bool stopped_early, cancelled;
   char *trouble;         /* why it stopped, where the loss was no longer finite after a good epoch; else NULL */
   size_t broken;         /* photos that could not be read */
 } wk_tune_result;
 
-/* `b` is only read. `val` (may be NULL, or have no photos) decides which epoch is kept, when to stop, and the temperature;
+/* `b` is only read. An adversarial run is judged by what it withstands: `attacked_loss` decides which epoch is kept, and the tuned
+ * network comes out although the probe may have more photos right when nobody attacks (WK_KEEP_BETTER). `val` (may be NULL, or have no photos) decides which epoch is kept, when to stop, and the temperature;
  * without it the last epoch is kept. When ctx is cancelled after at least one epoch, the result is what was best so far, with
  * `cancelled` set. Progress stages: "features", "classifier", "epoch N".
  * A loss that is not finite stops the run: in the first epoch it is WK_ERR_NUMERIC, later the result is what was best so far, with

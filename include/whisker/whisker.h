@@ -2,7 +2,6 @@
 #ifndef WHISKER_H
 #define WHISKER_H
 
-#include "whisker/adversarial.h"
 #include "whisker/atlas.h"
 #include "whisker/atlas_page.h"
 #include "whisker/augment.h"

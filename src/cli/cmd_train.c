@@ -10,7 +10,7 @@ typedef struct train_flags {
   const char *backbone, *arch, *out, *list;
   cli_split_options split;
   int head, k, size, resize;
-  double l2, adversarial;
+  double l2;
   bool balance, light, refit;
   cli_tune tune;
 } train_flags;
@@ -35,24 +35,6 @@ static void train_free(train *t) {
   wk_backbone_free(t->backbone);
 }
 
-/* The head anew, on attacked photos as well. */
-static wk_status harden(train *t, const wk_probe_options *probe, wk_error *err) {
-  wk_adversarial_options o;
-  wk_adversarial_options_init(&o);
-  o.eps_255 = t->flags->adversarial;
-  wk_probe_options p = *probe;
-  p.l2 = t->report.l2;
-  p.temperature = t->report.temperature;
-  wk_head *head = NULL;
-  wk_status st = wk_probe_fit_adversarial(&head, t->head, t->backbone, t->features, t->split.photos.path, t->split.y,
-                                          t->split.learn_rows, &p, &o, &t->cli->ctx, err);
-  if (st == WK_OK) {
-    wk_head_free(t->head);
-    t->head = head;
-  }
-  return st;
-}
-
 static wk_status fit(train *t, wk_error *err) {
   wk_probe_options o;
   wk_probe_options_init(&o);
@@ -66,8 +48,6 @@ static wk_status fit(train *t, wk_error *err) {
   int columns = t->features->columns, classes = t->split.data->class_count;
   wk_status st = wk_probe_fit(&t->head, &t->report, t->features->row, t->split.y, t->split.learn_rows, columns, classes,
                               &o, &t->cli->ctx, err);
-  if (st == WK_OK && t->flags->adversarial > 0)
-    st = harden(t, &o, err);
   if (st == WK_OK && t->split.check_rows) {
     float *p = malloc(t->split.check_rows * (size_t)classes * sizeof *p);
     if (!p)
@@ -113,8 +93,6 @@ static wk_status save(train *t, const char *out, wk_error *err) {
                              "val_images", (json_int_t)n, "columns", (json_int_t)t->features->columns, "l2",
                              cli_json_number(t->report.l2), "val_top1", cli_json_number(n ? top1.value : NAN),
                              "balance", t->flags->balance, "refit", t->flags->refit);
-  if (recipe && t->flags->adversarial > 0)
-    json_object_set_new(recipe, "adversarial_eps_255", json_real(t->flags->adversarial));
   char *text = recipe ? json_dumps(recipe, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(recipe);
   if (!text)
@@ -161,8 +139,6 @@ static int report(train *t, const char *out, double began) {
       t->check ? cli_json_number(t->check->topk.value) : json_null(), "head", cli_head_names[t->flags->head], "seconds",
       "features", t->seconds_features, "fit", t->seconds_fit, "total", total, "model", cli_json_text(out), "bytes",
       (json_int_t)bytes, "warnings", c->warnings);
-  if (t->flags->adversarial > 0)
-    json_object_set_new(j, "adversarial_eps_255", json_real(t->flags->adversarial));
   return cli_print_json(c, j);
 }
 
@@ -306,9 +282,10 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   double began = cli_seconds();
   int names = 0;
   train_flags f = {.backbone = "efficientnet_lite0", .k = 5, .l2 = NAN};
-  cli_tune fresh;
-  cli_tune_init(&f.tune, false);
-  cli_tune_init(&fresh, true);
+  cli_tune fresh, attacked;
+  cli_tune_init(&f.tune, CLI_TUNE_PLAIN);
+  cli_tune_init(&fresh, CLI_TUNE_SCRATCH);
+  cli_tune_init(&attacked, CLI_TUNE_ADVERSARIAL);
   const cli_flag own[] = {
       {"backbone", 'b', CLI_STRING, &f.backbone, "NAME|FILE", "pretrained network, by name or a weight file", 0, 0,
        NULL},
@@ -324,8 +301,9 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
       {"balance", 0, CLI_BOOL, &f.balance, NULL, "give every class the same weight, however many photos it has", 0, 0,
        NULL},
       {"refit", 0, CLI_BOOL, &f.refit, NULL, "after checking, fit once more on all photos", 0, 0, NULL},
-      {"adversarial", 0, CLI_DOUBLE, &f.adversarial, "EPS",
-       "learn from attacked photos too, changed by up to EPS grey levels of 255; 0: no", 0, 255, NULL},
+      {"adversarial", 0, CLI_DOUBLE, &f.tune.adversarial, "EPS",
+       "fine-tune (--tune all, unless that is given) on photos attacked by up to EPS grey levels of 255 as well; 0: no",
+       0, 255, NULL},
       {"k", 0, CLI_INT, &f.k, "K", "neighbours of --head knn", 1, 1000, NULL},
       {"size", 0, CLI_INT, &f.size, "PIXELS", "input side; 0: the backbone's own", 0, 4096, NULL},
       {"resize", 0, CLI_INT, &f.resize, "PIXELS", "shorter side before the crop; 0: in the backbone's own ratio", 0,
@@ -342,7 +320,10 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   c->other = other;
   c->other_when = "from scratch";
   CLI_PARSE(n, c, self, flags, 0, 1, argc, argv)
-  if (f.tune.from_scratch)
+  bool adversarial = f.tune.adversarial > 0;
+  if (adversarial && !f.tune.from_scratch)
+    cli_tune_table(other, &attacked);
+  if (adversarial || f.tune.from_scratch)
     cli_take_other(c, flags);
   c->other = NULL;
   bool tuning = f.tune.depth || f.tune.from_scratch;
@@ -352,15 +333,12 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   bool showing = !tuning && f.tune.show_augment;
   const char *misplaced = tuning || showing ? NULL : cli_tune_misplaced(c, &f.tune);
   if (misplaced || (!tuning && !showing && f.tune.augment_text))
-    return cli_usage_error(self,
-                           "--%s goes with --tune or --from-scratch: without them nothing but a classifier is fitted",
-                           misplaced ? misplaced : "augment");
+    return cli_usage_error(
+        self, "--%s goes with --tune, --from-scratch or --adversarial: without them nothing but a classifier is fitted",
+        misplaced ? misplaced : "augment");
   if (tuning && (f.head != WK_HEAD_LINEAR || f.refit))
-    return cli_usage_error(self,
-                           "--tune and --from-scratch train a linear head: --head and --refit do not go with them");
-  if (f.adversarial > 0 && (tuning || f.head != WK_HEAD_LINEAR || f.refit))
-    return cli_usage_error(self, "--adversarial hardens the linear probe: --tune, --from-scratch, --refit and other "
-                                 "heads do not go with it");
+    return cli_usage_error(
+        self, "--tune, --from-scratch and --adversarial train a linear head: --head and --refit do not go with them");
   if (n == 0 && !f.list)
     return cli_usage_error(self, "say where the photos are: whisker train DATA");
   const char *data = f.list ? f.list : argv[0];

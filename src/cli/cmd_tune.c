@@ -26,17 +26,26 @@ static const char *bar(double share) {
   return height[at < 0 ? 0 : at > 7 ? 7 : at];
 }
 
+static void say_attacked(cli *c, const wk_tune_epoch *e) {
+  if (isfinite(e->attacked_top1))
+    cli_say(c, "  attacked %6s  %s", cli_percent(e->attacked_top1), bar(e->attacked_top1));
+}
+
 static void on_epoch(void *user, const wk_tune_epoch *e) {
   teller *t = user;
   if (e->epoch == 0) {
     if (isfinite(e->val_top1))
-      cli_say(t->cli, "epoch %3d/%-3d              check %6s  %s  before the first step\n", 0, t->epochs,
-              cli_percent(e->val_top1), bar(e->val_top1));
+      cli_say(t->cli, "epoch %3d/%-3d              check %6s  %s", 0, t->epochs, cli_percent(e->val_top1),
+              bar(e->val_top1));
+    say_attacked(t->cli, e);
+    if (isfinite(e->val_top1))
+      cli_say(t->cli, "  before the first step\n");
     return;
   }
   cli_say(t->cli, "epoch %3d/%-3d  loss %-7.4f", e->epoch, t->epochs, e->train_loss);
   if (isfinite(e->val_top1))
     cli_say(t->cli, " check %6s  %s", cli_percent(e->val_top1), bar(e->val_top1));
+  say_attacked(t->cli, e);
   cli_say(t->cli, "  %.1f s%s\n", e->seconds, e->best && isfinite(e->val_top1) ? "   best so far, kept" : "");
 }
 
@@ -72,7 +81,7 @@ wk_status cli_tune_check_outputs(const char *out, const cli_tune *t, wk_error *e
 /* The share right over the epochs where there are check photos, else the loss. */
 static wk_status draw(const char *path, const wk_tune_result *r, wk_error *err) {
   size_t n = (size_t)r->epochs;
-  double *x = malloc(3 * n * sizeof *x);
+  double *x = malloc(4 * n * sizeof *x);
   if (!x)
     return cli_no_memory(err);
   bool checked = false;
@@ -80,14 +89,16 @@ static wk_status draw(const char *path, const wk_tune_result *r, wk_error *err) 
     x[i] = r->epoch[i].epoch;
     x[n + i] = r->epoch[i].train_loss;
     x[2 * n + i] = r->epoch[i].val_top1;
+    x[3 * n + i] = r->epoch[i].attacked_top1;
     checked = checked || isfinite(r->epoch[i].val_top1);
   }
-  wk_series s = {.name = checked ? "check" : "loss", .n = n, .x = x, .y = checked ? x + 2 * n : x + n};
+  const wk_series s[2] = {{.name = checked ? "check" : "loss", .n = n, .x = x, .y = checked ? x + 2 * n : x + n},
+                          {.name = "check, attacked", .n = n, .x = x, .y = x + 3 * n}};
   wk_chart chart = {.title = "Learning curve",
                     .x_label = "epoch",
                     .y_label = checked ? "top-1 on the check photos" : "loss",
-                    .series = &s,
-                    .count = 1,
+                    .series = s,
+                    .count = r->attacked ? 2 : 1,
                     .percent = checked};
   wk_status st = wk_chart_save(path, &chart, err);
   free(x);
@@ -105,6 +116,8 @@ static wk_status save(cli_tune_job *j, wk_tune_result *r, size_t learn, size_t c
                 j->flags->epochs, "best_epoch", r->best, "batch_size", j->flags->batch, "seed",
                 (json_int_t)j->cli->ctx.seed, "train_images", (json_int_t)learn, "val_images", (json_int_t)check,
                 "val_top1", m ? cli_json_number(m->top1.value) : json_null(), "trained_params", (json_int_t)r->params);
+  if (recipe && j->flags->adversarial > 0)
+    json_object_set_new(recipe, "adversarial_eps_255", json_real(j->flags->adversarial));
   char *text = recipe ? json_dumps(recipe, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(recipe);
   if (!text)
@@ -144,6 +157,17 @@ static wk_status draw_rates(cli *c, const wk_tune_result *r, const char *out, wk
   return st;
 }
 
+/* What adversarial training bought; what it cost is told by the line on right answers. */
+static void say_withstood(cli *c, const wk_tune_result *r, const cli_tune_job *j) {
+  if (!r->attacked)
+    return;
+  cli_say(c, "Attacked by up to %g/255 (a few steps, %zu check photos), %s stayed right", j->flags->adversarial,
+          r->attacked, cli_percent(r->attacked_after));
+  if (!j->flags->from_scratch)
+    cli_say(c, "; before the training %s", cli_percent(r->attacked_before));
+  cli_say(c, ". `whisker robust` attacks harder, and photos that were not seen here.\n");
+}
+
 static void say_result(cli *c, const wk_tune_result *r, const cli_tune_job *j) {
   if (r->trouble)
     cli_say(c, "  ! %s\n", r->trouble);
@@ -169,11 +193,20 @@ static void say_result(cli *c, const wk_tune_result *r, const cli_tune_job *j) {
     cli_say(c, "right on %s of the check photos (interval %s)\n", cli_percent(kept(r)->top1.value),
             cli_interval(kept(r)->top1));
   }
+  say_withstood(c, r, j);
   if (r->tuned && r->tuned_val && r->calibration.temperature != 1)
     cli_say(c, "Calibration error %s before and %s after a temperature of %.2f.\n",
             cli_percent(r->calibration.ece_before), cli_percent(r->calibration.ece_after), r->calibration.temperature);
   if (j->light && r->tuned)
     cli_say(c, "  ! --light is left out: tuned weights exist in this file only\n");
+}
+
+/* null: the run was not adversarial. */
+static json_t *withstood_json(const cli_tune_job *j, const wk_tune_result *r) {
+  if (!(j->flags->adversarial > 0))
+    return json_null();
+  return json_pack("{s:f,s:I,s:o,s:o}", "eps_255", j->flags->adversarial, "photos", (json_int_t)r->attacked, "before",
+                   cli_json_number(r->attacked_before), "after", cli_json_number(r->attacked_after));
 }
 
 static json_t *result_json(const cli_tune_job *j, const wk_tune_result *r, size_t learn, size_t check, double features,
@@ -185,7 +218,7 @@ static json_t *result_json(const cli_tune_job *j, const wk_tune_result *r, size_
   struct stat st;
   return json_pack(
       "{s:i,s:o,s:I,s:I,s:o,s:o,s:b,s:o,s:o,s:i,s:b,s:b,s:I,s:s?,s:I,s:b,s:f,s:o,s:o,s:I,s:s?,s:o,s:s,s:s,s:{s:f,s:f,s:"
-      "f},s:o,s:I,s:O}",
+      "f},s:o,s:I,s:o,s:O}",
       "classes", j->split->data->class_count, "labels",
       cli_json_labels(j->split->data->classes, j->split->data->class_count), "train_images", (json_int_t)learn,
       "val_images", (json_int_t)check, "val_top1", m ? cli_json_number(m->top1.value) : json_null(), "val_interval",
@@ -198,7 +231,8 @@ static json_t *result_json(const cli_tune_job *j, const wk_tune_result *r, size_
       cli_json_number(r->calibration.ece_after), "broken", (json_int_t)r->broken, "trouble", r->trouble, "epochs",
       epochs ? epochs : json_null(), "history", history, "curve", curve, "seconds", "features", features, "fit", fit,
       "total", cli_seconds() - j->began, "model", cli_json_text(j->out), "bytes",
-      (json_int_t)(stat(j->out, &st) == 0 ? st.st_size : 0), "warnings", j->cli->warnings);
+      (json_int_t)(stat(j->out, &st) == 0 ? st.st_size : 0), "adversarial", withstood_json(j, r), "warnings",
+      j->cli->warnings);
 }
 
 int cli_tune_run(cli_tune_job *j) {

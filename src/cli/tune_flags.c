@@ -16,17 +16,20 @@ static const char *const norms[] = {"frozen", "batch", NULL},
                          *const inits[] = {"uniform", "normal",     "lecun",  "xavier",     "xavier_normal",
                                            "he",      "he_uniform", "he_out", "orthogonal", NULL};
 
-static void defaults(wk_tune_options *o, bool from_scratch) {
-  if (from_scratch)
+static void defaults(wk_tune_options *o, cli_tune_kind kind) {
+  if (kind == CLI_TUNE_SCRATCH)
     wk_tune_options_scratch(o);
+  else if (kind == CLI_TUNE_ADVERSARIAL)
+    wk_tune_options_adversarial(o, 1);
   else
     wk_tune_options_init(o);
 }
 
-void cli_tune_init(cli_tune *t, bool from_scratch) {
+void cli_tune_init(cli_tune *t, cli_tune_kind kind) {
   wk_tune_options o;
-  defaults(&o, from_scratch);
-  *t = (cli_tune){.from_scratch = from_scratch,
+  defaults(&o, kind);
+  *t = (cli_tune){.depth = kind == CLI_TUNE_ADVERSARIAL ? o.depth : NULL,
+                  .from_scratch = kind == CLI_TUNE_SCRATCH,
                   .epochs = o.epochs,
                   .batch = o.batch,
                   .accumulate = o.accumulate,
@@ -137,7 +140,8 @@ wk_status cli_tune_read(cli_tune *t, wk_error *err) {
 }
 
 void cli_tune_options(wk_tune_options *o, const cli_tune *t) {
-  defaults(o, t->from_scratch);
+  defaults(o, t->from_scratch ? CLI_TUNE_SCRATCH : t->adversarial > 0 ? CLI_TUNE_ADVERSARIAL : CLI_TUNE_PLAIN);
+  o->adversary.eps_255 = t->adversarial;
   if (t->depth && !t->from_scratch)
     o->depth = t->depth;
   o->resume = t->resume;

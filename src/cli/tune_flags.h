@@ -15,12 +15,16 @@ typedef struct cli_tune {
   int epochs, batch, accumulate, patience, norm, average, keep, optimiser, schedule, init;
   double lr, weight_decay, momentum, warmup_epochs, min_lr, gamma, smoothing, mixup, cutmix, drop, drop_path, clip_grad,
       clip_value, head_lr, layer_decay, ema_decay, distill, distill_temperature;
+  double adversarial; /* grey levels; 0: photos are not attacked */
   int memory_mb;
 } cli_tune;
 
+/* What a run's defaults are for. */
+typedef enum cli_tune_kind { CLI_TUNE_PLAIN = 0, CLI_TUNE_SCRATCH, CLI_TUNE_ADVERSARIAL } cli_tune_kind;
+
 enum { CLI_TUNE_FLAGS = 48 };
-/* The library's defaults: for fine-tuning, or for training from scratch. */
-void cli_tune_init(cli_tune *t, bool from_scratch);
+/* The library's defaults for that kind of run. */
+void cli_tune_init(cli_tune *t, cli_tune_kind kind);
 /* Writes the flags' table to `out` (at most CLI_TUNE_FLAGS entries); returns how many. */
 int cli_tune_table(cli_flag *out, cli_tune *t);
 /* The first flag of the table that was given although nothing is tuned; NULL: none. */

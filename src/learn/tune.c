@@ -37,11 +37,21 @@ void wk_tune_options_init(wk_tune_options *o) {
   o->schedule.warmup_epochs = 1;
   wk_loss_options_init(&o->loss);
   wk_mix_options_init(&o->mix);
+  o->adversary = (wk_adversary){.steps = 1, .share = 0.5};
   wk_augment_init(&o->augment);
   o->augment_few = true;
   o->views = -1;
   wk_probe_options_init(&o->probe);
   wk_features_options_init(&o->features);
+}
+
+void wk_tune_options_adversarial(wk_tune_options *o, double eps_255) {
+  wk_tune_options_init(o);
+  o->adversary.eps_255 = eps_255;
+  o->depth = "all";
+  o->epochs = 4;
+  o->layer_decay = 1;
+  o->average = WK_AVERAGE_NONE;
 }
 
 void wk_tune_options_scratch(wk_tune_options *o) {
@@ -63,8 +73,12 @@ void wk_tune_options_scratch(wk_tune_options *o) {
 /* The learning rate that was asked for, or the optimiser's own. */
 static double learning_rate(const wk_tune_options *o, size_t photos) {
   double share = photos < FULL_RATE_PHOTOS ? (double)photos / FULL_RATE_PHOTOS : 1;
-  double own = o->optim.suggested_lr;
-  return o->schedule.lr > 0 ? o->schedule.lr : own * (o->from_scratch ? 20 : share * share);
+  if (o->schedule.lr > 0)
+    return o->schedule.lr;
+  if (o->from_scratch)
+    return o->optim.suggested_lr * 20;
+  /* To withstand attacks is a new task, with much more to learn than the photos' classes, however few they are. */
+  return o->optim.suggested_lr * (o->adversary.eps_255 > 0 ? 3 : share * share);
 }
 
 wk_status wk_tune_options_validate(const wk_tune_options *o, wk_error *err) {
@@ -87,6 +101,13 @@ wk_status wk_tune_options_validate(const wk_tune_options *o, wk_error *err) {
   if (!(o->loss.smoothing >= 0 && o->loss.smoothing < 1))
     return WK_FAIL(err, WK_ERR_ARGUMENT, "label smoothing is %g, but must be at least 0 and below 1",
                    o->loss.smoothing);
+  const wk_adversary *a = &o->adversary;
+  if (!(a->eps_255 >= 0 && a->eps_255 <= 255) || a->steps < 1 || a->steps > 1000 || !(a->share > 0 && a->share <= 1))
+    return WK_FAIL(
+        err, WK_ERR_ARGUMENT,
+        "%d steps of an attack that changes values by up to %g grey levels, on %g of the photos, cannot be: 1 "
+        "to 1000 steps, 0 (none) to 255 levels, a share above 0 to 1",
+        a->steps, a->eps_255, a->share);
   if (!(o->clip_norm >= 0) || !(o->clip_value >= 0))
     return WK_FAIL(err, WK_ERR_ARGUMENT, "gradients cannot be clipped at %g and %g: above 0, or 0 for not at all",
                    o->clip_norm, o->clip_value);
@@ -266,7 +287,8 @@ static wk_status make_network(job *j, wk_error *err) {
     WK_TRY(wk_backbone_subset(&j->start, j->graph, j->b->weights, features, "", err));
   }
   WK_TRY(wk_tune_trainable(&j->trainable, j->graph, j->o->from_scratch ? "all" : j->o->depth, err));
-  j->boundary = wk_tune_boundary(j->graph, j->trainable);
+  /* Where the input moves, nothing that comes of it can be computed once. */
+  j->boundary = j->o->adversary.eps_255 > 0 ? 0 : wk_tune_boundary(j->graph, j->trainable);
   const wk_preprocess *p = &j->b->preprocess;
   WK_TRY(wk_tune_tail(&j->tail, j->graph, j->boundary, p->height, p->width, err));
   WK_TRY(wk_tune_stage_depth(&j->stage_depth, j->tail, err));
@@ -376,10 +398,15 @@ static void say_start(const job *j) {
   wk_text t = {0};
   if (!j->o->on_start)
     return;
-  if (!r->frozen)
-    wk_text_add(&t, "all layers train");
-  else
+  if (r->frozen)
     wk_text_add(&t, "frozen up to %s", r->frozen);
+  else if (j->o->adversary.eps_255 > 0)
+    wk_text_add(&t,
+                "photos are moved by up to %g/255 against the network before it learns from them, so nothing of them "
+                "is computed once",
+                j->o->adversary.eps_255);
+  else
+    wk_text_add(&t, "all layers train");
   if (!r->views)
     wk_text_add(&t, ": every epoch reads the photos again and changes them anew");
   else {
@@ -430,6 +457,8 @@ static wk_status make_fingerprint(job *j, wk_error *err) {
   if (j->teacher)
     wk_text_append(&t, j->teacher, j->train_ok.data.photos * (size_t)j->classes * sizeof *j->teacher);
   wk_text_add(&t, "%d", o->find_lr);
+  if (o->adversary.eps_255 > 0)
+    wk_text_add(&t, ", %a attacked by %a in %d steps", o->adversary.share, o->adversary.eps_255, o->adversary.steps);
   wk_status st = WK_OK;
   if (t.failed || !augment)
     st = WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %zu photos", j->train->photos);
@@ -468,6 +497,11 @@ static wk_status train_tail(job *j, wk_error *err) {
   r->stopped_early = j->run.stopped_early;
   r->cancelled = j->run.cancelled;
   r->trouble = j->run.trouble;
+  if (s.val && j->o->adversary.eps_255 > 0) {
+    r->attacked = wk_tune_sample(s.val->rows);
+    r->attacked_before = r->epoch[0].attacked_top1;
+    r->attacked_after = r->epoch[r->best].attacked_top1;
+  }
   j->run.epoch = NULL;
   j->run.trouble = NULL;
   WK_RETURN_IF_ERROR(wk_tensors_create(&j->tuned, err));
@@ -503,7 +537,7 @@ static bool tuned_is_better(const job *j) {
     return true;
   if (j->o->keep == WK_KEEP_PROBE || (r->best == 0 && r->views < 2)) /* epoch 0 is the probe, but for other views */
     return false;
-  if (!r->probe_val || !r->tuned_val)
+  if (!r->probe_val || !r->tuned_val || j->o->adversary.eps_255 > 0)
     return true;
   double gain = r->tuned_val->top1.value - r->probe_val->top1.value;
   return gain > 0 || (gain == 0 && r->tuned_val->loss.value < r->probe_val->loss.value);
@@ -623,6 +657,7 @@ wk_status wk_tune(wk_tune_result **out, const wk_backbone *b, const wk_tune_data
     WK_TRY(wk_tune_state_check(o.checkpoint, b->arch->name, err));
   j.r = wk_calloc(1, sizeof *j.r);
   WK_FAIL_IF(!j.r, err, WK_ERR_MEMORY, "out of memory");
+  j.r->attacked_before = j.r->attacked_after = NAN;
   WK_TRY(begin(&j, err));
   help_few_photos(&o, j.train_ok.data.photos);
   WK_TRY(make_network(&j, err));
@@ -681,6 +716,11 @@ char *wk_tune_history(const wk_tune_result *r) {
   add_number(&t, "probe_loss", r->probe_val ? r->probe_val->loss.value : NAN);
   add_number(&t, "tuned_top1", r->tuned_val ? r->tuned_val->top1.value : NAN);
   add_number(&t, "tuned_loss", r->tuned_val ? r->tuned_val->loss.value : NAN);
+  if (r->attacked) {
+    wk_text_add(&t, "\"attacked\":%zu,", r->attacked);
+    add_number(&t, "attacked_before", r->attacked_before);
+    add_number(&t, "attacked_after", r->attacked_after);
+  }
   add_number(&t, "temperature", r->calibration.temperature);
   add_number(&t, "ece_before", r->calibration.ece_before);
   add_number(&t, "ece_after", r->calibration.ece_after);
@@ -692,6 +732,10 @@ char *wk_tune_history(const wk_tune_result *r) {
     add_number(&t, "train_loss", e->train_loss);
     add_number(&t, "val_loss", e->val_loss);
     add_number(&t, "val_top1", e->val_top1);
+    if (r->attacked) {
+      add_number(&t, "attacked_loss", e->attacked_loss);
+      add_number(&t, "attacked_top1", e->attacked_top1);
+    }
     add_number(&t, "gradient", e->gradient);
     add_number(&t, "seconds", e->seconds);
     wk_text_add(&t, "\"best\":%s}", e->best ? "true" : "false");

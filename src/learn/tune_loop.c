@@ -109,17 +109,25 @@ static wk_status judge_now(wk_tuner *l, wk_tune_epoch *e, wk_error *err) {
   wk_status st = WK_OK;
   wk_tensors *weights = NULL;
   const wk_tune_input *val = l->s->val;
-  double temperature;
-  e->val_loss = e->val_top1 = NAN;
+  double temperature, eps_255 = l->o->adversary.eps_255;
+  e->val_loss = e->val_top1 = e->attacked_loss = e->attacked_top1 = NAN;
   if (!val)
     return WK_OK;
   WK_TRY(wk_tensors_create(&weights, err));
   WK_TRY(wk_trainer_export(l->t, weights, l->s->start, err));
   WK_TRY(wk_tune_scores(l->score, l->s->tail, weights, val, l->s->classes, l->s->ctx, err));
   WK_TRY(wk_tune_judge(&e->val_loss, &e->val_top1, &temperature, l->score, val->label, val->rows, l->s->classes, err));
+  if (eps_255 > 0)
+    WK_TRY(wk_tune_withstand(&e->attacked_loss, &e->attacked_top1, l->s->tail, weights, val, l->s->classes, eps_255,
+                             l->s->ctx, err));
 done:
   wk_tensors_free(weights);
   return st;
+}
+
+/* The loss that an epoch is judged by. */
+static double judged(const wk_tuner *l, const wk_tune_epoch *e) {
+  return l->o->adversary.eps_255 > 0 ? e->attacked_loss : e->val_loss;
 }
 
 /* Judges what would be kept, and keeps it if it is the best so far. Without photos to judge by, the last is the best.
@@ -134,12 +142,12 @@ static wk_status finish_epoch(wk_tuner *l, wk_tune_epoch *e, bool averaged, wk_e
   if (status == WK_OK)
     status = judge_now(l, e, err);
   if (status == WK_OK) {
-    e->best = !l->s->val || e->epoch == 0 || e->val_loss < st->best_loss;
+    e->best = !l->s->val || e->epoch == 0 || judged(l, e) < st->best_loss;
     if (e->best) {
       memcpy(st->best, st->param, st->params * sizeof *st->best);
       if (st->stats)
         memcpy(st->best_stat, st->stat, st->stats * sizeof *st->best_stat);
-      st->best_loss = e->val_loss;
+      st->best_loss = judged(l, e);
       st->best_top1 = e->val_top1;
       st->best_epoch = e->epoch;
     }
@@ -163,7 +171,7 @@ static wk_status run_epoch(wk_tuner *l, wk_error *err) {
   if (e.epoch > 0 && l->o->schedule.kind == WK_SCHEDULE_PLATEAU) {
     wk_schedule_options schedule = l->o->schedule;
     schedule.lr = l->s->lr;
-    wk_plateau_update(&st->plateau, &schedule, l->s->val ? e.val_loss : e.train_loss);
+    wk_plateau_update(&st->plateau, &schedule, l->s->val ? judged(l, &e) : e.train_loss);
   }
   e.seconds = now() - start;
   st->epoch[st->epochs++] = e;

@@ -6,9 +6,9 @@
 #include "whisker/formats.h"
 
 #define KEY "whisker.tune"
-#define FORMAT "1"
+#define FORMAT "2"
 
-enum { NUMBERS = 11, EPOCH_NUMBERS = 8 };
+enum { NUMBERS = 11, EPOCH_NUMBERS = 10 };
 
 typedef struct entry {
   const char *name;
@@ -33,8 +33,8 @@ static int entries_of(entry *e, const wk_tune_state *s) {
 }
 
 static void pack_epoch(double *to, const wk_tune_epoch *e) {
-  const double v[EPOCH_NUMBERS] = {e->epoch,    e->rate,     e->train_loss, e->val_loss,
-                                   e->val_top1, e->gradient, e->seconds,    e->best};
+  const double v[EPOCH_NUMBERS] = {e->epoch,    e->rate,    e->train_loss, e->val_loss,      e->val_top1,
+                                   e->gradient, e->seconds, e->best,       e->attacked_loss, e->attacked_top1};
   memcpy(to, v, sizeof v);
 }
 
@@ -46,7 +46,9 @@ static wk_tune_epoch unpack_epoch(const double *v) {
                          .val_top1 = v[4],
                          .gradient = v[5],
                          .seconds = v[6],
-                         .best = v[7] != 0};
+                         .best = v[7] != 0,
+                         .attacked_loss = v[8],
+                         .attacked_top1 = v[9]};
 }
 
 static wk_status add(wk_tensors *t, const char *name, wk_dtype type, const void *data, int ndim, int64_t rows,

@@ -86,6 +86,8 @@ static wk_status run_batch(wk_tuner *l, double *loss, int epoch, size_t batch, s
   }
   double part = 0;
   uint64_t stream = (uint64_t)epoch * l->batches + batch;
+  if (l->clean)
+    WK_RETURN_IF_ERROR(wk_tuner_attack(l, first, count, epoch, stream, shard_loss, &b, err));
   WK_RETURN_IF_ERROR(wk_trainer_step(l->t, &part, l->input, (int)count, stream, shard_loss, &b, s->ctx, err));
   if (!isfinite(part))
     return not_finite(l, count, part, rate, epoch, err);
@@ -139,6 +141,7 @@ static wk_status make_trainer(wk_tuner *l, wk_error *err) {
   o.norm = l->o->norm;
   o.dropout = l->o->dropout;
   o.stochastic_depth = l->o->stochastic_depth;
+  o.input_gradient = l->o->adversary.eps_255 > 0;
   WK_RETURN_IF_ERROR(wk_trainer_create(&l->t, l->s->tail, l->s->start, &o, err));
   l->shape = wk_trainer_input_shape(l->t);
   l->st.params = wk_trainer_size(l->t);
@@ -198,6 +201,10 @@ static wk_status make_arrays(wk_tuner *l, wk_error *err) {
   ok &= !averages || !st->stats || (st->average_stat = copy_floats(st->stat, st->stats)) != NULL;
   ok &= !l->o->l2_sp || l->o->from_scratch || (l->towards = copy_floats(st->param, st->params)) != NULL;
   ok &= (l->input = wk_alloc_array(batch, s->train->columns * sizeof *l->input)) != NULL;
+  ok &=
+      l->o->adversary.eps_255 == 0 || (l->clean = wk_alloc_array(batch, s->train->columns * sizeof *l->clean)) != NULL;
+  ok &=
+      l->o->adversary.eps_255 == 0 || (l->slope = wk_alloc_array(batch, s->train->columns * sizeof *l->slope)) != NULL;
   ok &= (l->label = wk_alloc_array(batch, sizeof *l->label)) != NULL;
   ok &= !mixes || (l->soft = wk_alloc_array(batch, k * sizeof *l->soft)) != NULL;
   ok &= !s->teacher || (l->teacher = wk_alloc_array(batch, k * sizeof *l->teacher)) != NULL;
@@ -218,6 +225,8 @@ void wk_tuner_close(wk_tuner *l) {
   wk_free(l->towards);
   wk_free(l->sum);
   wk_free(l->input);
+  wk_free(l->clean);
+  wk_free(l->slope);
   wk_free(l->label);
   wk_free(l->soft);
   wk_free(l->teacher);

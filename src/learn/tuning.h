@@ -80,15 +80,16 @@ wk_status wk_tune_input_gather(float *to, const wk_tune_input *in, const uint32_
 
 /* ---- tune_start.c: the classifier that a run begins with -------------------------------------- */
 
-/* Fits a linear head on the features of all kept views, with penalty and temperature of the probe of the photos alone: to
- * choose them again, a photo's other views would have to be held out with it. */
+/* Fits a linear head on the features of all kept views, with penalty and temperature of the probe of the photos alone:
+ * to choose them again, a photo's other views would have to be held out with it. */
 wk_status wk_tune_view_probe(wk_head **out, const wk_tune_input *in, const wk_graph *tail, const wk_tensors *weights,
                              int features, int classes, const wk_probe_options *o, const wk_probe_report *probe,
                              const wk_context *ctx, wk_error *err);
 
 /* ---- tune_check.c: how good it is by now ------------------------------------------------------ */
 
-/* What node `at` of the network `tail` gives with those weights: [rows, columns], of the photos as they are in that epoch. */
+/* What node `at` of the network `tail` gives with those weights: [rows, columns], of the photos as they are in that
+ * epoch. */
 wk_status wk_tune_outputs(float *out, const wk_graph *tail, wk_node at, size_t columns, const wk_tensors *weights,
                           const wk_tune_input *in, uint64_t epoch, const wk_context *ctx, wk_error *err);
 /* Scores [rows, classes] of the photos, which must be no views. */
@@ -128,6 +129,25 @@ wk_status wk_tune_state_check(const char *path, const char *network, wk_error *e
 wk_status wk_tune_state_load(wk_tune_state *s, int most_epochs, const char *path, const char *fingerprint,
                              wk_error *err);
 
+/* ---- tune_attack.c: photos moved against the network -------------------------------------------- */
+
+/* The way of one photo, of `n` values: `x` to a random point of the bound around `clean` (a function of seed, epoch and
+ * photo), and on from there by `step` grey levels of the sign of `slope`. All normalised by p, and never beyond what
+ * pixels can be. */
+void wk_tune_scatter(float *x, const float *clean, size_t n, const wk_preprocess *p, double eps_255, uint64_t seed,
+                     uint64_t epoch, uint32_t photo);
+void wk_tune_move(float *x, const float *clean, const float *slope, size_t n, const wk_preprocess *p, double eps_255,
+                  double step_255);
+/* Grey levels of a step, of so many. */
+double wk_tune_stride(double eps_255, int steps);
+
+/* How many of so many photos are attacked to tell how much is withstood: at most 100, evenly spread. */
+size_t wk_tune_sample(size_t rows);
+/* Log loss at the best temperature, and top-1, of those photos, which must be no views, each moved by PGD with a few
+ * steps from where it was. */
+wk_status wk_tune_withstand(double *loss, double *top1, const wk_graph *tail, const wk_tensors *weights,
+                            const wk_tune_input *in, int classes, double eps_255, const wk_context *ctx, wk_error *err);
+
 /* ---- tune_step.c: batches and updates --------------------------------------------------------- */
 
 /* What a run is made of; everything here belongs to the caller and outlives the loop. */
@@ -154,6 +174,7 @@ typedef struct wk_tuner {
   wk_tune_state st;
   wk_shape shape;        /* of one photo */
   float *towards;        /* L2-SP: the first weights */
+  float *clean, *slope;  /* [batch, columns] when attacking: the input as it was, and the loss's gradient to it */
   float *sum;            /* gradients of the batches of a step */
   float *input;          /* [batch, columns] */
   int *label;            /* [batch] */
@@ -173,6 +194,9 @@ size_t wk_tune_part(size_t n, size_t parts, size_t index);
 void wk_tuner_shuffle(wk_tuner *l, int epoch);
 /* Photos order[first..] into l->input and l->label. */
 wk_status wk_tuner_fill(wk_tuner *l, size_t first, size_t count, int epoch, wk_error *err);
+/* Moves the batch order[first..] that is in l->input (tune_attack.c). */
+wk_status wk_tuner_attack(wk_tuner *l, size_t first, size_t count, int epoch, uint64_t stream, wk_loss_fn loss,
+                          void *user, wk_error *err);
 /* Step number `index` of an epoch; *gradient: its length before clipping. */
 wk_status wk_tuner_step(wk_tuner *l, double *loss, double *gradient, int epoch, size_t index, double rate,
                         wk_progress *progress, wk_error *err);

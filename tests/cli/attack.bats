@@ -89,16 +89,35 @@ setup() {
   grep -q rotation d-damage.svg
 }
 
-@test "train --adversarial: the head withstands more than the plain one" {
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --l2 1 -o plain.whisker -q
-  w train "$F/photos" -b "$F/backbone.safetensors" --l2 1 --adversarial 12 -o hard.whisker --json
+@test "train --adversarial: the tuned network withstands more than the plain classifier" {
+  w train "$F/photos" -b "$F/backbone.safetensors" --adversarial 12 --epochs 12 --batch-size 8 --lr 0.002 -o hard.whisker --json
   [ "$status" -eq 0 ]
-  [ "$(json '["adversarial_eps_255"]')" = 12.0 ]
-  w robust plain.whisker "$F/photos" --photos 12 --eps 0,12 --steps 6 --no-damage --json
+  [ "$(json '["tuned"]')" = True ]
+  [ "$(json '["adversarial"]["eps_255"]')" = 12.0 ]
+  before=$(json '["adversarial"]["before"]')
+  [ "$(json "['adversarial']['after'] > $before")" = True ]
+  grep -q "attacked" hard.svg
+  w robust m.whisker "$F/photos" --photos 12 --eps 0,12 --steps 6 --no-damage --json
   plain=$(json '["accuracy"][1]')
   w robust hard.whisker "$F/photos" --photos 12 --eps 0,12 --steps 6 --no-damage --json
   [ "$(json "['accuracy'][1] > $plain")" = True ]
-  w train "$F/photos" -b "$F/backbone.safetensors" --adversarial 1 --tune head -o no.whisker
+}
+
+@test "train --adversarial: with --tune and --from-scratch, in words, and what cannot be" {
+  w train "$F/photos" -b "$F/backbone.safetensors" --adversarial 2 --tune head --epochs 1 -o h.whisker
+  [ "$status" -eq 0 ]
+  contains "$output" "Attacked by up to 2/255"
+  contains "$output" "nothing of them is computed once"
+  w train "$F/photos" -b simple_cnn --from-scratch --adversarial 2 --epochs 1 -o s.whisker --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["adversarial"]["photos"] > 0')" = True ]
+  for bound in -1 300 much; do
+    w train "$F/photos" -b "$F/backbone.safetensors" --adversarial $bound -o no.whisker
+    [ "$status" -eq 2 ]
+    contains "$stderr" "--adversarial"
+  done
+  w train "$F/photos" -b "$F/backbone.safetensors" --adversarial 1 --head knn -o no.whisker
   [ "$status" -eq 2 ]
-  contains "$stderr" "linear probe"
+  contains "$stderr" "linear head"
+  [ ! -e no.whisker ]
 }

@@ -219,8 +219,8 @@ static void keeps_the_better(void **state) {
 
 static void is_the_same_for_any_threads(void **state) {
   (void)state;
-  static const char *const depth[] = {"head", "last:1", "all", "last:1"};
-  for (int i = 0; i < 4; i++) {
+  static const char *const depth[] = {"head", "last:1", "all", "last:1", "last:1"};
+  for (int i = 0; i < 5; i++) {
     wk_tune_options o = quick(depth[i]);
     o.augment_few = i == 3; /* a few photos: several views of each, and a first classifier of them all */
     if (i == 1) {
@@ -233,9 +233,14 @@ static void is_the_same_for_any_threads(void **state) {
       o.norm = WK_NORM_BATCH;
       assert_ok(wk_augment_parse(&o.augment, "light", &error), &error);
     }
+    if (i == 4) { /* whatever trains, the input moves */
+      o.adversary.eps_255 = 8;
+      o.adversary.steps = 2;
+      o.mix.mixup = 0.3;
+    }
     wk_tune_result *one = tune(&o, 1), *three = tune(&o, 3);
     assert_same(one, three);
-    assert_true((one->frozen != NULL) == (i != 2));
+    assert_true((one->frozen != NULL) == (i != 2 && i != 4));
     assert_int_equal(one->views, i == 2 ? 0 : i == 3 ? 8 : 1);
     wk_tune_result_free(one);
     wk_tune_result_free(three);
@@ -256,7 +261,7 @@ static bool stop_now(void *user) {
 /* Stopped after two epochs and resumed: the same weights as without the stop. */
 static void resumes_bit_for_bit(void **state) {
   (void)state;
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 5; i++) {
     wk_tune_options o = quick(i == 0 ? "last:1" : "all");
     char *file = wk_path_join(dir, "checkpoint");
     if (i == 0)
@@ -275,6 +280,8 @@ static void resumes_bit_for_bit(void **state) {
       o.norm = WK_NORM_BATCH;
       o.average = WK_AVERAGE_CHECKPOINTS;
     }
+    if (i == 4)
+      o.adversary.eps_255 = 8;
     wk_tune_result *straight = tune(&o, 2), *stopped = NULL;
     stopper s = {.stop_at = 2};
     wk_context ctx;
@@ -296,7 +303,10 @@ static void resumes_bit_for_bit(void **state) {
     wk_tune_result_free(resumed);
     /* A checkpoint of another run, and a damaged one. */
     wk_tune_result *none = NULL;
-    o.optim.weight_decay += 0.25;
+    if (i == 4)
+      o.adversary.eps_255 = 4;
+    else
+      o.optim.weight_decay += 0.25;
     assert_int_equal(wk_tune(&none, backbone, &train, &val, CLASSES, &o, NULL, &error), WK_ERR_ARGUMENT);
     assert_non_null(strstr(error.message, "of another run"));
     assert_int_equal(wk_tune_state_check(file, backbone->arch->name, &error), WK_OK);
@@ -427,6 +437,154 @@ static void keeps_activations_in_a_file(void **state) {
   wk_tune_result_free(file);
 }
 
+/* ---- adversarial training ------------------------------------------------------------------------ */
+
+static void moved_photos_stay_in_the_bound(void **state) {
+  (void)state;
+  enum { N = 300 };
+  wk_preprocess p;
+  wk_preprocess_init(&p);
+  const float eps = 2;
+  float clean[N], x[N], again[N], other[N], slope[N], travelled = 0;
+  wk_rng rng;
+  wk_rng_init(&rng, 3, 3);
+  for (int i = 0; i < N; i++) { /* black and white ones among them: they have nowhere to go on one side */
+    float level = i < 30 ? 0 : i < 60 ? 255 : (float)wk_rng_below(&rng, 256);
+    clean[i] = (level - p.mean[i % 3]) / p.std[i % 3];
+    slope[i] = (float)wk_rng_normal(&rng);
+  }
+  wk_tune_scatter(x, clean, N, &p, (double)eps, 42, 1, 7);
+  wk_tune_scatter(again, clean, N, &p, (double)eps, 42, 1, 7);
+  assert_memory_equal(x, again, sizeof x);
+  wk_tune_scatter(other, clean, N, &p, (double)eps, 42, 2, 7);
+  assert_memory_not_equal(x, other, sizeof x);
+  for (int step = 0; step < 3; step++) {
+    for (int i = 0; i < N; i++) {
+      float change = (x[i] - clean[i]) * p.std[i % 3], level = x[i] * p.std[i % 3] + p.mean[i % 3];
+      assert_true(fabsf(change) <= eps * 1.0001f);
+      assert_true(level > -1e-3f && level < 255.001f);
+      travelled += step == 2 ? fabsf(change) / N : 0;
+    }
+    wk_tune_move(x, clean, slope, N, &p, (double)eps, wk_tune_stride((double)eps, 1));
+  }
+  assert_true(travelled >
+              0.8f * eps); /* two steps of 1.25 of it reach the edge from anywhere, but for black and white */
+}
+
+typedef struct labelled {
+  const int *label;
+} labelled;
+
+static wk_status cross_entropy(void *user, float *gradient, double *loss, const float *output, int first, int count,
+                               wk_error *err) {
+  (void)err;
+  wk_loss_target target = {.label = ((labelled *)user)->label};
+  wk_loss_options o;
+  wk_loss_options_init(&o);
+  wk_loss_rows(loss, gradient, output, &target, (size_t)first, (size_t)count, CLASSES, 1, &o);
+  return WK_OK;
+}
+
+/* The trainer's gradient of the input is that of a fixed network, for any depth that trains; asking for it changes
+ * neither running statistics nor the step after it. */
+static void gradients_reach_the_input(void **state) {
+  (void)state;
+  enum { COUNT = 6, VALUES = 32 * 32 * 3 };
+  static const char *const depth[] = {"all", "head"};
+  wk_graph *g = NULL;
+  wk_tensors *w = NULL;
+  assert_ok(wk_arch_find("resnet18")->build(&g, CLASSES, &error), &error);
+  assert_ok(wk_tensors_create(&w, &error), &error);
+  assert_ok(wk_tune_draw(w, g, wk_graph_logits(g), WK_INIT_HE, 1, &error), &error);
+  float *x = malloc(COUNT * VALUES * sizeof *x), *dx = malloc(COUNT * VALUES * sizeof *dx);
+  wk_rng rng;
+  wk_rng_init(&rng, 2, 2);
+  for (int i = 0; i < COUNT * VALUES; i++)
+    x[i] = (float)wk_rng_normal(&rng);
+  for (int d = 0; d < 2; d++)
+    for (int norm = 0; norm < 2; norm++) {
+      bool *trainable = NULL;
+      labelled user = {label};
+      assert_ok(wk_tune_trainable(&trainable, g, depth[d], &error), &error);
+      wk_trainer_options o;
+      wk_trainer_options_init(&o);
+      o.height = o.width = 32;
+      o.batch = COUNT;
+      o.trainable = trainable;
+      o.norm = norm ? WK_NORM_BATCH : WK_NORM_FROZEN;
+      wk_trainer *plain = NULL, *t = NULL;
+      assert_ok(wk_trainer_create(&plain, g, w, &o, &error), &error);
+      double loss[2];
+      assert_int_equal(wk_trainer_input_gradient(plain, dx, loss, x, COUNT, 0, cross_entropy, &user, NULL, &error),
+                       WK_ERR_ARGUMENT);
+      o.input_gradient = true;
+      assert_ok(wk_trainer_create(&t, g, w, &o, &error), &error);
+      assert_ok(wk_trainer_input_gradient(t, dx, loss, x, COUNT, 0, cross_entropy, &user, NULL, &error), &error);
+      assert_ok(wk_trainer_step(t, &loss[1], x, COUNT, 0, cross_entropy, &user, NULL, &error), &error);
+      assert_true(loss[0] == loss[1]);
+      assert_ok(wk_trainer_step(plain, &loss[1], x, COUNT, 0, cross_entropy, &user, NULL, &error), &error);
+      assert_memory_equal(wk_trainer_gradient(t), wk_trainer_gradient(plain), wk_trainer_size(t) * sizeof(float));
+      assert_memory_equal(wk_trainer_stats(t), wk_trainer_stats(plain), wk_trainer_stats_size(t) * sizeof(float));
+      wk_trainer_free(t);
+      wk_trainer_free(plain);
+      wk_free(trainable);
+      if (norm) /* of a batch's own statistics there is no fixed network to compare with */
+        continue;
+      wk_grad_options go;
+      wk_grad_options_init(&go);
+      go.height = go.width = 32;
+      wk_grad_plan *plan = NULL;
+      wk_grad_exec *e = NULL;
+      assert_ok(wk_grad_plan_create(&plan, g, w, &go, &error), &error);
+      assert_ok(wk_grad_exec_create(&e, plan, &error), &error);
+      for (int i = 0; i < COUNT; i++) {
+        float slope[CLASSES];
+        const float *seed = slope;
+        double ignored = 0, difference = 0, size = 0;
+        labelled own = {label + i};
+        assert_ok(wk_grad_forward(e, x + i * VALUES, 1, &error), &error);
+        assert_ok(cross_entropy(&own, slope, &ignored, wk_grad_seed_output(e, 0), 0, 1, &error), &error);
+        assert_ok(wk_grad_backward(e, &seed, &error), &error);
+        const float *want = wk_grad_result(e, 0);
+        for (int k = 0; k < VALUES; k++) {
+          difference += fabs((double)want[k] - (double)dx[i * VALUES + k]);
+          size += fabs((double)want[k]);
+        }
+        assert_true(size > 0 && difference < 1e-4 * size); /* the sums of 18 layers run in another order */
+      }
+      wk_grad_exec_free(e);
+      wk_grad_plan_free(plan);
+    }
+  free(x), free(dx);
+  wk_tensors_free(w);
+  wk_graph_free(g);
+}
+
+static void withstands_more(void **state) {
+  (void)state;
+  wk_tune_options o;
+  wk_tune_options_adversarial(&o, 24);
+  o.epochs = 12;
+  o.batch = 16;
+  o.schedule.lr = 3e-3;
+  o.augment_few = false;
+  wk_tune_result *r = tune(&o, 2);
+  assert_true(r->tuned);
+  assert_int_equal(r->attacked, VAL);
+  assert_true(r->attacked_before == r->epoch[0].attacked_top1 && r->attacked_after == r->epoch[r->best].attacked_top1);
+  assert_true(r->attacked_after > r->attacked_before + 0.15);
+  for (int i = 0; i < r->epochs; i++)
+    assert_true(r->epoch[r->best].attacked_loss <= r->epoch[i].attacked_loss);
+  char *history = wk_tune_history(r);
+  assert_non_null(strstr(history, "\"attacked_top1\":"));
+  wk_free(history);
+  wk_tune_result_free(r);
+  o.epochs = 1; /* without photos to judge by, nothing is attacked but the batches */
+  assert_ok(wk_tune(&r, backbone, &train, NULL, CLASSES, &o, NULL, &error), &error);
+  assert_true(r->tuned && r->attacked == 0 && isnan(r->attacked_after));
+  wk_tune_result_free(r);
+}
+
 static void skips_photos_that_cannot_be_read(void **state) {
   (void)state;
   char *saved = path[7], *missing = wk_path_join(dir, "missing.png");
@@ -452,6 +610,10 @@ static void refuses_what_cannot_be(void **state) {
   o = good, o.layer_decay = 0;
   assert_int_equal(wk_tune_options_validate(&o, &error), WK_ERR_ARGUMENT);
   o = good, o.resume = true;
+  assert_int_equal(wk_tune_options_validate(&o, &error), WK_ERR_ARGUMENT);
+  o = good, o.adversary.eps_255 = -1;
+  assert_int_equal(wk_tune_options_validate(&o, &error), WK_ERR_ARGUMENT);
+  o = good, o.adversary.share = 0;
   assert_int_equal(wk_tune_options_validate(&o, &error), WK_ERR_ARGUMENT);
   o = good, o.depth = "";
   assert_int_equal(wk_tune_options_validate(&o, &error), WK_ERR_ARGUMENT);
@@ -497,6 +659,9 @@ int main(void) {
       cmocka_unit_test(finds_a_learning_rate),
       cmocka_unit_test(learns_from_a_teacher),
       cmocka_unit_test(keeps_activations_in_a_file),
+      cmocka_unit_test(moved_photos_stay_in_the_bound),
+      cmocka_unit_test(gradients_reach_the_input),
+      cmocka_unit_test(withstands_more),
       cmocka_unit_test(skips_photos_that_cannot_be_read),
       cmocka_unit_test(refuses_what_cannot_be),
       cmocka_unit_test(survives_failing_allocations),
