@@ -197,7 +197,7 @@ static wk_status draw(const table *t, const char *out, wk_error *err) {
   for (int i = 0; i < TRICKS; i++) {
     low[i] = t->mean[i] - t->deviation[i];
     high[i] = t->mean[i] + t->deviation[i];
-    snprintf(label[i], sizeof label[i], "%s: %s", tricks[i].name, tricks[i].setting);
+    snprintf(label[i], sizeof label[i], "%s%s%s", tricks[i].name, i ? ": " : "", i ? tricks[i].setting : "");
     names[i] = label[i];
   }
   wk_series s = {.name = "top-1", .n = TRICKS, .y = t->mean, .low = low, .high = high};

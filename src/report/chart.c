@@ -234,7 +234,9 @@ static void add_bars(wk_text *t, const wk_chart *c, range r) {
       wk_text_add(t, "<rect x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n", NAME_WIDTH, y,
                   fmax(end - NAME_WIDTH, 0), BAR_HEIGHT - 4, colour[s % COLOURS]);
       if (v->low && v->high && isfinite(v->low[i]) && isfinite(v->high[i])) {
-        double low = NAME_WIDTH + (v->low[i] - r.low) * scale, high = NAME_WIDTH + (v->high[i] - r.low) * scale;
+        /* A deviation may pass 100%, and the paper. */
+        double low = NAME_WIDTH + (fmax(v->low[i], r.low) - r.low) * scale;
+        double high = NAME_WIDTH + (fmin(v->high[i], r.high) - r.low) * scale;
         wk_text_add(t, "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#222\" stroke-width=\"1.5\"/>\n", low,
                     y + BAR_HEIGHT / 2.0 - 2, high);
         end = fmax(end, high);
