@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "nn/back_rows.h"
-#include "nn/parallel.h"
+#include "nn/part.h"
 #include "nn/program.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
@@ -17,47 +17,72 @@ static size_t piece(size_t n, size_t from) { return n - from < PIECE ? n - from 
 
 static void (*const scaled[])(float *, const float *, float, size_t, bool) = WK_ISA_TABLE(wk_back_scaled);
 
-static void move(const wk_shard *s, float *to, const float *from, size_t n, bool accumulate) {
+/* An instruction that threads share. */
+typedef struct work {
+  const wk_instr *in;
+  const wk_shard *s;
+} work;
+
+static wk_status share(const wk_instr *in, const wk_shard *s, wk_crew_fn part) {
+  work w = {in, s};
+  wk_crew_run(s->crew, part, &w);
+  return WK_OK;
+}
+
+static void move(const wk_instr *in, const wk_shard *s, const float *from, int part) {
   const wk_plan *plan = s->program->plan;
-  long pieces = (long)((n + PIECE - 1) / PIECE);
-  WK_PARALLEL_FOR(plan->threads)
-  for (long i = 0; i < pieces; i++) {
+  float *to = wk_shard_value(s, in->dx);
+  size_t n = wk_shard_count(s, in->dx);
+  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_part(pieces, plan->threads, part + 1);
+  for (long i = wk_part(pieces, plan->threads, part); i < end; i++) {
     size_t at = (size_t)i * PIECE;
-    if (accumulate)
+    if (in->accumulate)
       scaled[plan->isa](to + at, from + at, 1.0f, piece(n, at), true);
     else
       memcpy(to + at, from + at, piece(n, at) * sizeof *to);
   }
 }
 
+static void seed_part(void *user, int part) {
+  const work *w = user;
+  move(w->in, w->s, w->s->seed[w->in->index], part);
+}
+
 wk_status wk_run_seed(const wk_instr *in, wk_shard *s, wk_error *err) {
   (void)err;
-  move(s, wk_shard_value(s, in->dx), s->seed[in->index], wk_shard_count(s, in->dx), in->accumulate);
-  return WK_OK;
+  return share(in, s, seed_part);
+}
+
+static void move_part(void *user, int part) {
+  const work *w = user;
+  move(w->in, w->s, wk_shard_value(w->s, w->in->dy), part);
 }
 
 wk_status wk_run_move(const wk_instr *in, wk_shard *s, wk_error *err) {
   (void)err;
-  move(s, wk_shard_value(s, in->dx), wk_shard_value(s, in->dy), wk_shard_count(s, in->dx), in->accumulate);
-  return WK_OK;
+  return share(in, s, move_part);
 }
 
-wk_status wk_run_act_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+static void act_part(void *user, int part) {
   static void (*const rows[])(float *, const float *, const float *, const float *, size_t, wk_act, bool) =
       WK_ISA_TABLE(wk_back_act);
-  (void)err;
+  const wk_instr *in = ((work *)user)->in;
+  const wk_shard *s = ((work *)user)->s;
   const wk_plan *plan = s->program->plan;
   const float *x = wk_shard_value(s, in->x), *y = wk_shard_value(s, in->y), *dy = wk_shard_value(s, in->dy);
   float *dx = wk_shard_value(s, in->dx);
   wk_act act = step_of(in, s)->layer.act;
   size_t n = wk_shard_count(s, in->dx);
-  long pieces = (long)((n + PIECE - 1) / PIECE);
-  WK_PARALLEL_FOR(plan->threads)
-  for (long i = 0; i < pieces; i++) {
+  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_part(pieces, plan->threads, part + 1);
+  for (long i = wk_part(pieces, plan->threads, part); i < end; i++) {
     size_t at = (size_t)i * PIECE;
     rows[plan->isa](dx + at, dy + at, x ? x + at : NULL, y ? y + at : NULL, piece(n, at), act, in->accumulate);
   }
-  return WK_OK;
+}
+
+wk_status wk_run_act_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  return share(in, s, act_part);
 }
 
 wk_status wk_run_data_back(const wk_instr *in, wk_shard *s, wk_error *err) {
@@ -74,13 +99,14 @@ wk_status wk_run_data_back(const wk_instr *in, wk_shard *s, wk_error *err) {
                        .count = s->count,
                        .threads = plan->threads,
                        .isa = plan->isa};
-  return in->data->run(&call, err);
+  return wk_data_kernel_run(in->data, &call, s->crew, err);
 }
 
 static void (*const affine[])(float *, const float *, const float *, size_t, int, bool) = WK_ISA_TABLE(wk_back_affine);
 
-wk_status wk_run_affine_back(const wk_instr *in, wk_shard *s, wk_error *err) {
-  (void)err;
+static void affine_part(void *user, int part) {
+  const wk_instr *in = ((work *)user)->in;
+  const wk_shard *s = ((work *)user)->s;
   const wk_plan *plan = s->program->plan;
   const wk_step *step = step_of(in, s);
   const float *scale = step->packed.data, *dy = wk_shard_value(s, in->dy);
@@ -88,26 +114,35 @@ wk_status wk_run_affine_back(const wk_instr *in, wk_shard *s, wk_error *err) {
   const wk_layer *l = &step->layer;
   size_t row = (size_t)l->in.width * (size_t)l->in.channels;
   long rows = (long)l->in.height * s->count;
-  WK_PARALLEL_FOR(plan->threads)
-  for (long i = 0; i < rows; i++)
+  const long end = wk_part(rows, plan->threads, part + 1);
+  for (long i = wk_part(rows, plan->threads, part); i < end; i++)
     affine[plan->isa](dx + row * (size_t)i, dy + row * (size_t)i, scale, (size_t)l->in.width, l->in.channels,
                       in->accumulate);
-  return WK_OK;
 }
 
-wk_status wk_run_scale_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+wk_status wk_run_affine_back(const wk_instr *in, wk_shard *s, wk_error *err) {
   (void)err;
+  return share(in, s, affine_part);
+}
+
+static void scale_part(void *user, int part) {
+  const wk_instr *in = ((work *)user)->in;
+  const wk_shard *s = ((work *)user)->s;
   const wk_plan *plan = s->program->plan;
   const wk_layer *l = &step_of(in, s)->layer;
   const float *factor = wk_shard_value(s, in->f), *dy = wk_shard_value(s, in->dy);
   float *dx = wk_shard_value(s, in->dx);
   size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
   long rows = (long)l->in.height * s->count;
-  WK_PARALLEL_FOR(plan->threads)
-  for (long i = 0; i < rows; i++)
+  const long end = wk_part(rows, plan->threads, part + 1);
+  for (long i = wk_part(rows, plan->threads, part); i < end; i++)
     affine[plan->isa](dx + row * (size_t)i, dy + row * (size_t)i, factor + channels * (size_t)(i / l->in.height),
                       (size_t)l->in.width, l->in.channels, in->accumulate);
-  return WK_OK;
+}
+
+wk_status wk_run_scale_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  return share(in, s, scale_part);
 }
 
 wk_status wk_run_factor_back(const wk_instr *in, wk_shard *s, wk_error *err) {

@@ -1,9 +1,11 @@
-/* exec.c - one thread's run through a plan: its block of memory, its kernels' states, and the walk over the steps. */
+/* exec.c - a run through a plan: the threads that share its steps, its block of memory, its kernels' states, and the
+ * walk over the steps. */
 #include "nn/dnnl/engine.h"
 #include "nn/plan.h"
 
 struct wk_exec {
   const wk_plan *plan;
+  wk_crew *crew; /* plan->threads threads; NULL: one */
   char *arena;
   void **state;     /* of each step's kernel */
   const float **in; /* room for the inputs of one step */
@@ -17,6 +19,7 @@ wk_status wk_exec_create(wk_exec **out, const wk_plan *plan, wk_error *err) {
   int inputs = 1;
   for (int i = 0; i < plan->steps; i++)
     inputs = plan->step[i].inputs > inputs ? plan->step[i].inputs : inputs;
+  WK_TRY(wk_crew_create(&e->crew, plan->threads, err));
   e->arena = wk_alloc(plan->arena_bytes);
   e->state = wk_calloc((size_t)plan->steps, sizeof *e->state);
   e->in = wk_alloc_array((size_t)inputs, sizeof(float *));
@@ -41,6 +44,7 @@ void wk_exec_free(wk_exec *e) {
   for (int i = 0; e->state && i < e->plan->steps; i++)
     if (e->state[i])
       e->plan->step[i].kernel->close(e->state[i]);
+  wk_crew_free(e->crew);
   wk_free(e->arena);
   wk_free(e->state);
   wk_free(e->in);
@@ -75,7 +79,7 @@ static wk_status run_step(wk_exec *e, int index, const float *input, int first, 
                   .count = count,
                   .threads = plan->threads,
                   .isa = plan->isa};
-  return s->kernel->run(&call, err);
+  return wk_kernel_run(s->kernel, &call, e->crew, err);
 }
 
 wk_status wk_exec_run(wk_exec *e, const float *input, int count, wk_error *err) {

@@ -14,6 +14,7 @@ struct wk_grad_exec {
   const wk_grad_plan *plan;
   wk_shard shard;
   void **state;
+  wk_crew *crew;
   char *arena;
   const float **in;
 };
@@ -99,7 +100,8 @@ wk_status wk_grad_exec_create(wk_grad_exec **out, const wk_grad_plan *plan, wk_e
              "out of memory for gradients: %zu MB are needed for a batch of %d; use a smaller one",
              p->plan->arena_bytes >> 20, p->plan->batch);
   WK_TRY(wk_program_open(&e->state, p, err));
-  e->shard = (wk_shard){.program = p, .arena = e->arena, .state = e->state, .in = e->in};
+  WK_TRY(wk_crew_create(&e->crew, p->plan->threads, err));
+  e->shard = (wk_shard){.program = p, .crew = e->crew, .arena = e->arena, .state = e->state, .in = e->in};
   *out = e;
   e = NULL;
 done:
@@ -110,6 +112,7 @@ done:
 void wk_grad_exec_free(wk_grad_exec *e) {
   if (!e)
     return;
+  wk_crew_free(e->crew);
   wk_program_close(e->state, e->plan->program);
   wk_free(e->arena);
   wk_free(e->in);

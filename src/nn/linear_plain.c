@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "nn/back_rows.h"
-#include "nn/parallel.h"
+#include "nn/part.h"
 #include "nn/rows.h"
 
 typedef struct plain {
@@ -60,25 +60,26 @@ static wk_status prepare(wk_packed *packed, const wk_layer *l, const wk_prepare 
 /* Pieces a thread takes at a time. */
 enum { OUTPUTS = 32, INPUTS = 256 };
 
-static wk_status run(const wk_call *c, wk_error *err) {
+static void run(const wk_call *c, int part) {
   static void (*const forward[])(float *, const float *, const float *, const float *, int, int, int, int, int) =
       WK_ISA_TABLE(wk_linear_forward);
   static void (*const act[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
-  (void)err;
   const wk_layer *l = c->layer;
   const plain *m = c->packed;
   int in = inputs(l), out = l->out.channels, pieces = (out + OUTPUTS - 1) / OUTPUTS;
-  WK_PARALLEL_FOR(c->threads)
-  for (int i = 0; i < pieces; i++)
+  const int end = (int)wk_part(pieces, c->threads, part + 1);
+  for (int i = (int)wk_part(pieces, c->threads, part); i < end; i++)
     forward[c->isa](c->out, c->in[0], m->weight, m->bias, in, out, i * OUTPUTS,
                     i + 1 < pieces ? (i + 1) * OUTPUTS : out, c->count);
-  if (l->act)
-    act[c->isa](c->out, c->out, (size_t)out * (size_t)c->count, l->act);
-  return WK_OK;
+  const int from = (int)wk_part(pieces, c->threads, part) * OUTPUTS, to = end < pieces ? end * OUTPUTS : out;
+  for (int i = 0; l->act && from < to && i < c->count; i++) {
+    float *row = c->out + (ptrdiff_t)i * out + from;
+    act[c->isa](row, row, (size_t)(to - from), l->act);
+  }
 }
 
 const wk_kernel wk_kernel_linear_plain = {
-    .name = "linear", .fits = fits, .prepare = prepare, .release = release, .repack = repack, .run = run};
+    .name = "linear", .fits = fits, .prepare = prepare, .release = release, .repack = repack, .share = run};
 
 /* ---- gradient of the input ------------------------------------------------------------------------ */
 
@@ -94,18 +95,16 @@ static wk_status keep(void *packed, const wk_layer *l, const wk_prepare *p, wk_e
   return WK_OK;
 }
 
-static wk_status run_data(const wk_data_call *c, wk_error *err) {
+static void run_data(const wk_data_call *c, int part) {
   static void (*const data[])(float *, const float *, const float *, int, int, int, int, int, bool) =
       WK_ISA_TABLE(wk_linear_data);
-  (void)err;
   const plain *m = c->packed;
   int in = inputs(c->layer), out = c->layer->out.channels, pieces = (in + INPUTS - 1) / INPUTS;
-  WK_PARALLEL_FOR(c->threads)
-  for (int i = 0; i < pieces; i++)
+  const int end = (int)wk_part(pieces, c->threads, part + 1);
+  for (int i = (int)wk_part(pieces, c->threads, part); i < end; i++)
     data[c->isa](c->dx, c->dy, m->weight, in, out, i * INPUTS, i + 1 < pieces ? (i + 1) * INPUTS : in, c->count,
                  c->accumulate);
-  return WK_OK;
 }
 
 const wk_data_kernel wk_data_linear = {
-    .name = "linear", .fits = fits, .prepare = borrow, .repack = keep, .run = run_data};
+    .name = "linear", .fits = fits, .prepare = borrow, .repack = keep, .share = run_data};

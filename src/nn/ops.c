@@ -2,7 +2,7 @@
  * threads of a call. Anything faster goes before them in the table at the end. */
 #include <string.h>
 
-#include "nn/parallel.h"
+#include "nn/part.h"
 #include "nn/rows.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
@@ -17,17 +17,15 @@ static bool fits_act(const wk_layer *l, wk_isa isa) {
   return l->op >= WK_OP_RELU && l->op <= WK_OP_SIGMOID;
 }
 
-static wk_status run_act(const wk_call *c, wk_error *err) {
+static void run_act(const wk_call *c, int part) {
   static void (*const rows[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
-  (void)err;
   size_t n = values(c->layer->out) * (size_t)c->count;
   long pieces = (long)((n + PIECE - 1) / PIECE);
-  WK_PARALLEL_FOR(c->threads)
-  for (long i = 0; i < pieces; i++) {
+  const long end = wk_part(pieces, c->threads, part + 1);
+  for (long i = wk_part(pieces, c->threads, part); i < end; i++) {
     size_t from = (size_t)i * PIECE;
     rows[c->isa](c->out + from, c->in[0] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
   }
-  return WK_OK;
 }
 
 static bool fits_add(const wk_layer *l, wk_isa isa) {
@@ -35,17 +33,15 @@ static bool fits_add(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_ADD;
 }
 
-static wk_status run_add(const wk_call *c, wk_error *err) {
+static void run_add(const wk_call *c, int part) {
   static void (*const rows[])(float *, const float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_add);
-  (void)err;
   size_t n = values(c->layer->out) * (size_t)c->count;
   long pieces = (long)((n + PIECE - 1) / PIECE);
-  WK_PARALLEL_FOR(c->threads)
-  for (long i = 0; i < pieces; i++) {
+  const long end = wk_part(pieces, c->threads, part + 1);
+  for (long i = wk_part(pieces, c->threads, part); i < end; i++) {
     size_t from = (size_t)i * PIECE;
     rows[c->isa](c->out + from, c->in[0] + from, c->in[1] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
   }
-  return WK_OK;
 }
 
 static void (*const affine[])(float *, const float *, const float *, const float *, size_t, int,
@@ -74,17 +70,15 @@ static wk_status prepare_affine(wk_packed *out, const wk_layer *l, const wk_prep
   return repack_affine(both, l, p, err);
 }
 
-static wk_status run_affine(const wk_call *c, wk_error *err) {
-  (void)err;
+static void run_affine(const wk_call *c, int part) {
   const wk_layer *l = c->layer;
   const float *scale = c->packed;
   size_t row = (size_t)l->in.width * (size_t)l->in.channels;
   long rows = (long)l->in.height * c->count;
-  WK_PARALLEL_FOR(c->threads)
-  for (long i = 0; i < rows; i++)
+  const long end = wk_part(rows, c->threads, part + 1);
+  for (long i = wk_part(rows, c->threads, part); i < end; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i, scale, scale + l->in.channels,
                    (size_t)l->in.width, l->in.channels, l->act);
-  return WK_OK;
 }
 
 static bool fits_scale(const wk_layer *l, wk_isa isa) {
@@ -92,17 +86,15 @@ static bool fits_scale(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_SCALE;
 }
 
-static wk_status run_scale(const wk_call *c, wk_error *err) {
-  (void)err;
+static void run_scale(const wk_call *c, int part) {
   const wk_layer *l = c->layer;
   size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
   long rows = (long)l->in.height * c->count;
-  WK_PARALLEL_FOR(c->threads)
-  for (long i = 0; i < rows; i++)
+  const long end = wk_part(rows, c->threads, part + 1);
+  for (long i = wk_part(rows, c->threads, part); i < end; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i,
                    c->in[1] + channels * (size_t)(i / l->in.height), NULL, (size_t)l->in.width, l->in.channels,
                    WK_ACT_NONE);
-  return WK_OK;
 }
 
 /* ---- moving ------------------------------------------------------------------------------------- */
@@ -130,18 +122,16 @@ static bool fits_flatten(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_FLATTEN;
 }
 
-static wk_status run_flatten(const wk_call *c, wk_error *err) {
-  (void)err;
+static void run_flatten(const wk_call *c, int part) {
   size_t channels = (size_t)c->layer->in.channels, pixels = values(c->layer->in) / channels;
-  WK_PARALLEL_FOR(c->threads)
-  for (int i = 0; i < c->count; i++) {
+  const int end = (int)wk_part(c->count, c->threads, part + 1);
+  for (int i = (int)wk_part(c->count, c->threads, part); i < end; i++) {
     const float *in = c->in[0] + pixels * channels * (size_t)i;
     float *out = c->out + pixels * channels * (size_t)i;
     for (size_t k = 0; k < channels; k++)
       for (size_t p = 0; p < pixels; p++)
         out[k * pixels + p] = in[p * channels + k];
   }
-  return WK_OK;
 }
 
 /* The network's input wanted as an output: kept, because the caller's memory may be gone by then. */
@@ -160,14 +150,13 @@ static wk_status run_copy(const wk_call *c, wk_error *err) {
 
 typedef void (*pool_row)(float *, const float *, const wk_layer *, int);
 
-static wk_status run_pool(const wk_call *c, pool_row pool) {
+static void run_pool(const wk_call *c, int part, pool_row pool) {
   const wk_layer *l = c->layer;
   size_t in = values(l->in), row = (size_t)l->out.width * (size_t)l->out.channels;
   long rows = (long)l->out.height * c->count;
-  WK_PARALLEL_FOR(c->threads)
-  for (long i = 0; i < rows; i++)
+  const long end = wk_part(rows, c->threads, part + 1);
+  for (long i = wk_part(rows, c->threads, part); i < end; i++)
     pool(c->out + row * (size_t)i, c->in[0] + in * (size_t)(i / l->out.height), l, (int)(i % l->out.height));
-  return WK_OK;
 }
 
 static bool fits_max_pool(const wk_layer *l, wk_isa isa) {
@@ -175,10 +164,9 @@ static bool fits_max_pool(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_MAX_POOL;
 }
 
-static wk_status run_max_pool(const wk_call *c, wk_error *err) {
+static void run_max_pool(const wk_call *c, int part) {
   static const pool_row rows[] = WK_ISA_TABLE(wk_rows_max_pool);
-  (void)err;
-  return run_pool(c, rows[c->isa]);
+  run_pool(c, part, rows[c->isa]);
 }
 
 static bool fits_avg_pool(const wk_layer *l, wk_isa isa) {
@@ -186,10 +174,9 @@ static bool fits_avg_pool(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_AVG_POOL;
 }
 
-static wk_status run_avg_pool(const wk_call *c, wk_error *err) {
+static void run_avg_pool(const wk_call *c, int part) {
   static const pool_row rows[] = WK_ISA_TABLE(wk_rows_avg_pool);
-  (void)err;
-  return run_pool(c, rows[c->isa]);
+  run_pool(c, part, rows[c->isa]);
 }
 
 static bool fits_adaptive_pool(const wk_layer *l, wk_isa isa) {
@@ -197,10 +184,9 @@ static bool fits_adaptive_pool(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_ADAPTIVE_AVG_POOL;
 }
 
-static wk_status run_adaptive_pool(const wk_call *c, wk_error *err) {
+static void run_adaptive_pool(const wk_call *c, int part) {
   static const pool_row rows[] = WK_ISA_TABLE(wk_rows_adaptive_pool);
-  (void)err;
-  return run_pool(c, rows[c->isa]);
+  run_pool(c, part, rows[c->isa]);
 }
 
 static bool fits_softmax(const wk_layer *l, wk_isa isa) {
@@ -208,15 +194,13 @@ static bool fits_softmax(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_SOFTMAX;
 }
 
-static wk_status run_softmax(const wk_call *c, wk_error *err) {
+static void run_softmax(const wk_call *c, int part) {
   static void (*const rows[])(float *, const float *, int) = WK_ISA_TABLE(wk_rows_softmax);
-  (void)err;
   size_t channels = (size_t)c->layer->in.channels;
   long pixels = (long)c->layer->in.height * c->layer->in.width * c->count;
-  WK_PARALLEL_FOR(c->threads)
-  for (long p = 0; p < pixels; p++)
+  const long end = wk_part(pixels, c->threads, part + 1);
+  for (long p = wk_part(pixels, c->threads, part); p < end; p++)
     rows[c->isa](c->out + channels * (size_t)p, c->in[0] + channels * (size_t)p, (int)channels);
-  return WK_OK;
 }
 
 /* ---- linear ------------------------------------------------------------------------------------- */
@@ -232,24 +216,25 @@ bool wk_layer_is_linear(const wk_layer *l) {
 
 /* ---- the table ---------------------------------------------------------------------------------- */
 
-static const wk_kernel kernel_act = {.name = "act", .inplace = true, .fits = fits_act, .run = run_act};
-static const wk_kernel kernel_add = {.name = "add", .inplace = true, .fits = fits_add, .run = run_add};
+static const wk_kernel kernel_act = {.name = "act", .inplace = true, .fits = fits_act, .share = run_act};
+static const wk_kernel kernel_add = {.name = "add", .inplace = true, .fits = fits_add, .share = run_add};
 static const wk_kernel kernel_affine = {.name = "affine",
                                         .inplace = true,
                                         .fits = fits_affine,
                                         .prepare = prepare_affine,
                                         .release = wk_free,
                                         .repack = repack_affine,
-                                        .run = run_affine};
-static const wk_kernel kernel_scale = {.name = "scale", .inplace = true, .fits = fits_scale, .run = run_scale};
+                                        .share = run_affine};
+static const wk_kernel kernel_scale = {.name = "scale", .inplace = true, .fits = fits_scale, .share = run_scale};
 static const wk_kernel kernel_concat = {.name = "concat", .fits = fits_concat, .run = run_concat};
-static const wk_kernel kernel_flatten = {.name = "flatten", .fits = fits_flatten, .run = run_flatten};
+static const wk_kernel kernel_flatten = {.name = "flatten", .fits = fits_flatten, .share = run_flatten};
 static const wk_kernel kernel_copy = {.name = "copy", .fits = fits_copy, .run = run_copy};
-static const wk_kernel kernel_max_pool = {.name = "max_pool", .fits = fits_max_pool, .run = run_max_pool};
-static const wk_kernel kernel_avg_pool = {.name = "avg_pool", .fits = fits_avg_pool, .run = run_avg_pool};
+static const wk_kernel kernel_max_pool = {.name = "max_pool", .fits = fits_max_pool, .share = run_max_pool};
+static const wk_kernel kernel_avg_pool = {.name = "avg_pool", .fits = fits_avg_pool, .share = run_avg_pool};
 static const wk_kernel kernel_adaptive_pool = {
-    .name = "adaptive_avg_pool", .fits = fits_adaptive_pool, .run = run_adaptive_pool};
-static const wk_kernel kernel_softmax = {.name = "softmax", .inplace = true, .fits = fits_softmax, .run = run_softmax};
+    .name = "adaptive_avg_pool", .fits = fits_adaptive_pool, .share = run_adaptive_pool};
+static const wk_kernel kernel_softmax = {
+    .name = "softmax", .inplace = true, .fits = fits_softmax, .share = run_softmax};
 
 const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
   /* In the order of preference. */

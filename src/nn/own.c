@@ -4,7 +4,7 @@
 
 #include "nn/kernels/kernels.h"
 #include "nn/own.h"
-#include "nn/parallel.h"
+#include "nn/part.h"
 #include "nn/rows.h"
 
 static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare *p, size_t weights, size_t scratch,
@@ -31,16 +31,16 @@ static void pack_bias(wk_own *o, const wk_layer *l, const wk_prepare *p) {
 /* Activations that the kernels have built in; the others follow as a pass over the output. */
 static wk_act inner_act(wk_act act) { return act <= WK_ACT_RELU6 ? act : WK_ACT_NONE; }
 
-static void outer_act(const wk_call *c) {
+static void outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int col1) {
   static void (*const rows[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
-  if (c->layer->act <= WK_ACT_RELU6)
+  const ptrdiff_t channels = c->layer->out.channels;
+  if (c->layer->act <= WK_ACT_RELU6 || col1 <= col0)
     return;
-  const int row = c->layer->out.width * c->layer->out.channels, lines = c->count * c->layer->out.height;
-  WK_PARALLEL_FOR(c->threads)
-  for (int t = 0; t < c->threads; t++) {
-    const int begin = wk_cut(lines, 1, c->threads, t), end = wk_cut(lines, 1, c->threads, t + 1);
-    float *at = c->out + (size_t)row * (size_t)begin;
-    rows[c->isa](at, at, (size_t)row * (size_t)(end - begin), c->layer->act);
+  const bool whole = col1 - col0 == channels;
+  const int step = whole ? pixel1 - pixel0 : 1;
+  for (int p = pixel0; p < pixel1; p += step) {
+    float *at = c->out + p * channels + col0;
+    rows[c->isa](at, at, (size_t)step * (size_t)(col1 - col0), c->layer->act);
   }
 }
 
@@ -94,8 +94,7 @@ static bool shared_by_rows(int pixels, int out_c, int depth, int strips) {
   return pixels >= 4 * strips && (int64_t)depth * out_c <= (int64_t)pixels * (depth + out_c);
 }
 
-static wk_status run_conv(const wk_call *call, wk_error *err) {
-  (void)err;
+static void run_conv(const wk_call *call, int part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const wk_own *o = call->packed;
   wk_conv c = conv_of(call->layer, call->count);
@@ -103,18 +102,12 @@ static wk_status run_conv(const wk_call *call, wk_error *err) {
   const wk_gemm_sizes gemm = kn->gemm_shape();
   const int threads = call->threads, pixels = kn->conv_shape(&c).pixels;
   const bool by_rows = shared_by_rows(pixels, c.out_c, c.kernel_h * c.kernel_w * c.in_c, gemm.rows * threads);
-  WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++) {
-    float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
-    if (by_rows)
-      kn->conv(&c, wk_cut(pixels, gemm.rows, threads, t), wk_cut(pixels, gemm.rows, threads, t + 1), 0, c.out_c,
-               scratch);
-    else
-      kn->conv(&c, 0, pixels, wk_cut(c.out_c, gemm.panel, threads, t), wk_cut(c.out_c, gemm.panel, threads, t + 1),
-               scratch);
-  }
-  outer_act(call);
-  return WK_OK;
+  const int pixel0 = by_rows ? wk_cut(pixels, gemm.rows, threads, part) : 0,
+            pixel1 = by_rows ? wk_cut(pixels, gemm.rows, threads, part + 1) : pixels,
+            col0 = by_rows ? 0 : wk_cut(c.out_c, gemm.panel, threads, part),
+            col1 = by_rows ? c.out_c : wk_cut(c.out_c, gemm.panel, threads, part + 1);
+  kn->conv(&c, pixel0, pixel1, col0, col1, (float *)call->scratch + o->scratch * (size_t)part);
+  outer_act(call, pixel0, pixel1, col0, col1);
 }
 
 /* ---- linear ------------------------------------------------------------------------------------- */
@@ -142,8 +135,7 @@ static wk_status prepare_linear(wk_packed *out, const wk_layer *l, const wk_prep
   return repack_linear(out->data, l, p, err);
 }
 
-static wk_status run_linear(const wk_call *call, wk_error *err) {
-  (void)err;
+static void run_linear(const wk_call *call, int part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const wk_layer *l = call->layer;
   const wk_own *o = call->packed;
@@ -158,12 +150,9 @@ static wk_status run_linear(const wk_call *call, wk_error *err) {
                      .c = call->out,
                      .ldc = out,
                      .act = inner_act(l->act)};
-  WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++)
-    kn->gemm(&g, 0, g.m, wk_cut(out, panel, threads, t), wk_cut(out, panel, threads, t + 1),
-             (float *)call->scratch + o->scratch * (size_t)t);
-  outer_act(call);
-  return WK_OK;
+  const int col0 = wk_cut(out, panel, threads, part), col1 = wk_cut(out, panel, threads, part + 1);
+  kn->gemm(&g, 0, g.m, col0, col1, (float *)call->scratch + o->scratch * (size_t)part);
+  outer_act(call, 0, call->count, col0, col1);
 }
 
 /* ---- 3x3 by Winograd ---------------------------------------------------------------------------- */
@@ -210,8 +199,21 @@ static wk_status prepare_winograd(wk_packed *out, const wk_layer *l, const wk_pr
   return repack_winograd(out->data, l, p, err);
 }
 
-static wk_status run_winograd(const wk_call *call, wk_error *err) {
-  (void)err;
+/* outer_act for the pixels of tiles: they are numbered row by row in each photo. */
+static void tiles_act(const wk_call *c, int tile0, int tile1, int col0, int col1) {
+  const int height = c->layer->out.height, width = c->layer->out.width;
+  const int across = (width + TILE - 1) / TILE, down = (height + TILE - 1) / TILE;
+  for (int t = tile0; c->layer->act > WK_ACT_RELU6 && t < tile1; t++) {
+    const int image = t / (across * down), y0 = t / across % down * TILE, x0 = t % across * TILE;
+    const int y1 = y0 + TILE < height ? y0 + TILE : height, x1 = x0 + TILE < width ? x0 + TILE : width;
+    for (int y = y0; y < y1; y++) {
+      const int line = (image * height + y) * width;
+      outer_act(c, line + x0, line + x1, col0, col1);
+    }
+  }
+}
+
+static void run_winograd(const wk_call *call, int part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const wk_own *o = call->packed;
   wk_winograd w = winograd_of(call->layer, call->count);
@@ -220,18 +222,12 @@ static wk_status run_winograd(const wk_call *call, wk_error *err) {
   const wk_gemm_sizes gemm = kn->gemm_shape();
   const int threads = call->threads;
   const bool by_tiles = size.tiles >= size.block * threads;
-  WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++) {
-    float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
-    if (by_tiles)
-      kn->winograd(&w, wk_cut(size.tiles, size.block, threads, t), wk_cut(size.tiles, size.block, threads, t + 1), 0,
-                   w.out_c, scratch);
-    else
-      kn->winograd(&w, 0, size.tiles, wk_cut(w.out_c, gemm.panel, threads, t),
-                   wk_cut(w.out_c, gemm.panel, threads, t + 1), scratch);
-  }
-  outer_act(call);
-  return WK_OK;
+  const int tile0 = by_tiles ? wk_cut(size.tiles, size.block, threads, part) : 0,
+            tile1 = by_tiles ? wk_cut(size.tiles, size.block, threads, part + 1) : size.tiles,
+            col0 = by_tiles ? 0 : wk_cut(w.out_c, gemm.panel, threads, part),
+            col1 = by_tiles ? w.out_c : wk_cut(w.out_c, gemm.panel, threads, part + 1);
+  kn->winograd(&w, tile0, tile1, col0, col1, (float *)call->scratch + o->scratch * (size_t)part);
+  tiles_act(call, tile0, tile1, col0, col1);
 }
 
 /* ---- depthwise ---------------------------------------------------------------------------------- */
@@ -260,8 +256,7 @@ static wk_status prepare_depthwise(wk_packed *out, const wk_layer *l, const wk_p
   return repack_depthwise(out->data, l, p, err);
 }
 
-static wk_status run_depthwise(const wk_call *call, wk_error *err) {
-  (void)err;
+static void run_depthwise(const wk_call *call, int part) {
   const wk_layer *l = call->layer;
   const wk_own *o = call->packed;
   const wk_depthwise d = {.in_h = l->in.height,
@@ -283,14 +278,12 @@ static wk_status run_depthwise(const wk_call *call, wk_error *err) {
   const int rows = call->count * l->out.height, threads = call->threads, panel = kn->gemm_shape().panel;
   /* Few rows are shared by their channels, as the products around them are. */
   const bool by_rows = rows >= FEW_ROWS * threads || d.channels < 2 * panel * threads;
-  WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++)
-    if (by_rows)
-      kn->depthwise(&d, wk_cut(rows, 1, threads, t), wk_cut(rows, 1, threads, t + 1), 0, d.channels);
-    else
-      kn->depthwise(&d, 0, rows, wk_cut(d.channels, panel, threads, t), wk_cut(d.channels, panel, threads, t + 1));
-  outer_act(call);
-  return WK_OK;
+  const int row0 = by_rows ? wk_cut(rows, 1, threads, part) : 0,
+            row1 = by_rows ? wk_cut(rows, 1, threads, part + 1) : rows,
+            ch0 = by_rows ? 0 : wk_cut(d.channels, panel, threads, part),
+            ch1 = by_rows ? d.channels : wk_cut(d.channels, panel, threads, part + 1);
+  kn->depthwise(&d, row0, row1, ch0, ch1);
+  outer_act(call, row0 * l->out.width, row1 * l->out.width, ch0, ch1);
 }
 
 const wk_kernel wk_kernel_conv = {.name = "matrix product",
@@ -298,22 +291,22 @@ const wk_kernel wk_kernel_conv = {.name = "matrix product",
                                   .prepare = prepare_conv,
                                   .release = wk_free,
                                   .repack = repack_conv,
-                                  .run = run_conv};
+                                  .share = run_conv};
 const wk_kernel wk_kernel_linear = {.name = "linear",
                                     .fits = fits_linear,
                                     .prepare = prepare_linear,
                                     .release = wk_free,
                                     .repack = repack_linear,
-                                    .run = run_linear};
+                                    .share = run_linear};
 const wk_kernel wk_kernel_winograd = {.name = "Winograd F(4x4,3x3)",
                                       .fits = fits_winograd,
                                       .prepare = prepare_winograd,
                                       .release = wk_free,
                                       .repack = repack_winograd,
-                                      .run = run_winograd};
+                                      .share = run_winograd};
 const wk_kernel wk_kernel_depthwise = {.name = "depthwise",
                                        .fits = fits_depthwise,
                                        .prepare = prepare_depthwise,
                                        .release = wk_free,
                                        .repack = repack_depthwise,
-                                       .run = run_depthwise};
+                                       .share = run_depthwise};

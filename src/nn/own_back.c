@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "nn/kernels/kernels.h"
-#include "nn/parallel.h"
 #include "nn/step.h"
 
 /* What an instruction keeps: the packed weights lie behind it (gradients of weights have none). */
@@ -87,8 +86,7 @@ static wk_status data_prepare(wk_packed *out, const wk_layer *l, const wk_prepar
   return data_repack(out->data, l, p, err);
 }
 
-static wk_status data_run(const wk_data_call *call, wk_error *err) {
-  (void)err;
+static void data_run(const wk_data_call *call, int part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const own *o = call->packed;
   wk_conv_back b = {.conv = o->conv,
@@ -100,11 +98,8 @@ static wk_status data_run(const wk_data_call *call, wk_error *err) {
                     .mask_act = call->mask_act};
   b.conv.batch = call->count;
   const int blocks = kn->conv_back_shape(&b.conv).blocks, rows = kn->gemm_shape().rows, threads = call->threads;
-  WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++)
-    kn->conv_data(&b, cut(blocks, rows, threads, t), cut(blocks, rows, threads, t + 1),
-                  (float *)call->scratch + o->scratch * (size_t)t);
-  return WK_OK;
+  kn->conv_data(&b, cut(blocks, rows, threads, part), cut(blocks, rows, threads, part + 1),
+                (float *)call->scratch + o->scratch * (size_t)part);
 }
 
 static wk_status weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -183,8 +178,7 @@ static wk_status winograd_prepare(wk_packed *packed, const wk_layer *l, const wk
   return winograd_repack(packed->data, l, p, err);
 }
 
-static wk_status winograd_run(const wk_data_call *call, wk_error *err) {
-  (void)err;
+static void winograd_run(const wk_data_call *call, int part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const own *o = call->packed;
   wk_winograd w = back_of(call->layer, call->count);
@@ -193,16 +187,13 @@ static wk_status winograd_run(const wk_data_call *call, wk_error *err) {
   const wk_winograd_sizes size = kn->winograd_shape(&w);
   const int threads = call->threads, panel = kn->gemm_shape().panel;
   const bool by_tiles = size.tiles >= size.block * threads;
-  WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++) {
-    float *scratch = (float *)call->scratch + o->scratch * (size_t)t;
-    if (by_tiles)
-      kn->winograd(&w, cut(size.tiles, size.block, threads, t), cut(size.tiles, size.block, threads, t + 1), 0, w.out_c,
-                   scratch);
-    else
-      kn->winograd(&w, 0, size.tiles, cut(w.out_c, panel, threads, t), cut(w.out_c, panel, threads, t + 1), scratch);
-  }
-  return WK_OK;
+  float *scratch = (float *)call->scratch + o->scratch * (size_t)part;
+  if (by_tiles)
+    kn->winograd(&w, cut(size.tiles, size.block, threads, part), cut(size.tiles, size.block, threads, part + 1), 0,
+                 w.out_c, scratch);
+  else
+    kn->winograd(&w, 0, size.tiles, cut(w.out_c, panel, threads, part), cut(w.out_c, panel, threads, part + 1),
+                 scratch);
 }
 
 static wk_status winograd_weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -255,16 +246,12 @@ static wk_status depthwise_prepare(wk_packed *out, const wk_layer *l, const wk_p
   return depthwise_repack(out->data, l, p, err);
 }
 
-static wk_status depthwise_run(const wk_data_call *call, wk_error *err) {
-  (void)err;
+static void depthwise_run(const wk_data_call *call, int part) {
   wk_depthwise_back d = depthwise_of(call->layer, call->count);
   d.dy = call->dy, d.weights = ((const own *)call->packed)->weights, d.dx = call->dx, d.accumulate = call->accumulate;
   d.mask = call->mask, d.mask_act = call->mask_act;
   const int rows = call->count * d.in_h, threads = call->threads;
-  WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++)
-    wk_kernels_for(call->isa)->depthwise_data(&d, cut(rows, 1, threads, t), cut(rows, 1, threads, t + 1));
-  return WK_OK;
+  wk_kernels_for(call->isa)->depthwise_data(&d, cut(rows, 1, threads, part), cut(rows, 1, threads, part + 1));
 }
 
 static wk_status depthwise_weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -298,21 +285,21 @@ const wk_data_kernel wk_data_conv = {.name = "matrix product",
                                      .prepare = data_prepare,
                                      .release = wk_free,
                                      .repack = data_repack,
-                                     .run = data_run};
+                                     .share = data_run};
 const wk_data_kernel wk_data_winograd = {.name = "Winograd F(4x4,3x3)",
                                          .masks = true,
                                          .fits = fits_winograd,
                                          .prepare = winograd_prepare,
                                          .release = wk_free,
                                          .repack = winograd_repack,
-                                         .run = winograd_run};
+                                         .share = winograd_run};
 const wk_data_kernel wk_data_depthwise = {.name = "depthwise",
                                           .masks = true,
                                           .fits = fits_depthwise,
                                           .prepare = depthwise_prepare,
                                           .release = wk_free,
                                           .repack = depthwise_repack,
-                                          .run = depthwise_run};
+                                          .share = depthwise_run};
 const wk_weights_kernel wk_weights_conv = {.name = "matrix product",
                                            .fits = fits_conv,
                                            .prepare = weights_prepare,

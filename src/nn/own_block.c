@@ -2,7 +2,6 @@
  * kernel, and how the threads of a call share its rows. Its bits are those of the layers one after the other. */
 #include "nn/kernels/kernels.h"
 #include "nn/own.h"
-#include "nn/parallel.h"
 
 typedef struct block {
   wk_fused_mb f;  /* but for what a call brings */
@@ -50,19 +49,15 @@ static wk_status prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p,
   return WK_OK;
 }
 
-static wk_status run(const wk_call *call, wk_error *err) {
-  (void)err;
+static void run(const wk_call *call, int part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const block *b = call->packed;
   wk_fused_mb f = b->f;
   f.batch = call->count, f.in = call->in[0], f.add = call->residual, f.out = call->out;
   const int rows = f.batch * f.out_h, threads = call->threads;
-  WK_PARALLEL_FOR(threads)
-  for (int t = 0; t < threads; t++)
-    kn->fused_mb(&f, wk_cut(rows, 1, threads, t), wk_cut(rows, 1, threads, t + 1),
-                 (float *)call->scratch + b->scratch * (size_t)t);
-  return WK_OK;
+  kn->fused_mb(&f, wk_cut(rows, 1, threads, part), wk_cut(rows, 1, threads, part + 1),
+               (float *)call->scratch + b->scratch * (size_t)part);
 }
 
 const wk_kernel wk_kernel_block = {
-    .name = "inverted residual", .fits = never, .prepare = prepare, .release = wk_free, .run = run};
+    .name = "inverted residual", .fits = never, .prepare = prepare, .release = wk_free, .share = run};

@@ -66,7 +66,7 @@ static wk_status run_forward(const wk_instr *in, wk_shard *s, wk_error *err) {
                   .count = s->count,
                   .threads = plan->threads,
                   .isa = plan->isa};
-  return step->kernel->run(&call, err);
+  return wk_kernel_run(step->kernel, &call, s->crew, err);
 }
 
 /* Instruction i is step i. */

@@ -90,6 +90,7 @@ struct wk_shard {
   const float **in;         /* room for the inputs of a step, of this thread */
   const float *input;       /* value 0, where it is not in the arena */
   const float *const *seed; /* gradients fed in */
+  wk_crew *crew;            /* plan->threads threads that share its steps; NULL: one */
   int count, first, index;  /* photos; the number of the first in its batch; number of the shard */
   struct wk_trainer *trainer;
 };

@@ -7,6 +7,7 @@
 #define WK_NN_STEP_H
 
 #include "base/base.h"
+#include "base/crew.h"
 #include "nn/act.h"
 #include "nn/dnnl/engine.h"
 #include "whisker/nn.h"
@@ -36,7 +37,7 @@ typedef struct wk_packed {
   size_t grad_floats;   /* gradients of weights: of the layout the kernel writes them in */
 } wk_packed;
 
-/* One call of one step by one thread. All activations are [count, h, w, c]. */
+/* One call of one step. All activations are [count, h, w, c]. */
 typedef struct wk_call {
   const wk_layer *layer;
   const void *packed;
@@ -66,9 +67,9 @@ typedef struct wk_prepare {
   const float *bias;   /* [out]; NULL: none. Batch norm: the shift */
   int threads;
   wk_isa isa;
-  int batch;           /* photos a call at most; only gradients of weights need it beforehand */
-  bool keep;           /* weight and bias outlive the step: they need not be copied */
-  const void *forward; /* gradients: what the layer's forward kernel has packed */
+  int batch;                /* photos a call at most; only gradients of weights need it beforehand */
+  bool keep;                /* weight and bias outlive the step: they need not be copied */
+  const void *forward;      /* gradients: what the layer's forward kernel has packed */
   const wk_step_part *part; /* of a step of several layers: they, in order; the layers and what is packed outlive it */
   int parts;
 } wk_prepare;
@@ -84,8 +85,13 @@ typedef struct wk_kernel {
   wk_status (*repack)(void *packed, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err); /* one thread's state */
   void (*close)(void *state);
+  /* One of the two: the whole call on one thread; or one of call->threads parts of it, which cannot fail. */
   wk_status (*run)(const wk_call *call, wk_error *err);
+  void (*share)(const wk_call *call, int part);
 } wk_kernel;
+
+/* A call of that kernel, by the crew where it can be shared. */
+wk_status wk_kernel_run(const wk_kernel *kernel, const wk_call *call, wk_crew *crew, wk_error *err);
 
 /* ---- gradients ---------------------------------------------------------------------------------- */
 
@@ -114,8 +120,11 @@ typedef struct wk_data_kernel {
   wk_status (*repack)(void *packed, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err);
   void (*close)(void *state);
-  wk_status (*run)(const wk_data_call *call, wk_error *err);
+  wk_status (*run)(const wk_data_call *call, wk_error *err); /* one of the two, as in wk_kernel */
+  void (*share)(const wk_data_call *call, int part);
 } wk_data_kernel;
+
+wk_status wk_data_kernel_run(const wk_data_kernel *kernel, const wk_data_call *call, wk_crew *crew, wk_error *err);
 
 /* Gradient of a layer's weight and bias, summed over the photos of a shard, in a layout of the kernel's own: sums over
  * shards are taken there, and unpack puts the total into PyTorch's layout. */

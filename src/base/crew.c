@@ -1,0 +1,158 @@
+/* crew.c - sharing a loop of some microseconds among threads. The others wait awake for a moment, since the next loop
+ * usually follows at once, and then asleep.
+ *
+ * A loop is an edition: the caller writes down what is to be done and raises the edition's number. Each part has the
+ * number of the last edition in which it was taken; moving it on by one takes the part. A thread that comes late finds
+ * all parts of its edition taken and does nothing, and what is to be done changes only when every part is finished, so
+ * whoever took a part reads the right thing. */
+#include "base/crew.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#define LINE 64
+#define AWAKE 2000 /* looks before falling asleep: some 30 to 100 microseconds */
+
+typedef struct slot {
+  _Alignas(LINE) atomic_uint taken; /* the last edition in which this part was */
+} slot;
+
+typedef struct member {
+  wk_crew *crew;
+  int number;
+  pthread_t thread;
+} member;
+
+struct wk_crew {
+  int threads, started; /* parts of an edition; members that run, the caller included */
+  slot *slot;           /* [threads] */
+  member *member;       /* [threads], the first unused */
+  _Atomic(wk_crew_fn) fn;
+  _Atomic(void *) user;
+  _Alignas(LINE) atomic_uint edition;
+  _Alignas(LINE) atomic_int left; /* parts of this edition that are not finished */
+  atomic_int asleep;
+  atomic_bool over;
+  pthread_mutex_t lock;
+  pthread_cond_t news;
+};
+
+static void look_again(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/* Takes what is left of an edition, beginning with one's own part. */
+static void work(wk_crew *t, unsigned edition, int own) {
+  for (int i = 0; i < t->threads; i++) {
+    const int part = (own + i) % t->threads;
+    unsigned before = edition - 1;
+    if (!atomic_compare_exchange_strong(&t->slot[part].taken, &before, edition))
+      continue;
+    atomic_load (&t->fn)(atomic_load(&t->user), part);
+    atomic_fetch_sub(&t->left, 1);
+  }
+}
+
+/* The number of an edition after `last`, or `last` when the crew is over. */
+static unsigned wait_for_news(wk_crew *t, unsigned last) {
+  for (int i = 0; i < AWAKE; i++, look_again()) {
+    const unsigned now = atomic_load(&t->edition);
+    if (now != last)
+      return now;
+  }
+  pthread_mutex_lock(&t->lock);
+  atomic_fetch_add(&t->asleep, 1); /* before the last look: the caller looks here after raising the number */
+  while (atomic_load(&t->edition) == last && !atomic_load(&t->over))
+    pthread_cond_wait(&t->news, &t->lock);
+  atomic_fetch_sub(&t->asleep, 1);
+  pthread_mutex_unlock(&t->lock);
+  return atomic_load(&t->edition);
+}
+
+static void *member_main(void *arg) {
+  const member *m = arg;
+  for (unsigned last = 0;;) {
+    const unsigned now = wait_for_news(m->crew, last);
+    if (now == last)
+      return NULL;
+    work(m->crew, now, m->number);
+    last = now;
+  }
+}
+
+void wk_crew_run(wk_crew *t, wk_crew_fn fn, void *user) {
+  if (!t) {
+    fn(user, 0);
+    return;
+  }
+  const unsigned edition = atomic_load(&t->edition) + 1;
+  atomic_store(&t->fn, fn);
+  atomic_store(&t->user, user);
+  atomic_store(&t->left, t->threads);
+  atomic_store(&t->edition, edition);
+  if (atomic_load(&t->asleep)) {
+    pthread_mutex_lock(&t->lock);
+    pthread_cond_broadcast(&t->news);
+    pthread_mutex_unlock(&t->lock);
+  }
+  work(t, edition, 0);
+  for (int i = 0; atomic_load(&t->left); i++)
+    if (i < AWAKE)
+      look_again();
+    else
+      sched_yield(); /* its thread may be waiting for this very processor */
+}
+
+wk_status wk_crew_create(wk_crew **out, int threads, wk_error *err) {
+  *out = NULL;
+  if (threads < 2)
+    return WK_OK;
+  wk_crew *t = wk_calloc(1, sizeof *t);
+  slot *slots = wk_calloc((size_t)threads, sizeof *slots);
+  member *members = wk_calloc((size_t)threads, sizeof *members);
+  if (!t || !slots || !members) {
+    wk_free(t);
+    wk_free(slots);
+    wk_free(members);
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %d threads", threads);
+  }
+  t->threads = threads;
+  t->slot = slots;
+  t->member = members;
+  pthread_mutex_init(&t->lock, NULL);
+  pthread_cond_init(&t->news, NULL);
+  /* Signals are for the program's own threads, not for workers it does not know of. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (t->started = 1; t->started < threads; t->started++) {
+    member *m = &members[t->started];
+    *m = (member){.crew = t, .number = t->started};
+    /* With fewer threads than asked the work is slower, not different. */
+    if (pthread_create(&m->thread, NULL, member_main, m) != 0)
+      break;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  *out = t;
+  return WK_OK;
+}
+
+void wk_crew_free(wk_crew *t) {
+  if (!t)
+    return;
+  pthread_mutex_lock(&t->lock);
+  atomic_store(&t->over, true);
+  pthread_cond_broadcast(&t->news);
+  pthread_mutex_unlock(&t->lock);
+  for (int i = 1; i < t->started; i++)
+    pthread_join(t->member[i].thread, NULL);
+  pthread_mutex_destroy(&t->lock);
+  pthread_cond_destroy(&t->news);
+  wk_free(t->slot);
+  wk_free(t->member);
+  wk_free(t);
+}

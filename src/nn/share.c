@@ -1,0 +1,39 @@
+/* share.c - a call of a kernel, by one thread or by a crew. Every part writes what no other does, so how a call is
+ * shared changes nothing. */
+#include "nn/step.h"
+
+typedef struct forward {
+  const wk_kernel *kernel;
+  const wk_call *call;
+} forward;
+
+static void forward_part(void *user, int part) {
+  const forward *f = user;
+  f->kernel->share(f->call, part);
+}
+
+wk_status wk_kernel_run(const wk_kernel *kernel, const wk_call *call, wk_crew *crew, wk_error *err) {
+  if (!kernel->share)
+    return kernel->run(call, err);
+  forward f = {kernel, call};
+  wk_crew_run(crew, forward_part, &f);
+  return WK_OK;
+}
+
+typedef struct backward {
+  const wk_data_kernel *kernel;
+  const wk_data_call *call;
+} backward;
+
+static void backward_part(void *user, int part) {
+  const backward *b = user;
+  b->kernel->share(b->call, part);
+}
+
+wk_status wk_data_kernel_run(const wk_data_kernel *kernel, const wk_data_call *call, wk_crew *crew, wk_error *err) {
+  if (!kernel->share)
+    return kernel->run(call, err);
+  backward b = {kernel, call};
+  wk_crew_run(crew, backward_part, &b);
+  return WK_OK;
+}

@@ -1,0 +1,79 @@
+/* test_crew.c - every part of every loop is done exactly once, however many threads there are and however late they
+ * come; a crew that cannot be had is an error, not a crash. */
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/crew.h"
+#include "support.h"
+
+enum { MOST = 9 };
+
+typedef struct loop {
+  atomic_int times[MOST];
+  long sum[MOST]; /* plain: what a part writes must be seen when wk_crew_run returns */
+  int slow;       /* the part that takes its time; -1: none */
+} loop;
+
+static void count(void *user, int part) {
+  loop *l = user;
+  if (part == l->slow)
+    nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
+  atomic_fetch_add(&l->times[part], 1);
+  l->sum[part] += part + 1;
+}
+
+static void test_once(void **state) {
+  (void)state;
+  for (int threads = 1; threads <= MOST; threads += threads < 3 ? 1 : 3) {
+    wk_crew *crew;
+    wk_error err;
+    assert_int_equal(wk_crew_create(&crew, threads, &err), WK_OK);
+    assert_true((crew == NULL) == (threads == 1));
+    loop l = {.slow = -1};
+    for (int run = 1; run <= 3000; run++) {
+      l.slow = run % 100 == 0 ? run / 100 % threads : -1;
+      if (run % 500 == 0) /* long enough for all to fall asleep */
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+      wk_crew_run(crew, count, &l);
+      for (int i = 0; i < threads; i++) {
+        assert_int_equal(atomic_load(&l.times[i]), run);
+        assert_int_equal(l.sum[i], (long)run * (i + 1));
+      }
+    }
+    wk_crew_free(crew);
+  }
+}
+
+/* Another thing to do in each loop: nobody may still be at the one before. */
+static void test_changing(void **state) {
+  (void)state;
+  wk_crew *crew;
+  wk_error err;
+  assert_int_equal(wk_crew_create(&crew, 4, &err), WK_OK);
+  for (int run = 0; run < 3000; run++) {
+    loop here = {.slow = -1};
+    wk_crew_run(crew, count, &here);
+    for (int i = 0; i < 4; i++)
+      assert_int_equal(atomic_load(&here.times[i]), 1);
+  }
+  wk_crew_free(crew);
+  wk_crew_free(NULL);
+}
+
+static void test_no_memory(void **state) {
+  (void)state;
+  for (int fail = 0; fail < 3; fail++) {
+    wk_crew *crew = (wk_crew *)1;
+    wk_error err;
+    test_fail_allocation(fail);
+    assert_int_equal(wk_crew_create(&crew, 3, &err), WK_ERR_MEMORY);
+    test_fail_allocation(-1);
+    assert_null(crew);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_once), cmocka_unit_test(test_changing),
+                                     cmocka_unit_test(test_no_memory)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
