@@ -43,8 +43,8 @@ typedef struct wk_tune_epoch {
   double train_loss; /* mean over its steps, as trained (smoothed, mixed, with dropout); NaN for epoch 0 */
   double val_loss;   /* cross-entropy at the best temperature; NaN without val photos */
   double val_top1;
-  double attacked_loss; /* the same two of at most 100 val photos, moved against the network by a few steps; NaN unless */
-  double attacked_top1; /* the run is adversarial */
+  double attacked_loss; /* the same two (at the temperature of the photos as they are) of at most 100 val photos, moved */
+  double attacked_top1; /* against the network by a few steps; NaN unless the run is adversarial */
   double gradient;   /* length of the last step's, before clipping */
   double seconds;
   bool best;         /* the best so far, and kept */

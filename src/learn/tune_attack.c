@@ -161,11 +161,26 @@ static wk_status attack_block(void *user, size_t index, int worker, wk_error *er
   return WK_OK;
 }
 
-wk_status wk_tune_withstand(double *loss, double *top1, const wk_graph *tail, const wk_tensors *weights,
-                            const wk_tune_input *in, int classes, double eps_255, const wk_context *ctx,
-                            wk_error *err) {
+/* At a temperature of its own an overcome network would only be told how unsure to be: all would score the same. */
+static void judge(double *loss, double *top1, siege *s, double temperature) {
+  size_t k = (size_t)s->classes, right = 0;
+  wk_tune_probabilities(s->score, s->rows, s->classes, temperature);
+  *loss = 0;
+  for (size_t r = 0; r < s->rows; r++) {
+    const float *p = s->score + r * k;
+    size_t best = 0;
+    for (size_t c = 1; c < k; c++)
+      best = p[c] > p[best] ? c : best;
+    right += best == (size_t)s->label[r];
+    *loss -= log(fmax((double)p[s->label[r]], 1e-30)) / (double)s->rows;
+  }
+  *top1 = (double)right / (double)s->rows;
+}
+
+wk_status wk_tune_withstand(double *loss, double *top1, double temperature, const wk_graph *tail,
+                            const wk_tensors *weights, const wk_tune_input *in, int classes, double eps_255,
+                            const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
-  double temperature;
   int threads = wk_context_threads(ctx);
   siege s = {.in = in, .rows = wk_tune_sample(in->rows), .classes = classes, .eps_255 = eps_255};
   wk_grad_options o;
@@ -183,7 +198,7 @@ wk_status wk_tune_withstand(double *loss, double *top1, const wk_graph *tail, co
     s.label[i] = in->label[s.photo[i]];
   }
   WK_TRY(wk_parallel(ctx, threads, (s.rows + BLOCK - 1) / BLOCK, attack_block, &s, err));
-  WK_TRY(wk_tune_judge(loss, top1, &temperature, s.score, s.label, s.rows, classes, err));
+  judge(loss, top1, &s, temperature);
 done:
   for (int i = 0; s.attacker && i < threads; i++) {
     wk_grad_exec_free(s.attacker[i].exec);

@@ -118,8 +118,8 @@ static wk_status judge_now(wk_tuner *l, wk_tune_epoch *e, wk_error *err) {
   WK_TRY(wk_tune_scores(l->score, l->s->tail, weights, val, l->s->classes, l->s->ctx, err));
   WK_TRY(wk_tune_judge(&e->val_loss, &e->val_top1, &temperature, l->score, val->label, val->rows, l->s->classes, err));
   if (eps_255 > 0)
-    WK_TRY(wk_tune_withstand(&e->attacked_loss, &e->attacked_top1, l->s->tail, weights, val, l->s->classes, eps_255,
-                             l->s->ctx, err));
+    WK_TRY(wk_tune_withstand(&e->attacked_loss, &e->attacked_top1, temperature, l->s->tail, weights, val, l->s->classes,
+                             eps_255, l->s->ctx, err));
 done:
   wk_tensors_free(weights);
   return st;

@@ -143,10 +143,11 @@ double wk_tune_stride(double eps_255, int steps);
 
 /* How many of so many photos are attacked to tell how much is withstood: at most 100, evenly spread. */
 size_t wk_tune_sample(size_t rows);
-/* Log loss at the best temperature, and top-1, of those photos, which must be no views, each moved by PGD with a few
- * steps from where it was. */
-wk_status wk_tune_withstand(double *loss, double *top1, const wk_graph *tail, const wk_tensors *weights,
-                            const wk_tune_input *in, int classes, double eps_255, const wk_context *ctx, wk_error *err);
+/* Log loss at that temperature, and top-1, of those photos, which must be no views, each moved by PGD with a few steps
+ * from where it was. */
+wk_status wk_tune_withstand(double *loss, double *top1, double temperature, const wk_graph *tail,
+                            const wk_tensors *weights, const wk_tune_input *in, int classes, double eps_255,
+                            const wk_context *ctx, wk_error *err);
 
 /* ---- tune_step.c: batches and updates --------------------------------------------------------- */
 
