@@ -312,6 +312,15 @@ static wk_status score_job(void *user, size_t index, int worker, wk_error *err) 
   return WK_OK;
 }
 
+/* How many of the first `most` rows to take at once: rows held out lie far apart in a file, and what is between two of
+ * them comes with them. */
+static size_t rows_together(const float *const *row, size_t most, bool mapped) {
+  size_t n = 1;
+  while (n < most && (!mapped || (size_t)(row[n] - row[0]) < CHUNK_BYTES / sizeof(float)))
+    n++;
+  return n;
+}
+
 wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, const double *params,
                            const wk_logreg *p, int threads, const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
@@ -323,8 +332,8 @@ wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, 
     make_plain(plain, p, params);
   }
   size_t chunk = chunk_of(rows, p->columns);
-  for (size_t at = 0; at < rows && st == WK_OK; at += chunk) {
-    size_t n = rows - at < chunk ? rows - at : chunk;
+  for (size_t at = 0, n; at < rows && st == WK_OK; at += n) {
+    n = rows_together(row + at, rows - at < chunk ? rows - at : chunk, p->mapped);
     score_work w = {
         score + at * (size_t)p->classes, row + at, n, plain ? plain : params, p->classes, p->columns, wk_cpu_isa()};
     st = wk_parallel(ctx, threads, (n + ROW_BLOCK - 1) / ROW_BLOCK, score_job, &w, err);
