@@ -124,7 +124,7 @@ typedef struct wk_tune_options {
 
 WK_API void wk_tune_options_init(wk_tune_options *o);
 /* The recipe for adversarial training (see wk_adversary) instead: the first layers are what a small change goes through, so all
- * train, at one rate three times the usual one, for 4 epochs, each about half as long again as an ordinary one. */
+ * train, at one rate three times the usual one, for 4 epochs, each a third longer than an ordinary one. */
 WK_API void wk_tune_options_adversarial(wk_tune_options *o, double eps_255);
 /* The recipe for a network from scratch instead: first weights are far from good ones, so steps are longer, epochs more,
  * batch norm is that of the batch, and there is nothing to hold on to. */
