@@ -7,9 +7,9 @@ import torch
 PERIOD = 65521
 
 
-def philox(count, key):
-    """Philox4x32-10 on the counters 0..count-1 (low word first): [count, 4] words."""
-    c = [np.arange(count, dtype=np.uint64), *(np.zeros(count, np.uint64) for _ in range(3))]
+def philox(counter, key):
+    """Philox4x32-10: counter [4, n] words, low word first; [n, 4] words."""
+    c = [np.asarray(w, np.uint64) for w in counter]
     k0, k1 = key
     mask = np.uint64(0xFFFFFFFF)
     for _ in range(10):
@@ -19,8 +19,15 @@ def philox(count, key):
     return np.stack(c, 1).astype(np.uint32)
 
 
+def words(count, key, stream=0):
+    """The first `count` words of blocks (n, 0, stream, 0)."""
+    n = (count + 3) // 4
+    zero = np.zeros(n, np.uint64)
+    return philox([np.arange(n), zero, zero + np.uint64(stream), zero], key).reshape(-1)[:count]
+
+
 # The words of wk_philox for the key (2026, 7) and the counters (n, 0, 0, 0).
-TABLE = (philox((PERIOD + 3) // 4, (2026, 7)).reshape(-1)[:PERIOD] / 2.0**31 - 1).astype(np.float32)
+TABLE = (words(PERIOD, (2026, 7)) / 2.0**31 - 1).astype(np.float32)
 
 
 def uniform(name, count):

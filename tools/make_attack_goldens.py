@@ -3,43 +3,21 @@
 
     python3 tools/make_attack_goldens.py > tests/golden/attack_golden.h        (needs numpy, torch)
 
-The weights follow the rule of tools/make_zoo_goldens.py (the classifier 30 times as strong), the photo its own, and noise is Philox: nothing but
+The weights follow the rule of tools/golden_weights.py (the classifier 30 times as strong), the photo its own, and noise is Philox: nothing but
 results is committed.
 """
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-PERIOD, SIDE, CLASSES = 65521, 32, 10
+from golden_weights import uniform, words
 
-
-def philox(counter, key):
-    """Philox4x32-10: counter [4, n] words, low word first; [n, 4] words."""
-    c = [np.array(w, np.uint64) for w in counter]
-    k0, k1 = key
-    mask = np.uint64(0xFFFFFFFF)
-    for _ in range(10):
-        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
-        c = [(p1 >> np.uint64(32)) ^ c[1] ^ np.uint64(k0), p1 & mask, (p0 >> np.uint64(32)) ^ c[3] ^ np.uint64(k1), p0 & mask]
-        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    return np.stack(c, 1).astype(np.uint32)
-
-
-def words(count, key):
-    n = (count + 3) // 4
-    return philox([np.arange(n), np.zeros(n), np.zeros(n), np.zeros(n)], key).reshape(-1)[:count]
-
+SIDE, CLASSES = 32, 10
 
 # ---- the network ---------------------------------------------------------------------------------------------------
 
-TABLE = (words(PERIOD, (2026, 7)) / 2.0**31 - 1).astype(np.float32)
-
-
 def parameter(name, shape):
-    h = 2166136261
-    for byte in name.encode():
-        h = ((h ^ byte) * 16777619) & 0xFFFFFFFF
-    f, u = np.float32, TABLE[(h % PERIOD + np.arange(int(np.prod(shape)))) % PERIOD]
+    f, u = np.float32, uniform(name, int(np.prod(shape)))
     w = f(np.sqrt(6.0 / np.prod(shape[1:]))) * u if len(shape) > 1 else f(0.1) * u
     return torch.from_numpy(w.astype(np.float64)).reshape(shape)
 

@@ -3,49 +3,28 @@
 
     python3 tools/make_look_goldens.py > tests/golden/look.txt      (needs torch and numpy)
 
-The network is simple_cnn with the weights' rule of tools/make_zoo_goldens.py (tests/golden/zoo_weights.h), the input 32 x 32
+The network is simple_cnn with the weights' rule of tools/golden_weights.py (tests/golden/zoo_weights.h), the input 32 x 32
 numbers of the same rule. Every method is written out here from its paper, in double precision.
 """
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-PERIOD, SIDE, TARGET, LAYER = 65521, 32, 3, "block3.relu2"
+from golden_weights import uniform, words
+
+SIDE, TARGET, LAYER = 32, 3, "block3.relu2"
 IG_POINTS, SAMPLES, NOISE, SEED = 54, 6, 0.15, 42
-
-
-def philox(counter, key):
-    """Philox4x32-10 of rows of four words."""
-    c = [np.asarray(w, np.uint64) for w in counter]
-    k0, k1 = key
-    mask = np.uint64(0xFFFFFFFF)
-    for _ in range(10):
-        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
-        c = [(p1 >> np.uint64(32)) ^ c[1] ^ np.uint64(k0), p1 & mask, (p0 >> np.uint64(32)) ^ c[3] ^ np.uint64(k1), p0 & mask]
-        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    return c
-
-
-def words(count, stream, key):
-    zero = np.zeros(count, np.uint64)
-    return philox([np.arange(count, dtype=np.uint64), zero, zero + np.uint64(stream), zero], key)
-
-
-TABLE = (np.stack(words((PERIOD + 3) // 4, 0, (2026, 7)), 1).astype(np.uint32).reshape(-1)[:PERIOD] / 2.0**31 - 1).astype(np.float32)
 
 
 def normals(count, seed, stream):
     """wk_rng_normal: Box-Muller of two 53-bit numbers, which are the four words of one block."""
-    w = words(count, stream, (seed, 0))
+    w = words(4 * count, (seed, 0), stream).astype(np.uint64).reshape(-1, 4).T
     uniform = [((w[i] >> np.uint64(5)) << np.uint64(26) | (w[i + 1] >> np.uint64(6))).astype(np.float64) * 2.0**-53 for i in (0, 2)]
     return np.sqrt(-2 * np.log(1 - uniform[0])) * np.cos(2 * np.pi * uniform[1])
 
 
 def rule(name, shape, base, scale):
-    h = 2166136261
-    for byte in name.encode():
-        h = ((h ^ byte) * 16777619) & 0xFFFFFFFF
-    u = TABLE[(h % PERIOD + np.arange(int(np.prod(shape)))) % PERIOD]
+    u = uniform(name, int(np.prod(shape)))
     return torch.from_numpy((np.float32(base) + np.float32(scale) * u).astype(np.float64)).reshape(shape)
 
 
