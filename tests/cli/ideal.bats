@@ -2,9 +2,7 @@ bats_require_minimum_version 1.5.0
 load support
 
 setup() {
-  F="$SHARED_FIXTURE"
-  export WHISKER_HOME="$BATS_TEST_TMPDIR/home"
-  cd "$BATS_TEST_TMPDIR" || return 1
+  enter
   "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
 }
 

@@ -2,10 +2,8 @@ bats_require_minimum_version 1.5.0
 load support
 
 setup() {
-  F="$SHARED_FIXTURE"
+  enter
   P="$F/photos/dots/03.png"
-  export WHISKER_HOME="$BATS_TEST_TMPDIR/home"
-  cd "$BATS_TEST_TMPDIR" || return 1
 }
 
 @test "look: lists the ways of looking, and knows no others" {

@@ -1,12 +1,6 @@
 bats_require_minimum_version 1.5.0
 load support
 
-setup() {
-  F="$SHARED_FIXTURE"
-  export WHISKER_HOME="$BATS_TEST_TMPDIR/home"
-  cd "$BATS_TEST_TMPDIR" || return 1
-}
-
 # The page as a program sees it: the object in its script.
 page_data() { python3 -c "
 import json, sys

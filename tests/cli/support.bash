@@ -7,7 +7,10 @@ setup_file() {
   "$FIXTURE" "$SHARED_FIXTURE"
 }
 
-setup() {
+setup() { enter; }
+
+# F: the fixture's files. What a file's own setup begins with.
+enter() {
   F="$SHARED_FIXTURE"
   export WHISKER_HOME="$BATS_TEST_TMPDIR/home"
   cd "$BATS_TEST_TMPDIR" || return 1
