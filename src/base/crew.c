@@ -9,8 +9,9 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
+
+#include "base/thread.h"
 
 #define LINE 64
 #define AWAKE 2000 /* looks before falling asleep: some 30 to 100 microseconds */
@@ -125,18 +126,13 @@ wk_status wk_crew_create(wk_crew **out, int threads, wk_error *err) {
   t->member = members;
   pthread_mutex_init(&t->lock, NULL);
   pthread_cond_init(&t->news, NULL);
-  /* Signals are for the program's own threads, not for workers it does not know of. */
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   for (t->started = 1; t->started < threads; t->started++) {
     member *m = &members[t->started];
     *m = (member){.crew = t, .number = t->started};
     /* With fewer threads than asked the work is slower, not different. */
-    if (pthread_create(&m->thread, NULL, member_main, m) != 0)
+    if (!wk_thread_start(&m->thread, member_main, m))
       break;
   }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
   *out = t;
   return WK_OK;
 }

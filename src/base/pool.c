@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/thread.h"
 
 #define MAX_THREADS 1024
 #define PROGRESS_INTERVAL_NS 50000000 /* 20 reports a second */
@@ -176,6 +177,15 @@ static void work(pool *p, int number) {
   }
 }
 
+bool wk_thread_start(pthread_t *thread, void *(*body)(void *), void *arg) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const bool started = pthread_create(thread, NULL, body, arg) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return started;
+}
+
 static void *thread_main(void *arg) {
   worker *w = arg;
   work(w->pool, w->number);
@@ -196,17 +206,12 @@ wk_status wk_parallel(const wk_context *ctx, int threads, size_t count, wk_job_f
     workers = wk_alloc_array((size_t)threads, sizeof *workers);
     if (!workers)
       return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
-    /* Signals are for the program's own threads, not for workers it does not know of. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; started < threads; started++) {
       workers[started] = (worker){.pool = &p, .number = started};
       /* With fewer threads than asked the work is slower, not different. */
-      if (pthread_create(&workers[started].thread, NULL, thread_main, &workers[started]) != 0)
+      if (!wk_thread_start(&workers[started].thread, thread_main, &workers[started]))
         break;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
   }
   work(&p, 0);
   for (int i = 1; i < started; i++)
