@@ -33,8 +33,8 @@ static void move(const wk_instr *in, const wk_shard *s, const float *from, int p
   const wk_plan *plan = s->program->plan;
   float *to = wk_shard_value(s, in->dx);
   size_t n = wk_shard_count(s, in->dx);
-  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_part(pieces, plan->threads, part + 1);
-  for (long i = wk_part(pieces, plan->threads, part); i < end; i++) {
+  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_cut(pieces, 1, plan->threads, part + 1);
+  for (long i = wk_cut(pieces, 1, plan->threads, part); i < end; i++) {
     size_t at = (size_t)i * PIECE;
     if (in->accumulate)
       scaled[plan->isa](to + at, from + at, 1.0f, piece(n, at), true);
@@ -73,8 +73,8 @@ static void act_part(void *user, int part) {
   float *dx = wk_shard_value(s, in->dx);
   wk_act act = step_of(in, s)->layer.act;
   size_t n = wk_shard_count(s, in->dx);
-  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_part(pieces, plan->threads, part + 1);
-  for (long i = wk_part(pieces, plan->threads, part); i < end; i++) {
+  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_cut(pieces, 1, plan->threads, part + 1);
+  for (long i = wk_cut(pieces, 1, plan->threads, part); i < end; i++) {
     size_t at = (size_t)i * PIECE;
     rows[plan->isa](dx + at, dy + at, x ? x + at : NULL, y ? y + at : NULL, piece(n, at), act, in->accumulate);
   }
@@ -114,8 +114,8 @@ static void affine_part(void *user, int part) {
   const wk_layer *l = &step->layer;
   size_t row = (size_t)l->in.width * (size_t)l->in.channels;
   long rows = (long)l->in.height * s->count;
-  const long end = wk_part(rows, plan->threads, part + 1);
-  for (long i = wk_part(rows, plan->threads, part); i < end; i++)
+  const long end = wk_cut(rows, 1, plan->threads, part + 1);
+  for (long i = wk_cut(rows, 1, plan->threads, part); i < end; i++)
     affine[plan->isa](dx + row * (size_t)i, dy + row * (size_t)i, scale, (size_t)l->in.width, l->in.channels,
                       in->accumulate);
 }
@@ -134,8 +134,8 @@ static void scale_part(void *user, int part) {
   float *dx = wk_shard_value(s, in->dx);
   size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
   long rows = (long)l->in.height * s->count;
-  const long end = wk_part(rows, plan->threads, part + 1);
-  for (long i = wk_part(rows, plan->threads, part); i < end; i++)
+  const long end = wk_cut(rows, 1, plan->threads, part + 1);
+  for (long i = wk_cut(rows, 1, plan->threads, part); i < end; i++)
     affine[plan->isa](dx + row * (size_t)i, dy + row * (size_t)i, factor + channels * (size_t)(i / l->in.height),
                       (size_t)l->in.width, l->in.channels, in->accumulate);
 }

@@ -86,14 +86,12 @@ wk_status wk_exec_run(wk_exec *e, const float *input, int count, wk_error *err) 
   const wk_plan *plan = e->plan;
   if (count < 1 || count > plan->batch)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be run: the plan is for 1 to %d", count, plan->batch);
-  int before = wk_dnnl_threads(plan->threads);
   wk_status st = WK_OK;
   for (int first = 0; first < count && st == WK_OK; first += plan->turn)
     for (int i = 0; i < plan->turns_end && st == WK_OK; i++)
       st = run_step(e, i, input, first, count - first < plan->turn ? count - first : plan->turn, err);
   for (int i = plan->turns_end; i < plan->steps && st == WK_OK; i++)
     st = run_step(e, i, input, 0, count, err);
-  wk_dnnl_threads(before);
   return st;
 }
 
@@ -103,11 +101,9 @@ wk_status wk_exec_step(wk_exec *e, int step, const float *input, int count, wk_e
     return WK_FAIL(err, WK_ERR_ARGUMENT, "step %d of %d cannot be run for %d photos: the plan is for 1 to %d", step,
                    plan->steps, count, plan->batch);
   const int turn = step < plan->turns_end ? plan->turn : count;
-  int before = wk_dnnl_threads(plan->threads);
   wk_status st = WK_OK;
   for (int first = 0; first < count && st == WK_OK; first += turn)
     st = run_step(e, step, input, first, count - first < turn ? count - first : turn, err);
-  wk_dnnl_threads(before);
   return st;
 }
 

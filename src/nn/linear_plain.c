@@ -67,11 +67,11 @@ static void run(const wk_call *c, int part) {
   const wk_layer *l = c->layer;
   const plain *m = c->packed;
   int in = inputs(l), out = l->out.channels, pieces = (out + OUTPUTS - 1) / OUTPUTS;
-  const int end = (int)wk_part(pieces, c->threads, part + 1);
-  for (int i = (int)wk_part(pieces, c->threads, part); i < end; i++)
+  const int end = (int)wk_cut(pieces, 1, c->threads, part + 1);
+  for (int i = (int)wk_cut(pieces, 1, c->threads, part); i < end; i++)
     forward[c->isa](c->out, c->in[0], m->weight, m->bias, in, out, i * OUTPUTS,
                     i + 1 < pieces ? (i + 1) * OUTPUTS : out, c->count);
-  const int from = (int)wk_part(pieces, c->threads, part) * OUTPUTS, to = end < pieces ? end * OUTPUTS : out;
+  const int from = (int)wk_cut(pieces, 1, c->threads, part) * OUTPUTS, to = end < pieces ? end * OUTPUTS : out;
   for (int i = 0; l->act && from < to && i < c->count; i++) {
     float *row = c->out + (ptrdiff_t)i * out + from;
     act[c->isa](row, row, (size_t)(to - from), l->act);
@@ -100,8 +100,8 @@ static void run_data(const wk_data_call *c, int part) {
       WK_ISA_TABLE(wk_linear_data);
   const plain *m = c->packed;
   int in = inputs(c->layer), out = c->layer->out.channels, pieces = (in + INPUTS - 1) / INPUTS;
-  const int end = (int)wk_part(pieces, c->threads, part + 1);
-  for (int i = (int)wk_part(pieces, c->threads, part); i < end; i++)
+  const int end = (int)wk_cut(pieces, 1, c->threads, part + 1);
+  for (int i = (int)wk_cut(pieces, 1, c->threads, part); i < end; i++)
     data[c->isa](c->dx, c->dy, m->weight, in, out, i * INPUTS, i + 1 < pieces ? (i + 1) * INPUTS : in, c->count,
                  c->accumulate);
 }

@@ -21,8 +21,8 @@ static void run_act(const wk_call *c, int part) {
   static void (*const rows[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
   size_t n = values(c->layer->out) * (size_t)c->count;
   long pieces = (long)((n + PIECE - 1) / PIECE);
-  const long end = wk_part(pieces, c->threads, part + 1);
-  for (long i = wk_part(pieces, c->threads, part); i < end; i++) {
+  const long end = wk_cut(pieces, 1, c->threads, part + 1);
+  for (long i = wk_cut(pieces, 1, c->threads, part); i < end; i++) {
     size_t from = (size_t)i * PIECE;
     rows[c->isa](c->out + from, c->in[0] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
   }
@@ -37,8 +37,8 @@ static void run_add(const wk_call *c, int part) {
   static void (*const rows[])(float *, const float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_add);
   size_t n = values(c->layer->out) * (size_t)c->count;
   long pieces = (long)((n + PIECE - 1) / PIECE);
-  const long end = wk_part(pieces, c->threads, part + 1);
-  for (long i = wk_part(pieces, c->threads, part); i < end; i++) {
+  const long end = wk_cut(pieces, 1, c->threads, part + 1);
+  for (long i = wk_cut(pieces, 1, c->threads, part); i < end; i++) {
     size_t from = (size_t)i * PIECE;
     rows[c->isa](c->out + from, c->in[0] + from, c->in[1] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
   }
@@ -75,8 +75,8 @@ static void run_affine(const wk_call *c, int part) {
   const float *scale = c->packed;
   size_t row = (size_t)l->in.width * (size_t)l->in.channels;
   long rows = (long)l->in.height * c->count;
-  const long end = wk_part(rows, c->threads, part + 1);
-  for (long i = wk_part(rows, c->threads, part); i < end; i++)
+  const long end = wk_cut(rows, 1, c->threads, part + 1);
+  for (long i = wk_cut(rows, 1, c->threads, part); i < end; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i, scale, scale + l->in.channels,
                    (size_t)l->in.width, l->in.channels, l->act);
 }
@@ -90,8 +90,8 @@ static void run_scale(const wk_call *c, int part) {
   const wk_layer *l = c->layer;
   size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
   long rows = (long)l->in.height * c->count;
-  const long end = wk_part(rows, c->threads, part + 1);
-  for (long i = wk_part(rows, c->threads, part); i < end; i++)
+  const long end = wk_cut(rows, 1, c->threads, part + 1);
+  for (long i = wk_cut(rows, 1, c->threads, part); i < end; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i,
                    c->in[1] + channels * (size_t)(i / l->in.height), NULL, (size_t)l->in.width, l->in.channels,
                    WK_ACT_NONE);
@@ -124,8 +124,8 @@ static bool fits_flatten(const wk_layer *l, wk_isa isa) {
 
 static void run_flatten(const wk_call *c, int part) {
   size_t channels = (size_t)c->layer->in.channels, pixels = values(c->layer->in) / channels;
-  const int end = (int)wk_part(c->count, c->threads, part + 1);
-  for (int i = (int)wk_part(c->count, c->threads, part); i < end; i++) {
+  const int end = (int)wk_cut(c->count, 1, c->threads, part + 1);
+  for (int i = (int)wk_cut(c->count, 1, c->threads, part); i < end; i++) {
     const float *in = c->in[0] + pixels * channels * (size_t)i;
     float *out = c->out + pixels * channels * (size_t)i;
     for (size_t k = 0; k < channels; k++)
@@ -154,8 +154,8 @@ static void run_pool(const wk_call *c, int part, pool_row pool) {
   const wk_layer *l = c->layer;
   size_t in = values(l->in), row = (size_t)l->out.width * (size_t)l->out.channels;
   long rows = (long)l->out.height * c->count;
-  const long end = wk_part(rows, c->threads, part + 1);
-  for (long i = wk_part(rows, c->threads, part); i < end; i++)
+  const long end = wk_cut(rows, 1, c->threads, part + 1);
+  for (long i = wk_cut(rows, 1, c->threads, part); i < end; i++)
     pool(c->out + row * (size_t)i, c->in[0] + in * (size_t)(i / l->out.height), l, (int)(i % l->out.height));
 }
 
@@ -198,8 +198,8 @@ static void run_softmax(const wk_call *c, int part) {
   static void (*const rows[])(float *, const float *, int) = WK_ISA_TABLE(wk_rows_softmax);
   size_t channels = (size_t)c->layer->in.channels;
   long pixels = (long)c->layer->in.height * c->layer->in.width * c->count;
-  const long end = wk_part(pixels, c->threads, part + 1);
-  for (long p = wk_part(pixels, c->threads, part); p < end; p++)
+  const long end = wk_cut(pixels, 1, c->threads, part + 1);
+  for (long p = wk_cut(pixels, 1, c->threads, part); p < end; p++)
     rows[c->isa](c->out + channels * (size_t)p, c->in[0] + channels * (size_t)p, (int)channels);
 }
 

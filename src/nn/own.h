@@ -12,10 +12,4 @@ typedef struct wk_own {
   float data[];
 } wk_own;
 
-/* Part `i` of `parts` of 0..n-1, cut at multiples of `step`. */
-static inline int wk_cut(int n, int step, int parts, int i) {
-  const int64_t steps = ((int64_t)n + step - 1) / step, at = steps * i / parts * step;
-  return at < n ? (int)at : n;
-}
-
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "nn/kernels/kernels.h"
+#include "nn/part.h"
 #include "nn/step.h"
 
 /* What an instruction keeps: the packed weights lie behind it (gradients of weights have none). */
@@ -57,12 +58,6 @@ static wk_status sums_create(wk_packed *out, const wk_layer *l, const wk_prepare
   return WK_OK;
 }
 
-/* Part `i` of `parts` of 0..n-1, cut at multiples of `step`. */
-static int cut(int n, int step, int parts, int i) {
-  const int64_t steps = ((int64_t)n + step - 1) / step, at = steps * i / parts * step;
-  return at < n ? (int)at : n;
-}
-
 static bool plain(const wk_layer *l) { return !l->library && l->op == WK_OP_CONV && l->groups == 1; }
 
 /* ---- any convolution ----------------------------------------------------------------------------- */
@@ -98,7 +93,7 @@ static void data_run(const wk_data_call *call, int part) {
                     .mask_act = call->mask_act};
   b.conv.batch = call->count;
   const int blocks = kn->conv_back_shape(&b.conv).blocks, rows = kn->gemm_shape().rows, threads = call->threads;
-  kn->conv_data(&b, cut(blocks, rows, threads, part), cut(blocks, rows, threads, part + 1),
+  kn->conv_data(&b, wk_cut(blocks, rows, threads, part), wk_cut(blocks, rows, threads, part + 1),
                 (float *)call->scratch + o->scratch * (size_t)part);
 }
 
@@ -189,10 +184,10 @@ static void winograd_run(const wk_data_call *call, int part) {
   const bool by_tiles = size.tiles >= size.block * threads;
   float *scratch = (float *)call->scratch + o->scratch * (size_t)part;
   if (by_tiles)
-    kn->winograd(&w, cut(size.tiles, size.block, threads, part), cut(size.tiles, size.block, threads, part + 1), 0,
-                 w.out_c, scratch);
+    kn->winograd(&w, wk_cut(size.tiles, size.block, threads, part), wk_cut(size.tiles, size.block, threads, part + 1),
+                 0, w.out_c, scratch);
   else
-    kn->winograd(&w, 0, size.tiles, cut(w.out_c, panel, threads, part), cut(w.out_c, panel, threads, part + 1),
+    kn->winograd(&w, 0, size.tiles, wk_cut(w.out_c, panel, threads, part), wk_cut(w.out_c, panel, threads, part + 1),
                  scratch);
 }
 
@@ -251,7 +246,7 @@ static void depthwise_run(const wk_data_call *call, int part) {
   d.dy = call->dy, d.weights = ((const own *)call->packed)->weights, d.dx = call->dx, d.accumulate = call->accumulate;
   d.mask = call->mask, d.mask_act = call->mask_act;
   const int rows = call->count * d.in_h, threads = call->threads;
-  wk_kernels_for(call->isa)->depthwise_data(&d, cut(rows, 1, threads, part), cut(rows, 1, threads, part + 1));
+  wk_kernels_for(call->isa)->depthwise_data(&d, wk_cut(rows, 1, threads, part), wk_cut(rows, 1, threads, part + 1));
 }
 
 static wk_status depthwise_weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {

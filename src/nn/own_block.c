@@ -2,6 +2,7 @@
  * kernel, and how the threads of a call share its rows. Its bits are those of the layers one after the other. */
 #include "nn/kernels/kernels.h"
 #include "nn/own.h"
+#include "nn/part.h"
 
 typedef struct block {
   wk_fused_mb f;  /* but for what a call brings */
