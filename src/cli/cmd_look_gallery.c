@@ -200,6 +200,7 @@ int cli_look_gallery(cli *c, const cli_command *self, int argc, char **argv) {
                .folder = "gallery",
                .photos = 250,
                .classes = 4,
+               .map_steps = 1000,
                .ideal_steps = 256,
                .attacked = 20,
                .eps = 2};
@@ -211,6 +212,7 @@ int cli_look_gallery(cli *c, const cli_command *self, int argc, char **argv) {
        NULL},
       {"photos", 0, CLI_INT, &g.photos, "N", "at most the first N photos of every class; 0: all", 0, 1 << 30, NULL},
       {"classes", 0, CLI_INT, &g.classes, "N", "classes that get pictures of their own", 1, 100, NULL},
+      {"map-steps", 0, CLI_INT, &g.map_steps, "N", "of the map's layout", 1, 100000, NULL},
       {"ideal-steps", 0, CLI_INT, &g.ideal_steps, "N", "of each ideal picture", 1, 100000, NULL},
       {"attacked", 0, CLI_INT, &g.attacked, "N", "photos that robustness is measured on", 1, 100000, NULL},
       {"eps", 0, CLI_DOUBLE, &g.eps, "E", "largest change of an attack, in grey levels of 255", 0.25, 255, NULL},

@@ -20,7 +20,7 @@ typedef struct gallery {
   wk_gallery *page;
   json_t *sections; /* names of those that are done */
   /* what was asked for */
-  int photos, classes, ideal_steps, attacked;
+  int photos, classes, map_steps, ideal_steps, attacked;
   double eps;
 } gallery;
 

@@ -61,6 +61,7 @@ wk_status gallery_map(gallery *g, wk_error *err) {
   wk_atlas *a = NULL;
   wk_atlas_options o;
   wk_atlas_options_init(&o);
+  o.tsne.steps = g->map_steps;
   char *png = cli_join(g->folder, "map.png"), *html = cli_join(g->folder, "map.html");
   wk_image picture = {0};
   const wk_features *f = g->all.features;

@@ -59,6 +59,9 @@ static void hide(float *x, const hide_job *h, int index) {
       memcpy(x + ((size_t)y * (size_t)o->width + (size_t)at) * 3, h->colour, sizeof h->colour);
 }
 
+/* Probabilities are sums of rounded numbers: a smaller difference says nothing, and a map is drawn against its largest. */
+static const float rounding = 1e-6f;
+
 static wk_status one_batch(void *user, size_t index, int worker, wk_error *err) {
   hide_job *h = user;
   const size_t classes = (size_t)h->model->label_count;
@@ -68,8 +71,10 @@ static wk_status one_batch(void *user, size_t index, int worker, wk_error *err) 
   for (int k = 0; k < count; k++)
     hide(x + (size_t)k * h->n, h, first + k);
   WK_RETURN_IF_ERROR(judge(p, h, h->exec[worker], x, count, err));
-  for (int k = 0; k < count; k++)
-    h->o->drop[first + k] = (float)h->o->p - p[(size_t)k * classes + (size_t)h->target];
+  for (int k = 0; k < count; k++) {
+    const float drop = (float)h->o->p - p[(size_t)k * classes + (size_t)h->target];
+    h->o->drop[first + k] = fabsf(drop) < rounding ? 0 : drop;
+  }
   wk_progress_add(&h->progress, (uint64_t)count);
   return WK_OK;
 }

@@ -15,9 +15,10 @@ setup() {
     [ "$(json '["p"] > 0.5')" = True ]
     [ "$(json '["losses"].__len__()')" = "$steps" ]
   done
-  picture best.png 32 32
+  w ideal m.whisker --class stripes --steps 40 -o best.png
+  picture best.png 32 32 fc00fc00fc00fc40fc40fe20fc00fe00fe00fe00fe00fd00fc80fc80fc80fc00
   picture lesson.png 32 32 674d26cd9b3dab297659d54a2448d1322932dc1528dcca96ea313115524b4b09
-  picture best-steps.png 0 0
+  picture best-steps.png 120 168 c718e718c718e718c738c718e718e718e718c738c718c718c718c738c7388518
   picture lesson-steps.png 120 168 a614e794961aa694c738a614e7189612a610c7389492a714c6989610c7388512
   w ideal m.whisker --class all --steps 3 -o every.png
   picture every-0.png 32 32 c9208d3906308c600a601230202432263307130c9680331c84300c5c84a24818

@@ -92,7 +92,9 @@ setup() {
   w look occlusion k.whisker "$P" --class dots --patch 8 --json
   [ "$status" -eq 0 ]
   [ "$(json '["drops"].__len__()')" -eq 7 ]
-  picture occlusion.png 83 72
+  [ "$(json '["largest_drop"]')" = 0.0 ] # all neighbours are dots, whatever is hidden: no heat, where rounding would be
+  [ "$(json '["evidence"]["place"]')" = nowhere ]
+  picture occlusion.png 83 72 40014ad44ad44ad44ad4c0004ad44ad4c4004ad45ad44ad44ad4c0004ad44ad4
   "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
   w look occlusion m.whisker "$P" --class dots --patch 8 -o sure.png
   picture sure.png 83 72 43314ad44a144a545ad4f83c5ad45a54e44c4ad45a144a544ad4c0004ad44ad5
