@@ -153,10 +153,15 @@ typedef struct cli_robust_curve {
   wk_chart chart;
 } cli_robust_curve;
 void cli_robust_curve_fill(cli_robust_curve *c, const wk_robust *r, const double *eps_255, const char *y_label);
-/* Can a file be made at `path`, and is what stands there (if anything) a model that may be replaced? */
+/* Can a file be made at `path`, and is what stands there (if anything) a model, or a picture of whisker's, that may be
+ * replaced? */
 wk_status cli_check_output(const char *path, bool model, wk_error *err);
 /* Is there nothing at `path`, or what whisker wrote itself, which has `mark` near its beginning? */
 wk_status cli_check_own(const char *path, const char *mark, wk_error *err);
+/* "x.png" and "-flat" give "x-flat.png", a second file beside the one that was asked for. free it; NULL: no memory. */
+char *cli_beside(const char *path, const char *ending);
+/* May that file be written: is there nothing, or what whisker drew itself? */
+wk_status cli_check_beside(const char *path, const char *ending, wk_error *err);
 char *cli_join(const char *a, const char *b);
 wk_status cli_no_memory(wk_error *err);
 wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) WK_PRINTF(3, 4);

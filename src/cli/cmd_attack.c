@@ -178,17 +178,6 @@ static wk_status draw_sheet(attack *a, wk_error *err) {
   return st;
 }
 
-/* "x.png" and "-change.png" give "x-change.png". */
-static char *beside(const char *out, const char *ending) {
-  size_t n = strlen(out);
-  if (n > 4 && !strcmp(out + n - 4, ".png"))
-    n -= 4;
-  char *path = malloc(n + strlen(ending) + 1);
-  if (path)
-    sprintf(path, "%.*s%s", (int)n, out, ending);
-  return path;
-}
-
 static wk_status save(attack *a, const char *out, int target, wk_error *err) {
   wk_status st = wk_image_alloc(&a->picture, a->photo.width, a->photo.height, err);
   if (st != WK_OK)
@@ -202,7 +191,7 @@ static wk_status save(attack *a, const char *out, int target, wk_error *err) {
     st = ask_jpegs(a, target, err);
   if (st == WK_OK)
     st = draw_sheet(a, err);
-  a->sheet_path = beside(out, "-change.png");
+  a->sheet_path = cli_beside(out, "-change");
   if (st == WK_OK)
     st = a->sheet_path ? wk_image_save_png(&a->sheet, a->sheet_path, err) : cli_no_memory(err);
   return st;
@@ -297,6 +286,8 @@ static wk_status run(attack *a, const char *model, const char *photo, const char
                      const char *other, wk_attack_options *o, wk_error *err) {
   cli *c = a->cli;
   wk_status st = cli_check_output(out, false, err);
+  if (st == WK_OK)
+    st = cli_check_beside(out, "-change", err);
   if (st == WK_OK)
     st = wk_model_open(&a->model, model, NULL, &c->pull, &c->ctx, err);
   if (st == WK_OK && to)

@@ -21,14 +21,23 @@ typedef struct ideal_job {
 
 /* "x.png" is "x-284.png" where there are several classes; an `ending` such as "-steps" goes before the dot. */
 static char *name_file(const ideal_job *j, const char *name, int class, const char *ending) {
-  const char *dot = strrchr(name, '.');
-  size_t n = dot && !strchr(dot, '/') ? (size_t)(dot - name) : strlen(name);
-  char *path = malloc(strlen(name) + 32 + strlen(ending));
-  if (path && j->several)
-    sprintf(path, "%.*s-%d%s%s", (int)n, name, class, ending, name + n);
-  else if (path)
-    sprintf(path, "%.*s%s%s", (int)n, name, ending, name + n);
-  return path;
+  char number[16] = "", all[32];
+  if (j->several)
+    snprintf(number, sizeof number, "-%d", class);
+  snprintf(all, sizeof all, "%s%s", number, ending);
+  return cli_beside(name, all);
+}
+
+/* Names that the user did not give may not be those of the user's own files. */
+static wk_status check_names(const ideal_job *j, wk_error *err) {
+  wk_status st = WK_OK;
+  for (int i = 0; i < j->count && st == WK_OK; i++)
+    for (int steps = !j->several; steps < 2 && st == WK_OK; steps++) {
+      char *path = name_file(j, j->out, j->target[i], steps ? "-steps" : "");
+      st = path ? cli_check_own(path, "whisker", err) : cli_no_memory(err);
+      free(path);
+    }
+  return st;
 }
 
 /* Up to eight of the pictures on the way, and the result last, with their steps. */
@@ -231,6 +240,8 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
     st = wk_model_open(&j.model, argv[0], NULL, &c->pull, &c->ctx, &err);
   if (st == WK_OK)
     st = find_classes(&j, classes, &err);
+  if (st == WK_OK)
+    st = check_names(&j, &err);
   if (st == WK_OK)
     st = open_lens(&j, photo, &from, &err);
   if (st == WK_OK)

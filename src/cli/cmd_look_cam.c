@@ -136,7 +136,7 @@ static wk_status check_sanity(cam_job *j, const char *out, wk_error *err) {
   }
   for (int i = 0; i <= STEPS; i++)
     label[i] = text[i];
-  char *beside = cli_look_beside(out, "-sanity.png");
+  char *beside = cli_beside(out, "-sanity");
   if (st == WK_OK && !beside)
     st = cli_no_memory(err);
   if (st == WK_OK)
@@ -197,6 +197,8 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   j.sanity = json_array();
   wk_error err = {0};
   wk_status st = cli_look_begin(&j.l, c, argv[0], arch, argv[1], out, &err);
+  if (st == WK_OK && sanity)
+    st = cli_check_beside(out, "-sanity", &err);
   if (st == WK_OK && layer)
     st = wk_look_layer(&j.o.layer, j.l.model->backbone->graph, layer, &err);
   if (st == WK_OK)

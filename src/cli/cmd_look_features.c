@@ -48,7 +48,7 @@ static wk_status draw(cli_looking *l, const wk_maps *maps, int layers, const wk_
   if (st == WK_OK)
     st = cli_look_save(l, &picture, out, "the strongest channels of every stage", err);
   wk_image_free(&picture);
-  char *flat = cli_look_beside(out, "-flat.png");
+  char *flat = cli_beside(out, "-flat");
   if (st == WK_OK && !flat)
     st = cli_no_memory(err);
   if (st == WK_OK)
@@ -87,6 +87,8 @@ int cli_look_features(cli *c, const cli_command *self, int argc, char **argv) {
   int layers = 0;
   json_t *rows = NULL;
   wk_status st = cli_look_begin(&l, c, argv[0], arch, argv[1], out, &err);
+  if (st == WK_OK)
+    st = cli_check_beside(out, "-flat", &err);
   if (st == WK_OK && raw)
     st = cli_check_output(raw, false, &err);
   if (st == WK_OK && layer && (st = wk_look_layer(&one, l.model->backbone->graph, layer, &err)) == WK_OK)

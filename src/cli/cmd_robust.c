@@ -28,16 +28,6 @@ static wk_status draw(const char *out, const wk_robust *r, const wk_robust_optio
   return wk_chart_save(out, &c.chart, err);
 }
 
-/* "x.svg" is "x-damage.svg"; NULL: no memory. */
-static char *damage_path(const char *out) {
-  const char *dot = strrchr(out, '.');
-  size_t n = dot && !strchr(dot, '/') ? (size_t)(dot - out) : strlen(out);
-  char *path = malloc(strlen(out) + sizeof "-damage");
-  if (path)
-    sprintf(path, "%.*s-damage%s", (int)n, out, out + n);
-  return path;
-}
-
 static wk_status draw_damage(const char *path, const wk_robust *r, wk_error *err) {
   double x[WK_SEVERITIES], y[WK_DAMAGE_COUNT][WK_SEVERITIES];
   wk_series s[WK_DAMAGE_COUNT] = {{0}};
@@ -140,6 +130,8 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   wk_robust *r = NULL;
   cli_photos p = {0};
   wk_status st = out ? cli_check_output(out, false, &err) : WK_OK;
+  if (st == WK_OK && out && o.damage)
+    st = cli_check_beside(out, "-damage", &err);
   if (st == WK_OK)
     st = wk_model_open(&m, argv[0], NULL, &c->pull, &c->ctx, &err);
   if (st == WK_OK) {
@@ -160,7 +152,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
     st = draw(out, r, &o, &err);
   char *damage_out = NULL;
   if (st == WK_OK && out && o.damage)
-    st = (damage_out = damage_path(out)) ? draw_damage(damage_out, r, &err) : cli_no_memory(&err);
+    st = (damage_out = cli_beside(out, "-damage")) ? draw_damage(damage_out, r, &err) : cli_no_memory(&err);
   int rc = st == WK_OK ? report(c, r, &o, out, damage_out) : cli_fail(c, &err);
   free(damage_out);
   wk_robust_free(r);

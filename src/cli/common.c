@@ -116,19 +116,40 @@ wk_status cli_check_own(const char *path, const char *mark, wk_error *err) {
     return cli_error(err, WK_ERR_IO, "%s: a file is to be written there, but it is a folder; give another name with -o",
                      path);
   return cli_error(err, WK_ERR_IO,
-                   "%s: is there already and not whisker's own; it stays as it is. Move it, or give the model another "
-                   "name with -o",
+                   "%s: is there already and not whisker's own; it stays as it is. Move it, or give another name with "
+                   "-o",
                    path);
+}
+
+char *cli_beside(const char *path, const char *ending) {
+  const char *dot = strrchr(path, '.');
+  const size_t n = dot && !strchr(dot, '/') ? (size_t)(dot - path) : strlen(path);
+  char *beside = malloc(strlen(path) + strlen(ending) + 1);
+  if (beside)
+    sprintf(beside, "%.*s%s%s", (int)n, path, ending, path + n);
+  return beside;
+}
+
+wk_status cli_check_beside(const char *path, const char *ending, wk_error *err) {
+  char *beside = cli_beside(path, ending);
+  wk_status st = beside ? cli_check_own(beside, "whisker", err) : cli_no_memory(err);
+  free(beside);
+  return st;
 }
 
 wk_status cli_check_output(const char *path, bool model, wk_error *err) {
   struct stat st;
   if (stat(path, &st) == 0) {
+    const size_t n = strlen(path);
+    const bool picture = n > 4 && !strcmp(path + n - 4, ".png");
     if (S_ISDIR(st.st_mode))
       return cli_error(err, WK_ERR_IO, "%s: is a folder; give the name of a file to write with -o", path);
     if (model && S_ISREG(st.st_mode) && !is_marked(path, "\"whisker.arch\""))
       return cli_error(err, WK_ERR_IO, "%s: exists and is not a model; it stays as it is. Give another name with -o",
                        path);
+    if (picture && S_ISREG(st.st_mode) && !is_marked(path, "whisker"))
+      return cli_error(err, WK_ERR_IO,
+                       "%s: exists and was not drawn by whisker; it stays as it is. Give another name with -o", path);
   }
   const char *slash = strrchr(path, '/');
   char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");

@@ -120,13 +120,3 @@ wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *con
   s.scale = s.cell_width > 640 ? 2 : 1;
   return wk_sheet_draw(out, picture, label, count, &s, err);
 }
-
-char *cli_look_beside(const char *path, const char *ending) {
-  size_t n = strlen(path) - (is_png(path) ? 4 : 0);
-  char *beside = malloc(n + strlen(ending) + 1);
-  if (!beside)
-    return NULL;
-  memcpy(beside, path, n);
-  strcpy(beside + n, ending);
-  return beside;
-}

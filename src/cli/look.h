@@ -35,8 +35,6 @@ const char *cli_look_where(const wk_evidence *e);
 json_t *cli_look_evidence_json(const wk_evidence *e);
 /* Pictures side by side with labels: the photo first. Each is shown at its own size, but for very large or small ones. */
 wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count, wk_error *err);
-/* "why.png" and "-flat.png" give "why-flat.png". free it; NULL: no memory. */
-char *cli_look_beside(const char *path, const char *ending);
 
 /* A collection as one model sees it: the photos that could be read, and their features (look_set.c). */
 typedef struct cli_look_set {

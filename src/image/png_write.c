@@ -1,4 +1,5 @@
-/* png_write.c - pictures to 8-bit RGB PNG, to a file that is replaced atomically. */
+/* png_write.c - pictures to 8-bit RGB PNG, to a file that is replaced atomically. Each says what made it, so that a
+ * later run knows it may be replaced. */
 #include <setjmp.h>
 
 #include <png.h>
@@ -38,6 +39,9 @@ static wk_status write_guarded(png_structp png, png_infop info, const wk_image *
   png_set_write_fn(png, s, on_write, on_flush);
   png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, 8, PNG_COLOR_TYPE_RGB,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_text made_by = {
+      .compression = PNG_TEXT_COMPRESSION_NONE, .key = (char[]){"Software"}, .text = (char[]){"whisker"}};
+  png_set_text(png, info, &made_by, 1);
   png_write_info(png, info);
   for (int y = 0; y < image->height; y++)
     png_write_row(png, image->pixels + (size_t)y * (size_t)image->width * 3);

@@ -119,3 +119,21 @@ setup() {
   contains "$stderr" "linear head"
   [ ! -e no.whisker ]
 }
+
+@test "attack, ideal and look: no picture of the user's is overwritten, nor one beside" {
+  sed "s/whisker/another/" "$F/photos/dots/00.png" >mine.png # a photo that something else has made
+  cp mine.png x-change.png && cp mine.png x-steps.png && cp mine.png x-flat.png && cp mine.png x-sanity.png
+  cp mine.png y-0.png && echo mine >x-damage.svg
+  sha256sum -- *.png x-damage.svg >before
+  for line in "attack m.whisker mine.png -o mine.png" "attack m.whisker mine.png -o x.png" \
+    "ideal m.whisker --class dots -o x.png" "ideal m.whisker --class all -o y.png" \
+    "look features m.whisker mine.png -o x.png" "look cam m.whisker mine.png --sanity -o x.png" \
+    "robust m.whisker $F/few -o x.svg"; do
+    w $line
+    [ "$status" -eq 1 ]
+    one_clear_line
+    contains "$stderr" "stays as it is"
+  done
+  sha256sum --quiet -c before
+  [ ! -e x.png ]
+}
