@@ -121,18 +121,58 @@ static bool is_contiguous(const wk_py_tensor *p) {
   return true;
 }
 
-/* Copies row-major: an odometer over all sides but the last. */
+/* The last two sides of what is gathered: rows and columns of elements, in bytes apart. */
+typedef struct plane {
+  size_t rows, columns, element;
+  ptrdiff_t row_step, column_step;
+} plane;
+
+static inline void copy_row(uint8_t *out, const uint8_t *in, size_t n, ptrdiff_t step, size_t element) {
+  for (size_t i = 0; i < n; i++)
+    memcpy(out + i * element, in + (ptrdiff_t)i * step, element);
+}
+
+/* In squares, so that columns that lie far apart are read while they are near. */
+static void copy_plane(uint8_t *out, const uint8_t *in, const plane *p) {
+  enum { SIDE = 16 };
+  for (size_t r = 0; r < p->rows; r += SIDE)
+    for (size_t c = 0; c < p->columns; c += SIDE) {
+      const size_t rows = p->rows - r < SIDE ? p->rows - r : SIDE, n = p->columns - c < SIDE ? p->columns - c : SIDE;
+      for (size_t k = r; k < r + rows; k++) {
+        uint8_t *to = out + (k * p->columns + c) * p->element;
+        const uint8_t *from = in + (ptrdiff_t)k * p->row_step + (ptrdiff_t)c * p->column_step;
+        if (p->element == sizeof(float)) /* the compiler's constant makes this a load and a store */
+          copy_row(to, from, n, p->column_step, sizeof(float));
+        else
+          copy_row(to, from, n, p->column_step, p->element);
+      }
+    }
+}
+
+/* Copies row-major: an odometer over all sides but the last two that are longer than 1. */
 static void gather(uint8_t *out, const uint8_t *data, const wk_py_tensor *p, size_t bytes) {
-  size_t element = wk_dtype_size(p->dtype);
-  int64_t at[WK_MAX_DIMS] = {0}, inner = p->shape[p->ndim - 1];
-  size_t step = (size_t)p->stride[p->ndim - 1] * element;
-  for (const uint8_t *end = out + bytes; out < end;) {
+  const size_t element = wk_dtype_size(p->dtype);
+  int64_t shape[WK_MAX_DIMS + 2] = {1, 1}, at[WK_MAX_DIMS] = {0};
+  ptrdiff_t step[WK_MAX_DIMS + 2] = {0};
+  int sides = 2;
+  for (int i = 0; i < p->ndim; i++)
+    if (p->shape[i] != 1) {
+      shape[sides] = p->shape[i];
+      step[sides++] = (ptrdiff_t)(p->stride[i] * (int64_t)element);
+    }
+  const int outer = sides - 2;
+  const plane inner = {.rows = (size_t)shape[outer],
+                       .columns = (size_t)shape[outer + 1],
+                       .element = element,
+                       .row_step = step[outer],
+                       .column_step = step[outer + 1]};
+  const size_t each = inner.rows * inner.columns * element;
+  for (size_t done = 0; done < bytes; done += each) {
     const uint8_t *in = data;
-    for (int i = 0; i < p->ndim - 1; i++)
-      in += (size_t)(at[i] * p->stride[i]) * element;
-    for (int64_t i = 0; i < inner; i++, out += element)
-      memcpy(out, in + (size_t)i * step, element);
-    for (int i = p->ndim - 1; i-- > 0 && ++at[i] == p->shape[i];)
+    for (int i = 0; i < outer; i++)
+      in += at[i] * step[i];
+    copy_plane(out + done, in, &inner);
+    for (int i = outer; i-- > 0 && ++at[i] == shape[i];)
       at[i] = 0;
   }
 }

@@ -57,32 +57,45 @@ void wk_step_fold(float *weight, float *bias, const wk_plan *plan, const wk_step
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
-/* Reads the parameters of `node` into param; absent ones stay NULL. */
-static wk_status load_node(float **param, const wk_graph *g, const wk_tensors *weights, wk_node node, wk_error *err) {
+/* Fresh memory costs more than what is done with it, so weights of ordinary size are all read into one place. */
+enum { ROOM = 4 << 20 }; /* floats */
+
+typedef struct reader {
+  const wk_tensors *weights;
+  float **param; /* of all parameters; NULL where not read */
+  float *room;   /* [ROOM] */
+  size_t read;   /* floats since the file was last let go of */
+} reader;
+
+/* Reads the parameters of `node`, the first of which is the weight; absent ones stay NULL. */
+static wk_status load_node(reader *r, const wk_graph *g, wk_node node, bool in_room, wk_error *err) {
   const wk_node_def *n = &g->node[node];
   if (!n->param_count)
     return WK_OK;
-  if (!weights)
+  if (!r->weights)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "layer '%s' needs weights, but none were given", n->name);
-  WK_RETURN_IF_ERROR(wk_graph_check_node(g, weights, node, err));
+  WK_RETURN_IF_ERROR(wk_graph_check_node(g, r->weights, node, err));
   for (int i = n->first_param; i < n->first_param + n->param_count; i++) {
     const wk_param_info *p = &g->param[i];
-    const wk_tensor *t = wk_tensors_find(weights, p->name);
+    const wk_tensor *t = wk_tensors_find(r->weights, p->name);
     if (!t)
       continue;
-    param[i] = wk_alloc_array((size_t)wk_tensor_count(p->ndim, p->shape), sizeof(float));
-    if (!param[i])
+    const size_t count = (size_t)wk_tensor_count(p->ndim, p->shape);
+    r->param[i] = in_room && i == n->first_param && count <= ROOM ? r->room : wk_alloc_array(count, sizeof(float));
+    if (!r->param[i])
       return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for '%s'", p->name);
-    WK_RETURN_IF_ERROR(wk_tensor_to_f32(param[i], t, err));
+    WK_RETURN_IF_ERROR(wk_tensor_to_f32(r->param[i], t, err));
+    r->read += count;
   }
   return WK_OK;
 }
 
-static void free_node(float **param, const wk_graph *g, wk_node node) {
+static void free_node(reader *r, const wk_graph *g, wk_node node) {
   const wk_node_def *n = &g->node[node];
   for (int i = n->first_param; i < n->first_param + n->param_count; i++) {
-    wk_free(param[i]);
-    param[i] = NULL;
+    if (r->param[i] != r->room)
+      wk_free(r->param[i]);
+    r->param[i] = NULL;
   }
 }
 
@@ -121,17 +134,20 @@ done:
   return st;
 }
 
-static wk_status load_step(wk_plan *plan, wk_step *s, float **param, const wk_tensors *weights, wk_prepare_hook hook,
-                           void *user, wk_error *err) {
+static wk_status load_step(wk_plan *plan, wk_step *s, reader *r, wk_prepare_hook hook, void *user, wk_error *err) {
   const wk_graph *g = plan->graph;
-  wk_status st = load_node(param, g, weights, s->head, err);
+  wk_status st = load_node(r, g, s->head, true, err);
   if (st == WK_OK && s->norm >= 0)
-    st = load_node(param, g, weights, s->norm, err);
+    st = load_node(r, g, s->norm, false, err);
   if (st == WK_OK)
-    st = prepare_step(plan, s, (wk_param_table)param, true, hook, user, err);
-  free_node(param, g, s->head);
+    st = prepare_step(plan, s, (wk_param_table)r->param, true, hook, user, err);
+  free_node(r, g, s->head);
   if (s->norm >= 0)
-    free_node(param, g, s->norm);
+    free_node(r, g, s->norm);
+  if (r->read > ROOM) { /* or the file would be in memory beside what is packed of it */
+    wk_tensors_rest(r->weights);
+    r->read = 0;
+  }
   return st;
 }
 
@@ -153,21 +169,24 @@ done:
 
 wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_hook hook, void *user, wk_error *err) {
   wk_status st = WK_OK;
-  float **param = wk_calloc((size_t)plan->graph->param_count, sizeof *param);
-  WK_FAIL_IF(!param, err, WK_ERR_MEMORY, "out of memory for planning a network");
+  reader r = {.weights = weights};
+  r.param = wk_calloc((size_t)plan->graph->param_count, sizeof *r.param);
+  r.room = wk_alloc_array(ROOM, sizeof *r.room);
+  WK_FAIL_IF(!r.param || !r.room, err, WK_ERR_MEMORY, "out of memory for planning a network");
   for (int i = 0; i < plan->steps; i++) {
     wk_step *s = &plan->step[i];
     for (int k = 0; k < s->parts; k++)
-      WK_TRY(load_step(plan, &s->part[k], param, weights, NULL, NULL, err));
+      WK_TRY(load_step(plan, &s->part[k], &r, NULL, NULL, err));
     if (s->parts)
       WK_TRY(prepare_parts(plan, s, err));
     else
-      WK_TRY(load_step(plan, s, param, weights, hook, user, err));
-    if (weights)
-      wk_tensors_rest(weights); /* or the file would be in memory beside what is packed of it */
+      WK_TRY(load_step(plan, s, &r, hook, user, err));
   }
+  if (weights)
+    wk_tensors_rest(weights);
 done:
-  wk_free(param);
+  wk_free(r.room);
+  wk_free(r.param);
   return st;
 }
 
