@@ -1,12 +1,25 @@
 /* alloc.c - every allocation of whisker passes here, so that tests can fail any of them. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/base.h"
 
+/* Large blocks in large pages, where the system has them for whoever asks: hundreds of times fewer faults when memory is
+ * first touched, and weights of many megabytes are read without a miss of address translation every 4 kB. */
+enum { LARGE_PAGE = 2 << 20 };
+
 static void *default_alloc(void *user, size_t bytes) {
   (void)user;
-  return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+  if (bytes < LARGE_PAGE)
+    return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+  void *block = NULL;
+  if (posix_memalign(&block, LARGE_PAGE, bytes) != 0)
+    return NULL;
+#ifdef MADV_HUGEPAGE
+  madvise(block, bytes & ~(size_t)(LARGE_PAGE - 1), MADV_HUGEPAGE); /* advice: nothing depends on it */
+#endif
+  return block;
 }
 
 static void default_free(void *user, void *block) {
