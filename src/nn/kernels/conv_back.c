@@ -287,19 +287,23 @@ void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, floa
 
 /* ---- of the weights ------------------------------------------------------------------------------ */
 
+/* Columns that are read in one piece: what comes from beyond the caches is fetched ahead only along its lines. */
+#define PIECE 192
+
 /* Rows of a matrix [count][n], ld floats apart, to panels [panel][count][width]; what the last one lacks is zero. */
 static void to_panels(float *to, const float *from, int count, int n, ptrdiff_t ld, int width) {
-  for (int col = 0; col < n; col += width) {
-    const int have = n - col < width ? n - col : width;
-    for (int p = 0; p < count; p++, to += width) {
-      const float *row = from + p * ld + col;
-      int k = 0;
-      for (; k + WK_VL <= have; k += WK_VL)
-        vec_store(to + k, vec_load(row + k));
-      for (; k < width; k += WK_VL)
-        vec_store(to + k, k < have ? vec_load_part(row + k, have - k) : vec_zero());
-    }
-  }
+  for (int piece = 0; piece < n; piece += PIECE)
+    for (int p = 0; p < count; p++)
+      for (int col = piece; col < n && col < piece + PIECE; col += width) {
+        const int have = n - col < width ? n - col : width;
+        const float *row = from + p * ld + col;
+        float *at = to + (ptrdiff_t)col * count + p * width;
+        int k = 0;
+        for (; k + WK_VL <= have; k += WK_VL)
+          vec_store(at + k, vec_load(row + k));
+        for (; k < width; k += WK_VL)
+          vec_store(at + k, k < have ? vec_load_part(row + k, have - k) : vec_zero());
+      }
 }
 
 /* One row of inputs under the kernel to its place p of `count` in panels. */
@@ -335,8 +339,8 @@ void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
   for (int k = 0; k < blocks; k++) {
     const int from = (int)((int64_t)pixels * k / blocks), count = (int)((int64_t)pixels * (k + 1) / blocks) - from;
     const float *dy = b->dy + (ptrdiff_t)from * c.out_c;
-    add_bias(b->db, dy, count, c.out_c);
     to_panels(left, dy, count, c.out_c, c.out_c, WK_OUTER_CHUNK);
+    add_bias(b->db, dy, count, c.out_c);
     if (rows_lie)
       to_panels(right, b->x + (ptrdiff_t)from * n, count, n, n, panel);
     else

@@ -14,8 +14,6 @@
 #define GROUP_2 8 /* with stride 2: even */
 #define MAX_GROUP 8
 #define MAX_KERNEL 5           /* unrolled; larger ones take the general way */
-#define NEAR_FLOATS (5 << 10)  /* of some channels of a few rows: 20 kB */
-#define BAND_ROWS 8            /* at least */
 #define BAND_FLOATS (48 << 10) /* of input and output rows whose part of the weights' gradient is made together */
 
 /* ---- of the input ------------------------------------------------------------------------------ */
@@ -77,28 +75,28 @@ WK_INLINE void results(const wk_depthwise_back *d, float *dx, const float *mask,
   }
 }
 
-/* Channels ch0..ch1-1 of a row. The copy cannot be what the results are written to, so its fields stay in registers. */
-WK_INLINE void data_row(const wk_depthwise_back *shape, float *dx, const float *mask, const float *const *rows, int ch0,
-                        int ch1, int group, int kernel, int stride) {
+/* One row. The copy cannot be what the results are written to, so its fields stay in registers. */
+WK_INLINE void data_row(const wk_depthwise_back *shape, float *dx, const float *mask, const float *const *rows,
+                        int group, int kernel, int stride) {
   const wk_depthwise_back copy = *shape, *const d = &copy;
-  const int whole = ch0 + (ch1 - ch0) / WK_VL * WK_VL, before = (kernel - 1) / stride;
+  const int whole = d->channels / WK_VL * WK_VL, before = (kernel - 1) / stride;
   for (int x = -(d->pad_left % stride); x < d->in_w; x += group) {
     const int o = (x + d->pad_left) / stride;
     if (x >= 0 && x + group <= d->in_w && o - before >= 0 && o + (group - 1) / stride < d->out_w)
-      for (int ch = ch0; ch < whole; ch += WK_VL)
+      for (int ch = 0; ch < whole; ch += WK_VL)
         results(d, dx, mask, rows, x, ch, group, kernel, stride, false, false);
     else
-      for (int ch = ch0; ch < whole; ch += WK_VL)
+      for (int ch = 0; ch < whole; ch += WK_VL)
         results(d, dx, mask, rows, x, ch, group, kernel, stride, true, false);
-    if (whole < ch1)
+    if (whole < d->channels)
       results(d, dx, mask, rows, x, whole, group, kernel, stride, true, true);
   }
 }
 
 #define DATA_ROW(kernel, stride)                                                                                       \
   static void data_row_##kernel##_##stride(const wk_depthwise_back *d, float *dx, const float *mask,                   \
-                                           const float *const *rows, int ch0, int ch1) {                               \
-    data_row(d, dx, mask, rows, ch0, ch1, GROUP_##stride, kernel, stride);                                             \
+                                           const float *const *rows) {                                                 \
+    data_row(d, dx, mask, rows, GROUP_##stride, kernel, stride);                                                       \
   }
 DATA_ROW(3, 1)
 DATA_ROW(3, 2)
@@ -106,13 +104,12 @@ DATA_ROW(5, 1)
 DATA_ROW(5, 2)
 
 /* Any kernel and stride. */
-static void data_row_any(const wk_depthwise_back *d, float *dx, const float *mask, const float *const *rows, int ch0,
-                         int ch1) {
+static void data_row_any(const wk_depthwise_back *d, float *dx, const float *mask, const float *const *rows) {
   const ptrdiff_t c = d->channels;
   const vec limit = slope_limit(d->mask_act);
   for (int x = 0; x < d->in_w; x++)
-    for (int ch = ch0; ch < ch1; ch += WK_VL) {
-      const int have = ch1 - ch < WK_VL ? ch1 - ch : WK_VL;
+    for (int ch = 0; ch < d->channels; ch += WK_VL) {
+      const int have = d->channels - ch < WK_VL ? d->channels - ch : WK_VL;
       const ptrdiff_t at = x * c + ch;
       vec sum = vec_zero();
       for (int ky = 0; ky < d->kernel_h; ky++)
@@ -127,8 +124,7 @@ static void data_row_any(const wk_depthwise_back *d, float *dx, const float *mas
     }
 }
 
-typedef void (*row_fn)(const wk_depthwise_back *d, float *dx, const float *mask, const float *const *rows, int ch0,
-                       int ch1);
+typedef void (*row_fn)(const wk_depthwise_back *d, float *dx, const float *mask, const float *const *rows);
 
 static row_fn row_of(const wk_depthwise_back *d) {
   const int kernel = d->kernel_w, stride = d->stride;
@@ -139,32 +135,22 @@ static row_fn row_of(const wk_depthwise_back *d) {
                                       : data_row_any;
 }
 
-/* Channels whose lines of a few rows stay in the nearest cache while the rows are gone through. */
-static int channels_near(int kernel, int width) {
-  const int near = NEAR_FLOATS / ((kernel + 1) * width) / 16 * 16;
-  return near < 16 ? 16 : near;
-}
-
+/* Whole rows, one after the other: they come from beyond the caches, and only what is read in one piece is fetched
+ * ahead. */
 void WK_ISA_FN(wk_depthwise_data)(const wk_depthwise_back *d, int row0, int row1) {
   const ptrdiff_t in_row = (ptrdiff_t)d->in_w * d->channels, out_row = (ptrdiff_t)d->out_w * d->channels;
   const row_fn run = row_of(d);
-  const int near = channels_near(d->kernel_h, d->in_w);
-  int many = (int)(BAND_FLOATS / in_row);
-  many = many < BAND_ROWS ? BAND_ROWS : many;
-  for (int from = row0; from < row1; from += many)
-    for (int ch = 0; ch < d->channels; ch += near)
-      for (int row = from; row < row1 && row < from + many; row++) {
-        const int image = row / d->in_h, y = row % d->in_h + d->pad_top;
-        const float *rows[WK_DEPTHWISE_MAX];
-        for (int ky = 0; ky < d->kernel_h; ky++) {
-          const int o = y - ky;
-          rows[ky] = o < 0 || o % d->stride || o / d->stride >= d->out_h
-                         ? NULL
-                         : d->dy + ((ptrdiff_t)image * d->out_h + o / d->stride) * out_row;
-        }
-        run(d, d->dx + row * in_row, d->mask ? d->mask + row * in_row : NULL, rows, ch,
-            d->channels - ch < near ? d->channels : ch + near);
-      }
+  for (int row = row0; row < row1; row++) {
+    const int image = row / d->in_h, y = row % d->in_h + d->pad_top;
+    const float *rows[WK_DEPTHWISE_MAX];
+    for (int ky = 0; ky < d->kernel_h; ky++) {
+      const int o = y - ky;
+      rows[ky] = o < 0 || o % d->stride || o / d->stride >= d->out_h
+                     ? NULL
+                     : d->dy + ((ptrdiff_t)image * d->out_h + o / d->stride) * out_row;
+    }
+    run(d, d->dx + row * in_row, d->mask ? d->mask + row * in_row : NULL, rows);
+  }
 }
 
 /* ---- of the weights ------------------------------------------------------------------------------ */
