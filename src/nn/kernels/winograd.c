@@ -14,6 +14,9 @@
 #include "nn/kernels/winograd_1d.h"
 
 #define BUDGET (192 << 10) /* floats of a block's frequencies, before and after the product */
+/* Weights that every block must fetch anew are worth more tiles than stay in L2. */
+#define NEAR_WEIGHTS (512 << 10) /* floats */
+#define FAR_TILES 48
 
 /* ---- weights ---------------------------------------------------------------------------------- */
 
@@ -214,8 +217,9 @@ wk_winograd_sizes WK_ISA_FN(wk_winograd_shape)(const wk_winograd *w) {
   /* Wide layers go through their output channels in chunks, narrow ones at once. */
   int chunk = panels * gemm.panel <= 128 ? panels * gemm.panel : 128;
   int tiles = BUDGET / (points * (in_row + chunk)) / gemm.rows * gemm.rows;
-  if (tiles < 2 * gemm.rows)
-    tiles = (2 * gemm.rows + gemm.rows - 1) / gemm.rows * gemm.rows;
+  const bool far = (int64_t)points * w->in_c * w->out_c > NEAR_WEIGHTS;
+  const int least = far ? (FAR_TILES + gemm.rows - 1) / gemm.rows * gemm.rows : 2 * gemm.rows;
+  tiles = tiles < least ? least : tiles;
   const size_t in_plane = plane_floats(tiles, in_row), out_plane = plane_floats(tiles, chunk);
   return (wk_winograd_sizes){.tiles = across * down * w->batch,
                              .block = tiles,
