@@ -21,6 +21,8 @@
 #define MR_WIDE (MR / 4)
 #define KC_MAX 384              /* MR rows of this fit L1 with room for the passing B */
 #define BLOCK_FLOATS (80 << 10) /* of B held in L2: 320 kB */
+#define ROWS_FLOATS (48 << 10)  /* of A that pass through all blocks of k together: 192 kB */
+#define ROWS_LEAST 8            /* strips, or every few rows would fetch all of B */
 #define STRIP_LD (KC_MAX + 16)  /* copied rows must not meet in the same sets of L1 */
 
 /* Everything a register kernel needs besides its size. */
@@ -177,12 +179,9 @@ wk_gemm_sizes WK_ISA_FN(wk_gemm_shape)(void) {
   return (wk_gemm_sizes){.lanes = WK_VL, .rows = MR, .panel = NR, .scratch = (size_t)MR * STRIP_LD};
 }
 
-void WK_ISA_FN(wk_gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch) {
-  const int rows = row1 - row0;
-  if (rows <= 0 || col1 <= col0)
-    return;
-  const int blocks = (g->k + KC_MAX - 1) / KC_MAX;
-  const int strips = (rows + MR - 1) / MR;
+/* Rows row0..row1-1 through all blocks of k. */
+static void rows_run(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch) {
+  const int rows = row1 - row0, blocks = (g->k + KC_MAX - 1) / KC_MAX, strips = (rows + MR - 1) / MR;
   for (int kb = 0; kb < blocks; kb++) {
     const int k0 = (int)((int64_t)g->k * kb / blocks), k1 = (int)((int64_t)g->k * (kb + 1) / blocks);
     int step = BLOCK_FLOATS / (k1 - k0) / NR * NR;
@@ -204,4 +203,17 @@ void WK_ISA_FN(wk_gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1
       }
     }
   }
+}
+
+/* Deep products go some rows at a time, so that neither A nor C comes from beyond the caches once a block of k. */
+void WK_ISA_FN(wk_gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch) {
+  if (row1 <= row0 || col1 <= col0)
+    return;
+  int step = row1 - row0;
+  if (g->k > KC_MAX) {
+    const int most = ROWS_FLOATS / g->k / MR * MR;
+    step = most < ROWS_LEAST * MR ? ROWS_LEAST * MR : most;
+  }
+  for (int row = row0; row < row1; row += step)
+    rows_run(g, row, row1 - row < step ? row1 : row + step, col0, col1, scratch);
 }
