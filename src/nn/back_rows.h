@@ -30,17 +30,4 @@ WK_ISA_DECLARE(void, wk_back_adaptive_pool, (float *dx, const float *dy, const w
 /* One pixel: dx = y * (dy - sum of y * dy); dx may be dy. */
 WK_ISA_DECLARE(void, wk_back_softmax, (float *dx, const float *dy, const float *y, int n, bool accumulate));
 
-/* Linear layers on PyTorch's weight [outputs][inputs]. Rows first..last-1 of it; `count` photos. */
-WK_ISA_DECLARE(void, wk_linear_forward,
-               (float *out, const float *in, const float *weight, const float *bias, int inputs, int outputs, int first,
-                int last, int count));
-/* dx for inputs first..last-1; first a multiple of 64. */
-WK_ISA_DECLARE(void, wk_linear_data,
-               (float *dx, const float *dy, const float *weight, int inputs, int outputs, int first, int last,
-                int count, bool accumulate));
-/* Rows first..last-1 of dweight and dbias, summed over the photos in order; either may be NULL. */
-WK_ISA_DECLARE(void, wk_linear_weights,
-               (float *dweight, float *dbias, const float *x, const float *dy, int inputs, int outputs, int first,
-                int last, int count));
-
 #endif

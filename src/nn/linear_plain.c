@@ -2,9 +2,11 @@
  * nothing has to be packed anew at each step, and a classifier of 400 MB is held once. */
 #include <string.h>
 
-#include "nn/back_rows.h"
+#include "nn/linear_rows.h"
 #include "nn/part.h"
 #include "nn/rows.h"
+
+enum { CUT = 32 }; /* threads share rows and columns by whole vectors: how many there are changes nothing */
 
 typedef struct plain {
   const float *weight, *bias;
@@ -57,21 +59,15 @@ static wk_status prepare(wk_packed *packed, const wk_layer *l, const wk_prepare 
   return repack(m, l, p, err);
 }
 
-/* Pieces a thread takes at a time. */
-enum { OUTPUTS = 32, INPUTS = 256 };
-
 static void run(const wk_call *c, int part) {
   static void (*const forward[])(float *, const float *, const float *, const float *, int, int, int, int, int) =
       WK_ISA_TABLE(wk_linear_forward);
   static void (*const act[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
   const wk_layer *l = c->layer;
   const plain *m = c->packed;
-  int in = inputs(l), out = l->out.channels, pieces = (out + OUTPUTS - 1) / OUTPUTS;
-  const int end = (int)wk_cut(pieces, 1, c->threads, part + 1);
-  for (int i = (int)wk_cut(pieces, 1, c->threads, part); i < end; i++)
-    forward[c->isa](c->out, c->in[0], m->weight, m->bias, in, out, i * OUTPUTS,
-                    i + 1 < pieces ? (i + 1) * OUTPUTS : out, c->count);
-  const int from = (int)wk_cut(pieces, 1, c->threads, part) * OUTPUTS, to = end < pieces ? end * OUTPUTS : out;
+  const int out = l->out.channels, from = (int)wk_cut(out, CUT, c->threads, part),
+            to = (int)wk_cut(out, CUT, c->threads, part + 1);
+  forward[c->isa](c->out, c->in[0], m->weight, m->bias, inputs(l), out, from, to, c->count);
   for (int i = 0; l->act && from < to && i < c->count; i++) {
     float *row = c->out + (ptrdiff_t)i * out + from;
     act[c->isa](row, row, (size_t)(to - from), l->act);
@@ -99,11 +95,9 @@ static void run_data(const wk_data_call *c, int part) {
   static void (*const data[])(float *, const float *, const float *, int, int, int, int, int, bool) =
       WK_ISA_TABLE(wk_linear_data);
   const plain *m = c->packed;
-  int in = inputs(c->layer), out = c->layer->out.channels, pieces = (in + INPUTS - 1) / INPUTS;
-  const int end = (int)wk_cut(pieces, 1, c->threads, part + 1);
-  for (int i = (int)wk_cut(pieces, 1, c->threads, part); i < end; i++)
-    data[c->isa](c->dx, c->dy, m->weight, in, out, i * INPUTS, i + 1 < pieces ? (i + 1) * INPUTS : in, c->count,
-                 c->accumulate);
+  const int in = inputs(c->layer), from = (int)wk_cut(in, CUT, c->threads, part),
+            to = (int)wk_cut(in, CUT, c->threads, part + 1);
+  data[c->isa](c->dx, c->dy, m->weight, in, c->layer->out.channels, from, to, c->count, c->accumulate);
 }
 
 const wk_data_kernel wk_data_linear = {

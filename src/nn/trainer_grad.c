@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/back_rows.h"
+#include "nn/linear_rows.h"
 #include "nn/trainer.h"
 
 /* ---- parameters to packed weights --------------------------------------------------------------------- */

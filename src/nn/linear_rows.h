@@ -1,0 +1,23 @@
+/* linear_rows.h (internal) - linear layers that train, on PyTorch's weight [outputs][inputs] as it is, compiled once an
+ * instruction set. A photo's results do not depend on how many there are. */
+#ifndef WK_NN_LINEAR_ROWS_H
+#define WK_NN_LINEAR_ROWS_H
+
+#include <stdbool.h>
+
+#include "base/isa.h"
+
+/* Rows first..last-1 of the weight; `count` photos. */
+WK_ISA_DECLARE(void, wk_linear_forward,
+               (float *out, const float *in, const float *weight, const float *bias, int inputs, int outputs, int first,
+                int last, int count));
+/* dx for inputs first..last-1. */
+WK_ISA_DECLARE(void, wk_linear_data,
+               (float *dx, const float *dy, const float *weight, int inputs, int outputs, int first, int last,
+                int count, bool accumulate));
+/* Rows first..last-1 of dweight and dbias, summed over the photos in order; either may be NULL. */
+WK_ISA_DECLARE(void, wk_linear_weights,
+               (float *dweight, float *dbias, const float *x, const float *dy, int inputs, int outputs, int first,
+                int last, int count));
+
+#endif
