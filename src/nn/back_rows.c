@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nn/exp.h"
+#include "nn/kernels/slope.h"
 
 static inline float slope(float x, float y, wk_act act) {
   switch (act) {
@@ -135,28 +136,39 @@ static inline range clip(int start, int kernel, int dilation, int in) {
   return r;
 }
 
-void WK_ISA_FN(wk_back_max_pool)(float *restrict dx, const float *restrict dy, const float *restrict x,
-                                 const float *restrict y, const wk_layer *l) {
+/* Channels from `dx` on of one output; the first maximum takes all. `part` is a constant: fewer than a vector. */
+WK_INLINE void max_pool_pixel(float *dx, vec left, const float *x, vec y, range h, range v, const wk_window *w,
+                              ptrdiff_t row, ptrdiff_t channels, int have, bool part) {
+  for (int iy = h.from; iy < h.to; iy += w->dilation_h)
+    for (int ix = v.from; ix < v.to; ix += w->dilation_w) {
+      const ptrdiff_t at = iy * row + ix * channels;
+      const vec value = part ? vec_load_part(x + at, have) : vec_load(x + at);
+      const vec before = part ? vec_load_part(dx + at, have) : vec_load(dx + at);
+      const vec_bits here = value == y;
+      const vec sum = before + (vec)(here & (vec_bits)left);
+      if (part)
+        vec_store_part(dx + at, sum, have);
+      else
+        vec_store(dx + at, sum);
+      left = (vec)(~here & (vec_bits)left);
+    }
+}
+
+void WK_ISA_FN(wk_back_max_pool)(float *dx, const float *dy, const float *x, const float *y, const wk_layer *l) {
   const wk_window *w = &l->window;
-  size_t channels = (size_t)l->in.channels, width = (size_t)l->in.width;
+  const int channels = l->in.channels;
+  const ptrdiff_t row = (ptrdiff_t)l->in.width * channels;
   for (int oy = 0; oy < l->out.height; oy++)
     for (int ox = 0; ox < l->out.width; ox++, dy += channels, y += channels) {
-      range h = clip(oy * w->stride_h - w->pad_top, w->kernel_h, w->dilation_h, l->in.height);
-      range v = clip(ox * w->stride_w - w->pad_left, w->kernel_w, w->dilation_w, l->in.width);
-      for (size_t c0 = 0; c0 < channels; c0 += CHUNK) {
-        size_t n = channels - c0 < CHUNK ? channels - c0 : CHUNK;
-        float left[CHUNK]; /* what has not found its maximum yet */
-        for (size_t c = 0; c < n; c++)
-          left[c] = dy[c0 + c];
-        for (int iy = h.from; iy < h.to; iy += w->dilation_h)
-          for (int ix = v.from; ix < v.to; ix += w->dilation_w) {
-            size_t at = ((size_t)iy * width + (size_t)ix) * channels + c0;
-            for (size_t c = 0; c < n; c++) {
-              float g = x[at + c] == y[c0 + c] ? left[c] : 0.0f;
-              dx[at + c] += g;
-              left[c] = x[at + c] == y[c0 + c] ? 0.0f : left[c];
-            }
-          }
+      const range h = clip(oy * w->stride_h - w->pad_top, w->kernel_h, w->dilation_h, l->in.height);
+      const range v = clip(ox * w->stride_w - w->pad_left, w->kernel_w, w->dilation_w, l->in.width);
+      int c = 0;
+      for (; c + WK_VL <= channels; c += WK_VL)
+        max_pool_pixel(dx + c, vec_load(dy + c), x + c, vec_load(y + c), h, v, w, row, channels, WK_VL, false);
+      if (c < channels) {
+        const int have = channels - c;
+        max_pool_pixel(dx + c, vec_load_part(dy + c, have), x + c, vec_load_part(y + c, have), h, v, w, row, channels,
+                       have, true);
       }
     }
 }
