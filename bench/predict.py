@@ -17,10 +17,10 @@ import tempfile
 from measure import run
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "peers"))
 
 
 def export(path, weights):
+    sys.path.insert(0, str(HERE / "peers"))
     import torch
 
     import nets
@@ -39,12 +39,15 @@ def main():
     p.add_argument("--whisker", default="build/release/whisker")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=10)
+    if len(sys.argv) == 4 and sys.argv[1] == "--export":
+        return export(sys.argv[2], pathlib.Path(sys.argv[3]))
     args = p.parse_args()
 
     ours, theirs = [], []
     with tempfile.TemporaryDirectory() as scratch:
         net = pathlib.Path(scratch) / "net.onnx"
-        export(net, args.weights)
+        # In a process of its own: a child's peak of memory begins with that of its parent.
+        subprocess.run([sys.executable, __file__, "--export", net, args.weights], check=True, stderr=subprocess.DEVNULL)
         mine = [args.whisker, "predict", args.weights, args.photo, "--json", "-q", "-j", args.threads, "--no-cache"]
         peer = [sys.executable, HERE / "peers/predict_onnxruntime.py", net, args.photo, "--threads", args.threads]
         seen, told = run(mine)[3], run(peer)[3]  # from here on files come from memory on both sides
