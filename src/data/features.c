@@ -383,7 +383,7 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
   o = o ? o : &defaults;
   double start = seconds_now();
   wk_node_info info;
-  uint8_t key[WK_SHA256_BYTES];
+  uint8_t key[WK_SHA256_BYTES] = {0}; /* what is not kept needs none */
 
   if (o->batch < 1 || o->batch > WINDOW)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a batch of %d photos: expected 1 to %d", o->batch, WINDOW);
@@ -402,7 +402,8 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
 
   WK_TRY(wk_preprocess_validate(&b->preprocess, err));
   WK_TRY(find_layer(j, &info, o->layer, err));
-  WK_TRY(wk_features_key(key, b, j->node, info.name, wk_cpu_isa(), err));
+  if (j->keeps)
+    WK_TRY(wk_features_key(key, b, j->node, info.name, wk_cpu_isa(), err));
   size_t columns = (size_t)info.shape.height * (size_t)info.shape.width * (size_t)info.shape.channels;
   WK_FAIL_IF(columns > INT32_MAX, err, WK_ERR_UNSUPPORTED, "layer \"%s\" has too many values: %zu a photo", info.name,
              columns);

@@ -70,19 +70,28 @@ wk_status wk_torch_place_storage(wk_py_storage **first, size_t n, const uint8_t 
   return WK_OK;
 }
 
-static void release_block(void *block) { wk_free(block); }
+static void release_copies(void *copies) {
+  wk_pages_free(copies);
+  wk_free(copies);
+}
 
 wk_status wk_torch_copy_alloc(uint8_t **out, wk_torch *t, size_t bytes, wk_error *err) {
   if (bytes > t->budget)
     return WK_FAIL(err, WK_ERR_FORMAT, "the file unpacks to far more than its own size");
-  uint8_t *block = wk_alloc(bytes);
+  if (!t->copies) {
+    wk_pages *copies = wk_calloc(1, sizeof *copies);
+    if (!copies)
+      return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for weights");
+    wk_status st = wk_tensors_keep(t->out, release_copies, NULL, copies, err);
+    if (st != WK_OK) {
+      wk_free(copies);
+      return st;
+    }
+    t->copies = copies;
+  }
+  uint8_t *block = wk_pages_alloc(t->copies, bytes);
   if (!block)
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for %zu bytes of weights", bytes);
-  wk_status st = wk_tensors_keep(t->out, release_block, NULL, block, err);
-  if (st != WK_OK) {
-    wk_free(block);
-    return st;
-  }
   t->budget -= bytes;
   *out = block;
   return WK_OK;

@@ -3,15 +3,17 @@
 #ifndef WK_FORMATS_TORCH_H
 #define WK_FORMATS_TORCH_H
 
+#include "base/pages.h"
 #include "formats/formats.h"
 #include "formats/unpickle.h"
 
 typedef struct wk_torch {
   const uint8_t *bytes; /* the whole file */
   size_t size;
-  wk_tensors *out; /* keeps what had to be unpacked */
-  wk_arena arena;  /* of the pickled values */
-  wk_py *root;     /* what was saved */
+  wk_tensors *out;  /* keeps what had to be unpacked */
+  wk_pages *copies; /* where that is; NULL: nothing yet */
+  wk_arena arena;   /* of the pickled values */
+  wk_py *root;      /* what was saved */
   wk_py_storage *
       *storage; /* sorted by key; equal keys (one storage that several tensors share) agree in type and count */
   size_t storages;

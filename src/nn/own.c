@@ -15,7 +15,7 @@ static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare 
   scratch = (scratch + 15) / 16 * 16;
   if (!wk_mul_overflow(&bytes, weights + channels, sizeof(float)) &&
       !wk_mul_overflow(&all, scratch * sizeof(float), (size_t)p->threads))
-    o = wk_alloc(sizeof *o + bytes);
+    o = wk_pages_alloc(p->pages, sizeof *o + bytes);
   if (!o)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
   *o = (wk_own){.bias = p->bias ? o->data + weights : NULL, .weights = o->data, .scratch = scratch};
@@ -286,27 +286,17 @@ static void run_depthwise(const wk_call *call, int part) {
   outer_act(call, row0 * l->out.width, row1 * l->out.width, ch0, ch1);
 }
 
-const wk_kernel wk_kernel_conv = {.name = "matrix product",
-                                  .fits = fits_conv,
-                                  .prepare = prepare_conv,
-                                  .release = wk_free,
-                                  .repack = repack_conv,
-                                  .share = run_conv};
-const wk_kernel wk_kernel_linear = {.name = "linear",
-                                    .fits = fits_linear,
-                                    .prepare = prepare_linear,
-                                    .release = wk_free,
-                                    .repack = repack_linear,
-                                    .share = run_linear};
+const wk_kernel wk_kernel_conv = {
+    .name = "matrix product", .fits = fits_conv, .prepare = prepare_conv, .repack = repack_conv, .share = run_conv};
+const wk_kernel wk_kernel_linear = {
+    .name = "linear", .fits = fits_linear, .prepare = prepare_linear, .repack = repack_linear, .share = run_linear};
 const wk_kernel wk_kernel_winograd = {.name = "Winograd F(4x4,3x3)",
                                       .fits = fits_winograd,
                                       .prepare = prepare_winograd,
-                                      .release = wk_free,
                                       .repack = repack_winograd,
                                       .share = run_winograd};
 const wk_kernel wk_kernel_depthwise = {.name = "depthwise",
                                        .fits = fits_depthwise,
                                        .prepare = prepare_depthwise,
-                                       .release = wk_free,
                                        .repack = repack_depthwise,
                                        .share = run_depthwise};

@@ -88,6 +88,7 @@ void wk_plan_free(wk_plan *plan) {
     wk_free(s->part);
     free_step(s);
   }
+  wk_pages_free(&plan->pages);
   wk_dnnl_engine_free(plan->engine);
   wk_free(plan->step);
   wk_free(plan->value);

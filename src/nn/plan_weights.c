@@ -105,8 +105,12 @@ static wk_status prepare_step(wk_plan *plan, wk_step *s, wk_param_table param, b
   const wk_graph *g = plan->graph;
   const wk_node_def *n = &g->node[s->head];
   wk_status st = WK_OK;
-  wk_prepare p = {
-      .engine = plan->engine, .threads = plan->threads, .isa = plan->isa, .batch = plan->batch, .keep = !own};
+  wk_prepare p = {.engine = plan->engine,
+                  .threads = plan->threads,
+                  .isa = plan->isa,
+                  .batch = plan->batch,
+                  .pages = &plan->pages,
+                  .keep = !own};
   float *weight = NULL, *bias = NULL;
   if (n->param_count && s->norm < 0 && n->op != WK_OP_BATCH_NORM) {
     p.weight = param_at(g, param, s->head, 0);
@@ -158,8 +162,12 @@ static wk_status prepare_parts(wk_plan *plan, wk_step *s, wk_error *err) {
   WK_FAIL_IF(!part, err, WK_ERR_MEMORY, "out of memory for layer '%s'", s->layer.name);
   for (int k = 0; k < s->parts; k++)
     part[k] = (wk_step_part){&s->part[k].layer, s->part[k].packed.data};
-  const wk_prepare p = {
-      .threads = plan->threads, .isa = plan->isa, .batch = plan->batch, .part = part, .parts = s->parts};
+  const wk_prepare p = {.threads = plan->threads,
+                        .isa = plan->isa,
+                        .batch = plan->batch,
+                        .pages = &plan->pages,
+                        .part = part,
+                        .parts = s->parts};
   WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
   plan->weight_bytes += s->packed.weight_bytes;
 done:
