@@ -93,8 +93,8 @@ wk_status cli_look_classes(int *class, int *count, int most, const cli_looking *
 const char *cli_look_where(const wk_evidence *e) {
   static char text[128];
   if (e->share > 0)
-    snprintf(text, sizeof text, "%.0f%% of the evidence in one region, %s (%.0f%% of the photo)", 100 * e->share,
-             e->place, 100 * e->area);
+    snprintf(text, sizeof text, "%.0f%% of the evidence in one region, %s (%s%.0f%% of the photo)", 100 * e->share,
+             e->place, e->area < 0.01 ? "less than " : "", e->area < 0.01 ? 1.0 : 100 * e->area);
   else
     snprintf(text, sizeof text, "no evidence for it here");
   return text;
