@@ -88,50 +88,58 @@ void WK_ISA_FN(wk_linear_forward)(float *out, const float *in, const float *weig
 
 /* ---- gradient of the input ------------------------------------------------------------------------ */
 
-/* Adds n columns of `rows` rows times g[row][photo]; rows and photos are constants. */
-WK_INLINE void add_rows(float *dx, float (*g)[PHOTOS], const float *weight, int inputs, int n, int rows, int photos) {
-  int i = 0;
-  for (; i + WK_VL <= n; i += WK_VL) {
-    vec s[PHOTOS];
-    WK_UNROLL
-    for (int p = 0; p < photos; p++)
-      s[p] = vec_load(dx + (ptrdiff_t)p * inputs + i);
-    WK_UNROLL
-    for (int r = 0; r < rows; r++) {
-      const vec w = vec_load(weight + (ptrdiff_t)r * inputs + i);
-      WK_UNROLL
-      for (int p = 0; p < photos; p++)
-        s[p] = vec_fma(vec_set(g[r][p]), w, s[p]);
-    }
-    WK_UNROLL
-    for (int p = 0; p < photos; p++)
-      vec_store(dx + (ptrdiff_t)p * inputs + i, s[p]);
+/* Adds columns i.. of `rows` rows times g[row * PHOTOS + photo]: a whole vector, or the `have` columns of a part of
+ * one. rows, photos and part are constants. */
+WK_INLINE void add_vector(float *dx, const float *g, const float *weight, int inputs, int i, int rows, int photos,
+                          int have, bool part) {
+  vec s[PHOTOS];
+  WK_UNROLL
+  for (int p = 0; p < photos; p++) {
+    const float *at = dx + (ptrdiff_t)p * inputs + i;
+    s[p] = part ? vec_load_part(at, have) : vec_load(at);
   }
-  for (; i < n; i++)
+  WK_UNROLL
+  for (int r = 0; r < rows; r++) {
+    const float *at = weight + (ptrdiff_t)r * inputs + i;
+    const vec w = part ? vec_load_part(at, have) : vec_load(at);
+    WK_UNROLL
     for (int p = 0; p < photos; p++)
-      for (int r = 0; r < rows; r++)
-        dx[(ptrdiff_t)p * inputs + i] += g[r][p] * weight[(ptrdiff_t)r * inputs + i];
+      s[p] = vec_fma(vec_set(g[r * PHOTOS + p]), w, s[p]);
+  }
+  WK_UNROLL
+  for (int p = 0; p < photos; p++) {
+    float *at = dx + (ptrdiff_t)p * inputs + i;
+    if (part)
+      vec_store_part(at, s[p], have);
+    else
+      vec_store(at, s[p]);
+  }
 }
 
-/* n columns, rows o..o+rows-1, photos p..p+photos-1. */
+WK_INLINE void add_rows(float *dx, const float *g, const float *weight, int inputs, int n, int rows, int photos) {
+  int i = 0;
+  for (; i + WK_VL <= n; i += WK_VL)
+    add_vector(dx, g, weight, inputs, i, rows, photos, WK_VL, false);
+  if (i < n)
+    add_vector(dx, g, weight, inputs, i, rows, photos, n - i, true);
+}
+
+/* n columns of `rows` rows, for `photos` photos: at most TOGETHER and PHOTOS. */
 static void data_block(float *dx, const float *dy, const float *weight, int inputs, int outputs, int n, int rows,
                        int photos) {
-  float g[TOGETHER][PHOTOS] = {{0}};
+  float g[TOGETHER * PHOTOS];
   for (int r = 0; r < rows; r++)
     for (int p = 0; p < photos; p++)
-      g[r][p] = dy[(ptrdiff_t)p * outputs + r];
-  if (rows == TOGETHER && photos == PHOTOS) {
+      g[r * PHOTOS + p] = dy[(ptrdiff_t)p * outputs + r];
+  if (rows == TOGETHER && photos == PHOTOS)
     add_rows(dx, g, weight, inputs, n, TOGETHER, PHOTOS);
-    return;
-  }
-  for (int p = 0; p < photos; p++) {
-    float one[TOGETHER][PHOTOS] = {{g[0][p]}, {g[1][p]}, {g[2][p]}, {g[3][p]}};
-    if (rows == TOGETHER)
-      add_rows(dx + (ptrdiff_t)p * inputs, one, weight, inputs, n, TOGETHER, 1);
-    else
-      for (int r = 0; r < rows; r++)
-        add_rows(dx + (ptrdiff_t)p * inputs, one + r, weight + (ptrdiff_t)r * inputs, inputs, n, 1, 1);
-  }
+  else if (rows == TOGETHER)
+    for (int p = 0; p < photos; p++)
+      add_rows(dx + (ptrdiff_t)p * inputs, g + p, weight, inputs, n, TOGETHER, 1);
+  else
+    for (int r = 0; r < rows; r++)
+      for (int p = 0; p < photos; p++)
+        add_rows(dx + (ptrdiff_t)p * inputs, g + r * PHOTOS + p, weight + (ptrdiff_t)r * inputs, inputs, n, 1, 1);
 }
 
 void WK_ISA_FN(wk_linear_data)(float *dx, const float *dy, const float *weight, int inputs, int outputs, int first,

@@ -72,6 +72,7 @@ static void test_deep(void **state) {
     wk_rng rng;
     wk_rng_init(&rng, 7, 2);
     check(kn, &rng, 33, 300, 385, WK_ACT_RELU, true, true);
+    check(kn, &rng, 150, 40, 400, WK_ACT_RELU6, true, true); /* more rows than go through all of k together */
     check(kn, &rng, 17, 520, 1153, WK_ACT_NONE, false, true);
     check(kn, &rng, 1, 513, 2048, WK_ACT_RELU6, true, false);
     float *a = numbers(&rng, 40 * 512), *b = numbers(&rng, 512 * 96), *packed = nans(kn->gemm_packed(512, 96));
