@@ -1,6 +1,7 @@
 """What a command takes, measured from outside."""
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,3 +20,8 @@ def run(command):
             sys.exit(f"{command[0]} failed with {process.returncode}")
         out.seek(0)
         return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, json.load(out)
+
+
+def medians(rounds):
+    """Of each figure over the rounds."""
+    return [statistics.median(figure) for figure in zip(*rounds)]

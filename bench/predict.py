@@ -9,12 +9,11 @@ Needs torch (to export), numpy, pillow, onnx and onnxruntime in the Python that 
 """
 import argparse
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
 
-from measure import run
+from measure import medians, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -56,7 +55,7 @@ def main():
             a, b = run(mine), run(peer)
             ours.append(a[:3])
             theirs.append(b[:3])
-    a, b = ([statistics.median(column) for column in zip(*side)] for side in (ours, theirs))
+    a, b = medians(ours), medians(theirs)
     print(f"whisker: {top['p']:.3f} for class {top['index']}; the script: {told['p']:.3f} for class {told['class']}")
     print(f"median of {args.rounds}: whisker {a[0] * 1e3:.0f} ms, ONNX Runtime's script {b[0] * 1e3:.0f} ms: {b[0] / a[0]:.1f}x faster")
     print(f"processor time: {a[1] * 1e3:.0f} ms against {b[1] * 1e3:.0f} ms; peak memory {a[2] / 1e6:.0f} MB against {b[2] / 1e6:.0f} MB")

@@ -10,12 +10,11 @@ processor time (which tells more than the clock on a busy machine) and the peak 
 """
 import argparse
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
 
-from measure import run
+from measure import medians, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -57,7 +56,7 @@ def main():
         kept = ["--cache", folder / "cache"]
         whisker(args, folder, kept)
         again = whisker(args, folder, kept)[0]
-    a, b = ([statistics.median(column) for column in zip(*side)] for side in (ours, theirs))
+    a, b = medians(ours), medians(theirs)
     print(f"{told['photos']} photos, median of {args.rounds}: whisker {a[0]:.1f} s, {args.peer} {b[0]:.1f} s: {b[0] / a[0]:.2f}x faster")
     print(f"processor time: {a[1]:.1f} s against {b[1]:.1f} s ({b[1] / a[1]:.2f}x); peak memory {a[2] / 1e6:.0f} MB against {b[2] / 1e6:.0f} MB")
     print(f"second run on the same photos: {again:.2f} s")

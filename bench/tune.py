@@ -9,11 +9,10 @@ of its own, which is not timed.
 """
 import argparse
 import pathlib
-import statistics
 import sys
 import tempfile
 
-from measure import run
+from measure import medians, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -43,7 +42,7 @@ def main():
             *_, peak, told = run(peer)
             theirs.append((told["seconds"]["total"], peak))
             print(f"PyTorch {told['seconds']['total']:6.1f} s ({told['test_top1']:.1%})", flush=True)
-    a, b = ([statistics.median(column) for column in zip(*side)] for side in (ours, theirs))
+    a, b = medians(ours), medians(theirs)
     print(f"{told['photos']} photos, {args.epochs} epochs, median of {args.rounds}: whisker {a[0]:.1f} s, PyTorch {b[0]:.1f} s: "
           f"{b[0] / a[0]:.2f}x faster; peak memory {a[1] / 1e6:.0f} MB against {b[1] / 1e6:.0f} MB")
 

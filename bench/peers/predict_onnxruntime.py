@@ -12,17 +12,13 @@ import numpy as np
 import onnxruntime as ort
 from PIL import Image
 
+from photos_pillow import crop
+
 net, path, threads = sys.argv[1], sys.argv[2], int(sys.argv[4]) if len(sys.argv) > 4 else 2
-photo = Image.open(path).convert("RGB")
-width, height = photo.size
-shorter = min(width, height)
-photo = photo.resize((int(256 * width / shorter), int(256 * height / shorter)), Image.BICUBIC)
-width, height = photo.size
-left, top = round((width - 224) / 2), round((height - 224) / 2)
-x = np.asarray(photo.crop((left, top, left + 224, top + 224)), dtype=np.float32)
+x = crop(Image.open(path).convert("RGB"))
 options = ort.SessionOptions()
 options.intra_op_num_threads = threads
 session = ort.InferenceSession(net, options, providers=["CPUExecutionProvider"])
-score = session.run(None, {"input": ((x - 127) / 128).transpose(2, 0, 1)[None]})[0][0]
+score = session.run(None, {"input": x.transpose(2, 0, 1)[None]})[0][0]
 p = np.exp(score - score.max())
 print(json.dumps({"class": int(score.argmax()), "p": float(p.max() / p.sum())}))

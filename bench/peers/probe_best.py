@@ -23,6 +23,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 from PIL import Image
 
+from photos_pillow import crop
+
 BATCH = 8
 
 
@@ -43,13 +45,7 @@ def pixels(path):
     with Image.open(path) as photo:
         photo.draft("RGB", (256, 256))  # the smallest scale whose sides are no less
         photo = photo.convert("RGB")
-    width, height = photo.size
-    shorter = min(width, height)
-    photo = photo.resize((int(256 * width / shorter), int(256 * height / shorter)), Image.BICUBIC)
-    width, height = photo.size
-    left, top = round((width - 224) / 2), round((height - 224) / 2)
-    x = np.asarray(photo.crop((left, top, left + 224, top + 224)), dtype=np.float32)
-    return ((x - 127) / 128).transpose(2, 0, 1)
+    return crop(photo).transpose(2, 0, 1)
 
 
 def open_engine(engine, net):
