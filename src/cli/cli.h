@@ -158,6 +158,7 @@ void cli_robust_curve_fill(cli_robust_curve *c, const wk_robust *r, const double
 wk_status cli_check_output(const char *path, bool model, wk_error *err);
 /* Is there nothing at `path`, or what whisker wrote itself, which has `mark` near its beginning? */
 wk_status cli_check_own(const char *path, const char *mark, wk_error *err);
+bool cli_is_png(const char *path); /* by its ending */
 /* "x.png" and "-flat" give "x-flat.png", a second file beside the one that was asked for. free it; NULL: no memory. */
 char *cli_beside(const char *path, const char *ending);
 /* May that file be written: is there nothing, or what whisker drew itself? */

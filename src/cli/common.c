@@ -121,6 +121,11 @@ wk_status cli_check_own(const char *path, const char *mark, wk_error *err) {
                    path);
 }
 
+bool cli_is_png(const char *path) {
+  const size_t n = strlen(path);
+  return n > 4 && !strcmp(path + n - 4, ".png");
+}
+
 char *cli_beside(const char *path, const char *ending) {
   const char *dot = strrchr(path, '.');
   const size_t n = dot && !strchr(dot, '/') ? (size_t)(dot - path) : strlen(path);
@@ -140,16 +145,14 @@ wk_status cli_check_beside(const char *path, const char *ending, wk_error *err) 
 wk_status cli_check_output(const char *path, bool model, wk_error *err) {
   struct stat st;
   if (stat(path, &st) == 0) {
-    const size_t n = strlen(path);
-    const bool picture = n > 4 && !strcmp(path + n - 4, ".png");
     if (S_ISDIR(st.st_mode))
       return cli_error(err, WK_ERR_IO, "%s: is a folder; give the name of a file to write with -o", path);
     if (model && S_ISREG(st.st_mode) && !is_marked(path, "\"whisker.arch\""))
       return cli_error(err, WK_ERR_IO, "%s: exists and is not a model; it stays as it is. Give another name with -o",
                        path);
-    if (picture && S_ISREG(st.st_mode) && !is_marked(path, "whisker"))
-      return cli_error(err, WK_ERR_IO,
-                       "%s: exists and was not drawn by whisker; it stays as it is. Give another name with -o", path);
+    wk_status own = !model && cli_is_png(path) && S_ISREG(st.st_mode) ? cli_check_own(path, "whisker", err) : WK_OK;
+    if (own != WK_OK)
+      return own;
   }
   const char *slash = strrchr(path, '/');
   char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");

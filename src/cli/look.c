@@ -4,16 +4,11 @@
 
 #include "look.h"
 
-static bool is_png(const char *path) {
-  size_t n = strlen(path);
-  return n > 4 && !strcmp(path + n - 4, ".png");
-}
-
 wk_status cli_look_begin(cli_looking *l, cli *c, const char *model, const char *arch, const char *photo,
                          const char *out, wk_error *err) {
   *l = (cli_looking){.cli = c, .began = cli_seconds()};
   l->images = json_array();
-  if (!is_png(out))
+  if (!cli_is_png(out))
     return cli_error(err, WK_ERR_ARGUMENT, "%s: pictures are written as PNG; give a name that ends in .png with -o",
                      out);
   wk_status st = cli_check_output(out, false, err);

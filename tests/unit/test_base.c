@@ -113,7 +113,6 @@ static wk_status nothing(void *user, size_t index, int worker, wk_error *err) {
   return WK_OK;
 }
 
-/* Every allocation of the calls below fails once; each must say so and leave nothing behind (seen by the sanitizer). */
 /* Many blocks of every size: aligned, apart from each other, and each as it was left. */
 static void test_pages(void **state) {
   (void)state;
@@ -138,6 +137,7 @@ static void test_pages(void **state) {
   wk_pages_free(&pages); /* empty by now */
 }
 
+/* Every allocation of the calls below fails once; each must say so and leave nothing behind (seen by the sanitizer). */
 static void test_failing_allocations(void **state) {
   (void)state;
   wk_error err;
