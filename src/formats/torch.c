@@ -71,7 +71,7 @@ wk_status wk_torch_place_storage(wk_py_storage **first, size_t n, const uint8_t 
 }
 
 static void release_copies(void *copies) {
-  wk_pages_free(copies);
+  wk_arena_free(copies);
   wk_free(copies);
 }
 
@@ -79,9 +79,10 @@ wk_status wk_torch_copy_alloc(uint8_t **out, wk_torch *t, size_t bytes, wk_error
   if (bytes > t->budget)
     return WK_FAIL(err, WK_ERR_FORMAT, "the file unpacks to far more than its own size");
   if (!t->copies) {
-    wk_pages *copies = wk_calloc(1, sizeof *copies);
+    wk_arena *copies = wk_alloc(sizeof *copies);
     if (!copies)
       return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for weights");
+    *copies = wk_arena_large();
     wk_status st = wk_tensors_keep(t->out, release_copies, NULL, copies, err);
     if (st != WK_OK) {
       wk_free(copies);
@@ -89,7 +90,7 @@ wk_status wk_torch_copy_alloc(uint8_t **out, wk_torch *t, size_t bytes, wk_error
     }
     t->copies = copies;
   }
-  uint8_t *block = wk_pages_alloc(t->copies, bytes);
+  uint8_t *block = wk_arena_alloc(t->copies, bytes);
   if (!block)
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for %zu bytes of weights", bytes);
   t->budget -= bytes;
@@ -271,8 +272,8 @@ static wk_status collect(wk_torch *t, wk_error *err) {
 }
 
 wk_status wk_torch_parse(wk_tensors **out, const void *bytes, size_t size, wk_error *err) {
-  enum { ARENA_LIMIT = 256 << 20, SLACK = 64 << 20 };
-  wk_torch t = {.bytes = bytes, .size = size, .arena = {.limit = ARENA_LIMIT}};
+  enum { VALUES_LIMIT = 256 << 20, VALUES_STEP = 64 << 10, SLACK = 64 << 20 };
+  wk_torch t = {.bytes = bytes, .size = size, .arena = {.limit = VALUES_LIMIT, .step = VALUES_STEP, .align = 16}};
   wk_status st;
 
   /* Packed or strided weights grow a little; a file that grows fourfold and more was made to. */

@@ -3,7 +3,6 @@
 #ifndef WK_FORMATS_TORCH_H
 #define WK_FORMATS_TORCH_H
 
-#include "base/pages.h"
 #include "formats/formats.h"
 #include "formats/unpickle.h"
 
@@ -11,8 +10,8 @@ typedef struct wk_torch {
   const uint8_t *bytes; /* the whole file */
   size_t size;
   wk_tensors *out;  /* keeps what had to be unpacked */
-  wk_pages *copies; /* where that is; NULL: nothing yet */
-  wk_arena arena;   /* of the pickled values */
+  wk_arena *copies; /* where that is; NULL: nothing yet */
+  wk_arena arena;   /* of the pickled values; its limit stops pickles that are small but describe a lot */
   wk_py *root;      /* what was saved */
   wk_py_storage *
       *storage; /* sorted by key; equal keys (one storage that several tensors share) agree in type and count */

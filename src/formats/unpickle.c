@@ -12,43 +12,6 @@ enum {
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 
-struct wk_arena_block {
-  struct wk_arena_block *older;
-  size_t size;
-  _Alignas(16) uint8_t data[];
-};
-
-void *wk_arena_alloc(wk_arena *a, size_t bytes) {
-  enum { BLOCK = 64 * 1024 };
-  if (bytes > a->limit)
-    return NULL;
-  bytes = (bytes + 15) & ~(size_t)15;
-  if (!a->block || a->block->size - a->used < bytes) {
-    size_t size = bytes > BLOCK ? bytes : BLOCK;
-    if (size > a->limit - a->total)
-      return NULL;
-    struct wk_arena_block *b = wk_alloc(sizeof *b + size);
-    if (!b)
-      return NULL;
-    *b = (struct wk_arena_block){.older = a->block, .size = size};
-    a->block = b;
-    a->used = 0;
-    a->total += size;
-  }
-  void *p = a->block->data + a->used;
-  a->used += bytes;
-  return p;
-}
-
-void wk_arena_free(wk_arena *a) {
-  for (struct wk_arena_block *b = a->block, *older; b; b = older) {
-    older = b->older;
-    wk_free(b);
-  }
-  a->block = NULL;
-  a->used = a->total = 0;
-}
-
 wk_status wk_py_out_of_memory(const wk_arena *arena, wk_error *err) {
   if (arena->total > arena->limit / 2)
     return WK_FAIL(err, WK_ERR_FORMAT, "the pickle describes more objects than any network has");

@@ -4,21 +4,9 @@
 #ifndef WK_FORMATS_UNPICKLE_H
 #define WK_FORMATS_UNPICKLE_H
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "whisker/nn.h"
-
-/* ---- memory of one file's values -------------------------------------------------------------- */
-
-/* Values are freed all at once. The limit stops pickles that are small but describe a lot. */
-typedef struct wk_arena {
-  struct wk_arena_block *block;
-  size_t used;  /* of the newest block */
-  size_t total; /* of all blocks */
-  size_t limit;
-} wk_arena;
-
-void *wk_arena_alloc(wk_arena *a, size_t bytes); /* 16-byte aligned, uninitialised; NULL: no memory, or the limit */
-void wk_arena_free(wk_arena *a);
 
 /* ---- values ----------------------------------------------------------------------------------- */
 

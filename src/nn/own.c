@@ -15,7 +15,7 @@ static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare 
   scratch = (scratch + 15) / 16 * 16;
   if (!wk_mul_overflow(&bytes, weights + channels, sizeof(float)) &&
       !wk_mul_overflow(&all, scratch * sizeof(float), (size_t)p->threads))
-    o = wk_pages_alloc(p->pages, sizeof *o + bytes);
+    o = wk_arena_alloc(p->packing, sizeof *o + bytes);
   if (!o)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
   *o = (wk_own){.bias = p->bias ? o->data + weights : NULL, .weights = o->data, .scratch = scratch};

@@ -38,6 +38,7 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   plan->library = o->library;
   plan->batch = o->batch;
   plan->threads = o->threads;
+  plan->packing = wk_arena_large();
   plan->outputs = o->output ? o->outputs : 1;
   plan->output = wk_alloc_array((size_t)plan->outputs, sizeof *plan->output);
   shape = wk_calloc((size_t)g->size, sizeof *shape);
@@ -88,7 +89,7 @@ void wk_plan_free(wk_plan *plan) {
     wk_free(s->part);
     free_step(s);
   }
-  wk_pages_free(&plan->pages);
+  wk_arena_free(&plan->packing);
   wk_dnnl_engine_free(plan->engine);
   wk_free(plan->step);
   wk_free(plan->value);

@@ -48,7 +48,7 @@ struct wk_plan {
   int *output; /* values */
   int outputs;
   size_t arena_bytes, weight_bytes;
-  wk_pages pages; /* of the own kernels' packed weights */
+  wk_arena packing; /* of the own kernels' packed weights */
 };
 
 /* How layers may become steps. */

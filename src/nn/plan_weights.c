@@ -109,7 +109,7 @@ static wk_status prepare_step(wk_plan *plan, wk_step *s, wk_param_table param, b
                   .threads = plan->threads,
                   .isa = plan->isa,
                   .batch = plan->batch,
-                  .pages = &plan->pages,
+                  .packing = &plan->packing,
                   .keep = !own};
   float *weight = NULL, *bias = NULL;
   if (n->param_count && s->norm < 0 && n->op != WK_OP_BATCH_NORM) {
@@ -165,7 +165,7 @@ static wk_status prepare_parts(wk_plan *plan, wk_step *s, wk_error *err) {
   const wk_prepare p = {.threads = plan->threads,
                         .isa = plan->isa,
                         .batch = plan->batch,
-                        .pages = &plan->pages,
+                        .packing = &plan->packing,
                         .part = part,
                         .parts = s->parts};
   WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));

@@ -174,6 +174,7 @@ static wk_status make(wk_program *p, const wk_graph *g, const wk_tensors *weight
   for (int i = 0; i < n; i++)
     last = outputs[i] > last ? outputs[i] : last;
   *plan = (wk_plan){.graph = g,
+                    .packing = wk_arena_large(),
                     .isa = o->isa,
                     .batch = o->batch,
                     .threads = o->threads,

@@ -6,9 +6,9 @@
 #ifndef WK_NN_STEP_H
 #define WK_NN_STEP_H
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/crew.h"
-#include "base/pages.h"
 #include "nn/act.h"
 #include "nn/dnnl/engine.h"
 #include "whisker/nn.h"
@@ -69,7 +69,7 @@ typedef struct wk_prepare {
   int threads;
   wk_isa isa;
   int batch;                /* photos a call at most; only gradients of weights need it beforehand */
-  wk_pages *pages;          /* for what lives as long as the plan; gradients: NULL */
+  wk_arena *packing;        /* for what lives as long as the plan; gradients: NULL */
   bool keep;                /* weight and bias outlive the step: they need not be copied */
   const void *forward;      /* gradients: what the layer's forward kernel has packed */
   const wk_step_part *part; /* of a step of several layers: they, in order; the layers and what is packed outlive it */

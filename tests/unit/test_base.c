@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "base/pages.h"
+#include "base/arena.h"
 #include "support.h"
 
 /* ---- errors ------------------------------------------------------------------------------------ */
@@ -114,15 +114,15 @@ static wk_status nothing(void *user, size_t index, int worker, wk_error *err) {
 }
 
 /* Many blocks of every size: aligned, apart from each other, and each as it was left. */
-static void test_pages(void **state) {
+static void test_arena(void **state) {
   (void)state;
   enum { BLOCKS = 300 };
-  wk_pages pages = {0};
+  wk_arena arena = wk_arena_large();
   uint8_t *block[BLOCKS];
   size_t bytes[BLOCKS];
   for (size_t i = 0; i < BLOCKS; i++) {
     bytes[i] = i % 50 == 49 ? (size_t)9 << 20 : i * i % 70000;
-    block[i] = wk_pages_alloc(&pages, bytes[i]);
+    block[i] = wk_arena_alloc(&arena, bytes[i]);
     assert_non_null(block[i]);
     assert_int_equal((uintptr_t)block[i] % 64, 0);
     memset(block[i], (int)i, bytes[i]);
@@ -132,9 +132,9 @@ static void test_pages(void **state) {
       assert_int_equal(block[i][0], (uint8_t)i);
       assert_int_equal(block[i][bytes[i] - 1], (uint8_t)i);
     }
-  assert_null(wk_pages_alloc(&pages, SIZE_MAX - 5));
-  wk_pages_free(&pages);
-  wk_pages_free(&pages); /* empty by now */
+  assert_null(wk_arena_alloc(&arena, SIZE_MAX - 5));
+  wk_arena_free(&arena);
+  wk_arena_free(&arena); /* empty by now */
 }
 
 /* Every allocation of the calls below fails once; each must say so and leave nothing behind (seen by the sanitizer). */
@@ -546,7 +546,7 @@ int main(void) {
       cmocka_unit_test(test_status_names),
       cmocka_unit_test(test_alloc),
       cmocka_unit_test(test_text),
-      cmocka_unit_test(test_pages),
+      cmocka_unit_test(test_arena),
       cmocka_unit_test(test_failing_allocations),
       cmocka_unit_test(test_philox_vectors),
       cmocka_unit_test(test_rng_streams),
