@@ -65,6 +65,8 @@ typedef struct tally {
 static const char *kind_of(const wk_program *p, const wk_instr *in, int i) {
   if (i < p->loss)
     return "forward";
+  if (in->run == wk_run_block_back)
+    return "way back";
   if (in->data)
     return "to the input";
   if (in->weights)
@@ -93,8 +95,44 @@ static double flops_of(const wk_layer *l) {
                                  : 0;
 }
 
+/* Of a step in one direction. */
+static double step_flops(const wk_step *s) {
+  double sum = s->parts ? 0 : flops_of(&s->layer);
+  for (int k = 0; k < s->parts; k++)
+    sum += flops_of(&s->part[k].layer);
+  return sum;
+}
+
+static void run_block(const wk_program *p, const wk_instr *in, wk_shard *s, float *grad) {
+  const wk_step *step = &p->plan->step[in->step];
+  wk_data_call call = {.layer = &step->layer,
+                       .packed = in->packed.data,
+                       .dy = wk_shard_value(s, in->dy),
+                       .dx = wk_shard_value(s, in->dx),
+                       .accumulate = in->accumulate,
+                       .mask = wk_shard_value(s, in->y),
+                       .mask_act = in->mask_act,
+                       .scratch = s->arena + in->scratch,
+                       .count = s->count,
+                       .threads = 1,
+                       .isa = p->plan->isa,
+                       .x = wk_shard_value(s, in->x),
+                       .add = wk_shard_value(s, in->f)};
+  for (int k = 0; k < WK_BLOCK_PARTS; k++)
+    if (in->group[k] >= 0) {
+      const wk_step *part = wk_group_step(p, in->group[k]);
+      call.grad[k] = grad;
+      grad += wk_step_weight_floats(p->plan, part) + (size_t)part->layer.out.channels;
+    }
+  must(wk_data_kernel_run(in->data, &call, NULL, &err));
+}
+
 /* What the instructions of a trainer do, without its shards. */
 static void run_one(const wk_program *p, const wk_instr *in, int i, wk_shard *s, float *grad) {
+  if (in->run == wk_run_block_back) {
+    run_block(p, in, s, grad);
+    return;
+  }
   if (in->weights) {
     const wk_layer *l = &p->plan->step[in->step].layer;
     wk_weights_call call = {.layer = l,
@@ -147,6 +185,10 @@ static void profile(const wk_arch *arch, bool input, bool library, int photos, b
   s.state = state;
   s.in = memory(sizeof *s.in * (size_t)wk_program_max_inputs(p));
   size_t most = 0;
+  for (int i = 0; i < p->groups; i++) {
+    const wk_step *part = wk_group_step(p, i);
+    most += wk_step_weight_floats(p->plan, part) + (size_t)part->layer.out.channels;
+  }
   for (int i = 0; i < p->instrs; i++)
     most = p->instr[i].packed.grad_floats > most ? p->instr[i].packed.grad_floats : most;
   float *grad = memory(most * sizeof *grad);
@@ -171,7 +213,9 @@ static void profile(const wk_arch *arch, bool input, bool library, int photos, b
     const wk_instr *in = &p->instr[i];
     const wk_layer *l = in->step < 0 ? NULL : &p->plan->step[in->step].layer;
     const char *kind = kind_of(p, in, i), *kernel = kernel_of(p, in, i);
-    double flops = (i < p->loss || in->data || in->weights) ? flops_of(l) * photos : 0;
+    double flops = (i < p->loss || in->data || in->weights) ? step_flops(&p->plan->step[in->step]) * photos : 0;
+    if (in->run == wk_run_block_back && !input)
+      flops *= 2;
     if (each)
       printf("%-24s %-24s %-32s %4dx%-4d %5d-%-5d %7.2f ms %7.1f GF/s\n", kind, kernel, l ? l->name : "",
              l ? l->out.height : 0, l ? l->window.kernel_h : 0, l ? l->in.channels : 0, l ? l->out.channels : 0,

@@ -26,7 +26,10 @@ static bool trains(const back *b, wk_node node) {
 }
 
 static bool step_trains(const back *b, const wk_step *s) {
-  return trains(b, s->head) || (s->norm >= 0 && trains(b, s->norm));
+  for (int k = 0; k < s->parts; k++)
+    if (step_trains(b, &s->part[k]))
+      return true;
+  return !s->parts && (trains(b, s->head) || (s->norm >= 0 && trains(b, s->norm)));
 }
 
 static void find_needs(back *b) {
@@ -100,8 +103,8 @@ static void contribute_in_place(back *b, wk_instr *in, int v, int g) {
 
 /* ---- one step -------------------------------------------------------------------------------------- */
 
-/* The instruction that has just finished gradient g and can multiply it with a slope as it goes; NULL: there is none, or
- * somebody has read g since as it was. */
+/* The instruction that has just finished gradient g and can multiply it with a slope as it goes; NULL: there is none,
+ * or somebody has read g since as it was. */
 static wk_instr *finisher(const back *b, int g, wk_act act) {
   for (int k = b->p->instrs - 1; k >= b->p->loss; k--) {
     wk_instr *in = &b->p->instr[k];
@@ -126,11 +129,12 @@ static void mask(back *b, int i, int g) {
   in->dy = in->dx = g;
 }
 
-static void group(back *b, wk_instr *in, int i) {
+/* The number of a new group of parameters. */
+static int group(back *b, const wk_instr *in, int i, int part, const wk_weights_kernel *weights) {
   if (b->failed)
-    return;
-  in->index = b->p->groups;
-  b->p->group[b->p->groups++] = (wk_group){i, (int)(in - b->p->instr)};
+    return -1;
+  b->p->group[b->p->groups] = (wk_group){.step = i, .part = part, .instr = (int)(in - b->p->instr), .weights = weights};
+  return b->p->groups++;
 }
 
 static void back_weights(back *b, int i, int g) {
@@ -143,7 +147,7 @@ static void back_weights(back *b, int i, int g) {
   in->dy = g;
   if (!linear)
     in->weights = wk_weights_kernel_for(&s->layer, b->p->plan->isa);
-  group(b, in, i);
+  in->index = group(b, in, i, -1, in->weights);
 }
 
 static void back_matrix(back *b, int i, int g) {
@@ -157,6 +161,27 @@ static void back_matrix(back *b, int i, int g) {
   }
   if (s->residual >= 0 && b->needs[s->residual])
     give(b, i, s->residual, g);
+}
+
+/* All layers of a block in one instruction. Its own input is usually the other side of the addition as well, whose part
+ * is then added on the way. */
+static void back_block(back *b, int i, int g) {
+  const wk_weights_kernel *const layout[WK_BLOCK_PARTS] = {&wk_weights_block_expand, &wk_weights_depthwise,
+                                                           &wk_weights_conv};
+  const wk_step *s = &b->p->plan->step[i];
+  const int x = s->in[0], other = s->residual, skipped = WK_BLOCK_PARTS - s->parts;
+  wk_instr *in = emit(b, wk_run_block_back, i);
+  in->x = x;
+  in->dy = g;
+  in->data = &wk_data_block;
+  for (int k = 0; k < WK_BLOCK_PARTS; k++)
+    in->group[k] = k < skipped || !step_trains(b, &s->part[k - skipped]) ? -1 : group(b, in, i, k - skipped, layout[k]);
+  const bool adds = other == x && !skipped && b->needs[x] && b->p->grad_of[x] < 0;
+  if (b->needs[x])
+    contribute(b, in, x);
+  in->f = adds ? g : -1;
+  if (other >= 0 && b->needs[other] && !adds)
+    give(b, i, other, g);
 }
 
 static void back_add(back *b, int i, int g) {
@@ -198,15 +223,15 @@ static void back_norm(back *b, int i, int g) {
     else
       in->dy = g;
     /* the gradients of its weight and bias fall out of the sums; the group tells where they go */
-    if (weights && !b->failed)
-      b->p->group[b->p->groups++] = (wk_group){i, (int)(in - b->p->instr)};
+    if (weights)
+      group(b, in, i, -1, NULL);
     return;
   }
   if (weights) {
     wk_instr *in = emit(b, wk_run_norm_weights, i);
     in->x = s->in[0];
     in->dy = g;
-    group(b, in, i);
+    in->index = group(b, in, i, -1, NULL);
   }
   if (data)
     contribute_in_place(b, emit(b, wk_run_affine_back, i), s->in[0], g);
@@ -255,7 +280,7 @@ static void back_step(back *b, int i, int g) {
   switch (op) {
   case WK_OP_CONV:
   case WK_OP_LINEAR:
-    back_matrix(b, i, g);
+    (s->parts ? back_block : back_matrix)(b, i, g);
     return;
   case WK_OP_ADD:
     back_add(b, i, g);

@@ -2,6 +2,7 @@
 #ifndef WK_NN_OWN_H
 #define WK_NN_OWN_H
 
+#include "nn/kernels/kernels.h"
 #include "nn/step.h"
 
 /* Of every kernel in own.c: the bias and the packed weights lie behind it. */
@@ -11,5 +12,8 @@ typedef struct wk_own {
   size_t scratch; /* floats a thread */
   float data[];
 } wk_own;
+
+/* The block that own_block.c has packed, but for what a call brings. */
+const wk_fused_mb *wk_block_forward(const void *packed);
 
 #endif

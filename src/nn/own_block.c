@@ -9,6 +9,8 @@ typedef struct block {
   size_t scratch; /* floats a thread */
 } block;
 
+const wk_fused_mb *wk_block_forward(const void *packed) { return &((const block *)packed)->f; }
+
 static bool never(const wk_layer *l, wk_isa isa) {
   (void)l, (void)isa;
   return false;

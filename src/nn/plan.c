@@ -49,7 +49,7 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   WK_TRY(wk_graph_infer(shape, g, last, o->height, o->width, err));
   WK_TRY(wk_dnnl_engine_create(&plan->engine, err));
   WK_TRY(wk_plan_fuse(plan, output, shape, &(wk_fuse_options){.from = g->input}, NULL, err));
-  WK_TRY(wk_plan_blocks(plan, err));
+  WK_TRY(wk_plan_blocks(plan, false, err));
   WK_TRY(wk_plan_weights(plan, weights, NULL, NULL, err));
   wk_plan_lifetimes(plan);
   wk_plan_turns(plan);

@@ -66,9 +66,9 @@ typedef struct wk_fuse_options {
  * value_of (may be NULL) receives each node's value, -1 where it was swallowed or is not needed. */
 wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o,
                        int *value_of, wk_error *err);
-/* plan_block.c: makes one step of several where a kernel computes them together, with the same bits. Not for training,
- * which needs what lies between. */
-wk_status wk_plan_blocks(wk_plan *plan, wk_error *err);
+/* plan_block.c: makes one step of several where a kernel computes them together, with the same bits. With `back` there
+ * will be a way back, which computes again what lies between. */
+wk_status wk_plan_blocks(wk_plan *plan, bool back, wk_error *err);
 /* plan_memory.c: first and last of every value from the steps alone; then storage, places and the arena's size. A
  * caller may lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are
  * placed too. */

@@ -8,6 +8,9 @@ typedef struct uses {
   int *maker;   /* [values] the step that makes it; -1: none */
 } uses;
 
+/* Expanded pixels of a photo beyond which they had better not pass through memory on the way back. */
+enum { BACK_BYTES = 600 << 10 };
+
 static bool pointwise(const wk_step *s) {
   const wk_window *w = &s->layer.window;
   return s->kernel == &wk_kernel_conv && w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
@@ -33,6 +36,11 @@ static bool pays(const wk_plan *plan, const wk_layer *d) {
   return plan->threads <= plan->batch || expanded >= ((int64_t)1 << 19) * plan->threads;
 }
 
+/* On the way back what a block saves in memory must outweigh that it computes most of itself twice. */
+static bool pays_back(const wk_layer *d) {
+  return wk_shape_count(d->in) * (int64_t)sizeof(float) >= BACK_BYTES && d->window.kernel_h >= d->window.stride_h;
+}
+
 /* Steps first..last, which has the residual and stays where it is. */
 static wk_status merge(wk_plan *plan, const int *step, int count, wk_error *err) {
   wk_step *last = &plan->step[step[count - 1]], whole = *last;
@@ -54,7 +62,7 @@ static wk_status merge(wk_plan *plan, const int *step, int count, wk_error *err)
   return WK_OK;
 }
 
-wk_status wk_plan_blocks(wk_plan *plan, wk_error *err) {
+wk_status wk_plan_blocks(wk_plan *plan, bool back, wk_error *err) {
   wk_status st = WK_OK;
   uses u = {wk_calloc((size_t)plan->values, sizeof *u.readers), wk_alloc_array((size_t)plan->values, sizeof *u.maker)};
   WK_FAIL_IF(!u.readers || !u.maker, err, WK_ERR_MEMORY, "out of memory for planning a network");
@@ -74,7 +82,10 @@ wk_status wk_plan_blocks(wk_plan *plan, wk_error *err) {
     if (!plan->step[i].kernel || !pointwise(&plan->step[i]))
       continue;
     const int d = before(plan, &u, i);
-    if (d < 0 || !depthwise(&plan->step[d]) || !pays(plan, &plan->step[d].layer))
+    if (d < 0 || !depthwise(&plan->step[d]))
+      continue;
+    const wk_layer *l = &plan->step[d].layer;
+    if (back ? !pays_back(l) : !pays(plan, l))
       continue;
     const int e = before(plan, &u, d);
     const bool expands = e >= 0 && pointwise(&plan->step[e]) && plan->step[e].residual < 0;
@@ -83,7 +94,7 @@ wk_status wk_plan_blocks(wk_plan *plan, wk_error *err) {
   }
   int kept = 0;
   for (int i = 0; i < plan->steps; i++)
-    if (plan->step[i].kernel)
+    if (plan->step[i].in)
       plan->step[kept++] = plan->step[i];
   plan->steps = kept;
 done:

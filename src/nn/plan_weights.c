@@ -130,7 +130,7 @@ static wk_status prepare_step(wk_plan *plan, wk_step *s, wk_param_table param, b
   if (s->kernel && s->kernel->prepare)
     WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
   plan->weight_bytes += s->packed.weight_bytes;
-  if (hook) /* with steps of one layer: training has no others */
+  if (hook)
     WK_TRY(hook(user, (int)(s - plan->step), &p, err));
 done:
   wk_free(weight);
@@ -156,7 +156,7 @@ static wk_status load_step(wk_plan *plan, wk_step *s, reader *r, wk_prepare_hook
 }
 
 /* A step of several layers, once their weights are packed. */
-static wk_status prepare_parts(wk_plan *plan, wk_step *s, wk_error *err) {
+static wk_status prepare_parts(wk_plan *plan, wk_step *s, wk_prepare_hook hook, void *user, wk_error *err) {
   wk_status st = WK_OK;
   wk_step_part *part = wk_alloc_array((size_t)s->parts, sizeof *part);
   WK_FAIL_IF(!part, err, WK_ERR_MEMORY, "out of memory for layer '%s'", s->layer.name);
@@ -170,6 +170,8 @@ static wk_status prepare_parts(wk_plan *plan, wk_step *s, wk_error *err) {
                         .parts = s->parts};
   WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
   plan->weight_bytes += s->packed.weight_bytes;
+  if (hook)
+    WK_TRY(hook(user, (int)(s - plan->step), &p, err));
 done:
   wk_free(part);
   return st;
@@ -186,7 +188,7 @@ wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_h
     for (int k = 0; k < s->parts; k++)
       WK_TRY(load_step(plan, &s->part[k], &r, NULL, NULL, err));
     if (s->parts)
-      WK_TRY(prepare_parts(plan, s, err));
+      WK_TRY(prepare_parts(plan, s, hook, user, err));
     else
       WK_TRY(load_step(plan, s, &r, hook, user, err));
   }
@@ -199,7 +201,12 @@ done:
 }
 
 wk_status wk_plan_weights_from(wk_plan *plan, wk_param_table param, wk_prepare_hook hook, void *user, wk_error *err) {
-  for (int i = 0; i < plan->steps; i++)
-    WK_RETURN_IF_ERROR(prepare_step(plan, &plan->step[i], param, false, hook, user, err));
+  for (int i = 0; i < plan->steps; i++) {
+    wk_step *s = &plan->step[i];
+    for (int k = 0; k < s->parts; k++)
+      WK_RETURN_IF_ERROR(prepare_step(plan, &s->part[k], param, false, NULL, NULL, err));
+    WK_RETURN_IF_ERROR(s->parts ? prepare_parts(plan, s, hook, user, err)
+                                : prepare_step(plan, s, param, false, hook, user, err));
+  }
   return WK_OK;
 }

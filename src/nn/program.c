@@ -35,6 +35,12 @@ int wk_program_value(wk_program *p, wk_shape shape) {
   return plan->values++;
 }
 
+const wk_step *wk_group_step(const wk_program *p, int group) {
+  const wk_group *g = &p->group[group];
+  const wk_step *s = &p->plan->step[g->step];
+  return g->part < 0 ? s : &s->part[g->part];
+}
+
 /* ---- the forward pass ------------------------------------------------------------------------------ */
 
 float *wk_shard_value(const wk_shard *s, int value) {
@@ -138,7 +144,7 @@ static wk_status lay_out(wk_program *p, const wk_program_options *o, wk_error *e
     int reads[] = {in->x, in->f, in->y, in->dy, in->dx};
     for (size_t k = 0; k < sizeof reads / sizeof *reads; k++) {
       touch(plan, reads[k], i);
-      if (i >= p->loss && o->repeat && k < 3 && reads[k] >= 0)
+      if (i >= p->loss && o->repeat && k < 3 && reads[k] >= 0 && reads[k] < p->forward_values)
         plan->value[reads[k]].last = INT_MAX;
     }
     if (i >= p->loss)
@@ -194,6 +200,7 @@ static wk_status make(wk_program *p, const wk_graph *g, const wk_tensors *weight
   wk_fuse_options fuse = {
       .from = o->from, .train = true, .norm_batch = o->norm_batch, .drop = o->drop, .depth = o->depth};
   WK_TRY(wk_plan_fuse(plan, outputs, shape, &fuse, p->value_of, err));
+  WK_TRY(wk_plan_blocks(plan, true, err));
   p->forward_values = plan->values;
   p->value_capacity = g->size + 2; /* what wk_plan_fuse made room for */
   for (int i = 0; i < p->forward_values; i++)

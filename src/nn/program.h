@@ -24,16 +24,20 @@ struct wk_instr {
   bool accumulate;   /* dx is added to */
   wk_act mask_act;   /* `data`: the activation that y came from, where its slope is applied on the way; else none */
   int index;         /* number of the seed, input, norm or parameter group, as `run` needs it */
+  int group[WK_BLOCK_PARTS]; /* block: of each layer's parameters; -1: they do not train */
   const wk_data_kernel *data;
   const wk_weights_kernel *weights;
   wk_packed packed;
   size_t scratch; /* place in the arena */
 };
 
-/* A step whose parameters train: what its gradient needs. */
+/* A layer whose parameters train: what its gradient needs. */
 typedef struct wk_group {
-  int step, instr; /* instr: the one that makes it */
+  int step, part, instr;            /* part: of a step of several layers, else -1; instr: the one that makes it */
+  const wk_weights_kernel *weights; /* whose layout the sums have; NULL: they are not a convolution's */
 } wk_group;
+
+const wk_step *wk_group_step(const wk_program *p, int group); /* the layer, as a step */
 
 struct wk_program {
   wk_plan *plan;
@@ -121,6 +125,7 @@ wk_status wk_run_pool_back(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_softmax_back(const wk_instr *in, wk_shard *s, wk_error *err);
 /* trainer_ops.c: those that a trainer alone has. */
 wk_status wk_run_loss(const wk_instr *in, wk_shard *s, wk_error *err);
+wk_status wk_run_block_back(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_weights_back(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_linear_save(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_norm_weights(const wk_instr *in, wk_shard *s, wk_error *err);

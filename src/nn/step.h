@@ -53,6 +53,9 @@ typedef struct wk_call {
   wk_isa isa;
 } wk_call;
 
+/* Layers of the longest step of several: an inverted residual. */
+enum { WK_BLOCK_PARTS = 3 };
+
 /* A layer inside a step of several, with what its own kernel made of its weights. */
 typedef struct wk_step_part {
   const wk_layer *layer;
@@ -111,6 +114,11 @@ typedef struct wk_data_call {
   void *scratch;
   int count, threads;
   wk_isa isa;
+  /* Of a step of several layers: */
+  const float *x;              /* [count, in] its input */
+  const float *add;            /* like dx, added to it where nothing is accumulated; NULL: none */
+  float *grad[WK_BLOCK_PARTS]; /* of the weights of expansion, depthwise convolution and projection, in layouts of the
+                                  kernel's own; NULL: not wanted. dx may be NULL then */
 } wk_data_call;
 
 typedef struct wk_data_kernel {
@@ -175,6 +183,9 @@ extern const wk_weights_kernel wk_weights_conv_dnnl;
 extern const wk_weights_kernel wk_weights_depthwise;
 extern const wk_weights_kernel wk_weights_winograd;
 extern const wk_weights_kernel wk_weights_conv;
+extern const wk_data_kernel wk_data_block; /* of a step of several layers */
+extern const wk_weights_kernel
+    wk_weights_block_expand; /* only its unpack: the other layers' are those of a step each */
 extern const wk_kernel wk_kernel_linear_plain;
 extern const wk_data_kernel wk_data_linear;
 

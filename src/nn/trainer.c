@@ -172,12 +172,12 @@ static wk_status make_groups(wk_trainer *t, wk_error *err) {
   WK_RETURN_IF_ERROR(t->group ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training"));
   for (int i = 0; i < p->groups; i++) {
     wk_group_data *d = &t->group[i];
-    const wk_step *s = &p->plan->step[p->group[i].step];
-    const wk_instr *in = &p->instr[p->group[i].instr];
+    const wk_step *s = wk_group_step(p, i);
     size_t batch = (size_t)t->o.batch;
-    if (in->weights) {
+    if (p->group[i].weights) {
       d->kind = WK_GROUP_CONV;
-      d->sum.floats = in->packed.grad_floats;
+      d->sum.floats = p->group[i].part < 0 ? p->instr[p->group[i].instr].packed.grad_floats
+                                           : wk_step_weight_floats(p->plan, s) + (size_t)s->layer.out.channels;
     } else if (wk_layer_is_linear(&s->layer)) {
       d->kind = WK_GROUP_LINEAR;
       d->x = wk_alloc_array(batch, (size_t)wk_shape_count(s->layer.in) * sizeof(float));
@@ -368,7 +368,7 @@ size_t wk_trainer_bytes(const wk_trainer *t, int threads) {
   size_t bytes = (2 * t->size + t->stats_size) * sizeof(float) + t->frozen_bytes + p->weight_bytes;
   bytes += p->plan->arena_bytes * (p->norms ? (size_t)t->shards : workers);
   for (int i = 0; i < p->groups; i++) {
-    const wk_step *s = &p->plan->step[p->group[i].step];
+    const wk_step *s = wk_group_step(p, i);
     bytes += t->group[i].sum.floats * parts * sizeof(float);
     if (t->group[i].kind == WK_GROUP_LINEAR)
       bytes +=

@@ -22,11 +22,9 @@ static bool step_trains(const wk_trainer *t, const wk_step *s) {
   return false;
 }
 
-static wk_status repack(void *user, size_t index, int worker, wk_error *err) {
-  (void)worker;
-  wk_trainer *t = user;
+/* The forward kernel's weights; where `index` tells the step it is, those of its gradient too. */
+static wk_status repack_step(wk_trainer *t, const wk_step *s, int index, wk_error *err) {
   const wk_program *p = t->program;
-  const wk_step *s = &p->plan->step[index];
   wk_status st = WK_OK;
   float *weight = NULL, *bias = NULL;
   if (!step_trains(t, s) || (s->layer.op == WK_OP_BATCH_NORM && t->o.norm == WK_NORM_BATCH))
@@ -47,12 +45,31 @@ static wk_status repack(void *user, size_t index, int worker, wk_error *err) {
   }
   WK_TRY(s->kernel->repack(s->packed.data, &s->layer, &prepare, err));
   for (int i = p->loss; i < p->instrs; i++)
-    if (p->instr[i].step == (int)index && p->instr[i].data)
+    if (index >= 0 && p->instr[i].step == index && p->instr[i].data)
       WK_TRY(p->instr[i].data->repack(p->instr[i].packed.data, &s->layer, &prepare, err));
 done:
   wk_free(weight);
   wk_free(bias);
   return st;
+}
+
+static wk_status repack(void *user, size_t index, int worker, wk_error *err) {
+  (void)worker;
+  wk_trainer *t = user;
+  const wk_program *p = t->program;
+  const wk_step *s = &p->plan->step[index];
+  if (!s->parts)
+    return repack_step(t, s, (int)index, err);
+  bool any = false;
+  for (int k = 0; k < s->parts; k++) {
+    any |= step_trains(t, &s->part[k]);
+    WK_RETURN_IF_ERROR(repack_step(t, &s->part[k], -1, err));
+  }
+  const wk_prepare prepare = {.isa = p->plan->isa};
+  for (int i = p->loss; any && i < p->instrs; i++)
+    if (p->instr[i].step == (int)index && p->instr[i].data)
+      WK_RETURN_IF_ERROR(p->instr[i].data->repack(p->instr[i].packed.data, &s->layer, &prepare, err));
+  return WK_OK;
 }
 
 wk_status wk_trainer_repack(wk_trainer *t, const wk_context *ctx, wk_error *err) {
@@ -98,17 +115,18 @@ static void unfold(wk_trainer *t, const wk_step *s, const float *dweight, const 
   }
 }
 
-static wk_status collect_conv(wk_trainer *t, const wk_group *group, const wk_group_data *d, wk_error *err) {
+static wk_status collect_conv(wk_trainer *t, int group, wk_error *err) {
   const wk_program *p = t->program;
-  const wk_step *s = &p->plan->step[group->step];
-  const wk_instr *in = &p->instr[group->instr];
+  const wk_group *g = &p->group[group];
+  const wk_group_data *d = &t->group[group];
+  const wk_step *s = wk_group_step(p, group);
   int outputs = s->layer.out.channels;
   wk_status st = WK_OK;
   float *direct = s->norm < 0 ? gradient_of(t, s->head, 0) : NULL;
   float *weight = direct ? direct : wk_alloc_array(wk_step_weight_floats(p->plan, s), sizeof *weight);
   float *bias = wk_alloc_array((size_t)outputs, sizeof *bias);
   WK_FAIL_IF(!weight || !bias, err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", s->layer.name);
-  WK_TRY(in->weights->unpack(weight, bias, in->packed.data, &s->layer, d->sum.total, err));
+  WK_TRY(g->weights->unpack(weight, bias, p->instr[g->instr].packed.data, &s->layer, d->sum.total, err));
   unfold(t, s, weight, bias, 0, outputs);
 done:
   if (!direct)
@@ -179,7 +197,7 @@ static wk_status collect(void *user, size_t index, int worker, wk_error *err) {
   int outputs = t->program->plan->step[g->step].layer.out.channels, jobs = jobs_of(t, group);
   switch (d->kind) {
   case WK_GROUP_CONV:
-    return collect_conv(t, g, d, err);
+    return collect_conv(t, group, err);
   case WK_GROUP_LINEAR:
     return collect_linear(t, g, d, jobs == 1 ? 0 : job * ROWS, job + 1 == jobs ? outputs : (job + 1) * ROWS, err);
   case WK_GROUP_NORM:

@@ -193,6 +193,99 @@ static void inputs(void **state) {
   at_most_one(wrong);
 }
 
+/* ---- blocks whose insides are computed again on the way back ------------------------------------------------ */
+
+/* Large enough for that: with and without an expansion, with and without an addition, one of whose sides is also read
+ * elsewhere. */
+static wk_graph *block_graph(void) {
+  wk_error err;
+  wk_graph *g;
+  assert_ok(wk_graph_create(&g, &err), &err);
+  wk_node x = wk_graph_input(g, "input", 41, 42, 3);
+  x = wk_graph_unary(g, "stem.act", WK_OP_RELU6, wk_graph_conv(g, "stem", x, 91, wk_window_square(3, 1, 1), 1, true));
+  x = wk_graph_unary(g, "a.act", WK_OP_RELU,
+                     wk_graph_conv(g, "a.depthwise", x, 91, wk_window_square(3, 1, 1), 91, true));
+  wk_node narrow = wk_graph_conv(g, "a.project", x, 5, wk_window_square(1, 1, 0), 1, false);
+  x = narrow = wk_graph_batch_norm(g, "a.norm", narrow, 1e-5f);
+  const int kernel[2] = {3, 5}, stride[2] = {1, 2};
+  for (int i = 0; i < 2; i++) {
+    char name[6][16];
+    static const char *const part[] = {"expand", "norm1", "act1", "depthwise", "act2", "project"};
+    for (int k = 0; k < 6; k++)
+      snprintf(name[k], sizeof name[k], "b%d.%s", i, part[k]);
+    wk_node y = wk_graph_conv(g, name[0], x, 93, wk_window_square(1, 1, 0), 1, false);
+    y = wk_graph_unary(g, name[2], WK_OP_RELU6, wk_graph_batch_norm(g, name[1], y, 1e-3f));
+    y = wk_graph_conv(g, name[3], y, 93, wk_window_square(kernel[i], stride[i], kernel[i] / 2), 93, false);
+    y = wk_graph_conv(g, name[5], wk_graph_unary(g, name[4], WK_OP_RELU6, y), 5, wk_window_square(1, 1, 0), 1, true);
+    x = i == 0 ? wk_graph_unary(g, "sum.act", WK_OP_RELU, wk_graph_add(g, "sum", y, x)) : y;
+  }
+  wk_node side = wk_graph_adaptive_avg_pool(g, "side", narrow, 21, 21);
+  x = wk_graph_adaptive_avg_pool(g, "pool", wk_graph_add(g, "last", x, side), 1, 1);
+  x = wk_graph_unary(g, "flat", WK_OP_FLATTEN, x);
+  wk_graph_outputs(g, x, wk_graph_linear(g, "fc", x, 3));
+  assert_ok(wk_graph_finish(g, &err), &err);
+  return g;
+}
+
+static void blocks(void **state) {
+  (void)state;
+  wk_error err;
+  wk_rng rng;
+  wk_rng_init(&rng, 17, 0);
+  task t = task_of(block_graph(), &rng, false);
+  float *want = NULL;
+  for (int threads = 1; threads <= 3; threads++) {
+    wk_context ctx;
+    wk_context_init(&ctx);
+    ctx.threads = threads;
+    wk_trainer *trainer = trainer_of(&t, SHARD, PHOTOS);
+    for (int again = 0; again < 2; again++)
+      assert_ok(wk_trainer_step(trainer, NULL, t.input_f, PHOTOS, 0, given_loss, &t, &ctx, &err), &err);
+    size_t bytes = wk_trainer_size(trainer) * sizeof(float);
+    if (!want) {
+      want = malloc(bytes);
+      memcpy(want, wk_trainer_gradient(trainer), bytes);
+    }
+    if (memcmp(want, wk_trainer_gradient(trainer), bytes))
+      fail_msg("%d threads give other bits than one", threads);
+    int wrong = 0;
+    for (int i = 0; threads == 1 && i < wk_trainer_slots(trainer); i++) {
+      const wk_slot *slot = wk_trainer_slot(trainer, i);
+      int number = 0;
+      while (wk_graph_param(t.g, number) != slot->param)
+        number++;
+      wrong += !slope_fits(&t, &rng, t.param[number], want + slot->offset, slot->count, slot->param->name);
+    }
+    at_most_one(wrong);
+    wk_trainer_free(trainer);
+  }
+  free(want);
+  float *one = NULL;
+  for (int threads = 1; threads <= 3; threads++) {
+    wk_grad_options o;
+    wk_grad_plan *plan;
+    wk_grad_exec *exec;
+    wk_grad_options_init(&o);
+    o.batch = PHOTOS, o.threads = threads;
+    assert_ok(wk_grad_plan_create(&plan, t.g, t.weights, &o, &err), &err);
+    assert_ok(wk_grad_exec_create(&exec, plan, &err), &err);
+    assert_ok(wk_grad_forward(exec, t.input_f, PHOTOS, &err), &err);
+    const float *gradient = t.loss_f;
+    for (int again = 0; again < 2; again++)
+      assert_ok(wk_grad_backward(exec, &gradient, &err), &err);
+    if (!one) {
+      one = malloc(t.in * PHOTOS * sizeof *one);
+      memcpy(one, wk_grad_result(exec, 0), t.in * PHOTOS * sizeof *one);
+      assert_true(slope_fits(&t, &rng, t.input, one, t.in * PHOTOS, "input"));
+    }
+    assert_memory_equal(one, wk_grad_result(exec, 0), t.in * PHOTOS * sizeof *one);
+    wk_grad_exec_free(exec);
+    wk_grad_plan_free(plan);
+  }
+  free(one);
+  task_end(&t);
+}
+
 /* ---- inner layers: several seeds, several targets --------------------------------------------------------- */
 
 /* Where every path passes a layer, that layer's gradient, fed in there, gives the input's. */
@@ -521,6 +614,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(parameters_frozen_norm),
                                      cmocka_unit_test(parameters_batch_norm),
                                      cmocka_unit_test(inputs),
+                                     cmocka_unit_test(blocks),
                                      cmocka_unit_test(inner_layers),
                                      cmocka_unit_test(threads_change_nothing),
                                      cmocka_unit_test(random_choices),

@@ -314,17 +314,6 @@ static void row_to_panels(float *to, const float *row, int p, int count, int n) 
     to_panels(to, row + col, 1, n - col < width ? n - col : width, 0, width);
 }
 
-static void add_bias(float *db, const float *dy, int count, int channels) {
-  for (int ch = 0; ch < channels; ch += WK_VL) {
-    const int have = channels - ch < WK_VL ? channels - ch : WK_VL;
-    vec sum = vec_zero();
-    for (int p = 0; p < count; p++)
-      sum = sum + (have == WK_VL ? vec_load(dy + (ptrdiff_t)p * channels + ch)
-                                 : vec_load_part(dy + (ptrdiff_t)p * channels + ch, have));
-    vec_store_part(db + ch, vec_load_part(db + ch, have) + sum, have);
-  }
-}
-
 void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
   wk_conv c = b->conv;
   const int pixels = c.batch * c.out_h * c.out_w, n = c.kernel_h * c.kernel_w * c.in_c, panel = 2 * WK_VL;
@@ -340,7 +329,7 @@ void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
     const int from = (int)((int64_t)pixels * k / blocks), count = (int)((int64_t)pixels * (k + 1) / blocks) - from;
     const float *dy = b->dy + (ptrdiff_t)from * c.out_c;
     to_panels(left, dy, count, c.out_c, c.out_c, WK_OUTER_CHUNK);
-    add_bias(b->db, dy, count, c.out_c);
+    WK_ISA_FN(wk_outer_bias)(b->db, dy, count, c.out_c);
     if (rows_lie)
       to_panels(right, b->x + (ptrdiff_t)from * n, count, n, n, panel);
     else
@@ -355,6 +344,8 @@ void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
                                           .depth = count,
                                           .a = left + (ptrdiff_t)o * count,
                                           .lda = WK_OUTER_CHUNK,
+                                          .ldb = panel,
+                                          .panel = (ptrdiff_t)count * panel,
                                           .b = right + (ptrdiff_t)col * count,
                                           .c = b->dw + (ptrdiff_t)o * n + col,
                                           .ldc = n,

@@ -15,6 +15,7 @@
 #define MAX_GROUP 8
 #define MAX_KERNEL 5           /* unrolled; larger ones take the general way */
 #define BAND_FLOATS (48 << 10) /* of input and output rows whose part of the weights' gradient is made together */
+#define MAX_ROWS 128           /* of inputs, likewise */
 
 /* ---- of the input ------------------------------------------------------------------------------ */
 
@@ -135,6 +136,11 @@ static row_fn row_of(const wk_depthwise_back *d) {
                                       : data_row_any;
 }
 
+void WK_ISA_FN(wk_depthwise_data_row)(const wk_depthwise_back *d, float *dx, const float *mask,
+                                      const float *const *rows) {
+  row_of(d)(d, dx, mask, rows);
+}
+
 /* Whole rows, one after the other: they come from beyond the caches, and only what is read in one piece is fetched
  * ahead. */
 void WK_ISA_FN(wk_depthwise_data)(const wk_depthwise_back *d, int row0, int row1) {
@@ -155,10 +161,11 @@ void WK_ISA_FN(wk_depthwise_data)(const wk_depthwise_back *d, int row0, int row1
 
 /* ---- of the weights ------------------------------------------------------------------------------ */
 
-/* Adds what outputs of rows y0..y1-1 of one image give to tap rows ky0..ky0+count-1, channels ch.., and where `bias` to
- * that of the bias. `count`, `kernel`, `bias` and `part` are constants where this is inlined. */
-WK_INLINE void band(const wk_depthwise_back *shape, const float *x, const float *dy, int y0, int y1, int ch, int ky0,
-                    int count, int kernel, bool bias, bool part) {
+/* Adds what some rows of outputs of one image give to tap rows ky0..ky0+count-1, channels ch.., and where `bias` to
+ * that of the bias. x[y * stride + ky] is the row of inputs that tap row ky of outputs y meets; NULL: none. `count`,
+ * `kernel`, `bias` and `part` are constants where this is inlined. */
+WK_INLINE void band(const wk_depthwise_back *shape, const float *const *x, const float *const *rows, int height, int ch,
+                    int ky0, int count, int kernel, bool bias, bool part) {
   static const float zeros[WK_VL];
   const wk_depthwise_back copy = *shape, *const d = &copy;
   const int have = d->channels - ch, stride = d->stride;
@@ -174,15 +181,14 @@ WK_INLINE void band(const wk_depthwise_back *shape, const float *x, const float 
     const float *at = d->dw + (ky0 * kernel + i) * c + ch;
     sum[i] = part ? vec_load_part(at, have) : vec_load(at);
   }
-  for (int y = y0; y < y1; y++, dy += d->out_w * c) {
-    const float *in[3];
+  for (int y = 0; y < height; y++) {
+    const float *dy = rows[y], *in[3];
     ptrdiff_t step[3]; /* a row beside the image is one vector of zeros */
     WK_UNROLL
     for (int r = 0; r < count; r++) {
-      const int iy = y * stride + ky0 + r - d->pad_top;
-      const bool there = iy >= 0 && iy < d->in_h;
-      in[r] = there ? x + ((ptrdiff_t)iy * d->in_w - d->pad_left) * c + ch : zeros;
-      step[r] = there ? c : 0;
+      const float *row = x[y * stride + ky0 + r];
+      in[r] = row ? row - d->pad_left * c + ch : zeros;
+      step[r] = row ? c : 0;
     }
     for (int ox = 0; ox < d->out_w; ox++) {
       if (ox == from)
@@ -238,62 +244,78 @@ WK_INLINE void band(const wk_depthwise_back *shape, const float *x, const float 
   }
 }
 
-static void band_3(const wk_depthwise_back *d, const float *x, const float *dy, int y0, int y1) {
+static void band_3(const wk_depthwise_back *d, const float *const *x, const float *const *dy, int height) {
   int ch = 0;
   for (; ch + WK_VL <= d->channels; ch += WK_VL)
-    band(d, x, dy, y0, y1, ch, 0, 3, 3, true, false);
+    band(d, x, dy, height, ch, 0, 3, 3, true, false);
   if (ch < d->channels)
-    band(d, x, dy, y0, y1, ch, 0, 3, 3, true, true);
+    band(d, x, dy, height, ch, 0, 3, 3, true, true);
 }
 
-static void band_5(const wk_depthwise_back *d, const float *x, const float *dy, int y0, int y1) {
+static void band_5(const wk_depthwise_back *d, const float *const *x, const float *const *dy, int height) {
   int ch = 0;
   for (; ch + WK_VL <= d->channels; ch += WK_VL) {
-    band(d, x, dy, y0, y1, ch, 0, 2, 5, true, false);
-    band(d, x, dy, y0, y1, ch, 2, 3, 5, false, false);
+    band(d, x, dy, height, ch, 0, 2, 5, true, false);
+    band(d, x, dy, height, ch, 2, 3, 5, false, false);
   }
   if (ch < d->channels) {
-    band(d, x, dy, y0, y1, ch, 0, 2, 5, true, true);
-    band(d, x, dy, y0, y1, ch, 2, 3, 5, false, true);
+    band(d, x, dy, height, ch, 0, 2, 5, true, true);
+    band(d, x, dy, height, ch, 2, 3, 5, false, true);
   }
 }
 
 /* Any kernel and stride. */
-static void band_any(const wk_depthwise_back *d, const float *x, const float *dy, int y0, int y1) {
+static void band_any(const wk_depthwise_back *d, const float *const *x, const float *const *rows, int height) {
   const ptrdiff_t c = d->channels;
-  for (int y = y0; y < y1; y++)
+  for (int y = 0; y < height; y++) {
+    const float *dy = rows[y];
     for (int ox = 0; ox < d->out_w; ox++, dy += c) {
       for (int ch = 0; ch < d->channels; ch++)
         d->db[ch] += dy[ch];
       for (int ky = 0; ky < d->kernel_h; ky++)
         for (int kx = 0; kx < d->kernel_w; kx++) {
-          const int iy = y * d->stride + ky - d->pad_top, ix = ox * d->stride + kx - d->pad_left;
-          if (iy < 0 || iy >= d->in_h || ix < 0 || ix >= d->in_w)
+          const float *row = x[y * d->stride + ky];
+          const int ix = ox * d->stride + kx - d->pad_left;
+          if (!row || ix < 0 || ix >= d->in_w)
             continue;
-          const float *in = x + ((ptrdiff_t)iy * d->in_w + ix) * c;
+          const float *in = row + ix * c;
           float *dw = d->dw + ((ptrdiff_t)ky * d->kernel_w + kx) * c;
           for (int ch = 0; ch < d->channels; ch++)
             dw[ch] += in[ch] * dy[ch];
         }
     }
+  }
+}
+
+void WK_ISA_FN(wk_depthwise_weights_rows)(const wk_depthwise_back *d, const float *const *x, const float *const *dy,
+                                          int height) {
+  const bool square = d->kernel_h == d->kernel_w;
+  if (square && d->kernel_h == 3)
+    band_3(d, x, dy, height);
+  else if (square && d->kernel_h == 5)
+    band_5(d, x, dy, height);
+  else
+    band_any(d, x, dy, height);
 }
 
 void WK_ISA_FN(wk_depthwise_weights)(const wk_depthwise_back *d) {
-  const ptrdiff_t in = (ptrdiff_t)d->in_h * d->in_w * d->channels, out_row = (ptrdiff_t)d->out_w * d->channels;
-  const bool square = d->kernel_h == d->kernel_w;
+  const ptrdiff_t row = (ptrdiff_t)d->in_w * d->channels, out_row = (ptrdiff_t)d->out_w * d->channels;
   memset(d->dw, 0, (size_t)d->kernel_h * (size_t)d->kernel_w * (size_t)d->channels * sizeof *d->dw);
   memset(d->db, 0, (size_t)d->channels * sizeof *d->db);
-  const ptrdiff_t line = ((ptrdiff_t)d->in_w * d->stride + d->out_w) * d->channels; /* that one more row brings in */
+  const ptrdiff_t line = row * d->stride + out_row; /* that one more row brings in */
   int rows = BAND_FLOATS / line > 1 ? (int)(BAND_FLOATS / line) : 1;
+  if ((rows - 1) * d->stride + d->kernel_h > MAX_ROWS)
+    rows = (MAX_ROWS - d->kernel_h) / d->stride + 1;
   for (int image = 0; image < d->batch; image++)
     for (int y = 0; y < d->out_h; y += rows) {
-      const int end = d->out_h - y < rows ? d->out_h : y + rows;
-      const float *x = d->x + image * in, *dy = d->dy + ((ptrdiff_t)image * d->out_h + y) * out_row;
-      if (square && d->kernel_h == 3)
-        band_3(d, x, dy, y, end);
-      else if (square && d->kernel_h == 5)
-        band_5(d, x, dy, y, end);
-      else
-        band_any(d, x, dy, y, end);
+      const int height = d->out_h - y < rows ? d->out_h - y : rows;
+      const float *x[MAX_ROWS], *dy[MAX_ROWS];
+      for (int i = 0; i < (height - 1) * d->stride + d->kernel_h; i++) {
+        const int iy = y * d->stride + i - d->pad_top;
+        x[i] = iy >= 0 && iy < d->in_h ? d->x + ((ptrdiff_t)image * d->in_h + iy) * row : NULL;
+      }
+      for (int i = 0; i < height; i++)
+        dy[i] = d->dy + ((ptrdiff_t)image * d->out_h + y + i) * out_row;
+      WK_ISA_FN(wk_depthwise_weights_rows)(d, x, dy, height);
     }
 }

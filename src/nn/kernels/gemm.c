@@ -144,6 +144,18 @@ void WK_ISA_FN(wk_gemm_pack)(float *packed, const float *b, int k, int n, ptrdif
   }
 }
 
+void WK_ISA_FN(wk_gemm_turn)(float *turned, const float *packed, int k, int n) {
+  for (int row = 0; row < k; row += NR) {
+    const int across = wk_gemm_panel_width(WK_VL, k, row), have = k - row < across ? k - row : across;
+    for (int j = 0; j < n; j++, turned += across) {
+      const int col = j / NR * NR, width = wk_gemm_panel_width(WK_VL, n, col);
+      const float *from = packed + (size_t)col * (size_t)k + (size_t)row * (size_t)width + (j - col);
+      for (int i = 0; i < across; i++)
+        turned[i] = i < have ? from[i * width] : 0;
+    }
+  }
+}
+
 /* Rows of A are copied to L1 where they lie so that all would fall into the same sets of it. */
 static bool must_copy(ptrdiff_t lda, int rows) { return rows > 4 && lda % 1024 == 0; }
 

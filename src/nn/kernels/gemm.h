@@ -8,6 +8,7 @@
 WK_ISA_DECLARE(size_t, wk_gemm_packed, (int k, int n));
 WK_ISA_DECLARE(void, wk_gemm_pack,
                (float *packed, const float *b, int k, int n, ptrdiff_t stride_k, ptrdiff_t stride_n));
+WK_ISA_DECLARE(void, wk_gemm_turn, (float *turned, const float *packed, int k, int n));
 WK_ISA_DECLARE(void, wk_gemm, (const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch));
 WK_ISA_DECLARE(wk_gemm_sizes, wk_gemm_shape, (void));
 

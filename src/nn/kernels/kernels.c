@@ -6,6 +6,7 @@
 #include "nn/kernels/depthwise_back.h"
 #include "nn/kernels/direct.h"
 #include "nn/kernels/fused_mb.h"
+#include "nn/kernels/fused_mb_back.h"
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/peak.h"
 #include "nn/kernels/winograd.h"
@@ -22,7 +23,8 @@
     .conv_data = wk_conv_data_##set, .conv_weights = wk_conv_weights_##set,                                            \
     .winograd_weights_scratch = wk_winograd_weights_scratch_##set, .winograd_weights = wk_winograd_weights_##set,      \
     .depthwise_data = wk_depthwise_data_##set, .depthwise_weights = wk_depthwise_weights_##set,                        \
-    .fused_mb_shape = wk_fused_mb_shape_##set, .fused_mb = wk_fused_mb_##set,                                          \
+    .fused_mb_shape = wk_fused_mb_shape_##set, .fused_mb = wk_fused_mb_##set, .gemm_turn = wk_gemm_turn_##set,         \
+    .fused_mb_back_shape = wk_fused_mb_back_shape_##set, .fused_mb_back = wk_fused_mb_back_##set,                      \
   }
 
 const wk_kernels *wk_kernels_for(wk_isa isa) {

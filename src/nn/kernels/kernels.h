@@ -66,8 +66,8 @@ typedef struct wk_winograd {
   const float *add;          /* like out: added before the activation; or NULL; may be out itself */
   float *out;
   wk_act act;
-  const float *mask; /* gradients: the output of ReLU or ReLU6 (mask_act), like out, whose slope the result is multiplied
-                        with; or NULL */
+  const float *mask; /* gradients: the output of ReLU or ReLU6 (mask_act), like out, whose slope the result is
+                        multiplied with; or NULL */
   wk_act mask_act;
 } wk_winograd;
 
@@ -159,6 +159,31 @@ typedef struct wk_conv_back_sizes {
   size_t data_scratch, weights_scratch; /* floats of working memory for a call */
 } wk_conv_back_sizes;
 
+/* Of the inverted residual. What lies between its layers is computed again from `in`, some rows at a time, and nobody
+ * needs to keep it. Several instances may share their rows only where no gradients of weights are wanted. */
+typedef struct wk_fused_mb_back {
+  wk_fused_mb f;             /* the block; project, its bias and activation, add and out are not looked at */
+  const float *dy;           /* like its output, before the activation of the projection */
+  const float *expand_data;  /* gemm_turn of expand; not looked at without one */
+  const float *project_data; /* gemm_turn of project */
+
+  float *dx;         /* like in; NULL: not wanted */
+  bool accumulate;   /* dx is added to */
+  const float *add;  /* like dx: added, where nothing is accumulated and the block expands; or NULL; dy itself in a
+                        residual block */
+  const float *mask; /* like dx: the output of an activation whose slope dx is then multiplied with; NULL: none */
+  wk_act mask_act;   /* ReLU or ReLU6 */
+
+  /* Summed over the batch and overwritten: [in_c][mid_c], [kernel][kernel][mid_c], [out_c][mid_c], and the biases'.
+   * Each pair may be NULL. */
+  float *dw_expand, *db_expand, *dw_depthwise, *db_depthwise, *dw_project, *db_project;
+} wk_fused_mb_back;
+
+typedef struct wk_fused_mb_back_sizes {
+  int rows;       /* of input, over all images */
+  size_t scratch; /* floats of working memory for a call */
+} wk_fused_mb_back_sizes;
+
 /* ---- all of them ------------------------------------------------------------------------------ */
 
 typedef struct wk_kernels {
@@ -173,6 +198,8 @@ typedef struct wk_kernels {
   size_t (*gemm_packed)(int k, int n); /* floats */
   /* Element (i, j) of B is b[i * stride_k + j * stride_n]: either order of PyTorch's weights is just strides. */
   void (*gemm_pack)(float *packed, const float *b, int k, int n, ptrdiff_t stride_k, ptrdiff_t stride_n);
+  /* From packed B [k][n] to its transpose, packed. */
+  void (*gemm_turn)(float *turned, const float *packed, int k, int n);
   /* Rows row0..row1-1, columns col0..col1-1 of C; col0 a multiple of the panel, and col1 too or n. */
   void (*gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch);
 
@@ -219,6 +246,10 @@ typedef struct wk_kernels {
   wk_fused_mb_sizes (*fused_mb_shape)(const wk_fused_mb *f);
   /* Output rows row0..row1-1 of batch * out_h. */
   void (*fused_mb)(const wk_fused_mb *f, int row0, int row1, float *scratch);
+  /* For kernels at least as large as their stride. */
+  wk_fused_mb_back_sizes (*fused_mb_back_shape)(const wk_fused_mb *f);
+  /* Input rows row0..row1-1 of batch * in_h; all of them where gradients of weights are wanted. */
+  void (*fused_mb_back)(const wk_fused_mb_back *b, int row0, int row1, float *scratch);
 } wk_kernels;
 
 /* The kernels of an instruction set; NULL where this build or processor has not got it. */

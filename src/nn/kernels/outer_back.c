@@ -17,8 +17,8 @@ WK_INLINE void kernel(const wk_outer_product *o, const float *a, const float *b,
   WK_UNROLL
   for (int i = 0; i < rows * vectors; i++)
     acc[i] = vec_zero();
-  const ptrdiff_t lda = o->lda;
-  for (int p = 0; p < o->depth; p++, a += lda, b += NR) {
+  const ptrdiff_t lda = o->lda, ldb = o->ldb;
+  for (int p = 0; p < o->depth; p++, a += lda, b += ldb) {
     vec w[2];
     WK_UNROLL
     for (int v = 0; v < vectors; v++)
@@ -80,12 +80,23 @@ static const kernel_fn half[MR] = {half_1, half_2, half_3, half_4, half_5, half_
 void WK_ISA_FN(wk_outer)(const wk_outer_product *o) {
   const int strips = (o->m + MR - 1) / MR;
   const float *b = o->b;
-  for (int col = 0; col < o->n; col += NR, b += (ptrdiff_t)o->depth * NR) {
+  for (int col = 0; col < o->n; col += NR, b += o->panel) {
     const int cols = o->n - col;
     const kernel_fn *run = cols > WK_VL ? full : half;
     for (int s = 0; s < strips; s++) {
       const int begin = o->m * s / strips, end = o->m * (s + 1) / strips;
       run[end - begin - 1](o, o->a + begin, b, o->c + begin * o->ldc + col, cols);
     }
+  }
+}
+
+void WK_ISA_FN(wk_outer_bias)(float *sum, const float *rows, int count, int channels) {
+  for (int ch = 0; ch < channels; ch += WK_VL) {
+    const int have = channels - ch < WK_VL ? channels - ch : WK_VL;
+    vec part = vec_zero();
+    for (int p = 0; p < count; p++)
+      part = part + (have == WK_VL ? vec_load(rows + (ptrdiff_t)p * channels + ch)
+                                   : vec_load_part(rows + (ptrdiff_t)p * channels + ch, have));
+    vec_store_part(sum + ch, vec_load_part(sum + ch, have) + part, have);
   }
 }

@@ -177,17 +177,8 @@ size_t WK_ISA_FN(wk_winograd_weights_scratch)(const wk_conv *c) {
 
 static void add_bias(float *db, const float *dy, size_t pixels, int channels) {
   enum { RUN = 256 }; /* pixels whose sums are made on their own */
-  for (size_t from = 0; from < pixels; from += RUN, dy += (size_t)RUN * (size_t)channels) {
-    const int count = pixels - from < RUN ? (int)(pixels - from) : RUN;
-    for (int ch = 0; ch < channels; ch += WK_VL) {
-      const int have = channels - ch < WK_VL ? channels - ch : WK_VL;
-      vec sum = vec_zero();
-      for (int p = 0; p < count; p++)
-        sum = sum + (have == WK_VL ? vec_load(dy + (ptrdiff_t)p * channels + ch)
-                                   : vec_load_part(dy + (ptrdiff_t)p * channels + ch, have));
-      vec_store_part(db + ch, vec_load_part(db + ch, have) + sum, have);
-    }
-  }
+  for (size_t from = 0; from < pixels; from += RUN, dy += (size_t)RUN * (size_t)channels)
+    WK_ISA_FN(wk_outer_bias)(db, dy, pixels - from < RUN ? (int)(pixels - from) : RUN, channels);
 }
 
 void WK_ISA_FN(wk_winograd_weights)(const wk_conv_back *b, float *scratch) {
@@ -217,6 +208,8 @@ void WK_ISA_FN(wk_winograd_weights)(const wk_conv_back *b, float *scratch) {
                                             .depth = count,
                                             .a = left + (size_t)f * s.left + (size_t)o * (size_t)count,
                                             .lda = WK_OUTER_CHUNK,
+                                            .ldb = PANEL,
+                                            .panel = (ptrdiff_t)count * PANEL,
                                             .b = right + (size_t)f * s.right + (size_t)col * (size_t)count,
                                             .c = sum + (size_t)f * s.sum,
                                             .ldc = s.columns};

@@ -1,0 +1,37 @@
+/* block_ops.c - the backward instruction of a block of layers: gradients of its input and of its parameters at once. */
+#include "nn/trainer.h"
+
+wk_status wk_run_block_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_plan *plan = s->program->plan;
+  wk_trainer *t = s->trainer;
+  const bool learns = t && !t->input_gradient;
+  wk_data_call call = {.layer = &plan->step[in->step].layer,
+                       .packed = in->packed.data,
+                       .dy = wk_shard_value(s, in->dy),
+                       .dx = wk_shard_value(s, in->dx),
+                       .accumulate = in->accumulate,
+                       .mask = wk_shard_value(s, in->y),
+                       .mask_act = in->mask_act,
+                       .scratch = s->arena + in->scratch,
+                       .count = s->count,
+                       .threads = plan->threads,
+                       .isa = plan->isa,
+                       .x = wk_shard_value(s, in->x),
+                       .add = wk_shard_value(s, in->f)};
+  for (int k = 0; learns && k < WK_BLOCK_PARTS; k++)
+    if (in->group[k] >= 0) {
+      call.grad[k] = wk_sum_take(t, &t->group[in->group[k]].sum);
+      WK_FAIL_IF(!call.grad[k], err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", call.layer->name);
+    }
+  WK_TRY(wk_data_kernel_run(in->data, &call, s->crew, err));
+  for (int k = 0; k < WK_BLOCK_PARTS; k++)
+    if (call.grad[k]) {
+      wk_sum_give(t, &t->group[in->group[k]].sum, call.grad[k], s->index, (t->count + t->o.shard - 1) / t->o.shard);
+      call.grad[k] = NULL;
+    }
+done:
+  for (int k = 0; k < WK_BLOCK_PARTS; k++)
+    wk_free(call.grad[k]); /* left only where it failed */
+  return st;
+}

@@ -1,0 +1,104 @@
+/* own_block_back.c - the way back through an inverted residual that is one step of the planner: the weights turned
+ * round, how threads share its rows, and gradients of its weights in PyTorch's order. */
+#include <string.h>
+
+#include "nn/kernels/kernels.h"
+#include "nn/own.h"
+#include "nn/part.h"
+
+typedef struct block {
+  wk_fused_mb_back b; /* but for what a call brings */
+  size_t scratch;     /* floats a thread */
+  float *expand_data, *project_data;
+} block;
+
+static bool never(const wk_layer *l, wk_isa isa) {
+  (void)l, (void)isa;
+  return false;
+}
+
+static void release(void *packed) {
+  block *o = packed;
+  wk_free(o->expand_data);
+  wk_free(o->project_data);
+  wk_free(o);
+}
+
+/* From what the forward kernels have packed, wherever that changes. */
+static wk_status repack(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  (void)l, (void)err;
+  const wk_kernels *kn = wk_kernels_for(p->isa);
+  const block *o = packed;
+  const wk_fused_mb *f = &o->b.f;
+  if (f->expand)
+    kn->gemm_turn(o->expand_data, f->expand, f->in_c, f->mid_c);
+  kn->gemm_turn(o->project_data, f->project, f->mid_c, f->out_c);
+  return WK_OK;
+}
+
+static wk_status prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_kernels *kn = wk_kernels_for(p->isa);
+  const wk_fused_mb *f = wk_block_forward(p->forward);
+  const size_t expand = f->expand ? kn->gemm_packed(f->mid_c, f->in_c) : 0,
+               project = kn->gemm_packed(f->out_c, f->mid_c);
+  size_t bytes;
+  block *o = wk_calloc(1, sizeof *o);
+  WK_FAIL_IF(!o, err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", l->name);
+  o->expand_data = wk_alloc_array(expand, sizeof *o->expand_data);
+  o->project_data = wk_alloc_array(project, sizeof *o->project_data);
+  o->scratch = (kn->fused_mb_back_shape(f).scratch + 15) / 16 * 16;
+  WK_FAIL_IF(!o->expand_data || !o->project_data ||
+                 wk_mul_overflow(&bytes, o->scratch * sizeof(float), (size_t)p->threads),
+             err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", l->name);
+  o->b = (wk_fused_mb_back){.f = *f, .expand_data = o->expand_data, .project_data = o->project_data};
+  WK_TRY(repack(o, l, p, err));
+  *out = (wk_packed){.data = o, .weight_bytes = sizeof *o + (expand + project) * sizeof(float), .scratch_bytes = bytes};
+  o = NULL;
+done:
+  if (o)
+    release(o);
+  return st;
+}
+
+/* Gradients of the weights are sums over all rows, which one thread makes. */
+static void run(const wk_data_call *call, int part) {
+  const wk_kernels *kn = wk_kernels_for(call->isa);
+  const block *o = call->packed;
+  wk_fused_mb_back b = o->b;
+  b.f.batch = call->count, b.f.in = call->x, b.dy = call->dy;
+  b.dx = call->dx, b.accumulate = call->accumulate, b.add = call->add, b.mask = call->mask, b.mask_act = call->mask_act;
+  const size_t mid = (size_t)b.f.mid_c;
+  if ((b.dw_expand = call->grad[0]))
+    b.db_expand = b.dw_expand + mid * (size_t)b.f.in_c;
+  if ((b.dw_depthwise = call->grad[1]))
+    b.db_depthwise = b.dw_depthwise + mid * (size_t)(b.f.kernel * b.f.kernel);
+  if ((b.dw_project = call->grad[2]))
+    b.db_project = b.dw_project + mid * (size_t)b.f.out_c;
+  const int rows = b.f.batch * b.f.in_h;
+  const int threads = call->grad[0] || call->grad[1] || call->grad[2] ? 1 : call->threads;
+  if (part < threads)
+    kn->fused_mb_back(&b, wk_cut(rows, 1, threads, part), wk_cut(rows, 1, threads, part + 1),
+                      (float *)call->scratch + o->scratch * (size_t)part);
+}
+
+/* [in][out] to PyTorch's [out][in]. */
+static wk_status expand_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
+                               wk_error *err) {
+  (void)packed, (void)err;
+  const size_t in = (size_t)l->in.channels, out = (size_t)l->out.channels;
+  for (size_t o = 0; o < out; o++)
+    for (size_t i = 0; i < in; i++)
+      weight[o * in + i] = grad[i * out + o];
+  memcpy(bias, grad + in * out, out * sizeof *bias);
+  return WK_OK;
+}
+
+const wk_data_kernel wk_data_block = {.name = "inverted residual",
+                                      .masks = true,
+                                      .fits = never,
+                                      .prepare = prepare,
+                                      .release = release,
+                                      .repack = repack,
+                                      .share = run};
+const wk_weights_kernel wk_weights_block_expand = {.name = "inverted residual", .fits = never, .unpack = expand_unpack};
