@@ -9,8 +9,8 @@
 typedef struct wk_own {
   const float *bias; /* NULL: none */
   const float *weights;
-  size_t scratch; /* floats a thread */
-  float data[];
+  size_t scratch;            /* floats a thread */
+  _Alignas(64) float data[]; /* whole cache lines: of packed weights, and for stores past the caches */
 } wk_own;
 
 /* The block that own_block.c has packed, but for what a call brings. */

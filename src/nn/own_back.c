@@ -8,9 +8,9 @@
 
 /* What an instruction keeps: the packed weights lie behind it (gradients of weights have none). */
 typedef struct own {
-  wk_conv conv;    /* of one photo */
-  size_t scratch;  /* floats a thread */
-  float weights[]; /* packed */
+  wk_conv conv;                 /* of one photo */
+  size_t scratch;               /* floats a thread */
+  _Alignas(64) float weights[]; /* packed: whole cache lines */
 } own;
 
 static wk_conv conv_of(const wk_layer *l) {

@@ -86,4 +86,28 @@ WK_INLINE vec vec_fma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256
 WK_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
 #endif
 
+/* Copies n floats, whole vectors, to memory that is not read again soon: past the caches where the set can, if `to`
+ * lies as such stores need it. */
+WK_INLINE void vec_stream(float *to, const float *from, int n) {
+#if defined(__AVX2__)
+  if ((uintptr_t)to % sizeof(vec) == 0) {
+    for (int i = 0; i < n; i += WK_VL)
+#if defined(__AVX512F__)
+      _mm512_stream_ps(to + i, (__m512)vec_load(from + i));
+#else
+      _mm256_stream_ps(to + i, (__m256)vec_load(from + i));
+#endif
+    return;
+  }
+#endif
+  for (int i = 0; i < n; i += WK_VL)
+    vec_store(to + i, vec_load(from + i));
+}
+/* After the last of them, before another thread may read. */
+WK_INLINE void vec_stream_end(void) {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
 #endif

@@ -24,49 +24,105 @@ size_t WK_ISA_FN(wk_winograd_packed)(int m, int in_c, int out_c) {
   return (size_t)((m + 2) * (m + 2)) * WK_ISA_FN(wk_gemm_packed)(in_c, out_c);
 }
 
-/* The kernels of a panel side by side: training packs all weights anew at every step. */
+/* Training packs all weights anew at every step, so this must be quick, and what costs is writing: there are 36 planes,
+ * mostly a power of two apart. The frequencies of some inputs by a panel of outputs are made in a room that stays in L1
+ * or L2, and go to each plane in one piece, past the caches. */
 #define PANEL (2 * WK_VL)
-#define INPUTS 16 /* channels that are gathered together: a whole number of cache lines of PyTorch's layout */
+#define INPUTS 16 /* channels at a time: a whole number of cache lines of PyTorch's layout */
 
-/* Their frequencies, `plane` floats apart, from taps[9]. */
-WK_INLINE void weight_panel(float *to, size_t plane, int width, float (*taps)[PANEL], int side, const double (*g)[3]) {
-  double half[MAX_SIDE][3][PANEL];
-  for (int u = 0; u < side; u++)
-    for (int x = 0; x < 3; x++)
-      for (int j = 0; j < PANEL; j++)
-        half[u][x][j] =
-            g[u][0] * (double)taps[x][j] + g[u][1] * (double)taps[3 + x][j] + g[u][2] * (double)taps[6 + x][j];
-  for (int u = 0; u < side; u++)
-    for (int v = 0; v < side; v++, to += plane) {
-      float all[PANEL];
-      for (int j = 0; j < PANEL; j++)
-        all[j] = (float)(half[u][0][j] * g[v][0] + half[u][1][j] * g[v][1] + half[u][2][j] * g[v][2]);
-      memcpy(to, all, (size_t)width * sizeof *to);
-    }
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Of WK_VL outputs: taps[9], PANEL floats apart, to frequencies that are `plane` floats apart. */
+WK_INLINE void weight_tile(float *to, size_t plane, const float *taps, int m) {
+  vec half[3][MAX_SIDE];
+  WK_UNROLL
+  for (int x = 0; x < 3; x++) {
+    vec d[3];
+    WK_UNROLL
+    for (int y = 0; y < 3; y++)
+      d[y] = vec_load(taps + (3 * y + x) * PANEL);
+    wk_winograd_weight_1d(m, half[x], d);
+  }
+  WK_UNROLL
+  for (int u = 0; u < m + 2; u++) {
+    vec d[3] = {half[0][u], half[1][u], half[2][u]}, f[MAX_SIDE];
+    wk_winograd_weight_1d(m, f, d);
+    WK_UNROLL
+    for (int v = 0; v < m + 2; v++, to += plane)
+      vec_store(to, f[v]);
+  }
+}
+
+typedef struct pack_room {
+  float taps[INPUTS][9][PANEL];
+  float frequency[MAX_SIDE * MAX_SIDE][INPUTS * PANEL];
+} pack_room;
+
+#define WEIGHTS(m)                                                                                                     \
+  static void weights_##m(pack_room *room, int inputs, int width) {                                                    \
+    for (int i = 0; i < inputs; i++)                                                                                   \
+      for (int j = 0; j < width; j += WK_VL)                                                                           \
+        weight_tile(room->frequency[0] + i * width + j, INPUTS * PANEL, room->taps[i][0] + j, m);                      \
+  }
+WEIGHTS(2)
+WEIGHTS(4)
+WEIGHTS(6)
+
+/* Four kernels to four columns of one row a tap: squares of 4 x 4, and the ninth taps one by one. */
+WK_INLINE void gather_quad(float (*taps)[PANEL], const float *k, ptrdiff_t stride, bool flip) {
+  WK_UNROLL
+  for (int t = 0; t < 8; t += 4) {
+    const quad a = *(const quad *)(k + t), b = *(const quad *)(k + t + stride);
+    const quad c = *(const quad *)(k + t + 2 * stride), d = *(const quad *)(k + t + 3 * stride);
+    const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(quad *)taps[flip ? 8 - t : t] = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(quad *)taps[flip ? 7 - t : t + 1] = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    *(quad *)taps[flip ? 6 - t : t + 2] = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+    *(quad *)taps[flip ? 5 - t : t + 3] = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+  }
+  WK_UNROLL
+  for (int j = 0; j < 4; j++)
+    taps[flip ? 0 : 8][j] = k[8 + j * stride];
+}
+
+/* The kernels from `inputs` channels, from w, to `have` outputs, side by side. */
+WK_INLINE void gather(pack_room *room, const float *w, int inputs, int have, ptrdiff_t stride_in, ptrdiff_t stride_out,
+                      bool flip) {
+  for (int i = 0; i < inputs; i++, w += stride_in) {
+    int j = 0;
+    for (; j + 4 <= have; j += 4)
+      gather_quad((float(*)[PANEL])(room->taps[i][0] + j), w + j * stride_out, stride_out, flip);
+    for (; j < have; j++)
+      for (int t = 0; t < 9; t++)
+        room->taps[i][t][j] = w[j * stride_out + (flip ? 8 - t : t)];
+  }
 }
 
 void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in,
                                  ptrdiff_t stride_out, bool flip) {
-  const double(*g)[3] = m == 2 ? weight_2 : m == 4 ? weight_4 : weight_6;
+  void (*weights)(pack_room * room, int inputs, int width) = m == 2 ? weights_2 : m == 4 ? weights_4 : weights_6;
   const size_t plane = WK_ISA_FN(wk_gemm_packed)(in_c, out_c);
+  pack_room room;
   for (int col = 0; col < out_c;) {
     const int width = wk_gemm_panel_width(WK_VL, out_c, col), have = out_c - col < width ? out_c - col : width;
-    float *to = packed + (size_t)col * (size_t)in_c;
-    for (int i0 = 0; i0 < in_c; i0 += INPUTS) {
-      const int inputs = in_c - i0 < INPUTS ? in_c - i0 : INPUTS;
-      float taps[INPUTS][9][PANEL];
-      memset(taps, 0, sizeof taps);
-      for (int j = 0; j < have; j++)
-        for (int i = 0; i < inputs; i++) {
-          const float *k = w + (i0 + i) * stride_in + (col + j) * stride_out;
-          for (int t = 0; t < 9; t++)
-            taps[i][t][j] = k[flip ? 8 - t : t];
-        }
-      for (int i = 0; i < inputs; i++, to += width)
-        weight_panel(to, plane, width, taps[i], m + 2, g);
+    if (have < width)
+      memset(room.taps, 0, sizeof room.taps);
+    for (int i = 0; i < in_c; i += INPUTS) {
+      const int inputs = in_c - i < INPUTS ? in_c - i : INPUTS;
+      const float *from = w + i * stride_in + col * stride_out;
+      if (flip)
+        gather(&room, from, inputs, have, stride_in, stride_out, true);
+      else
+        gather(&room, from, inputs, have, stride_in, stride_out, false);
+      weights(&room, inputs, width);
+      float *to = packed + (size_t)col * (size_t)in_c + (size_t)i * (size_t)width;
+      for (int f = 0; f < (m + 2) * (m + 2); f++, to += plane)
+        vec_stream(to, room.frequency[f], inputs * width);
     }
     col += width;
   }
+  vec_stream_end();
 }
 
 /* ---- a block of tiles ------------------------------------------------------------------------- */

@@ -67,21 +67,37 @@ WK_INLINE void wk_winograd_output_1d(int m, vec *y, const vec *f) {
   }
 }
 
-/* G, one row a frequency. */
-static const double weight_2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-/* Row p is (1, p, p^2) over the product of p's distances to the other points. */
-#define NA (2. * A2 * (A2 - B2))
-#define NB (2. * B2 * (B2 - A2))
-static const double weight_4[6][3] = {{1 / (double)(A2 * B2), 0, 0}, {1 / NA, A / NA, A2 / NA},
-                                      {1 / NA, -A / NA, A2 / NA},    {1 / NB, B / NB, B2 / NB},
-                                      {1 / NB, -B / NB, B2 / NB},    {0, 0, 1}};
-static const double weight_6[8][3] = {{1, 0, 0},
-                                      {-2. / 9, -2. / 9, -2. / 9},
-                                      {-2. / 9, 2. / 9, -2. / 9},
-                                      {1. / 90, 1. / 45, 2. / 45},
-                                      {1. / 90, -1. / 45, 2. / 45},
-                                      {32. / 45, 16. / 45, 8. / 45},
-                                      {32. / 45, -16. / 45, 8. / 45},
-                                      {0, 0, 1}};
+/* G g: 3 taps to m + 2 frequencies. Row p of G is (1, p, p^2) over the product of p's distances to the other points. */
+WK_INLINE void wk_winograd_weight_1d(int m, vec *f, const vec *g) {
+  if (m == 2) {
+    const vec even = .5f * (g[0] + g[2]), odd = .5f * g[1];
+    f[0] = g[0];
+    f[1] = even + odd;
+    f[2] = even - odd;
+    f[3] = g[2];
+  } else if (m == 4) {
+    const float a = (float)(1 / (2. * A2 * (A2 - B2))), b = (float)(1 / (2. * B2 * (B2 - A2)));
+    const vec even = a * (g[0] + A2 * g[2]), odd = (float)(A / (2. * A2 * (A2 - B2))) * g[1];
+    const vec even2 = b * (g[0] + B2 * g[2]), odd2 = (float)(B / (2. * B2 * (B2 - A2))) * g[1];
+    f[0] = (float)(1 / ((double)A2 * B2)) * g[0];
+    f[1] = even + odd;
+    f[2] = even - odd;
+    f[3] = even2 + odd2;
+    f[4] = even2 - odd2;
+    f[5] = g[2];
+  } else {
+    const vec even = (float)(-2. / 9) * (g[0] + g[2]), odd = (float)(-2. / 9) * g[1];
+    const vec even2 = (float)(1. / 90) * (g[0] + 4 * g[2]), odd2 = (float)(1. / 45) * g[1];
+    const vec even3 = (float)(8. / 45) * (4 * g[0] + g[2]), odd3 = (float)(16. / 45) * g[1];
+    f[0] = g[0];
+    f[1] = even + odd;
+    f[2] = even - odd;
+    f[3] = even2 + odd2;
+    f[4] = even2 - odd2;
+    f[5] = even3 + odd3;
+    f[6] = even3 - odd3;
+    f[7] = g[2];
+  }
+}
 
 #endif
