@@ -22,11 +22,18 @@ static bool step_trains(const wk_trainer *t, const wk_step *s) {
   return false;
 }
 
+/* Memory that serves a worker's shards is idle while weights are packed: fresh memory at every step would cost more
+ * than what is done with it. */
+static float *idle_room(const wk_trainer *t, int worker, size_t floats) {
+  const bool fits = worker < t->arenas && floats <= t->program->plan->arena_bytes / sizeof(float);
+  return fits ? (float *)(void *)t->arena[worker] : NULL;
+}
+
 /* The forward kernel's weights; where `index` tells the step it is, those of its gradient too. */
-static wk_status repack_step(wk_trainer *t, const wk_step *s, int index, wk_error *err) {
+static wk_status repack_step(wk_trainer *t, const wk_step *s, int index, int worker, wk_error *err) {
   const wk_program *p = t->program;
   wk_status st = WK_OK;
-  float *weight = NULL, *bias = NULL;
+  float *weight = NULL, *bias = NULL, *fresh = NULL;
   if (!step_trains(t, s) || (s->layer.op == WK_OP_BATCH_NORM && t->o.norm == WK_NORM_BATCH))
     return WK_OK;
   wk_param_table table = (wk_param_table)t->param;
@@ -36,7 +43,10 @@ static wk_status repack_step(wk_trainer *t, const wk_step *s, int index, wk_erro
     prepare.weight = t->param[n->first_param];
     prepare.bias = n->bias ? t->param[n->first_param + 1] : NULL;
   } else {
-    weight = wk_alloc_array(wk_step_weight_floats(p->plan, s), sizeof *weight);
+    const size_t floats = wk_step_weight_floats(p->plan, s);
+    weight = idle_room(t, worker, floats);
+    if (!weight)
+      weight = fresh = wk_alloc_array(floats, sizeof *weight);
     bias = wk_alloc_array((size_t)n->shape.channels, sizeof *bias);
     WK_FAIL_IF(!weight || !bias, err, WK_ERR_MEMORY, "out of memory for layer '%s'", n->name);
     wk_step_fold(weight, bias, p->plan, s, table);
@@ -48,26 +58,27 @@ static wk_status repack_step(wk_trainer *t, const wk_step *s, int index, wk_erro
     if (index >= 0 && p->instr[i].step == index && p->instr[i].data)
       WK_TRY(p->instr[i].data->repack(p->instr[i].packed.data, &s->layer, &prepare, err));
 done:
-  wk_free(weight);
+  wk_free(fresh);
   wk_free(bias);
   return st;
 }
 
-static wk_status repack(void *user, size_t index, int worker, wk_error *err) {
-  (void)worker;
+/* The last layers, which are mostly the largest, come first: so that no thread waits long for another at the end. */
+static wk_status repack(void *user, size_t job, int worker, wk_error *err) {
   wk_trainer *t = user;
   const wk_program *p = t->program;
+  const int index = p->plan->steps - 1 - (int)job;
   const wk_step *s = &p->plan->step[index];
   if (!s->parts)
-    return repack_step(t, s, (int)index, err);
+    return repack_step(t, s, index, worker, err);
   bool any = false;
   for (int k = 0; k < s->parts; k++) {
     any |= step_trains(t, &s->part[k]);
-    WK_RETURN_IF_ERROR(repack_step(t, &s->part[k], -1, err));
+    WK_RETURN_IF_ERROR(repack_step(t, &s->part[k], -1, worker, err));
   }
   const wk_prepare prepare = {.isa = p->plan->isa};
   for (int i = p->loss; any && i < p->instrs; i++)
-    if (p->instr[i].step == (int)index && p->instr[i].data)
+    if (p->instr[i].step == index && p->instr[i].data)
       WK_RETURN_IF_ERROR(p->instr[i].data->repack(p->instr[i].packed.data, &s->layer, &prepare, err));
   return WK_OK;
 }
@@ -86,6 +97,19 @@ static float *gradient_of(const wk_trainer *t, wk_node node, int index) {
   return slot < 0 ? NULL : t->gradient + t->slot[slot].offset;
 }
 
+/* In eight sums, so that none waits for itself. */
+static double dot_product(const float *a, const float *b, size_t n) {
+  double sum[8] = {0};
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (size_t k = 0; k < 8; k++)
+      sum[k] += (double)a[i + k] * (double)b[i + k];
+  for (; i < n; i++)
+    sum[0] += (double)a[i] * (double)b[i];
+  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+/* dweight may lie where the weight's gradient goes. */
 static void unfold(wk_trainer *t, const wk_step *s, const float *dweight, const float *dbias, int first, int last) {
   const wk_graph *g = t->graph;
   const wk_node_def *n = &g->node[s->head], *norm = s->norm < 0 ? NULL : &g->node[s->norm];
@@ -99,17 +123,18 @@ static void unfold(wk_trainer *t, const wk_step *s, const float *dweight, const 
     if (norm) {
       const float *mean = t->param[norm->first_param + 2], *variance = t->param[norm->first_param + 3];
       double inverse = 1.0 / sqrt((variance ? (double)variance[o] : 1.0) + (double)norm->eps);
-      double dot = 0, m = mean ? (double)mean[o] : 0.0;
+      double m = mean ? (double)mean[o] : 0.0;
       wk_norm_affine(&scale, &shift, g, s->norm, (wk_param_table)t->param, o);
-      for (size_t i = 0; ggamma && i < each; i++)
-        dot += (double)dw[i] * (double)w[(size_t)o * each + i];
       if (ggamma)
-        ggamma[o] = (float)((dot + ((b ? (double)b[o] : 0.0) - m) * (double)dbias[o]) * inverse);
+        ggamma[o] =
+            (float)((dot_product(dw, w + (size_t)o * each, each) + ((b ? (double)b[o] : 0.0) - m) * (double)dbias[o]) *
+                    inverse);
       if (gbeta)
         gbeta[o] = dbias[o];
     }
-    for (size_t i = 0; gw && i < each; i++)
-      gw[(size_t)o * each + i] = norm ? (float)((double)dw[i] * scale) : dw[i];
+    float *to = gw ? gw + (size_t)o * each : NULL;
+    for (size_t i = 0; to && (norm || to != dw) && i < each; i++)
+      to[i] = norm ? (float)((double)dw[i] * scale) : dw[i];
     if (gb)
       gb[o] = (float)((double)dbias[o] * scale);
   }
@@ -122,7 +147,7 @@ static wk_status collect_conv(wk_trainer *t, int group, wk_error *err) {
   const wk_step *s = wk_group_step(p, group);
   int outputs = s->layer.out.channels;
   wk_status st = WK_OK;
-  float *direct = s->norm < 0 ? gradient_of(t, s->head, 0) : NULL;
+  float *direct = gradient_of(t, s->head, 0);
   float *weight = direct ? direct : wk_alloc_array(wk_step_weight_floats(p->plan, s), sizeof *weight);
   float *bias = wk_alloc_array((size_t)outputs, sizeof *bias);
   WK_FAIL_IF(!weight || !bias, err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", s->layer.name);

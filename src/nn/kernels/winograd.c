@@ -291,8 +291,10 @@ void WK_ISA_FN(wk_winograd)(const wk_winograd *w, int tile0, int tile1, int col0
   float *in = scratch, *out = in + (size_t)points * in_plane, *rest = out + (size_t)points * out_plane;
   const input_fn input = w->m == 2 ? input_2 : w->m == 4 ? input_4 : input_6;
   const output_fn output = w->m == 2 ? output_2 : w->m == 4 ? output_4 : output_6;
-  for (int t = tile0; t < tile1; t += size.block) {
-    const int end = tile1 - t < size.block ? tile1 : t + size.block;
+  const int blocks = (tile1 - tile0 + size.block - 1) / size.block;
+  for (int k = 0; k < blocks; k++) { /* of about the same size: each fetches the weights anew */
+    const int t = tile0 + (int)((int64_t)(tile1 - tile0) * k / blocks);
+    const int end = tile0 + (int)((int64_t)(tile1 - tile0) * (k + 1) / blocks);
     input(w, t, end, in, in_row, in_plane);
     for (int col = col0; col < col1; col += size.chunk) {
       const int stop = col1 - col < size.chunk ? col1 : col + size.chunk;
