@@ -39,8 +39,9 @@ static void check(const wk_kernels *kn, wk_rng *rng, int m, int n, int k, wk_act
   for (int i = 0; i + 1 < m; i++)
     for (int j = n; j < ldc; j++)
       assert_true(isnan(whole[i * ldc + j])); /* the gap between rows is not ours */
-  /* Cut into any ranges, the same bits. */
+  /* Cut into any ranges, and fetched ahead or not, the same bits. */
   g.c = c;
+  g.next = packed;
   const int row = pick(rng, 0, m), col = pick(rng, 0, n / shape.panel) * shape.panel;
   kn->gemm(&g, row, m, 0, col, scratch);
   kn->gemm(&g, 0, row, 0, col, scratch);

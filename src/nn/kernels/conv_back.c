@@ -209,6 +209,7 @@ static void data_pointwise(const wk_conv_back *b, int pixel0, int pixel1, float 
                        .a = b->dy + (ptrdiff_t)p * c->out_c,
                        .lda = c->out_c,
                        .b = b->weights,
+                       .next = wk_gemm_far(b->weights, c->out_c, c->in_c),
                        .c = b->dx + (ptrdiff_t)p * c->in_c,
                        .ldc = c->in_c,
                        .add = b->accumulate ? b->dx + (ptrdiff_t)p * c->in_c : NULL,
@@ -262,8 +263,15 @@ void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, floa
         lay_window(b, &j, (at + k) / columns.count / rows.count, (rows.first + y) * rows.step,
                    (columns.first + x) * columns.step, windows + (ptrdiff_t)k * ld);
       }
-      const wk_gemm g = {
-          .m = count, .n = width, .k = depth, .a = windows, .lda = ld, .b = weights, .c = results, .ldc = ldc};
+      const wk_gemm g = {.m = count,
+                         .n = width,
+                         .k = depth,
+                         .a = windows,
+                         .lda = ld,
+                         .b = weights,
+                         .next = wk_gemm_far(weights, depth, width),
+                         .c = results,
+                         .ldc = ldc};
       if (depth)
         WK_ISA_FN(wk_gemm)(&g, 0, count, 0, width, rest);
       else

@@ -75,6 +75,7 @@ void WK_ISA_FN(wk_conv)(const wk_conv *c, int pixel0, int pixel1, int col0, int 
   wk_gemm g = {.n = c->out_c,
                .k = depth_of(c),
                .b = c->weights,
+               .next = wk_gemm_far(c->weights, depth_of(c), c->out_c),
                .ldc = c->out_c,
                .bias = c->bias,
                .ldadd = c->out_c,

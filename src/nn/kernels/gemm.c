@@ -22,8 +22,9 @@
 #define KC_MAX 384              /* MR rows of this fit L1 with room for the passing B */
 #define BLOCK_FLOATS (80 << 10) /* of B held in L2: 320 kB */
 #define ROWS_FLOATS (48 << 10)  /* of A that pass through all blocks of k together: 192 kB */
-#define ROWS_LEAST 8            /* strips, or every few rows would fetch all of B */
-#define STRIP_LD (KC_MAX + 16)  /* copied rows must not meet in the same sets of L1 */
+#define FAR_STRIPS 24 /* most strips for which B is fetched ahead: with more, its first reading matters little */
+#define ROWS_LEAST 8  /* strips, or every few rows would fetch all of B */
+#define STRIP_LD (KC_MAX + 16) /* copied rows must not meet in the same sets of L1 */
 
 /* Everything a register kernel needs besides its size. */
 typedef struct tile {
@@ -33,9 +34,11 @@ typedef struct tile {
   ptrdiff_t ldc, ldadd;
   const float *bias, *add;
   float low, high;
-  int depth;  /* of this block of k */
-  int cols;   /* that exist, of the tile's width */
-  bool first; /* of the blocks of k; bias and activation come with the last */
+  int depth;         /* of this block of k */
+  int cols;          /* that exist, of the tile's width */
+  bool first;        /* of the blocks of k; bias and activation come with the last */
+  const char *ahead; /* memory to fetch, `ahead_step` bytes a step of k; NULL: none */
+  ptrdiff_t ahead_step;
 } tile;
 
 /* What follows the sums: the fields of the tile are read once, and one branch decides for all rows, so that the stores
@@ -71,8 +74,8 @@ WK_INLINE void finish(const tile *t, const vec *acc, int rows, int width, bool p
   }
 }
 
-/* rows x (panels * vectors) outputs. `rows`, `panels`, `vectors` are constants wherever this is inlined. */
-WK_INLINE void kernel(const tile *t, int rows, int panels, int vectors) {
+/* rows x (panels * vectors) outputs. `rows`, `panels`, `vectors`, `fetch` are constants wherever this is inlined. */
+WK_INLINE void kernel(const tile *t, int rows, int panels, int vectors, bool fetch) {
   const int width = panels * vectors;
   vec acc[MR * 2];
   WK_UNROLL
@@ -81,8 +84,14 @@ WK_INLINE void kernel(const tile *t, int rows, int panels, int vectors) {
   const float *a = t->a, *b = t->b;
   const ptrdiff_t lda = t->lda, panel_stride = t->panel_stride;
   const int depth = t->depth;
+  const char *ahead = t->ahead;
+  const ptrdiff_t ahead_step = t->ahead_step;
   for (int k = 0; k < depth; k++) {
     vec w[2 * WIDE];
+    if (fetch) {
+      __builtin_prefetch(ahead);
+      ahead += ahead_step;
+    }
     WK_UNROLL
     for (int p = 0; p < panels; p++) {
       WK_UNROLL
@@ -108,23 +117,29 @@ WK_INLINE void kernel(const tile *t, int rows, int panels, int vectors) {
 typedef void (*kernel_fn)(const tile *t);
 
 #define KERNEL(rows)                                                                                                   \
-  static void full_##rows(const tile *t) { kernel(t, rows, 1, 2); }                                                    \
-  static void half_##rows(const tile *t) { kernel(t, rows, 1, 1); }
-KERNEL(1) KERNEL(2) KERNEL(3) KERNEL(4) KERNEL(5) KERNEL(6) static void wide_1(const tile *t) { kernel(t, 1, WIDE, 2); }
+  static void full_##rows(const tile *t) { kernel(t, rows, 1, 2, false); }                                             \
+  static void ahead_##rows(const tile *t) { kernel(t, rows, 1, 2, true); }                                             \
+  static void half_##rows(const tile *t) { kernel(t, rows, 1, 1, false); }
+KERNEL(1) KERNEL(2) KERNEL(3) KERNEL(4) KERNEL(5) KERNEL(6) static void wide_1(const tile *t) {
+  kernel(t, 1, WIDE, 2, false);
+}
 #if MR == 14
 KERNEL(7) KERNEL(8) KERNEL(9) KERNEL(10) KERNEL(11) KERNEL(12) KERNEL(13) KERNEL(14) static void wide_2(const tile *t) {
-  kernel(t, 2, WIDE, 2);
+  kernel(t, 2, WIDE, 2, false);
 }
-static void wide_3(const tile *t) { kernel(t, 3, WIDE, 2); }
+static void wide_3(const tile *t) { kernel(t, 3, WIDE, 2, false); }
 static const kernel_fn full[MR] = {full_1, full_2, full_3,  full_4,  full_5,  full_6,  full_7,
                                    full_8, full_9, full_10, full_11, full_12, full_13, full_14};
 static const kernel_fn half[MR] = {half_1, half_2, half_3,  half_4,  half_5,  half_6,  half_7,
                                    half_8, half_9, half_10, half_11, half_12, half_13, half_14};
 static const kernel_fn wide[MR_WIDE] = {wide_1, wide_2, wide_3};
+static const kernel_fn fetching[MR] = {ahead_1, ahead_2, ahead_3,  ahead_4,  ahead_5,  ahead_6,  ahead_7,
+                                       ahead_8, ahead_9, ahead_10, ahead_11, ahead_12, ahead_13, ahead_14};
 #else
 static const kernel_fn full[MR] = {full_1, full_2, full_3, full_4, full_5, full_6};
 static const kernel_fn half[MR] = {half_1, half_2, half_3, half_4, half_5, half_6};
 static const kernel_fn wide[MR_WIDE] = {wide_1};
+static const kernel_fn fetching[MR] = {ahead_1, ahead_2, ahead_3, ahead_4, ahead_5, ahead_6};
 #endif
 
 size_t WK_ISA_FN(wk_gemm_packed)(int k, int n) {
@@ -172,7 +187,9 @@ static void strip_run(const wk_gemm *g, const float *bias, tile t, int row, int 
   for (int col = col0; col < col1;) {
     int width = wk_gemm_panel_width(WK_VL, g->n, col);
     kernel_fn run = width == NR ? full[rows - 1] : half[rows - 1];
-    if (rows <= MR_WIDE && col1 - col >= WIDE * NR) {
+    if (t.ahead && width == NR) {
+      run = fetching[rows - 1];
+    } else if (rows <= MR_WIDE && col1 - col >= WIDE * NR) {
       run = wide[rows - 1];
       width = WIDE * NR;
     }
@@ -191,24 +208,35 @@ wk_gemm_sizes WK_ISA_FN(wk_gemm_shape)(void) {
   return (wk_gemm_sizes){.lanes = WK_VL, .rows = MR, .panel = NR, .scratch = (size_t)MR * STRIP_LD};
 }
 
-/* Rows row0..row1-1 through all blocks of k. */
+/* Rows row0..row1-1 through all blocks of k. Where B comes from beyond the caches, all strips pass one panel after the
+ * other, and each fetches a part of the panel that is next: left to the processor, the first strip would wait for all.
+ */
 static void rows_run(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch) {
   const int rows = row1 - row0, blocks = (g->k + KC_MAX - 1) / KC_MAX, strips = (rows + MR - 1) / MR;
+  const bool far = g->next && strips > 1 && strips <= FAR_STRIPS && !must_copy(g->lda, MR);
   for (int kb = 0; kb < blocks; kb++) {
     const int k0 = (int)((int64_t)g->k * kb / blocks), k1 = (int)((int64_t)g->k * (kb + 1) / blocks);
     int step = BLOCK_FLOATS / (k1 - k0) / NR * NR;
     if (step < WIDE * NR)
       step = WIDE * NR;
+    if (far)
+      step = NR;
     const bool last = kb == blocks - 1;
-    const tile t = {.ldc = g->ldc,
-                    .ldadd = g->ldadd,
-                    .low = !last || g->act == WK_ACT_NONE ? -__builtin_inff() : 0,
-                    .high = last && g->act == WK_ACT_RELU6 ? 6 : __builtin_inff(),
-                    .depth = k1 - k0,
-                    .first = kb == 0};
+    tile t = {.ldc = g->ldc,
+              .ldadd = g->ldadd,
+              .low = !last || g->act == WK_ACT_NONE ? -__builtin_inff() : 0,
+              .high = last && g->act == WK_ACT_RELU6 ? 6 : __builtin_inff(),
+              .depth = k1 - k0,
+              .first = kb == 0,
+              .ahead_step = (ptrdiff_t)(NR * sizeof(float) + (size_t)strips - 1) / strips};
     for (int col = col0; col < col1; col += step) {
       const int end = col1 - col < step ? col1 : col + step;
+      const float *then = end < col1 ? g->b + (size_t)end * (size_t)g->k + (size_t)k0 * NR
+                          : !last    ? g->b + (size_t)col0 * (size_t)g->k + (size_t)k1 * NR
+                                     : g->next;
       for (int s = 0; s < strips; s++) {
+        if (far)
+          t.ahead = (const char *)(then + (ptrdiff_t)t.depth * NR / strips * s);
         const int begin = row0 + (int)((int64_t)rows * s / strips),
                   stop = row0 + (int)((int64_t)rows * (s + 1) / strips);
         strip_run(g, last ? g->bias : NULL, t, begin, stop - begin, col, end, k0, scratch);

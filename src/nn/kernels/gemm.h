@@ -15,4 +15,10 @@ WK_ISA_DECLARE(wk_gemm_sizes, wk_gemm_shape, (void));
 /* Width of the panel of packed B that begins at column `col` of n; it begins at float col * k. */
 static inline int wk_gemm_panel_width(int lanes, int n, int col) { return n - col > lanes ? 2 * lanes : lanes; }
 
+/* wk_gemm's `next` where nothing is known of it: B itself, if it is too large to stay near; NULL otherwise. */
+static inline const float *wk_gemm_far(const float *b, int k, int n) {
+  enum { NEAR = 96 << 10 }; /* floats: with what else a product needs, more than half of L2 */
+  return (int64_t)k * n > NEAR ? b : NULL;
+}
+
 #endif

@@ -23,6 +23,8 @@ typedef struct wk_gemm {
   float *c;          /* [m][n], rows ldc floats apart */
   const float *bias; /* [n], or NULL */
   const float *add;  /* [m][n] added before the activation, rows ldadd floats apart, or NULL; may be c itself */
+  const float
+      *next; /* where B comes from beyond the caches: what is read after it, and both are fetched ahead; or NULL */
   ptrdiff_t lda, ldc, ldadd;
   wk_act act;
 } wk_gemm;

@@ -16,7 +16,7 @@
 #define BUDGET (192 << 10) /* floats of a block's frequencies, before and after the product */
 /* Weights that every block must fetch anew are worth more tiles than stay in L2. */
 #define NEAR_WEIGHTS (512 << 10) /* floats */
-#define FAR_TILES 48
+#define FAR_TILES 64
 
 /* ---- weights ---------------------------------------------------------------------------------- */
 
@@ -265,6 +265,10 @@ TRANSFORMS(6)
 static int row_floats(int channels) { return (channels + WK_VL - 1) / WK_VL * WK_VL; }
 static size_t plane_floats(int tiles, int row) { return ((size_t)tiles * (size_t)row / 16 | 1) * 16; }
 
+static bool weights_far(const wk_winograd *w) {
+  return (int64_t)((w->m + 2) * (w->m + 2)) * w->in_c * w->out_c > NEAR_WEIGHTS;
+}
+
 wk_winograd_sizes WK_ISA_FN(wk_winograd_shape)(const wk_winograd *w) {
   const wk_gemm_sizes gemm = WK_ISA_FN(wk_gemm_shape)();
   const int side = w->m + 2, points = side * side;
@@ -273,8 +277,7 @@ wk_winograd_sizes WK_ISA_FN(wk_winograd_shape)(const wk_winograd *w) {
   /* Wide layers go through their output channels in chunks, narrow ones at once. */
   int chunk = panels * gemm.panel <= 128 ? panels * gemm.panel : 128;
   int tiles = BUDGET / (points * (in_row + chunk)) / gemm.rows * gemm.rows;
-  const bool far = (int64_t)points * w->in_c * w->out_c > NEAR_WEIGHTS;
-  const int least = far ? (FAR_TILES + gemm.rows - 1) / gemm.rows * gemm.rows : 2 * gemm.rows;
+  const int least = weights_far(w) ? (FAR_TILES + gemm.rows - 1) / gemm.rows * gemm.rows : 2 * gemm.rows;
   tiles = tiles < least ? least : tiles;
   const size_t in_plane = plane_floats(tiles, in_row), out_plane = plane_floats(tiles, chunk);
   return (wk_winograd_sizes){.tiles = across * down * w->batch,
@@ -289,6 +292,7 @@ void WK_ISA_FN(wk_winograd)(const wk_winograd *w, int tile0, int tile1, int col0
   const size_t in_plane = plane_floats(size.block, in_row), out_plane = plane_floats(size.block, size.chunk);
   const size_t weight_plane = WK_ISA_FN(wk_gemm_packed)(w->in_c, w->out_c);
   float *in = scratch, *out = in + (size_t)points * in_plane, *rest = out + (size_t)points * out_plane;
+  const bool far = weights_far(w);
   const input_fn input = w->m == 2 ? input_2 : w->m == 4 ? input_4 : input_6;
   const output_fn output = w->m == 2 ? output_2 : w->m == 4 ? output_4 : output_6;
   const int blocks = (tile1 - tile0 + size.block - 1) / size.block;
@@ -299,12 +303,17 @@ void WK_ISA_FN(wk_winograd)(const wk_winograd *w, int tile0, int tile1, int col0
     for (int col = col0; col < col1; col += size.chunk) {
       const int stop = col1 - col < size.chunk ? col1 : col + size.chunk;
       for (int f = 0; f < points; f++) {
+        const float *weights = w->weights + (size_t)f * weight_plane + (size_t)col * (size_t)w->in_c;
+        const float *next = f + 1 < points ? weights + weight_plane
+                            : stop < col1  ? w->weights + (size_t)stop * (size_t)w->in_c
+                                           : w->weights + (size_t)col0 * (size_t)w->in_c;
         const wk_gemm g = {.m = end - t,
                            .n = w->out_c - col,
                            .k = w->in_c,
                            .a = in + (size_t)f * in_plane,
                            .lda = in_row,
-                           .b = w->weights + (size_t)f * weight_plane + (size_t)col * (size_t)w->in_c,
+                           .b = weights,
+                           .next = far ? next : NULL,
                            .c = out + (size_t)f * out_plane,
                            .ldc = size.chunk};
         WK_ISA_FN(wk_gemm)(&g, 0, end - t, 0, stop - col, rest);
