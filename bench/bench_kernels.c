@@ -1,7 +1,8 @@
 /* bench_kernels.c - whisker's own kernels beside oneDNN's, layer by layer, in GFLOP/s and as a share of the measured
  * peak of multiply-adds. Both run interleaved in one process, image-parallel: each thread works on its own images.
  *
- *   bench_kernels [gemm|winograd|mb] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part of a layer's name]
+ *   bench_kernels [gemm|winograd|stem|mb] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part of a layer's
+ * name]
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -245,6 +246,98 @@ static void bench_winograd(const bench *b, const char *only, int m) {
   }
 }
 
+/* ---- the first layers of networks ------------------------------------------------------------- */
+
+typedef struct stem_shape {
+  const char *what;
+  int size, kernel, stride, out_c;
+} stem_shape;
+
+static const stem_shape stem_shapes[] = {
+    {"mobilenet_v2, efficientnet_lite0", 224, 3, 2, 32},
+    {"mobilenet_v3", 224, 3, 2, 16},
+    {"resnet", 224, 7, 2, 64},
+    {"vgg", 224, 3, 1, 64},
+};
+
+enum { STEM_OWN, STEM_BYTES, STEM_DNNL, STEM_WAYS };
+
+typedef struct stem_job {
+  wk_exec *exec[STEM_WAYS][8];
+  float *in;
+  uint8_t *bytes;
+} stem_job;
+
+static void stem_run(const stem_job *j, int way, int thread) {
+  wk_error err;
+  if ((way == STEM_BYTES ? wk_exec_run_pixels(j->exec[way][thread], j->bytes, 1, &err)
+                         : wk_exec_run(j->exec[way][thread], j->in, 1, &err)) != WK_OK)
+    exit(1);
+}
+static void stem_own(void *user, int thread) { stem_run(user, STEM_OWN, thread); }
+static void stem_bytes(void *user, int thread) { stem_run(user, STEM_BYTES, thread); }
+static void stem_dnnl(void *user, int thread) { stem_run(user, STEM_DNNL, thread); }
+
+static void stem_one(const bench *b, const stem_shape *s) {
+  const wk_pixels pixels = {.mean = {124, 116, 104}, .std = {58, 57, 57}};
+  const size_t values = (size_t)(s->size * s->size * 3);
+  wk_error err;
+  wk_graph *g = NULL;
+  wk_tensors *weights = NULL;
+  wk_plan *plan[STEM_WAYS] = {NULL};
+  stem_job j = {.in = buffer(values), .bytes = wk_calloc(values, 1)};
+  float *w;
+  if (!j.bytes || wk_graph_create(&g, &err) != WK_OK || wk_tensors_create(&weights, &err) != WK_OK ||
+      wk_tensors_add_zeros(weights, &w, "conv.weight", 4, (const int64_t[]){s->out_c, 3, s->kernel, s->kernel}, &err) !=
+          WK_OK ||
+      wk_tensors_add_zeros(weights, &w, "conv.bias", 1, (const int64_t[]){s->out_c}, &err) != WK_OK)
+    exit(1);
+  wk_node x = wk_graph_input(g, "input", s->size, s->size, 3);
+  x = wk_graph_conv(g, "conv", x, s->out_c, wk_window_square(s->kernel, s->stride, s->kernel / 2), 1, true);
+  x = wk_graph_unary(g, "act", WK_OP_RELU, x);
+  if (wk_graph_finish(g, &err) != WK_OK)
+    exit(1);
+  wk_node_info info;
+  for (int way = 0; way < STEM_WAYS; way++) {
+    wk_plan_options o;
+    wk_plan_options_init(&o);
+    o.batch = 1, o.output = &x, o.outputs = 1, o.library = way == STEM_DNNL;
+    o.pixels = way == STEM_BYTES ? &pixels : NULL;
+    if (wk_plan_create(&plan[way], g, weights, &o, &err) != WK_OK)
+      exit(1);
+    for (int t = 0; t < b->threads; t++)
+      if (wk_exec_create(&j.exec[way][t], plan[way], &err) != WK_OK)
+        exit(1);
+  }
+  double t[2], bytes[2];
+  compare(t, b->threads, stem_own, stem_dnnl, &j);
+  compare(bytes, b->threads, stem_bytes, NULL, &j);
+  if (wk_graph_node(&info, g, wk_graph_find(g, "conv"), 0, 0, &err) != WK_OK)
+    exit(1);
+  const double flops = 2.0 * (double)info.macs * b->threads;
+  printf("%-32s %9.3f %9.3f %9.3f %6.2fx %9.1f %6.1f%%\n", s->what, 1e3 * t[0], 1e3 * bytes[0], 1e3 * t[1],
+         t[1] / bytes[0], flops / bytes[0] * 1e-9, 100 * flops / bytes[0] / b->peak);
+  fflush(stdout);
+  for (int way = 0; way < STEM_WAYS; way++) {
+    for (int k = 0; k < b->threads; k++)
+      wk_exec_free(j.exec[way][k]);
+    wk_plan_free(plan[way]);
+  }
+  wk_tensors_free(weights);
+  wk_graph_free(g);
+  wk_free(j.in);
+  wk_free(j.bytes);
+}
+
+/* On this processor's own instruction set. */
+static void bench_stem(const bench *b, const char *only) {
+  printf("%-32s %9s %9s %9s %7s %9s %7s\n", "first layer, one photo, ms", "floats", "bytes", "dnnl", "ratio",
+         "bytes GF/s", "peak");
+  for (size_t i = 0; i < sizeof stem_shapes / sizeof *stem_shapes; i++)
+    if (!only || strstr(stem_shapes[i].what, only))
+      stem_one(b, &stem_shapes[i]);
+}
+
 /* ---- depthwise convolutions and inverted residuals -------------------------------------------- */
 
 typedef struct mb_shape {
@@ -402,7 +495,8 @@ int main(int argc, char **argv) {
           isa = (wk_isa)s;
     } else if (!strcmp(argv[i], "--m") && i + 1 < argc)
       m = atoi(argv[++i]);
-    else if (!strcmp(argv[i], "gemm") || !strcmp(argv[i], "winograd") || !strcmp(argv[i], "mb"))
+    else if (!strcmp(argv[i], "gemm") || !strcmp(argv[i], "winograd") || !strcmp(argv[i], "stem") ||
+             !strcmp(argv[i], "mb"))
       part = argv[i];
     else
       only = argv[i];
@@ -418,6 +512,8 @@ int main(int argc, char **argv) {
     bench_gemm(&b, only);
   if (!part || !strcmp(part, "winograd"))
     bench_winograd(&b, only, m);
+  if (!part || !strcmp(part, "stem"))
+    bench_stem(&b, only);
   if (!part || !strcmp(part, "mb"))
     bench_mb(&b, only);
   return 0;

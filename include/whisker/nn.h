@@ -188,6 +188,13 @@ WK_API wk_status wk_graph_check_weights(const wk_graph *g, const wk_tensors *wei
 
 /* ---- running it ------------------------------------------------------------------------------- */
 
+/* How a network sees photos that are given as bytes: number c of its input's three is (byte - mean[c]) / std[c], where the
+ * bytes are red, green, blue and `bgr` networks want them the other way round. */
+typedef struct wk_pixels {
+  float mean[3], std[3]; /* of bytes, in the network's order */
+  bool bgr;
+} wk_pixels;
+
 typedef struct wk_plan_options {
   int height, width;     /* of the input; 0, 0: the graph's default */
   int batch;             /* photos a call; default 8 */
@@ -197,6 +204,8 @@ typedef struct wk_plan_options {
   bool exact; /* only plain sums: without it, 3x3 convolutions may go through Winograd's transform, which is several times
                  faster and rounds a little more (some 1e-6 of a layer's values) */
   bool library; /* convolutions by oneDNN wherever it can, layer by layer: what the own kernels are measured against */
+  const wk_pixels *pixels; /* the input is given as bytes, a quarter of the memory, which the first layer normalises as it
+                              reads them: the results are those of the floats, bit by bit. NULL: as floats. Copied */
 } wk_plan_options;
 
 WK_API void wk_plan_options_init(wk_plan_options *o);
@@ -234,10 +243,13 @@ WK_API double wk_peak_flops(long rounds);
 WK_API wk_status wk_exec_create(wk_exec **out, const wk_plan *plan, wk_error *err) WK_NODISCARD;
 WK_API void wk_exec_free(wk_exec *exec);
 /* `count` photos (1..batch), [count, height, width, channels] floats. A photo's result does not depend on the
- * others in its batch. */
+ * others in its batch. WK_ERR_ARGUMENT for a plan that takes bytes. */
 WK_API wk_status wk_exec_run(wk_exec *exec, const float *input, int count, wk_error *err) WK_NODISCARD;
-/* One step alone, on whatever the last run left in its memory: for timing it. Afterwards no output is valid. */
-WK_API wk_status wk_exec_step(wk_exec *exec, int step, const float *input, int count, wk_error *err) WK_NODISCARD;
+/* The same for a plan with `pixels`: [count, height, width, 3] bytes, red, green, blue. */
+WK_API wk_status wk_exec_run_pixels(wk_exec *exec, const uint8_t *input, int count, wk_error *err) WK_NODISCARD;
+/* One step alone, on whatever the last run left in its memory: for timing it. `input` is floats or bytes, as the plan takes
+ * it. Afterwards no output is valid. */
+WK_API wk_status wk_exec_step(wk_exec *exec, int step, const void *input, int count, wk_error *err) WK_NODISCARD;
 /* Output number `output` of the last run: [count, h, w, c], valid until the next run. */
 WK_API const float *wk_exec_output(const wk_exec *exec, int output);
 

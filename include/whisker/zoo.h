@@ -97,6 +97,9 @@ WK_API wk_status wk_backbone_open(wk_backbone **out, const char *name, const cha
 /* From tensors that are already in memory (a model file); takes ownership of `weights` on success. */
 WK_API wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) WK_NODISCARD;
 WK_API void wk_backbone_free(wk_backbone *b);
+/* A plan for photos as wk_preprocess_bytes makes them: height, width and pixels are those of b->preprocess, `o` says the
+ * rest. It runs with wk_exec_run_pixels. */
+WK_API wk_status wk_backbone_plan(wk_plan **out, const wk_backbone *b, const wk_plan_options *o, wk_error *err) WK_NODISCARD;
 
 #ifdef __cplusplus
 }

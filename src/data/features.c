@@ -19,8 +19,7 @@
 
 typedef struct worker {
   wk_buffer file;
-  uint8_t *rgb;
-  float *input; /* [batch, height, width, 3] */
+  uint8_t *rgb; /* [batch, height, width, 3] */
   wk_exec *exec;
 } worker;
 
@@ -202,10 +201,8 @@ done:
 
 static wk_status ready_input(const job *j, worker *me, wk_error *err) {
   if (!me->rgb)
-    me->rgb = wk_alloc_array(j->pixels, 3);
-  if (!me->input)
-    me->input = wk_alloc_array(j->pixels * (size_t)j->batch, 3 * sizeof *me->input);
-  if (!me->rgb || !me->input)
+    me->rgb = wk_alloc_array(j->pixels * (size_t)j->batch, 3);
+  if (!me->rgb)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %d photos of %zu pixels", j->batch, j->pixels);
   return WK_OK;
 }
@@ -218,13 +215,11 @@ static wk_status ready_network(job *j, worker *me, wk_error *err) {
   if (!j->plan) {
     wk_plan_options o;
     wk_plan_options_init(&o);
-    o.height = j->b->preprocess.height;
-    o.width = j->b->preprocess.width;
     o.batch = j->batch;
     o.threads = j->plan_threads;
     o.output = &j->node;
     o.outputs = 1;
-    st = wk_plan_create(&j->plan, j->b->graph, j->b->weights, &o, err);
+    st = wk_backbone_plan(&j->plan, j->b, &o, err);
   }
   pthread_mutex_unlock(&j->mutex);
   return st == WK_OK ? wk_exec_create(&me->exec, j->plan, err) : st;
@@ -250,19 +245,19 @@ static wk_status compute(void *user, size_t index, int w, wk_error *err) {
     wk_error reason = {0};
     wk_status why = read_photo(j, &me->file, &file[turn], slot[turn], &reason);
     if (why == WK_OK)
-      why = wk_preprocess_bytes(me->rgb, me->file.data, me->file.size, &j->b->preprocess, &reason);
+      why = wk_preprocess_bytes(me->rgb + filled * j->pixels * 3, me->file.data, me->file.size, &j->b->preprocess,
+                                &reason);
     if (why != WK_OK) {
       WK_TRY(set_broken(j, slot[turn], why, &reason, err));
       continue;
     }
-    wk_preprocess_normalise(me->input + filled * j->pixels * 3, me->rgb, &j->b->preprocess);
     in_batch[filled++] = slot[turn];
     WK_FAIL_IF(wk_cancelled(j->ctx), err, WK_ERR_CANCELLED, "stopped");
   }
   if (!filled)
     goto done;
   WK_TRY(ready_network(j, me, err));
-  WK_TRY(wk_exec_run(me->exec, me->input, (int)filled, err));
+  WK_TRY(wk_exec_run_pixels(me->exec, me->rgb, (int)filled, err));
   const float *rows = wk_exec_output(me->exec, 0);
   for (size_t i = 0; i < filled; i++) {
     size_t columns = (size_t)j->f->columns;
@@ -428,7 +423,6 @@ done:
   wk_cache_close(j->cache); /* keeps what is finished, also after a failure or a cancel */
   for (int i = 0; j->worker && i < j->threads; i++) {
     wk_exec_free(j->worker[i].exec);
-    wk_free(j->worker[i].input);
     wk_free(j->worker[i].rgb);
     wk_buffer_free(&j->worker[i].file);
   }

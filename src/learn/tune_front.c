@@ -9,8 +9,7 @@
 
 typedef struct front_worker {
   wk_buffer file;
-  uint8_t *rgb;
-  float *input; /* [BATCH, pixels] */
+  uint8_t *rgb; /* [BATCH, pixels] */
   wk_exec *exec;
 } front_worker;
 
@@ -32,7 +31,6 @@ void wk_tune_front_free(wk_tune_front *f) {
   for (int i = 0; f->worker && i < f->threads; i++) {
     wk_free(f->worker[i].file.data);
     wk_free(f->worker[i].rgb);
-    wk_free(f->worker[i].input);
     wk_exec_free(f->worker[i].exec);
   }
   wk_free(f->worker);
@@ -54,12 +52,10 @@ wk_status wk_tune_front_create(wk_tune_front **out, const wk_backbone *b, const 
     wk_node node = wk_graph_find(b->graph, layer);
     wk_plan_options o;
     wk_plan_options_init(&o);
-    o.height = b->preprocess.height;
-    o.width = b->preprocess.width;
     o.batch = BATCH;
     o.output = &node;
     o.outputs = 1;
-    WK_TRY(wk_plan_create(&f->plan, b->graph, b->weights, &o, err));
+    WK_TRY(wk_backbone_plan(&f->plan, b, &o, err));
     wk_shape s = wk_plan_output_shape(f->plan, 0);
     f->columns = (size_t)s.height * (size_t)s.width * (size_t)s.channels;
   }
@@ -72,10 +68,8 @@ done:
 
 static wk_status ready(const wk_tune_front *f, front_worker *w, wk_error *err) {
   if (!w->rgb)
-    w->rgb = wk_alloc(f->pixels);
-  if (!w->input)
-    w->input = wk_alloc_array(BATCH, f->pixels * sizeof *w->input);
-  if (!w->rgb || !w->input)
+    w->rgb = wk_alloc_array(BATCH, f->pixels);
+  if (!w->rgb)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %d photos of %zu values", BATCH, f->pixels);
   return f->plan && !w->exec ? wk_exec_create(&w->exec, f->plan, err) : WK_OK;
 }
@@ -112,14 +106,13 @@ static wk_status front_block(void *user, size_t index, int worker, wk_error *err
   size_t first = index * BATCH, n = j->count - first < BATCH ? j->count - first : BATCH;
   WK_RETURN_IF_ERROR(ready(f, w, err));
   for (size_t i = 0; i < n; i++) {
-    uint8_t *rgb = j->rgb ? j->rgb + (first + i) * f->pixels : w->rgb;
+    uint8_t *rgb = j->rgb ? j->rgb + (first + i) * f->pixels : w->rgb + i * f->pixels;
     WK_RETURN_IF_ERROR(view_pixels(f, w, rgb, &j->view[first + i], err));
-    if (!j->rgb)
-      wk_preprocess_normalise(f->plan ? w->input + i * f->pixels : j->to + (first + i) * f->pixels, rgb,
-                              &f->b->preprocess);
+    if (!j->rgb && !f->plan)
+      wk_preprocess_normalise(j->to + (first + i) * f->pixels, rgb, &f->b->preprocess);
   }
   if (f->plan && !j->rgb) {
-    WK_RETURN_IF_ERROR(wk_exec_run(w->exec, w->input, (int)n, err));
+    WK_RETURN_IF_ERROR(wk_exec_run_pixels(w->exec, w->rgb, (int)n, err));
     memcpy(j->to + first * f->columns, wk_exec_output(w->exec, 0), n * f->columns * sizeof *j->to);
   }
   if (j->progress)

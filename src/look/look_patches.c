@@ -19,8 +19,7 @@ typedef struct search {
   wk_exec **exec;
   wk_patch *best; /* [workers, channels, most], value -INFINITY where empty */
   size_t stride;  /* of a worker's */
-  float *input;   /* [workers, BATCH, n] */
-  uint8_t *rgb;   /* [workers, n] */
+  uint8_t *rgb;   /* [workers, BATCH, n] */
   size_t n;
   int *readable; /* [workers] */
   wk_progress progress;
@@ -52,26 +51,22 @@ static void look_through(search *s, wk_patch *best, const float *a, size_t photo
   }
 }
 
-static wk_status read_input(float *input, uint8_t *rgb, const char *path, const wk_preprocess *p, wk_error *err) {
+static wk_status read_input(uint8_t *rgb, const char *path, const wk_preprocess *p, wk_error *err) {
   wk_file_view file;
   WK_RETURN_IF_ERROR(wk_file_map(&file, path, err));
   wk_status st = wk_preprocess_bytes(rgb, file.data, file.size, p, err);
   wk_file_unmap(&file);
-  if (st != WK_OK)
-    return wk_error_prefix(err, st, "%s", path);
-  wk_preprocess_normalise(input, rgb, p);
-  return WK_OK;
+  return st == WK_OK ? st : wk_error_prefix(err, st, "%s", path);
 }
 
 static wk_status one_batch(void *user, size_t index, int worker, wk_error *err) {
   search *s = user;
-  float *input = s->input + (size_t)worker * BATCH * s->n;
+  uint8_t *rgb = s->rgb + (size_t)worker * BATCH * s->n;
   size_t photo[BATCH];
   int count = 0;
   for (size_t i = index * BATCH; i < (index + 1) * BATCH && i < s->photos; i++) {
     wk_error why;
-    wk_status st =
-        read_input(input + (size_t)count * s->n, s->rgb + (size_t)worker * s->n, s->path[i], &s->b->preprocess, &why);
+    wk_status st = read_input(rgb + (size_t)count * s->n, s->path[i], &s->b->preprocess, &why);
     if (st == WK_ERR_MEMORY || st == WK_ERR_CANCELLED)
       return WK_FAIL(err, st, "%s", why.message);
     if (st == WK_OK)
@@ -82,7 +77,7 @@ static wk_status one_batch(void *user, size_t index, int worker, wk_error *err) 
   }
   if (!count)
     return WK_OK;
-  WK_RETURN_IF_ERROR(wk_exec_run(s->exec[worker], input, count, err));
+  WK_RETURN_IF_ERROR(wk_exec_run_pixels(s->exec[worker], rgb, count, err));
   const float *a = wk_exec_output(s->exec[worker], 0);
   const size_t each = (size_t)s->shape.height * (size_t)s->shape.width * (size_t)s->shape.channels;
   for (int k = 0; k < count; k++)
@@ -96,10 +91,9 @@ static wk_status run(search *s, wk_patch **out, int *found, int workers, const w
   s->stride = (size_t)s->shape.channels * (size_t)s->most;
   s->exec = wk_calloc((size_t)workers, sizeof *s->exec);
   s->best = wk_calloc((size_t)workers * s->stride, sizeof *s->best);
-  s->input = wk_alloc_array((size_t)workers * BATCH * s->n, sizeof *s->input);
-  s->rgb = wk_alloc_array((size_t)workers * s->n, sizeof *s->rgb);
+  s->rgb = wk_alloc_array((size_t)workers * BATCH, s->n);
   s->readable = wk_calloc((size_t)workers, sizeof *s->readable);
-  WK_FAIL_IF(!s->exec || !s->best || !s->input || !s->rgb || !s->readable, err, WK_ERR_MEMORY,
+  WK_FAIL_IF(!s->exec || !s->best || !s->rgb || !s->readable, err, WK_ERR_MEMORY,
              "out of memory for the places of %d channels", s->shape.channels);
   for (size_t i = 0; i < (size_t)workers * s->stride; i++)
     s->best[i] = (wk_patch){SIZE_MAX, -INFINITY, 0, 0};
@@ -123,7 +117,6 @@ done:
     wk_exec_free(s->exec[i]);
   wk_free(s->exec);
   wk_free(s->best);
-  wk_free(s->input);
   wk_free(s->rgb);
   wk_free(s->readable);
   return st;
@@ -136,12 +129,10 @@ wk_status wk_patches_find(wk_patch **out, int *found, const wk_backbone *b, wk_n
   wk_plan *plan = NULL;
   wk_plan_options o;
   wk_plan_options_init(&o);
-  o.height = b->preprocess.height;
-  o.width = b->preprocess.width;
   o.batch = BATCH;
   o.output = &layer;
   o.outputs = 1;
-  WK_RETURN_IF_ERROR(wk_plan_create(&plan, b->graph, b->weights, &o, err));
+  WK_RETURN_IF_ERROR(wk_backbone_plan(&plan, b, &o, err));
   search s = {.b = b, .path = path, .photos = photos, .ctx = ctx, .most = most, .shape = wk_plan_output_shape(plan, 0)};
   s.n = (size_t)b->preprocess.height * (size_t)b->preprocess.width * 3;
   const size_t batches = (photos + BATCH - 1) / BATCH;

@@ -58,17 +58,19 @@ static float *place(const wk_exec *e, int value, int first) {
   return v->part ? base : base + (size_t)wk_shape_count(v->shape) * (size_t)first;
 }
 
-/* One step for photos first..first+count-1 of a call. */
-static wk_status run_step(wk_exec *e, int index, const float *input, int first, int count, wk_error *err) {
+/* One step for photos first..first+count-1 of a call. The input is bytes or floats, as the plan says. */
+static wk_status run_step(wk_exec *e, int index, const void *input, int first, int count, wk_error *err) {
   const wk_plan *plan = e->plan;
   const wk_step *s = &plan->step[index];
-  const float *given = input + (size_t)wk_shape_count(plan->value[0].shape) * (size_t)first;
+  const size_t before = (size_t)wk_shape_count(plan->value[0].shape) * (size_t)first;
+  const float *given = plan->bytes ? NULL : (const float *)input + before;
   for (int k = 0; k < s->inputs; k++)
     e->in[k] = s->in[k] == 0 ? given : place(e, s->in[k], first);
   wk_call call = {.layer = &s->layer,
                   .packed = s->packed.data,
                   .state = e->state[index],
                   .in = e->in,
+                  .bytes = s->layer.pixels ? (const uint8_t *)input + before : NULL,
                   .inputs = s->inputs,
                   .in_shape = s->in_shape,
                   .residual = s->residual < 0    ? NULL
@@ -82,8 +84,11 @@ static wk_status run_step(wk_exec *e, int index, const float *input, int first, 
   return wk_kernel_run(s->kernel, &call, e->crew, err);
 }
 
-wk_status wk_exec_run(wk_exec *e, const float *input, int count, wk_error *err) {
+static wk_status run(wk_exec *e, const void *input, int count, bool bytes, wk_error *err) {
   const wk_plan *plan = e->plan;
+  if (bytes != plan->bytes)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "the plan takes %s, and was given %s", plan->bytes ? "bytes" : "floats",
+                   bytes ? "bytes" : "floats");
   if (count < 1 || count > plan->batch)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be run: the plan is for 1 to %d", count, plan->batch);
   wk_status st = WK_OK;
@@ -95,7 +100,15 @@ wk_status wk_exec_run(wk_exec *e, const float *input, int count, wk_error *err) 
   return st;
 }
 
-wk_status wk_exec_step(wk_exec *e, int step, const float *input, int count, wk_error *err) {
+wk_status wk_exec_run(wk_exec *e, const float *input, int count, wk_error *err) {
+  return run(e, input, count, false, err);
+}
+
+wk_status wk_exec_run_pixels(wk_exec *e, const uint8_t *input, int count, wk_error *err) {
+  return run(e, input, count, true, err);
+}
+
+wk_status wk_exec_step(wk_exec *e, int step, const void *input, int count, wk_error *err) {
   const wk_plan *plan = e->plan;
   if (step < 0 || step >= plan->steps || count < 1 || count > plan->batch)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "step %d of %d cannot be run for %d photos: the plan is for 1 to %d", step,

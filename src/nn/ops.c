@@ -2,6 +2,7 @@
  * threads of a call. Anything faster goes before them in the table at the end. */
 #include <string.h>
 
+#include "nn/kernels/kernels.h"
 #include "nn/part.h"
 #include "nn/rows.h"
 
@@ -146,6 +147,16 @@ static wk_status run_copy(const wk_call *c, wk_error *err) {
   return WK_OK;
 }
 
+/* The network's input where more than one convolution wants it, or none that reads bytes. */
+static void run_pixels(const wk_call *c, int part) {
+  const wk_layer *l = c->layer;
+  const wk_kernels *kn = wk_kernels_for(c->isa);
+  const int rows = l->in.height * c->count, end = (int)wk_cut(rows, 1, c->threads, part + 1);
+  const ptrdiff_t row = (ptrdiff_t)l->in.width * l->in.channels;
+  for (int i = (int)wk_cut(rows, 1, c->threads, part); i < end; i++)
+    kn->pixels(c->out + row * i, c->bytes + row * i, l->in.width, l->pixels);
+}
+
 /* ---- pooling, softmax --------------------------------------------------------------------------- */
 
 typedef void (*pool_row)(float *, const float *, const wk_layer *, int);
@@ -229,6 +240,7 @@ static const wk_kernel kernel_scale = {.name = "scale", .inplace = true, .fits =
 static const wk_kernel kernel_concat = {.name = "concat", .fits = fits_concat, .run = run_concat};
 static const wk_kernel kernel_flatten = {.name = "flatten", .fits = fits_flatten, .share = run_flatten};
 static const wk_kernel kernel_copy = {.name = "copy", .fits = fits_copy, .run = run_copy};
+static const wk_kernel kernel_pixels = {.name = "normalise", .fits = fits_copy, .share = run_pixels};
 static const wk_kernel kernel_max_pool = {.name = "max_pool", .fits = fits_max_pool, .share = run_max_pool};
 static const wk_kernel kernel_avg_pool = {.name = "avg_pool", .fits = fits_avg_pool, .share = run_avg_pool};
 static const wk_kernel kernel_adaptive_pool = {
@@ -245,6 +257,8 @@ const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
       &kernel_copy,      &kernel_max_pool,        &kernel_avg_pool,    &kernel_adaptive_pool,
       &kernel_softmax,
   };
+  if (layer->pixels)
+    return wk_kernel_conv.fits(layer, isa) ? &wk_kernel_conv : kernel_pixels.fits(layer, isa) ? &kernel_pixels : NULL;
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i]->fits(layer, isa))
       return table[i];

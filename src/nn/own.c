@@ -46,11 +46,6 @@ static void outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int co
 
 /* ---- any convolution ---------------------------------------------------------------------------- */
 
-static bool fits_conv(const wk_layer *l, wk_isa isa) {
-  (void)isa;
-  return !l->library && l->op == WK_OP_CONV && l->groups == 1;
-}
-
 static wk_conv conv_of(const wk_layer *l, int count) {
   const wk_window *w = &l->window;
   return (wk_conv){.batch = count,
@@ -68,7 +63,15 @@ static wk_conv conv_of(const wk_layer *l, int count) {
                    .dilation_w = w->dilation_w,
                    .pad_top = w->pad_top,
                    .pad_left = w->pad_left,
+                   .pixels = l->pixels,
                    .act = inner_act(l->act)};
+}
+
+static bool fits_conv(const wk_layer *l, wk_isa isa) {
+  if (l->library || l->op != WK_OP_CONV || l->groups != 1)
+    return false;
+  const wk_conv c = conv_of(l, 1);
+  return !l->pixels || (!l->residual && wk_kernels_for(isa)->conv_takes_bytes(&c));
 }
 
 static wk_status repack_conv(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -98,7 +101,8 @@ static void run_conv(const wk_call *call, int part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const wk_own *o = call->packed;
   wk_conv c = conv_of(call->layer, call->count);
-  c.in = call->in[0], c.weights = o->weights, c.bias = o->bias, c.add = call->residual, c.out = call->out;
+  c.in = call->in[0], c.bytes = call->bytes;
+  c.weights = o->weights, c.bias = o->bias, c.add = call->residual, c.out = call->out;
   const wk_gemm_sizes gemm = kn->gemm_shape();
   const int threads = call->threads, pixels = kn->conv_shape(&c).pixels;
   const bool by_rows = shared_by_rows(pixels, c.out_c, c.kernel_h * c.kernel_w * c.in_c, gemm.rows * threads);

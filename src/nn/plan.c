@@ -1,5 +1,6 @@
 /* plan.c - a network made ready to run at one input size: shapes, fused steps, packed weights, places in memory.
  * Everything a run needs to know is decided here, so that wk_exec_run only walks a list. */
+#include <math.h>
 #include <string.h>
 
 #include "nn/dnnl/engine.h"
@@ -17,6 +18,16 @@ static wk_status check_options(const wk_graph *g, const wk_plan_options *o, wk_e
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%d threads a layer are not possible: 1 to 1024", o->threads);
   if (o->output ? o->outputs < 1 : g->features < 0)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "no output was asked for, and the network marks none");
+  const wk_pixels *p = o->pixels;
+  if (p && g->node[g->input].shape.channels != 3)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "photos as bytes have 3 channels; this network wants %d",
+                   g->node[g->input].shape.channels);
+  for (int c = 0; p && c < 3; c++)
+    if (!isfinite(p->mean[c]) || !isfinite(p->std[c]) || !(p->std[c] > 0))
+      return WK_FAIL(err, WK_ERR_ARGUMENT,
+                     "bytes of channel %d are to be normalised with mean %g and deviation %g; both must be finite, the "
+                     "deviation above 0",
+                     c, (double)p->mean[c], (double)p->std[c]);
   for (int i = 0; o->output && i < o->outputs; i++)
     if (o->output[i] < 0 || o->output[i] >= g->size)
       return WK_FAIL(err, WK_ERR_ARGUMENT, "output %d is node %d, which is not there: the network has %d", i,
@@ -36,6 +47,9 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   plan->isa = isa;
   plan->exact = o->exact;
   plan->library = o->library;
+  plan->bytes = o->pixels != NULL;
+  if (o->pixels)
+    plan->pixels = *o->pixels;
   plan->batch = o->batch;
   plan->threads = o->threads;
   plan->packing = wk_arena_large();
@@ -110,17 +124,15 @@ static int64_t step_macs(const wk_plan *plan, const wk_step *s) {
 
 void wk_plan_step(wk_step_info *out, const wk_plan *plan, int step) {
   const wk_step *s = &plan->step[step];
-  int64_t floats = wk_shape_count(s->layer.out);
-  for (int k = 0; k < s->inputs; k++)
-    floats += wk_shape_count(s->in_shape[k]);
+  size_t bytes = wk_step_bytes(s);
   if (s->residual >= 0)
-    floats += wk_shape_count(plan->value[s->residual].shape);
+    bytes += (size_t)wk_shape_count(plan->value[s->residual].shape) * sizeof(float);
   *out = (wk_step_info){.name = s->layer.name,
                         .kernel = s->kernel->name,
                         .in = s->layer.in,
                         .out = s->layer.out,
                         .layers = s->parts ? s->parts : 1,
-                        .bytes = (size_t)floats * sizeof(float),
+                        .bytes = bytes,
                         .weight_bytes = s->packed.weight_bytes};
   for (int k = 0; k < s->parts; k++) {
     out->macs += step_macs(plan, &s->part[k]);

@@ -40,6 +40,8 @@ struct wk_plan {
   int batch, threads;
   int turn, turns_end; /* steps before turns_end are run for `turn` photos after `turn` photos of a call */
   bool exact, library; /* see wk_layer */
+  bool bytes;          /* value 0 is a photo's bytes, */
+  wk_pixels pixels;    /* normalised like this */
   bool own_input;      /* value 0 has a place in the arena */
   wk_step *step;
   int steps;
@@ -73,6 +75,8 @@ wk_status wk_plan_blocks(wk_plan *plan, bool back, wk_error *err);
  * caller may lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are
  * placed too. */
 void wk_plan_lifetimes(wk_plan *plan);
+/* Of a step's inputs and output, a photo. */
+size_t wk_step_bytes(const wk_step *s);
 /* Between the two, for a plan that runs forward only: how many steps are run in turns, of how many photos. */
 void wk_plan_turns(wk_plan *plan);
 wk_status wk_plan_layout(wk_plan *plan, wk_block *extra, int extras, wk_error *err);

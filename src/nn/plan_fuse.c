@@ -12,8 +12,11 @@ typedef struct fuse {
   const wk_shape *shape;
   wk_isa isa;
   bool exact, library;
-  bool *needed, *wanted; /* wanted: an output, so nothing may swallow it */
-  bool *deferred;        /* a flatten that the linear layer's weights do instead */
+  const wk_pixels *pixels; /* the input is bytes; NULL: floats */
+  wk_node reader;          /* the node that reads them: a convolution, or the input itself, which makes floats of them;
+                              -1: floats */
+  bool *needed, *wanted;   /* wanted: an output, so nothing may swallow it */
+  bool *deferred;          /* a flatten that the linear layer's weights do instead */
   wk_node *source;
   int *users;            /* of a source node, counted with repetition */
   wk_node *user;         /* the last of them */
@@ -150,6 +153,7 @@ static void describe(wk_layer *l, const fuse *f, wk_node head, wk_node tail) {
                   .residual = f->other[head] >= 0,
                   .exact = f->exact,
                   .library = f->library,
+                  .pixels = head == f->reader ? f->pixels : NULL,
                   .act = f->act[head] ? f->act[head] : act_of(n->op)};
 }
 
@@ -158,6 +162,16 @@ static bool possible(const fuse *f, wk_node head, wk_node tail) {
   wk_layer l;
   describe(&l, f, head, tail);
   return wk_kernel_for(&l, f->isa) != NULL;
+}
+
+/* Who reads the bytes: the one convolution that reads the input, if there is a kernel for it; else they are made floats
+ * first. */
+static void find_reader(fuse *f) {
+  f->reader = f->pixels ? sole_user(f, f->o->from) : -1;
+  if (f->reader >= 0 && !possible(f, f->reader, f->reader))
+    f->reader = -1;
+  if (f->pixels && f->reader < 0)
+    f->reader = f->o->from;
 }
 
 /* Draws into `head` what follows it, and marks the step's end. */
@@ -230,7 +244,13 @@ static wk_status new_step(wk_plan *plan, const fuse *f, wk_node head, wk_node ta
 wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *shape, const wk_fuse_options *o,
                        int *value_of, wk_error *err) {
   const wk_graph *g = plan->graph;
-  fuse f = {.g = g, .o = o, .shape = shape, .isa = plan->isa, .exact = plan->exact, .library = plan->library};
+  fuse f = {.g = g,
+            .o = o,
+            .shape = shape,
+            .isa = plan->isa,
+            .exact = plan->exact,
+            .library = plan->library,
+            .pixels = plan->bytes ? &plan->pixels : NULL};
   wk_status st = WK_OK;
   WK_TRY(fuse_alloc(&f, err));
   find_needed(&f, output, plan->outputs);
@@ -241,6 +261,9 @@ wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *sha
   plan->value = wk_calloc((size_t)g->size + 2, sizeof *plan->value);
   WK_FAIL_IF(!plan->step || !plan->value, err, WK_ERR_MEMORY, "out of memory for planning a network");
   f.value_of[o->from] = new_value(plan, shape[o->from]);
+  find_reader(&f);
+  if (f.reader == o->from)
+    WK_TRY(new_step(plan, &f, o->from, o->from, err));
   for (wk_node i = 0; i < g->size; i++)
     if (f.needed[i] && f.source[i] == i && i != o->from && !f.absorbed[i])
       fuse_from(&f, i);
@@ -251,7 +274,8 @@ wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *sha
   if (value_of)
     for (wk_node i = 0; i < g->size; i++)
       value_of[i] = f.needed[i] ? f.value_of[f.source[i]] : -1;
-  if (f.wanted[o->from] && !o->train) /* a copy, because the caller's memory may be gone when it is asked for */
+  if (f.wanted[o->from] && f.value_of[o->from] == 0 &&
+      !o->train) /* a copy, because the caller's memory may be gone when it is asked for */
     WK_TRY(new_step(plan, &f, g->input, g->input, err));
   for (int i = 0; i < plan->outputs; i++)
     plan->output[i] = f.value_of[f.source[output[i]]];

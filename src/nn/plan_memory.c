@@ -27,11 +27,11 @@ void wk_plan_lifetimes(wk_plan *p) {
  * batch had better use at once. */
 enum { TURN_BYTES = 6 << 20 }; /* of a step's input and output: a share of the last cache that a thread may hope for */
 
-static size_t activation_bytes(const wk_plan *p, const wk_step *s) {
-  int64_t floats = wk_shape_count(p->value[s->out].shape);
+size_t wk_step_bytes(const wk_step *s) {
+  size_t bytes = (size_t)wk_shape_count(s->layer.out) * sizeof(float);
   for (int k = 0; k < s->inputs; k++)
-    floats += wk_shape_count(s->in_shape[k]);
-  return (size_t)floats * sizeof(float);
+    bytes += (size_t)wk_shape_count(s->in_shape[k]) * (s->layer.pixels ? 1 : sizeof(float));
+  return bytes;
 }
 
 static size_t weight_bytes(const wk_step *s) {
@@ -45,7 +45,7 @@ void wk_plan_turns(wk_plan *p) {
   size_t most = 1;
   int end = 0;
   for (; end < p->steps; end++) {
-    const size_t bytes = activation_bytes(p, &p->step[end]);
+    const size_t bytes = wk_step_bytes(&p->step[end]);
     if (weight_bytes(&p->step[end]) > 2 * bytes)
       break;
     most = bytes > most ? bytes : most;

@@ -23,8 +23,9 @@ typedef struct wk_layer {
   bool residual;
   bool train; /* its gradient is wanted too: linear layers keep their weight as it is, for both directions */
   wk_act act;
-  bool exact;   /* no method that rounds otherwise than plain sums (Winograd) */
-  bool library; /* oneDNN wherever it can: what the own kernels are measured against */
+  bool exact;              /* no method that rounds otherwise than plain sums (Winograd) */
+  bool library;            /* oneDNN wherever it can: what the own kernels are measured against */
+  const wk_pixels *pixels; /* its one input is a photo's bytes, normalised like this; NULL: floats */
 } wk_layer;
 
 /* A matrix product over single pixels: linear layers, and the 1 x 1 convolutions of squeeze-excite. */
@@ -44,6 +45,7 @@ typedef struct wk_call {
   const void *packed;
   void *state;            /* of this thread, from the kernel's open; NULL without one */
   const float *const *in; /* the layer's inputs */
+  const uint8_t *bytes;   /* instead, where the layer has `pixels` */
   int inputs;
   const wk_shape *in_shape; /* of each input */
   const float *residual;    /* NULL: none. May be equal to `out`; no other input is, unless the kernel is `inplace` */

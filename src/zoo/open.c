@@ -127,6 +127,18 @@ void wk_backbone_free(wk_backbone *b) {
   wk_free(b);
 }
 
+wk_status wk_backbone_plan(wk_plan **out, const wk_backbone *b, const wk_plan_options *o, wk_error *err) {
+  const wk_preprocess *p = &b->preprocess;
+  wk_pixels pixels = {.bgr = p->bgr};
+  memcpy(pixels.mean, p->mean, sizeof pixels.mean);
+  memcpy(pixels.std, p->std, sizeof pixels.std);
+  wk_plan_options all = *o;
+  all.height = p->height;
+  all.width = p->width;
+  all.pixels = &pixels;
+  return wk_plan_create(out, b->graph, b->weights, &all, err);
+}
+
 /* A weight file of an architecture that is given, or recognised. */
 static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *arch, wk_error *err) {
   wk_tensors *weights = NULL;

@@ -48,6 +48,11 @@ wk_conv_sizes WK_ISA_FN(wk_conv_shape)(const wk_conv *c) {
                          .scratch = WK_ISA_FN(wk_gemm_shape)().scratch + rows};
 }
 
+/* A pointwise product adds up in another order. */
+bool WK_ISA_FN(wk_conv_takes_bytes)(const wk_conv *c) {
+  return c->in_c == 3 && !pointwise(c) && WK_ISA_FN(wk_stem_fits)(c);
+}
+
 /* The inputs under the kernel at one output pixel. */
 void WK_ISA_FN(wk_conv_row)(const wk_conv *c, int pixel, float *row) {
   const int x0 = pixel % c->out_w * c->stride_w - c->pad_left;

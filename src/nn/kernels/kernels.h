@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "nn/act.h"
+#include "whisker/nn.h"
 
 /* ---- matrix product --------------------------------------------------------------------------- */
 
@@ -44,6 +45,8 @@ typedef struct wk_conv {
   int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
   int pad_top, pad_left;     /* zeros; what is needed behind the input follows from out_h, out_w */
   const float *in, *weights; /* weights packed by conv_pack */
+  const uint8_t *bytes;      /* like in, which is not read: a photo, normalised as `pixels` says; NULL: none */
+  const wk_pixels *pixels;   /* only where conv_takes_bytes */
   const float *bias;         /* [out_c], or NULL */
   const float *add;          /* like out: added before the activation; or NULL; may be out itself */
   float *out;
@@ -212,6 +215,10 @@ typedef struct wk_kernels {
   /* Output pixels pixel0..pixel1-1, channels col0..col1-1; col0 a multiple of the gemm's panel, and col1 too or out_c.
    */
   void (*conv)(const wk_conv *c, int pixel0, int pixel1, int col0, int col1, float *scratch);
+  /* Can a convolution of this shape read bytes? It then makes the same bits of them as of the floats they stand for. */
+  bool (*conv_takes_bytes)(const wk_conv *c);
+  /* Bytes of `count` pixels of 3 channels to floats, as a convolution that takes bytes sees them. */
+  void (*pixels)(float *out, const uint8_t *bytes, int count, const wk_pixels *norm);
 
   size_t (*winograd_packed)(int m, int in_c, int out_c); /* floats */
   /* The 3x3 weights from input channel i to output channel o begin at w[i * stride_in + o * stride_out]: 9 and 9 * in_c
