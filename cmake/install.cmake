@@ -3,11 +3,11 @@ install(TARGETS whisker_static whisker_shared)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/whisker DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 # The libraries under a static libwhisker are named one by one in Libs.private. Requires.private would be shorter, but
-# then `pkg-config --static` asks for everything that those libraries were themselves built with (libcurl alone: a dozen
-# development packages), which nobody needs as long as they are linked as shared libraries.
+# then `pkg-config --static` asks for everything that those libraries were themselves built with (libarchive alone: half a
+# dozen development packages), which nobody needs as long as they are linked as shared libraries.
 set(WHISKER_PC_PRIVATE "")
 foreach(library ${JPEG_LIBRARIES} ${PNG_LIBRARIES} ${WEBP_LIBRARIES} ${TIFF_LIBRARIES} ${JANSSON_LIBRARIES}
-    ${CURL_LIBRARIES} ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} ${LIBARCHIVE_LIBRARIES} dnnl gif lbfgs m)
+    ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} ${LIBARCHIVE_LIBRARIES} dnnl gif lbfgs m ${CMAKE_DL_LIBS})
   list(APPEND WHISKER_PC_PRIVATE -l${library})
 endforeach()
 foreach(library ${OpenMP_C_LIB_NAMES})

@@ -85,8 +85,7 @@ typedef struct wk_backbone {
   wk_tensors *weights;
   wk_preprocess preprocess; /* arch's, or changed with wk_preprocess_set_size */
   int classes;              /* of its own classifier; 0: the weights have none */
-  /* wk_tensors_sha256 of the weights that its features depend on: the same in a weight file and in a model made of it */
-  uint8_t hash[32];
+  struct wk_backbone_hash *kept; /* what wk_backbone_hash has found; NULL: it keeps nothing */
 } wk_backbone;
 
 /* `name` is a name or alias from the registry, or a path of a weight file (has a '/' or exists, and is not a name).
@@ -97,6 +96,9 @@ WK_API wk_status wk_backbone_open(wk_backbone **out, const char *name, const cha
 /* From tensors that are already in memory (a model file); takes ownership of `weights` on success. */
 WK_API wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) WK_NODISCARD;
 WK_API void wk_backbone_free(wk_backbone *b);
+/* wk_tensors_sha256 of the weights that its features depend on: the same in a weight file and in a model made of it. Read
+ * through once, when first asked for: who keeps nothing need not wait for it. Several threads may ask. */
+WK_API wk_status wk_backbone_hash(uint8_t out[32], const wk_backbone *b, wk_error *err) WK_NODISCARD;
 /* A plan for photos as wk_preprocess_bytes makes them: height, width and pixels are those of b->preprocess, `o` says the
  * rest. It runs with wk_exec_run_pixels. */
 WK_API wk_status wk_backbone_plan(wk_plan **out, const wk_backbone *b, const wk_plan_options *o, wk_error *err) WK_NODISCARD;

@@ -11,7 +11,7 @@ typedef struct wk_arena_block {
   _Alignas(64) uint8_t data[];
 } wk_arena_block;
 
-void *wk_arena_alloc(wk_arena *a, size_t bytes) {
+static void *take(wk_arena *a, size_t bytes) {
   if (bytes > a->limit || bytes > SIZE_MAX - a->align - sizeof *a->block)
     return NULL;
   bytes = (bytes + a->align - 1) & ~(a->align - 1);
@@ -32,6 +32,13 @@ void *wk_arena_alloc(wk_arena *a, size_t bytes) {
   return p;
 }
 
+void *wk_arena_alloc(wk_arena *a, size_t bytes) {
+  pthread_mutex_lock(&a->mutex);
+  void *p = take(a, bytes);
+  pthread_mutex_unlock(&a->mutex);
+  return p;
+}
+
 void wk_arena_free(wk_arena *a) {
   for (wk_arena_block *b = a->block, *older; b; b = older) {
     older = b->older;
@@ -47,5 +54,5 @@ wk_arena wk_arena_large(void) {
 #else
   const size_t step = ((size_t)8 << 20) - sizeof(wk_arena_block);
 #endif
-  return (wk_arena){.limit = SIZE_MAX, .step = step, .align = 64};
+  return (wk_arena){.mutex = PTHREAD_MUTEX_INITIALIZER, .limit = SIZE_MAX, .step = step, .align = 64};
 }

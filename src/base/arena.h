@@ -1,11 +1,13 @@
 /* arena.h (internal) - memory for many things that go together: they lie one after the other in blocks, and are freed
- * all at once. Not for several threads at once. */
+ * all at once. Several threads may take memory of one; it is freed by one. */
 #ifndef WK_BASE_ARENA_H
 #define WK_BASE_ARENA_H
 
+#include <pthread.h>
 #include <stddef.h>
 
-typedef struct wk_arena {
+typedef struct wk_arena { /* all zero but what is wanted otherwise */
+  pthread_mutex_t mutex;
   struct wk_arena_block *block; /* the newest; each knows the one before */
   size_t used;                  /* of the newest block */
   size_t total;                 /* of all blocks */

@@ -109,13 +109,13 @@ wk_status wk_features_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk
                           wk_isa isa, wk_error *err) {
   const wk_preprocess *p = &b->preprocess;
   static const char *const filter[] = {"bilinear", "bicubic", "nearest"};
-  uint8_t hash[sizeof b->hash];
+  uint8_t hash[WK_SHA256_BYTES];
   char weights[2 * sizeof hash + 1];
-  /* b->hash covers what the features depend on; any other layer has weights of its own. */
+  /* The backbone's hash covers what the features depend on; any other layer has weights of its own. */
   if (node == wk_graph_features(b->graph))
-    memcpy(hash, b->hash, sizeof hash);
+    WK_RETURN_IF_ERROR(wk_backbone_hash(hash, b, err));
   else
-    WK_RETURN_IF_ERROR(wk_backbone_hash(hash, b->graph, b->weights, node, err));
+    WK_RETURN_IF_ERROR(wk_weights_hash(hash, b->graph, b->weights, node, err));
   wk_hex(weights, hash, sizeof hash);
   static const char *const crop[] = {"centre", "squash", "keep"};
   wk_text t = {0};

@@ -83,7 +83,9 @@ static json_t *pack_head(const wk_head *h) {
 static wk_status set_description(wk_tensors *t, const wk_model *m, bool light, wk_error *err) {
   char version[16], hash[2 * WK_SHA256_BYTES + 1];
   snprintf(version, sizeof version, "%d", FORMAT_VERSION);
-  wk_hex(hash, m->backbone->hash, WK_SHA256_BYTES);
+  uint8_t bytes[WK_SHA256_BYTES];
+  WK_RETURN_IF_ERROR(wk_backbone_hash(bytes, m->backbone, err));
+  wk_hex(hash, bytes, sizeof bytes);
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_VERSION, version, err));
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_ARCH, m->backbone->arch->name, err));
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_BACKBONE, hash, err));
@@ -281,6 +283,7 @@ done:
 static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_options *o, const wk_context *ctx,
                                wk_error *err) {
   const char *name = NULL, *light = NULL, *hash = NULL;
+  uint8_t bytes[WK_SHA256_BYTES];
   char found[2 * WK_SHA256_BYTES + 1];
   wk_backbone *b = NULL;
   wk_preprocess p = {0};
@@ -297,10 +300,12 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
   if (!expected)
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a model");
   wk_status st = is_light ? wk_backbone_open(&b, arch->name, NULL, o, ctx, err) : wk_backbone_from(&b, arch, *t, err);
+  if (st == WK_OK && !is_light)
+    *t = NULL;
+  if (st == WK_OK)
+    st = wk_backbone_hash(bytes, b, err);
   if (st == WK_OK) {
-    if (!is_light)
-      *t = NULL;
-    wk_hex(found, b->hash, sizeof b->hash);
+    wk_hex(found, bytes, sizeof bytes);
     b->preprocess = p;
     if (strcmp(found, expected) != 0)
       st = WK_FAIL(err, WK_ERR_FORMAT,

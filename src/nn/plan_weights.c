@@ -129,7 +129,6 @@ static wk_status prepare_step(wk_plan *plan, wk_step *s, wk_param_table param, b
   }
   if (s->kernel && s->kernel->prepare)
     WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
-  plan->weight_bytes += s->packed.weight_bytes;
   if (hook)
     WK_TRY(hook(user, (int)(s - plan->step), &p, err));
 done:
@@ -169,7 +168,6 @@ static wk_status prepare_parts(wk_plan *plan, wk_step *s, wk_prepare_hook hook, 
                         .part = part,
                         .parts = s->parts};
   WK_TRY(s->kernel->prepare(&s->packed, &s->layer, &p, err));
-  plan->weight_bytes += s->packed.weight_bytes;
   if (hook)
     WK_TRY(hook(user, (int)(s - plan->step), &p, err));
 done:
@@ -177,26 +175,62 @@ done:
   return st;
 }
 
+static void count_bytes(wk_plan *plan) {
+  for (int i = 0; i < plan->steps; i++) {
+    const wk_step *s = &plan->step[i];
+    plan->weight_bytes += s->packed.weight_bytes;
+    for (int k = 0; k < s->parts; k++)
+      plan->weight_bytes += s->part[k].packed.weight_bytes;
+  }
+}
+
+/* Steps are packed by as many threads as will share them, each with a reader of its own. What comes of it does not
+ * depend on who does which. */
+typedef struct loading {
+  wk_plan *plan;
+  reader *reader;
+  wk_prepare_hook hook;
+  void *user;
+} loading;
+
+static wk_status ready_reader(reader *r, const wk_graph *g, wk_error *err) {
+  if (!r->param)
+    r->param = wk_calloc((size_t)g->param_count, sizeof *r->param);
+  if (!r->room)
+    r->room = wk_alloc_array(ROOM, sizeof *r->room);
+  return r->param && r->room ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for planning a network");
+}
+
+/* From the end, where the large layers are: none of them is left to be done alone. */
+static wk_status load_one(void *user, size_t index, int worker, wk_error *err) {
+  const loading *l = user;
+  wk_plan *plan = l->plan;
+  reader *r = &l->reader[worker];
+  wk_step *s = &plan->step[plan->steps - 1 - (int)index];
+  WK_RETURN_IF_ERROR(ready_reader(r, plan->graph, err));
+  for (int k = 0; k < s->parts; k++)
+    WK_RETURN_IF_ERROR(load_step(plan, &s->part[k], r, NULL, NULL, err));
+  return s->parts ? prepare_parts(plan, s, l->hook, l->user, err) : load_step(plan, s, r, l->hook, l->user, err);
+}
+
 wk_status wk_plan_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_hook hook, void *user, wk_error *err) {
   wk_status st = WK_OK;
-  reader r = {.weights = weights};
-  r.param = wk_calloc((size_t)plan->graph->param_count, sizeof *r.param);
-  r.room = wk_alloc_array(ROOM, sizeof *r.room);
-  WK_FAIL_IF(!r.param || !r.room, err, WK_ERR_MEMORY, "out of memory for planning a network");
-  for (int i = 0; i < plan->steps; i++) {
-    wk_step *s = &plan->step[i];
-    for (int k = 0; k < s->parts; k++)
-      WK_TRY(load_step(plan, &s->part[k], &r, NULL, NULL, err));
-    if (s->parts)
-      WK_TRY(prepare_parts(plan, s, hook, user, err));
-    else
-      WK_TRY(load_step(plan, s, &r, hook, user, err));
-  }
+  const int threads = hook ? 1 : plan->threads;
+  loading l = {.plan = plan, .hook = hook, .user = user};
+  l.reader = wk_calloc((size_t)threads, sizeof *l.reader);
+  WK_FAIL_IF(!l.reader, err, WK_ERR_MEMORY, "out of memory for planning a network");
+  for (int i = 0; i < threads; i++)
+    l.reader[i].weights = weights;
+  WK_TRY(wk_parallel(NULL, threads, (size_t)plan->steps, load_one, &l, err));
+  count_bytes(plan);
   if (weights)
     wk_tensors_rest(weights);
 done:
-  wk_free(r.room);
-  wk_free(r.param);
+  for (int i = 0; l.reader && i < threads; i++) {
+    wk_free(l.reader[i].room);
+    wk_free(l.reader[i].param);
+  }
+  wk_free(l.reader);
   return st;
 }
 
@@ -208,5 +242,6 @@ wk_status wk_plan_weights_from(wk_plan *plan, wk_param_table param, wk_prepare_h
     WK_RETURN_IF_ERROR(s->parts ? prepare_parts(plan, s, hook, user, err)
                                 : prepare_step(plan, s, param, false, hook, user, err));
   }
+  count_bytes(plan);
   return WK_OK;
 }

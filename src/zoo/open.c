@@ -1,5 +1,6 @@
 /* open.c - a backbone ready to use, from a name in the registry, a weight file, or tensors in memory. The file's
  * tensors decide: its classifier's shape gives the number of classes, and a common prefix of the names is taken off. */
+#include <pthread.h>
 #include <string.h>
 
 #include "zoo/zoo.h"
@@ -86,6 +87,45 @@ done:
   return st;
 }
 
+/* ---- the hash ----------------------------------------------------------------------------------- */
+
+struct wk_backbone_hash {
+  pthread_mutex_t mutex;
+  bool found;
+  uint8_t hash[WK_SHA256_BYTES];
+};
+
+static wk_status keep_hash(wk_backbone *b, wk_error *err) {
+  b->kept = wk_calloc(1, sizeof *b->kept);
+  if (!b->kept)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
+  pthread_mutex_init(&b->kept->mutex, NULL);
+  return WK_OK;
+}
+
+static void free_hash(wk_backbone *b) {
+  if (b->kept)
+    pthread_mutex_destroy(&b->kept->mutex);
+  wk_free(b->kept);
+}
+
+wk_status wk_backbone_hash(uint8_t out[WK_SHA256_BYTES], const wk_backbone *b, wk_error *err) {
+  struct wk_backbone_hash *k = b->kept;
+  wk_status st = WK_OK;
+  if (!k)
+    return wk_weights_hash(out, b->graph, b->weights, wk_graph_features(b->graph), err);
+  pthread_mutex_lock(&k->mutex);
+  if (!k->found)
+    st = wk_weights_hash(k->hash, b->graph, b->weights, wk_graph_features(b->graph), err);
+  k->found = st == WK_OK;
+  if (st == WK_OK)
+    memcpy(out, k->hash, sizeof k->hash);
+  pthread_mutex_unlock(&k->mutex);
+  return st;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------ */
+
 wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) {
   wk_backbone *b = wk_calloc(1, sizeof *b);
   wk_tensors *stripped = NULL;
@@ -105,7 +145,7 @@ wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *w
   WK_TRY(count_classes(&b->classes, arch, own, err));
   WK_TRY(arch->build(&b->graph, b->classes, err));
   WK_TRY(wk_graph_check_weights(b->graph, own, -1, err));
-  WK_TRY(wk_backbone_hash(b->hash, b->graph, own, wk_graph_features(b->graph), err));
+  WK_TRY(keep_hash(b, err));
   /* Nothing can fail after this: from here on the old set goes with the new one. */
   if (stripped)
     WK_TRY(wk_tensors_keep(stripped, release_tensors, rest_tensors, weights, err));
@@ -122,6 +162,7 @@ done:
 void wk_backbone_free(wk_backbone *b) {
   if (!b)
     return;
+  free_hash(b);
   wk_graph_free(b->graph);
   wk_tensors_free(b->weights);
   wk_free(b);

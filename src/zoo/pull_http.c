@@ -1,7 +1,6 @@
 /* pull_http.c - one file by https, through libcurl. A broken connection is taken up again where it broke, in this call
  * or in a later one, under If-Range: the server sends the rest only if it still has the very same file, else all of it.
  */
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "zoo/curl.h"
 #include "zoo/fetch.h"
 
 void wk_http_options_init(wk_http_options *o) {
@@ -18,6 +18,7 @@ void wk_http_options_init(wk_http_options *o) {
 
 /* One request. */
 typedef struct transfer {
+  const wk_curl *api;
   CURL *curl;
   const char *url, *host;
   const wk_part_file *part;
@@ -36,14 +37,14 @@ typedef struct transfer {
 /* ---- the address ------------------------------------------------------------------------------ */
 
 /* The host of a url that may be fetched: https from anywhere, http only from this machine. */
-static wk_status check_url(char **host, const char *url, wk_error *err) {
-  CURLU *u = curl_url();
+static wk_status check_url(char **host, const wk_curl *api, const char *url, wk_error *err) {
+  CURLU *u = api->url();
   char *scheme = NULL, *name = NULL;
   wk_status st = WK_OK;
   WK_FAIL_IF(!u, err, WK_ERR_MEMORY, "out of memory");
-  WK_FAIL_IF(curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-                 curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-                 curl_url_get(u, CURLUPART_HOST, &name, 0) != CURLUE_OK,
+  WK_FAIL_IF(api->url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+                 api->url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+                 api->url_get(u, CURLUPART_HOST, &name, 0) != CURLUE_OK,
              err, WK_ERR_ARGUMENT, "%s: not an address that can be fetched", url);
   bool here = strcasecmp(name, "localhost") == 0 || strncmp(name, "127.", 4) == 0 || strcmp(name, "[::1]") == 0;
   WK_FAIL_IF(strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && here), err, WK_ERR_UNSUPPORTED,
@@ -51,9 +52,9 @@ static wk_status check_url(char **host, const char *url, wk_error *err) {
   *host = wk_strdup(name);
   WK_FAIL_IF(!*host, err, WK_ERR_MEMORY, "out of memory");
 done:
-  curl_free(scheme);
-  curl_free(name);
-  curl_url_cleanup(u);
+  api->free(scheme);
+  api->free(name);
+  api->url_cleanup(u);
   return st;
 }
 
@@ -102,7 +103,7 @@ static wk_status begin_body(transfer *t, long code) {
     t->restarted = true;
   }
   curl_off_t length = -1;
-  curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  t->api->easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
   uint64_t total = length >= 0 ? t->at + (uint64_t)length : 0;
   WK_FAIL_IF(total && t->part->bytes && total != t->part->bytes, t->err, WK_ERR_FORMAT,
              "%s: the file there has %llu bytes, %llu were expected", t->url, (unsigned long long)total,
@@ -121,7 +122,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
   transfer *t = user;
   size_t n = size * count;
   long code = 0;
-  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
+  t->api->easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
   if (code != 200 && code != 206)
     return n; /* an error page */
   if (!t->begun)
@@ -148,7 +149,7 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_
 
 /* What a failed transfer means to the user; *again: another try may help. */
 static wk_status explain(bool *again, const transfer *t, CURLcode code, const char *detail) {
-  const char *why = detail[0] ? detail : curl_easy_strerror(code);
+  const char *why = detail[0] ? detail : t->api->easy_strerror(code);
   switch (code) {
   case CURLE_ABORTED_BY_CALLBACK:
     return WK_FAIL(t->err, WK_ERR_CANCELLED, "stopped while fetching %s; what has come is kept", t->url);
@@ -187,33 +188,34 @@ static wk_status explain_answer(bool *again, const transfer *t, long code) {
 
 /* Everything that a request needs; false: out of memory. */
 static bool set_up(transfer *t, char *detail, const wk_http_options *o, struct curl_slist **headers, const char *mark) {
+  const wk_curl *api = t->api;
   CURL *c = t->curl;
   const char *allowed = strncasecmp(t->url, "https:", 6) == 0 ? "https" : "https,http";
-  bool ok = curl_easy_setopt(c, CURLOPT_URL, t->url) == CURLE_OK &&
-            curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, allowed) == CURLE_OK &&
-            curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, allowed) == CURLE_OK &&
-            curl_easy_setopt(c, CURLOPT_USERAGENT, "whisker/" WK_VERSION) == CURLE_OK;
-  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
-  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
-  curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)o->connect_seconds);
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)o->stall_seconds);
-  curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-  curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+  bool ok = api->easy_setopt(c, CURLOPT_URL, t->url) == CURLE_OK &&
+            api->easy_setopt(c, CURLOPT_PROTOCOLS_STR, allowed) == CURLE_OK &&
+            api->easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, allowed) == CURLE_OK &&
+            api->easy_setopt(c, CURLOPT_USERAGENT, "whisker/" WK_VERSION) == CURLE_OK;
+  api->easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+  api->easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
+  api->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+  api->easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
+  api->easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)o->connect_seconds);
+  api->easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  api->easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)o->stall_seconds);
+  api->easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+  api->easy_setopt(c, CURLOPT_HEADERDATA, t);
+  api->easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+  api->easy_setopt(c, CURLOPT_WRITEDATA, t);
+  api->easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+  api->easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+  api->easy_setopt(c, CURLOPT_XFERINFODATA, t);
   if (ok && mark) {
     char text[512];
     snprintf(text, sizeof text, "If-Range: %s", mark);
-    *headers = curl_slist_append(NULL, text);
+    *headers = api->slist_append(NULL, text);
     snprintf(text, sizeof text, "%llu-", (unsigned long long)t->at);
-    ok = *headers && curl_easy_setopt(c, CURLOPT_HTTPHEADER, *headers) == CURLE_OK &&
-         curl_easy_setopt(c, CURLOPT_RANGE, text) == CURLE_OK;
+    ok = *headers && api->easy_setopt(c, CURLOPT_HTTPHEADER, *headers) == CURLE_OK &&
+         api->easy_setopt(c, CURLOPT_RANGE, text) == CURLE_OK;
   }
   return ok;
 }
@@ -229,7 +231,7 @@ static wk_status try_once(transfer *t, bool *again, const wk_http_options *o, wk
   t->st = WK_OK;
   t->begun = false;
   t->range_from = -1;
-  t->curl = curl_easy_init();
+  t->curl = t->api->easy_init();
   t->fd = open(t->part->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   WK_FAIL_IF(t->fd < 0, err, WK_ERR_IO, "%s: cannot be opened: %s", t->part->path, strerror(errno));
   off_t size = lseek(t->fd, 0, SEEK_END);
@@ -244,9 +246,9 @@ static wk_status try_once(transfer *t, bool *again, const wk_http_options *o, wk
   if (mark && t->part->bytes && t->at == t->part->bytes)
     goto done; /* all is here, only the check was missing */
   WK_FAIL_IF(!t->curl || !set_up(t, detail, o, &headers, mark), err, WK_ERR_MEMORY, "out of memory");
-  CURLcode code = curl_easy_perform(t->curl);
+  CURLcode code = t->api->easy_perform(t->curl);
   long answer = 0;
-  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &answer);
+  t->api->easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &answer);
   if (t->st != WK_OK)
     st = t->st;
   else if (code != CURLE_OK)
@@ -264,8 +266,8 @@ done:
   t->progress = (wk_progress){0};
   if (t->fd >= 0)
     close(t->fd);
-  curl_slist_free_all(headers);
-  curl_easy_cleanup(t->curl);
+  t->api->slist_free_all(headers);
+  t->api->easy_cleanup(t->curl);
   wk_free(mark);
   return st;
 }
@@ -280,13 +282,19 @@ static void pause_between(int ms, const wk_context *ctx) {
 wk_status wk_http_fetch(bool *resumed, const char *url, const wk_part_file *part, const wk_http_options *o,
                         const wk_context *ctx, wk_error *err) {
   char *host = NULL;
-  WK_RETURN_IF_ERROR(check_url(&host, url, err));
+  wk_curl api;
+  WK_RETURN_IF_ERROR(wk_curl_open(&api, err));
+  wk_status st = check_url(&host, &api, url, err);
+  if (st != WK_OK) {
+    wk_curl_close(&api);
+    return st;
+  }
   struct stat info;
   bool old_bytes = stat(part->path, &info) == 0 && info.st_size > 0;
-  transfer t = {.url = url, .host = host, .part = part, .ctx = ctx};
+  transfer t = {.api = &api, .url = url, .host = host, .part = part, .ctx = ctx};
   uint64_t furthest = 0;
   bool again = true;
-  wk_status st = WK_ERR_NETWORK;
+  st = WK_ERR_NETWORK;
   /* Ends: each round either reaches further, which the limit bounds, or is counted. */
   for (int fruitless = 0; again && fruitless < o->tries; fruitless++) {
     if (fruitless || furthest)
@@ -305,5 +313,6 @@ wk_status wk_http_fetch(bool *resumed, const char *url, const wk_part_file *part
   }
   *resumed = old_bytes && !t.restarted;
   wk_free(host);
+  wk_curl_close(&api);
   return st;
 }

@@ -49,8 +49,8 @@ done:
   return st;
 }
 
-wk_status wk_backbone_hash(uint8_t out[WK_SHA256_BYTES], const wk_graph *g, const wk_tensors *weights, wk_node last,
-                           wk_error *err) {
+wk_status wk_weights_hash(uint8_t out[WK_SHA256_BYTES], const wk_graph *g, const wk_tensors *weights, wk_node last,
+                          wk_error *err) {
   wk_tensors *subset = NULL;
   WK_RETURN_IF_ERROR(wk_backbone_subset(&subset, g, weights, last, "", err));
   wk_tensors_sha256(out, subset);

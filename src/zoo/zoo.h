@@ -67,7 +67,7 @@ wk_status wk_arch_match(bool *fits, size_t *length, const char **prefix, const w
 wk_status wk_backbone_subset(wk_tensors **out, const wk_graph *g, const wk_tensors *weights, wk_node last,
                              const char *prefix, wk_error *err);
 /* wk_tensors_sha256 of that subset. */
-wk_status wk_backbone_hash(uint8_t out[WK_SHA256_BYTES], const wk_graph *g, const wk_tensors *weights, wk_node last,
-                           wk_error *err);
+wk_status wk_weights_hash(uint8_t out[WK_SHA256_BYTES], const wk_graph *g, const wk_tensors *weights, wk_node last,
+                          wk_error *err);
 
 #endif
