@@ -85,7 +85,7 @@ typedef struct wk_backbone {
   wk_tensors *weights;
   wk_preprocess preprocess; /* arch's, or changed with wk_preprocess_set_size */
   int classes;              /* of its own classifier; 0: the weights have none */
-  struct wk_backbone_hash *kept; /* what wk_backbone_hash has found; NULL: it keeps nothing */
+  struct wk_kept_hash *kept; /* what wk_backbone_hash has found; NULL: it keeps nothing */
 } wk_backbone;
 
 /* `name` is a name or alias from the registry, or a path of a weight file (has a '/' or exists, and is not a name).

@@ -142,21 +142,48 @@ static inline void copy_row(uint8_t *out, const uint8_t *in, size_t n, ptrdiff_t
     memcpy(out + i * element, in + (ptrdiff_t)i * step, element);
 }
 
-/* In squares, so that columns that lie far apart are read while they are near. */
-static void copy_plane(uint8_t *out, const uint8_t *in, const plane *p) {
-  enum { SIDE = 16 };
-  for (size_t r = 0; r < p->rows; r += SIDE)
-    for (size_t c = 0; c < p->columns; c += SIDE) {
-      const size_t rows = p->rows - r < SIDE ? p->rows - r : SIDE, n = p->columns - c < SIDE ? p->columns - c : SIDE;
-      for (size_t k = r; k < r + rows; k++) {
-        uint8_t *to = out + (k * p->columns + c) * p->element;
-        const uint8_t *from = in + (ptrdiff_t)k * p->row_step + (ptrdiff_t)c * p->column_step;
-        if (p->element == sizeof(float)) /* the compiler's constant makes this a load and a store */
-          copy_row(to, from, n, p->column_step, sizeof(float));
-        else
-          copy_row(to, from, n, p->column_step, p->element);
-      }
+enum { SIDE = 16 }; /* of a square */
+
+/* A whole square of floats of which those of a column lie together: four by four in registers. */
+static void turn_square(uint8_t *out, size_t out_step, const uint8_t *in, ptrdiff_t column_step) {
+  typedef float four __attribute__((vector_size(16)));
+  for (size_t i = 0; i < SIDE; i += 4)
+    for (size_t j = 0; j < SIDE; j += 4) {
+      four x[4];
+      for (size_t k = 0; k < 4; k++)
+        memcpy(&x[k], in + (ptrdiff_t)(j + k) * column_step + i * sizeof(float), sizeof x[k]);
+      const four a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5),
+                 b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5),
+                 c = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7),
+                 d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+      const four y[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
+                         __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
+      for (size_t k = 0; k < 4; k++)
+        memcpy(out + (i + k) * out_step + j * sizeof(float), &y[k], sizeof y[k]);
     }
+}
+
+/* In squares, so that columns that lie far apart are read while they are near. The squares follow each other as the
+ * elements do where they come from: what is read in one piece is fetched ahead. */
+static void copy_plane(uint8_t *out, const uint8_t *in, const plane *p) {
+  const bool by_columns = p->column_step > p->row_step,
+             turned = p->element == sizeof(float) && p->row_step == (ptrdiff_t)sizeof(float);
+  const size_t down = (p->rows + SIDE - 1) / SIDE, across = (p->columns + SIDE - 1) / SIDE;
+  for (size_t i = 0; i < down * across; i++) {
+    const size_t r = (by_columns ? i % down : i / across) * SIDE, c = (by_columns ? i / down : i % across) * SIDE;
+    const size_t rows = p->rows - r < SIDE ? p->rows - r : SIDE, n = p->columns - c < SIDE ? p->columns - c : SIDE;
+    uint8_t *to = out + (r * p->columns + c) * p->element;
+    const uint8_t *from = in + (ptrdiff_t)r * p->row_step + (ptrdiff_t)c * p->column_step;
+    if (turned && rows == SIDE && n == SIDE) {
+      turn_square(to, p->columns * p->element, from, p->column_step);
+      continue;
+    }
+    for (size_t k = 0; k < rows; k++, to += p->columns * p->element, from += p->row_step)
+      if (p->element == sizeof(float)) /* the compiler's constant makes this a load and a store */
+        copy_row(to, from, n, p->column_step, sizeof(float));
+      else
+        copy_row(to, from, n, p->column_step, p->element);
+  }
 }
 
 /* Copies row-major: an odometer over all sides but the last two that are longer than 1. */

@@ -89,7 +89,7 @@ done:
 
 /* ---- the hash ----------------------------------------------------------------------------------- */
 
-struct wk_backbone_hash {
+struct wk_kept_hash {
   pthread_mutex_t mutex;
   bool found;
   uint8_t hash[WK_SHA256_BYTES];
@@ -110,7 +110,7 @@ static void free_hash(wk_backbone *b) {
 }
 
 wk_status wk_backbone_hash(uint8_t out[WK_SHA256_BYTES], const wk_backbone *b, wk_error *err) {
-  struct wk_backbone_hash *k = b->kept;
+  struct wk_kept_hash *k = b->kept;
   wk_status st = WK_OK;
   if (!k)
     return wk_weights_hash(out, b->graph, b->weights, wk_graph_features(b->graph), err);

@@ -471,6 +471,46 @@ static void add_tensors(wk_text *t, int copies, int64_t count, int64_t offset, i
     add(t, (const char *)zeros, (size_t)(held - at < 1024 ? held - at : 1024) * 4);
 }
 
+/* Views in any order, of more sides than fit a square of what is copied at a time: each element is where it should be.
+ */
+static void test_large_strides(void **state) {
+  (void)state;
+  static const struct {
+    int ndim;
+    int64_t shape[4], stride[4];
+  } cases[] = {
+      {2, {50, 37}, {1, 50}},                  /* by columns */
+      {2, {64, 48}, {1, 64}},                  /* whole squares of 16 */
+      {2, {33, 35}, {2, 80}},                  /* with gaps */
+      {2, {40, 21}, {90, 4}},                  /* rows with gaps */
+      {4, {20, 33, 3, 2}, {1, 20, 1320, 660}}, /* TensorFlow's order of a convolution */
+      {4, {36, 1, 3, 3}, {1, 7, 108, 36}},     /* and of a depthwise one */
+      {3, {5, 18, 17}, {1, 85, 5}},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    int64_t count = 1, elements = 1;
+    for (int k = 0; k < cases[i].ndim; k++) {
+      count += (cases[i].shape[k] - 1) * cases[i].stride[k];
+      elements *= cases[i].shape[k];
+    }
+    wk_text t = {0};
+    wk_tensors *read = NULL;
+    add_tensors(&t, 1, count, 0, cases[i].ndim, cases[i].shape, cases[i].stride, count);
+    for (int64_t k = 0; k < count; k++)
+      memcpy(t.data + t.len - 4 * (size_t)(count - k), &(float){(float)k}, 4);
+    assert_ok(wk_torch_parse(&read, t.data, t.len, &error), &error);
+    const float *got = wk_tensors_find(read, "0")->data;
+    for (int64_t e = 0; e < elements; e++) {
+      int64_t want = 0, rest = e;
+      for (int k = cases[i].ndim; k-- > 0; rest /= cases[i].shape[k])
+        want += rest % cases[i].shape[k] * cases[i].stride[k];
+      assert_true(got[e] == (float)want);
+    }
+    wk_tensors_free(read);
+    wk_text_free(&t);
+  }
+}
+
 /* The same with one tensor, and what is wrong with it. */
 static void refused_tensor(int64_t count, int64_t offset, int ndim, const int64_t *shape, const int64_t *stride,
                            int64_t held, const char *says) {
@@ -624,23 +664,15 @@ static void test_every_allocation_fails(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_every_type),
-      cmocka_unit_test(test_strides),
-      cmocka_unit_test(test_checkpoint),
-      cmocka_unit_test(test_clustered),
-      cmocka_unit_test(test_real),
-      cmocka_unit_test(test_write),
-      cmocka_unit_test(test_npy),
-      cmocka_unit_test(test_nothing_runs),
-      cmocka_unit_test(test_other_files),
-      cmocka_unit_test(test_hostile_headers),
-      cmocka_unit_test(test_broken_pickles),
-      cmocka_unit_test(test_pickle_bombs),
-      cmocka_unit_test(test_hostile_tensors),
-      cmocka_unit_test(test_copy_budget),
-      cmocka_unit_test(test_cut_anywhere),
-      cmocka_unit_test(test_mutations),
-      cmocka_unit_test(test_every_allocation_fails),
+      cmocka_unit_test(test_every_type),      cmocka_unit_test(test_strides),
+      cmocka_unit_test(test_large_strides),   cmocka_unit_test(test_checkpoint),
+      cmocka_unit_test(test_clustered),       cmocka_unit_test(test_real),
+      cmocka_unit_test(test_write),           cmocka_unit_test(test_npy),
+      cmocka_unit_test(test_nothing_runs),    cmocka_unit_test(test_other_files),
+      cmocka_unit_test(test_hostile_headers), cmocka_unit_test(test_broken_pickles),
+      cmocka_unit_test(test_pickle_bombs),    cmocka_unit_test(test_hostile_tensors),
+      cmocka_unit_test(test_copy_budget),     cmocka_unit_test(test_cut_anywhere),
+      cmocka_unit_test(test_mutations),       cmocka_unit_test(test_every_allocation_fails),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
