@@ -1,8 +1,8 @@
 /* bench_kernels.c - whisker's own kernels beside oneDNN's, layer by layer, in GFLOP/s and as a share of the measured
  * peak of multiply-adds. Both run interleaved in one process, image-parallel: each thread works on its own images.
  *
- *   bench_kernels [gemm|winograd|stem|mb] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part of a layer's
- * name]
+ *   bench_kernels [gemm|int8|winograd|stem|mb] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part of a
+ * layer's name]
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "nn/kernels/int8.h"
 #include "nn/kernels/kernels.h"
 
 /* One thread is timed by the processor time it got, so that other work on the machine disturbs less. */
@@ -166,6 +167,86 @@ static void bench_gemm(const bench *b, const char *only) {
     for (int k = 0; k < b->threads; k++)
       wk_free(j.scratch[k]), wk_free((float *)j.g[k].a), wk_free(j.g[k].c);
     wk_free(packed), wk_free(j.weights);
+  }
+}
+
+/* ---- matrix products on small integers --------------------------------------------------------- */
+
+typedef struct int8_job {
+  gemm_job f; /* the same product on floats */
+  const wk_kernels8 *kn;
+  wk_gemm8 g[8];
+  wk_quantise8 q;
+  uint8_t *rows[8];
+} int8_job;
+
+static void int8_float(void *user, int thread) { gemm_own(&((int8_job *)user)->f, thread); }
+
+/* With the bytes made of floats, as every layer does it. */
+static void int8_own(void *user, int thread) {
+  const int8_job *j = user;
+  const gemm_shape *s = j->f.s;
+  const int most = (64 << 10) / s->k < 48 ? 48 : (64 << 10) / s->k;
+  for (int row = 0; row < s->m; row += most) {
+    const int rows = s->m - row < most ? s->m - row : most;
+    wk_gemm8 g = j->g[thread];
+    j->kn->quantise(&j->q, j->rows[thread], g.lda, j->f.g[thread].a + (ptrdiff_t)row * s->k, rows);
+    g.c += (ptrdiff_t)row * s->n;
+    j->kn->gemm(&g, 0, rows, 0, s->n);
+  }
+}
+
+static void bench_int8(const bench *b, const char *only) {
+  const wk_kernels8 *kn = wk_kernels8_for(b->kn->isa);
+  printf("%-32s %9s %9s %7s %7s  (%s)\n", "product with floats as input", "float G/s", "int8 G/s", "ratio", "peaks",
+         kn->name);
+  for (size_t i = 0; i < sizeof gemm_shapes / sizeof *gemm_shapes; i++) {
+    const gemm_shape *s = &gemm_shapes[i];
+    if (only && !strstr(s->what, only))
+      continue;
+    const int k = wk_up(s->k, WK_INT8_DEPTH);
+    const size_t bytes = wk_gemm8_packed(kn->panel, k, s->n);
+    int8_job j = {.kn = kn, .f = {.b = b, .s = s}};
+    float *packed = buffer(b->kn->gemm_packed(s->k, s->n)), *ones = buffer((size_t)s->k + (size_t)s->n + 64);
+    float *low = buffer((size_t)s->k), *high = buffer((size_t)s->k);
+    int8_t *weights = wk_alloc(bytes);
+    int32_t *zero = wk_alloc((size_t)s->k * sizeof *zero);
+    if (!weights || !zero)
+      exit(1);
+    memset(weights, 3, bytes);
+    for (int c = 0; c < s->k; c++)
+      zero[c] = 64, low[c] = -64, high[c] = 63;
+    j.q = (wk_quantise8){.channels = s->k, .inverse = ones, .low = low, .high = high, .zero = zero};
+    for (int t = 0; t < b->threads; t++) {
+      j.f.scratch[t] = buffer(b->kn->gemm_shape().scratch);
+      j.f.g[t] = (wk_gemm){.m = s->m,
+                           .n = s->n,
+                           .k = s->k,
+                           .a = buffer((size_t)s->m * (size_t)s->k),
+                           .b = packed,
+                           .c = buffer((size_t)s->m * (size_t)s->n),
+                           .lda = s->k,
+                           .ldc = s->n};
+      j.rows[t] = wk_alloc((size_t)s->m * (size_t)k);
+      j.g[t] = (wk_gemm8){.n = s->n,
+                          .k = k,
+                          .a = j.rows[t],
+                          .b = weights,
+                          .scale = ones,
+                          .bias = ones,
+                          .c = j.f.g[t].c,
+                          .lda = k,
+                          .ldc = s->n};
+    }
+    double best[2];
+    compare(best, b->threads, int8_float, int8_own, &j);
+    const double work = 2.0 * s->m * s->k * s->n * b->threads;
+    printf("%-32s %9.1f %9.1f %7.2f %7.2f\n", s->what, work / best[0] * 1e-9, work / best[1] * 1e-9, best[0] / best[1],
+           work / best[1] / b->peak);
+    for (int t = 0; t < b->threads; t++) {
+      wk_free(j.f.scratch[t]), wk_free((float *)j.f.g[t].a), wk_free(j.f.g[t].c), wk_free(j.rows[t]);
+    }
+    wk_free(packed), wk_free(ones), wk_free(low), wk_free(high), wk_free(weights), wk_free(zero);
   }
 }
 
@@ -495,8 +576,8 @@ int main(int argc, char **argv) {
           isa = (wk_isa)s;
     } else if (!strcmp(argv[i], "--m") && i + 1 < argc)
       m = atoi(argv[++i]);
-    else if (!strcmp(argv[i], "gemm") || !strcmp(argv[i], "winograd") || !strcmp(argv[i], "stem") ||
-             !strcmp(argv[i], "mb"))
+    else if (!strcmp(argv[i], "gemm") || !strcmp(argv[i], "int8") || !strcmp(argv[i], "winograd") ||
+             !strcmp(argv[i], "stem") || !strcmp(argv[i], "mb"))
       part = argv[i];
     else
       only = argv[i];
@@ -510,6 +591,8 @@ int main(int argc, char **argv) {
   printf("%s, %d thread(s): measured peak %.1f GFLOP/s\n", wk_isa_name(isa), b.threads, b.peak * 1e-9);
   if (!part || !strcmp(part, "gemm"))
     bench_gemm(&b, only);
+  if (!part || !strcmp(part, "int8"))
+    bench_int8(&b, only);
   if (!part || !strcmp(part, "winograd"))
     bench_winograd(&b, only, m);
   if (!part || !strcmp(part, "stem"))

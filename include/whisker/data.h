@@ -104,6 +104,11 @@ WK_API void wk_features_options_init(wk_features_options *o);
  * `memory`, but for the system's own cache of the file. */
 WK_API wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const char *const *path, size_t photos,
                                      const wk_features_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
+/* The ranges that a lower precision needs (wk_plan_options.ranges): of every layer before the features, the least and the largest value of
+ * each channel in `most` of the photos, drawn by ctx->seed (all where they are fewer). The same for any number
+ * of threads. Photos that cannot be read are passed over. b->precision is not looked at. Stage of progress: "ranges". */
+WK_API wk_status wk_ranges_measure(wk_tensors **out, const wk_backbone *b, const char *const *path, size_t photos, size_t most,
+                                   const wk_context *ctx, wk_error *err) WK_NODISCARD;
 WK_API void wk_features_free(wk_features *f);
 /* Rows first..last-1 need not stay in this process's memory, where they are mapped: they are there when they are looked at again. */
 WK_API void wk_features_rest(const wk_features *f, size_t first, size_t last);

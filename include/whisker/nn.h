@@ -195,6 +195,16 @@ typedef struct wk_pixels {
   bool bgr;
 } wk_pixels;
 
+/* What products are computed in. Between layers everything is float32. */
+typedef enum wk_precision {
+  WK_PRECISION_FLOAT32 = 0,
+  WK_PRECISION_INT8, /* 8-bit weights with a scale for each output channel, 7-bit activations in ranges seen on photos */
+  WK_PRECISION_COUNT
+} wk_precision;
+WK_API const char *wk_precision_name(wk_precision p); /* "float32"; never NULL */
+/* Can this processor compute so, and faster than in float32? */
+WK_API bool wk_precision_gains(wk_precision p);
+
 typedef struct wk_plan_options {
   int height, width;     /* of the input; 0, 0: the graph's default */
   int batch;             /* photos a call; default 8 */
@@ -206,6 +216,10 @@ typedef struct wk_plan_options {
   bool library; /* convolutions by oneDNN wherever it can, layer by layer: what the own kernels are measured against */
   const wk_pixels *pixels; /* the input is given as bytes, a quarter of the memory, which the first layer normalises as it
                               reads them: the results are those of the floats, bit by bit. NULL: as floats. Copied */
+  wk_precision precision; /* default float32 */
+  const wk_tensors *ranges; /* for int8: of every step that wk_exec_observe tells, its name and [2, channels] floats, the least
+                               and the largest value of each channel. A layer whose ranges are not there is float32 */
+  bool apart; /* every layer with weights is a step of its own, for wk_exec_observe */
 } wk_plan_options;
 
 WK_API void wk_plan_options_init(wk_plan_options *o);
@@ -250,6 +264,11 @@ WK_API wk_status wk_exec_run_pixels(wk_exec *exec, const uint8_t *input, int cou
 /* One step alone, on whatever the last run left in its memory: for timing it. `input` is floats or bytes, as the plan takes
  * it. Afterwards no output is valid. */
 WK_API wk_status wk_exec_step(wk_exec *exec, int step, const void *input, int count, wk_error *err) WK_NODISCARD;
+/* Runs one photo through a plan made `apart`, and shows what each step makes, by the step's name, before the next begins:
+ * value [shape]. Afterwards the outputs are those of a run. */
+WK_API wk_status wk_exec_observe(wk_exec *exec, const float *input,
+                                 void (*see)(void *user, const char *name, const float *value, wk_shape shape), void *user,
+                                 wk_error *err) WK_NODISCARD;
 /* Output number `output` of the last run: [count, h, w, c], valid until the next run. */
 WK_API const float *wk_exec_output(const wk_exec *exec, int output);
 

@@ -86,6 +86,8 @@ typedef struct wk_backbone {
   wk_preprocess preprocess; /* arch's, or changed with wk_preprocess_set_size */
   int classes;              /* of its own classifier; 0: the weights have none */
   struct wk_kept_hash *kept; /* what wk_backbone_hash has found; NULL: it keeps nothing */
+  wk_precision precision; /* its features are computed in; float32 unless it is set */
+  wk_tensors *ranges;     /* of int8 (wk_ranges_measure); NULL: none. Owned */
 } wk_backbone;
 
 /* `name` is a name or alias from the registry, or a path of a weight file (has a '/' or exists, and is not a name).

@@ -9,6 +9,8 @@ typedef struct cli_bench_job {
   const wk_backbone *backbone;
   const wk_context *ctx;
   int height, width, batch;
+  wk_precision precision;
+  wk_tensors *ranges; /* of noise, for int8 */
   double seconds; /* at least so long, and at least one call */
 } cli_bench_job;
 

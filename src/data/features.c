@@ -122,6 +122,14 @@ wk_status wk_features_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk
   wk_text_add(&t, "whisker features %d\nnetwork %s\nweights %s\nlayer %s\n", FEATURES_VERSION,
               b->arch ? b->arch->name : "", weights, layer);
   wk_text_add(&t, "processor %s\n", wk_isa_name(isa));
+  if (b->precision != WK_PRECISION_FLOAT32) {
+    wk_text_add(&t, "precision %s\n", wk_precision_name(b->precision));
+    if (b->ranges) {
+      wk_tensors_sha256(hash, b->ranges);
+      wk_hex(weights, hash, sizeof hash);
+      wk_text_add(&t, "ranges %s\n", weights);
+    }
+  }
   wk_text_add(&t, "input %dx%d %s %d %s %s\n", p->width, p->height, crop[p->rule],
               p->rule == WK_CROP_SQUASH ? 0 : p->resize, filter[p->filter], p->bgr ? "bgr" : "rgb");
   for (int i = 0; i < 3; i++)
@@ -219,6 +227,8 @@ static wk_status ready_network(job *j, worker *me, wk_error *err) {
     o.threads = j->plan_threads;
     o.output = &j->node;
     o.outputs = 1;
+    o.precision = j->b->precision;
+    o.ranges = j->b->ranges;
     st = wk_backbone_plan(&j->plan, j->b, &o, err);
   }
   pthread_mutex_unlock(&j->mutex);

@@ -120,4 +120,20 @@ wk_status wk_exec_step(wk_exec *e, int step, const void *input, int count, wk_er
   return st;
 }
 
+wk_status wk_exec_observe(wk_exec *e, const float *input,
+                          void (*see)(void *user, const char *name, const float *value, wk_shape shape), void *user,
+                          wk_error *err) {
+  const wk_plan *plan = e->plan;
+  if (!plan->apart)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "only a plan whose layers are apart can be observed");
+  wk_status st = WK_OK;
+  for (int i = 0; i < plan->steps && st == WK_OK; i++) {
+    st = run_step(e, i, input, 0, 1, err);
+    const wk_step *s = &plan->step[i];
+    if (st == WK_OK)
+      see(user, s->layer.name, place(e, s->out, 0), plan->value[s->out].shape);
+  }
+  return st;
+}
+
 const float *wk_exec_output(const wk_exec *e, int output) { return place(e, e->plan->output[output], 0); }

@@ -28,10 +28,9 @@ static void pack_bias(wk_own *o, const wk_layer *l, const wk_prepare *p) {
     memcpy(o->data + (o->bias - o->data), p->bias, (size_t)l->out.channels * sizeof(float));
 }
 
-/* Activations that the kernels have built in; the others follow as a pass over the output. */
-static wk_act inner_act(wk_act act) { return act <= WK_ACT_RELU6 ? act : WK_ACT_NONE; }
+wk_act wk_own_inner_act(wk_act act) { return act <= WK_ACT_RELU6 ? act : WK_ACT_NONE; }
 
-static void outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int col1) {
+void wk_own_outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int col1) {
   static void (*const rows[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
   const ptrdiff_t channels = c->layer->out.channels;
   if (c->layer->act <= WK_ACT_RELU6 || col1 <= col0)
@@ -64,7 +63,7 @@ static wk_conv conv_of(const wk_layer *l, int count) {
                    .pad_top = w->pad_top,
                    .pad_left = w->pad_left,
                    .pixels = l->pixels,
-                   .act = inner_act(l->act)};
+                   .act = wk_own_inner_act(l->act)};
 }
 
 static bool fits_conv(const wk_layer *l, wk_isa isa) {
@@ -91,9 +90,7 @@ static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepar
   return repack_conv(out->data, l, p, err);
 }
 
-/* How threads share a product: by rows each reads all weights, by columns all of the input. The smaller of the two is
- * what should be read twice. */
-static bool shared_by_rows(int pixels, int out_c, int depth, int strips) {
+bool wk_own_by_rows(int pixels, int out_c, int depth, int strips) {
   return pixels >= 4 * strips && (int64_t)depth * out_c <= (int64_t)pixels * (depth + out_c);
 }
 
@@ -105,13 +102,13 @@ static void run_conv(const wk_call *call, int part) {
   c.weights = o->weights, c.bias = o->bias, c.add = call->residual, c.out = call->out;
   const wk_gemm_sizes gemm = kn->gemm_shape();
   const int threads = call->threads, pixels = kn->conv_shape(&c).pixels;
-  const bool by_rows = shared_by_rows(pixels, c.out_c, c.kernel_h * c.kernel_w * c.in_c, gemm.rows * threads);
+  const bool by_rows = wk_own_by_rows(pixels, c.out_c, c.kernel_h * c.kernel_w * c.in_c, gemm.rows * threads);
   const int pixel0 = by_rows ? wk_cut(pixels, gemm.rows, threads, part) : 0,
             pixel1 = by_rows ? wk_cut(pixels, gemm.rows, threads, part + 1) : pixels,
             col0 = by_rows ? 0 : wk_cut(c.out_c, gemm.panel, threads, part),
             col1 = by_rows ? c.out_c : wk_cut(c.out_c, gemm.panel, threads, part + 1);
   kn->conv(&c, pixel0, pixel1, col0, col1, (float *)call->scratch + o->scratch * (size_t)part);
-  outer_act(call, pixel0, pixel1, col0, col1);
+  wk_own_outer_act(call, pixel0, pixel1, col0, col1);
 }
 
 /* ---- linear ------------------------------------------------------------------------------------- */
@@ -153,10 +150,10 @@ static void run_linear(const wk_call *call, int part) {
                      .bias = o->bias,
                      .c = call->out,
                      .ldc = out,
-                     .act = inner_act(l->act)};
+                     .act = wk_own_inner_act(l->act)};
   const int col0 = wk_cut(out, panel, threads, part), col1 = wk_cut(out, panel, threads, part + 1);
   kn->gemm(&g, 0, g.m, col0, col1, (float *)call->scratch + o->scratch * (size_t)part);
-  outer_act(call, 0, call->count, col0, col1);
+  wk_own_outer_act(call, 0, call->count, col0, col1);
 }
 
 /* ---- 3x3 by Winograd ---------------------------------------------------------------------------- */
@@ -183,7 +180,7 @@ static wk_winograd winograd_of(const wk_layer *l, int count) {
                        .out_c = l->out.channels,
                        .pad_top = l->window.pad_top,
                        .pad_left = l->window.pad_left,
-                       .act = inner_act(l->act)};
+                       .act = wk_own_inner_act(l->act)};
 }
 
 static wk_status repack_winograd(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -212,7 +209,7 @@ static void tiles_act(const wk_call *c, int tile0, int tile1, int col0, int col1
     const int y1 = y0 + TILE < height ? y0 + TILE : height, x1 = x0 + TILE < width ? x0 + TILE : width;
     for (int y = y0; y < y1; y++) {
       const int line = (image * height + y) * width;
-      outer_act(c, line + x0, line + x1, col0, col1);
+      wk_own_outer_act(c, line + x0, line + x1, col0, col1);
     }
   }
 }
@@ -277,7 +274,7 @@ static void run_depthwise(const wk_call *call, int part) {
                           .weights = o->weights,
                           .bias = o->bias,
                           .out = call->out,
-                          .act = inner_act(l->act)};
+                          .act = wk_own_inner_act(l->act)};
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const int rows = call->count * l->out.height, threads = call->threads, panel = kn->gemm_shape().panel;
   /* Few rows are shared by their channels, as the products around them are. */
@@ -287,7 +284,7 @@ static void run_depthwise(const wk_call *call, int part) {
             ch0 = by_rows ? 0 : wk_cut(d.channels, panel, threads, part),
             ch1 = by_rows ? d.channels : wk_cut(d.channels, panel, threads, part + 1);
   kn->depthwise(&d, row0, row1, ch0, ch1);
-  outer_act(call, row0 * l->out.width, row1 * l->out.width, ch0, ch1);
+  wk_own_outer_act(call, row0 * l->out.width, row1 * l->out.width, ch0, ch1);
 }
 
 const wk_kernel wk_kernel_conv = {

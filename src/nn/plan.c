@@ -16,6 +16,11 @@ static wk_status check_options(const wk_graph *g, const wk_plan_options *o, wk_e
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a batch of %d photos is not possible: 1 to %d", o->batch, 1 << 16);
   if (o->threads < 1 || o->threads > 1024)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%d threads a layer are not possible: 1 to 1024", o->threads);
+  if ((unsigned)o->precision >= WK_PRECISION_COUNT)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "precision %d is not known", (int)o->precision);
+  if (o->precision == WK_PRECISION_INT8 && !o->ranges)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%s needs the ranges of the network's values",
+                   wk_precision_name(o->precision));
   if (o->output ? o->outputs < 1 : g->features < 0)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "no output was asked for, and the network marks none");
   const wk_pixels *p = o->pixels;
@@ -50,6 +55,8 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   plan->bytes = o->pixels != NULL;
   if (o->pixels)
     plan->pixels = *o->pixels;
+  plan->apart = o->apart;
+  plan->precision = o->precision;
   plan->batch = o->batch;
   plan->threads = o->threads;
   plan->packing = wk_arena_large();
@@ -63,7 +70,9 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   WK_TRY(wk_graph_infer(shape, g, last, o->height, o->width, err));
   WK_TRY(wk_dnnl_engine_create(&plan->engine, err));
   WK_TRY(wk_plan_fuse(plan, output, shape, &(wk_fuse_options){.from = g->input}, NULL, err));
-  WK_TRY(wk_plan_blocks(plan, false, err));
+  if (!plan->apart)
+    WK_TRY(wk_plan_blocks(plan, false, err));
+  WK_TRY(wk_plan_lower(plan, o->ranges, err));
   WK_TRY(wk_plan_weights(plan, weights, NULL, NULL, err));
   wk_plan_lifetimes(plan);
   wk_plan_turns(plan);

@@ -22,6 +22,7 @@ typedef struct wk_step {
   wk_node norm; /* batch norm folded into them; -1: none */
   bool permute; /* linear: its weights are put into the order of an NHWC input (the flatten before it is gone) */
   const wk_kernel *kernel;
+  wk_step_range range;
   wk_packed packed;
   int inputs;
   int *in; /* values */
@@ -42,7 +43,9 @@ struct wk_plan {
   bool exact, library; /* see wk_layer */
   bool bytes;          /* value 0 is a photo's bytes, */
   wk_pixels pixels;    /* normalised like this */
-  bool own_input;      /* value 0 has a place in the arena */
+  bool apart;          /* see wk_plan_options */
+  wk_precision precision;
+  bool own_input; /* value 0 has a place in the arena */
   wk_step *step;
   int steps;
   wk_value *value;
@@ -71,6 +74,9 @@ wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *sha
 /* plan_block.c: makes one step of several where a kernel computes them together, with the same bits. With `back` there
  * will be a way back, which computes again what lies between. */
 wk_status wk_plan_blocks(wk_plan *plan, bool back, wk_error *err);
+/* plan_lower.c: gives steps the kernels of a lower precision, where they are faster and the ranges of their values are
+ * known. */
+wk_status wk_plan_lower(wk_plan *plan, const wk_tensors *ranges, wk_error *err);
 /* plan_memory.c: first and last of every value from the steps alone; then storage, places and the arena's size. A
  * caller may lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are
  * placed too. */

@@ -30,10 +30,12 @@ static int before(const wk_plan *plan, const uses *u, int s) {
 }
 
 /* One thread saves the way of the expanded pixels through the cache. Threads that share a photo expand the rows between
- * them once each, so then the photo must be too large for their caches. */
+ * them once each, so then the photo must be too large for their caches. In a lower precision a block rounds otherwise
+ * than its layers would, so it must not depend on threads. */
 static bool pays(const wk_plan *plan, const wk_layer *d) {
   const int64_t expanded = wk_shape_count(d->in) * (int64_t)sizeof(float);
-  return plan->threads <= plan->batch || expanded >= ((int64_t)1 << 19) * plan->threads;
+  return plan->precision != WK_PRECISION_FLOAT32 || plan->threads <= plan->batch ||
+         expanded >= ((int64_t)1 << 19) * plan->threads;
 }
 
 /* On the way back what a block saves in memory must outweigh that it computes most of itself twice. */

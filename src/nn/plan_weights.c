@@ -110,7 +110,8 @@ static wk_status prepare_step(wk_plan *plan, wk_step *s, wk_param_table param, b
                   .isa = plan->isa,
                   .batch = plan->batch,
                   .packing = &plan->packing,
-                  .keep = !own};
+                  .keep = !own,
+                  .range = s->range};
   float *weight = NULL, *bias = NULL;
   if (n->param_count && s->norm < 0 && n->op != WK_OP_BATCH_NORM) {
     p.weight = param_at(g, param, s->head, 0);

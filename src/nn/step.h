@@ -64,6 +64,12 @@ typedef struct wk_step_part {
   const void *packed;
 } wk_step_part;
 
+/* The least and the largest value of every channel of what a step reads and makes, as seen on photos: [2][channels].
+ * NULL for what is computed in float32. */
+typedef struct wk_step_range {
+  const float *in, *out;
+} wk_step_range;
+
 /* What prepare may use besides the layer. The arrays live only during the call. */
 typedef struct wk_prepare {
   wk_dnnl_engine *engine;
@@ -73,9 +79,10 @@ typedef struct wk_prepare {
   const float *bias;   /* [out]; NULL: none. Batch norm: the shift */
   int threads;
   wk_isa isa;
-  int batch;                /* photos a call at most; only gradients of weights need it beforehand */
-  wk_arena *packing;        /* for what lives as long as the plan; gradients: NULL */
-  bool keep;                /* weight and bias outlive the step: they need not be copied */
+  int batch;         /* photos a call at most; only gradients of weights need it beforehand */
+  wk_arena *packing; /* for what lives as long as the plan; gradients: NULL */
+  bool keep;         /* weight and bias outlive the step: they need not be copied */
+  wk_step_range range;
   const void *forward;      /* gradients: what the layer's forward kernel has packed */
   const wk_step_part *part; /* of a step of several layers: they, in order; the layers and what is packed outlive it */
   int parts;
@@ -176,6 +183,7 @@ extern const wk_kernel wk_kernel_depthwise;
 extern const wk_kernel wk_kernel_conv;
 extern const wk_kernel wk_kernel_block; /* of several layers: plan_block.c chooses it */
 extern const wk_kernel wk_kernel_linear;
+extern const wk_kernel wk_kernel_product8, wk_kernel_block8; /* on small integers: plan_lower.c chooses them */
 extern const wk_kernel wk_kernel_conv_dnnl;
 extern const wk_data_kernel wk_data_conv_dnnl;
 extern const wk_data_kernel wk_data_depthwise;

@@ -165,6 +165,7 @@ void wk_backbone_free(wk_backbone *b) {
   free_hash(b);
   wk_graph_free(b->graph);
   wk_tensors_free(b->weights);
+  wk_tensors_free(b->ranges);
   wk_free(b);
 }
 

@@ -1,0 +1,28 @@
+/* own8.h (internal) - what own8.c keeps of a layer, for the kernel that runs several at once. */
+#ifndef WK_NN_OWN8_H
+#define WK_NN_OWN8_H
+
+#include "nn/kernels/int8.h"
+#include "nn/step.h"
+
+/* Of a product; the arrays lie behind it. */
+typedef struct wk_own8 {
+  int columns, depth; /* of the product: output channels, bytes of a row */
+  const int8_t *weights;
+  const float *scale, *bias; /* [columns rounded up to the panel] */
+  wk_quantise8 input;
+  const uint8_t *zero; /* [in_c] bytes: what lies beside the input */
+  int block;           /* rows that are made bytes at a time */
+} wk_own8;
+
+/* Of a depthwise convolution inside an inverted residual. */
+typedef struct wk_own8_depthwise {
+  wk_quantise8 input; /* where nothing is expanded before it */
+  const int8_t *weights;
+  const int16_t *bias, *multiplier;
+} wk_own8_depthwise;
+
+/* The first two only inside wk_kernel_block8. */
+extern const wk_kernel wk_kernel_expand8, wk_kernel_depthwise8;
+
+#endif

@@ -1,0 +1,102 @@
+/* plan_lower.c - which steps of a plan are computed in a lower precision: those whose kernels are faster so on this
+ * kind of processor, by shape alone, and (int8) whose values' ranges are known. */
+#include "nn/own8.h"
+#include "nn/plan.h"
+
+const char *wk_precision_name(wk_precision p) {
+  static const char *const name[WK_PRECISION_COUNT] = {"float32", "int8"};
+  return (unsigned)p < WK_PRECISION_COUNT ? name[p] : "unknown";
+}
+
+bool wk_precision_gains(wk_precision p) { return p == WK_PRECISION_INT8 && wk_cpu_isa() >= WK_ISA_AVX2; }
+
+/* [2][channels] of the values that a step named so makes; *range NULL: not known. */
+static wk_status find_range(const float **range, const wk_tensors *ranges, const char *name, wk_shape shape,
+                            wk_error *err) {
+  const wk_tensor *t = wk_tensors_find(ranges, name);
+  *range = NULL;
+  if (!t)
+    return WK_OK;
+  if (t->dtype != WK_F32 || t->ndim != 2 || t->shape[0] != 2 || t->shape[1] != shape.channels)
+    return WK_FAIL(err, WK_ERR_FORMAT, "the ranges of layer '%s' should be [2, %d] floats", name, shape.channels);
+  *range = t->data;
+  return WK_OK;
+}
+
+static bool finite_range(const float *range, int channels) {
+  for (int c = 0; c < channels; c++)
+    if (!(range[c] <= range[channels + c] && range[c] > -1e30f && range[channels + c] < 1e30f))
+      return false;
+  return true;
+}
+
+/* The ranges of what step s reads; NULL: not known. */
+static wk_status input_range(const float **range, const wk_plan *plan, const wk_step *s, const wk_tensors *ranges,
+                             wk_error *err) {
+  *range = NULL;
+  for (int i = 0; i < plan->steps; i++)
+    if (plan->step[i].out == s->in[0])
+      return find_range(range, ranges, plan->step[i].layer.name, plan->value[s->in[0]].shape, err);
+  return WK_OK; /* the photo itself */
+}
+
+static bool is_relu(wk_act act) { return act == WK_ACT_RELU || act == WK_ACT_RELU6; }
+
+static wk_status lower_block(const wk_plan *plan, wk_step *s, const wk_tensors *ranges, wk_error *err) {
+  wk_step *expand = s->parts == 3 ? &s->part[0] : NULL, *depthwise = &s->part[s->parts - 2],
+          *project = &s->part[s->parts - 1];
+  const wk_layer *d = &depthwise->layer;
+  const float *in, *ring, *band;
+  WK_RETURN_IF_ERROR(input_range(&in, plan, s, ranges, err));
+  WK_RETURN_IF_ERROR(find_range(&band, ranges, d->name, d->out, err));
+  ring = in;
+  if (expand)
+    WK_RETURN_IF_ERROR(find_range(&ring, ranges, expand->layer.name, expand->layer.out, err));
+  const int kernel = d->window.kernel_h;
+  if (!in || !ring || !band || (kernel != 3 && kernel != 5) || d->window.stride_h > 2 || !is_relu(d->act) ||
+      (expand && !is_relu(expand->layer.act)))
+    return WK_OK;
+  for (int c = 0; c < d->in.channels; c++) /* zero must be zero as a byte, too */
+    if (ring[c] < 0 || band[c] < 0)
+      return WK_OK;
+  s->kernel = &wk_kernel_block8;
+  if (expand) {
+    expand->kernel = &wk_kernel_expand8;
+    expand->range = (wk_step_range){in, ring};
+  }
+  depthwise->kernel = &wk_kernel_depthwise8;
+  depthwise->range = (wk_step_range){ring, band};
+  project->kernel = &wk_kernel_product8;
+  project->range = (wk_step_range){band, NULL};
+  return WK_OK;
+}
+
+/* Everything but 3x3 of stride 1, where Winograd saves as much; and the first layer, whose input is the photo. */
+static wk_status lower_product(const wk_plan *plan, wk_step *s, const wk_tensors *ranges, wk_error *err) {
+  const wk_layer *l = &s->layer;
+  const float *in;
+  WK_RETURN_IF_ERROR(input_range(&in, plan, s, ranges, err));
+  if (!in || l->in.channels < 16 || l->out.channels < 16)
+    return WK_OK;
+  s->kernel = &wk_kernel_product8;
+  s->range.in = in;
+  return WK_OK;
+}
+
+wk_status wk_plan_lower(wk_plan *plan, const wk_tensors *ranges, wk_error *err) {
+  if (plan->precision != WK_PRECISION_INT8)
+    return WK_OK;
+  for (size_t i = 0; i < wk_tensors_size(ranges); i++) {
+    const wk_tensor *t = wk_tensors_at(ranges, i);
+    if (t->dtype == WK_F32 && t->ndim == 2 && t->shape[0] == 2 && !finite_range(t->data, (int)t->shape[1]))
+      return WK_FAIL(err, WK_ERR_FORMAT, "the ranges of layer '%s' are not numbers in order", t->name);
+  }
+  for (int i = 0; i < plan->steps; i++) {
+    wk_step *s = &plan->step[i];
+    if (s->kernel == &wk_kernel_block)
+      WK_RETURN_IF_ERROR(lower_block(plan, s, ranges, err));
+    else if (s->kernel == &wk_kernel_conv || s->kernel == &wk_kernel_linear)
+      WK_RETURN_IF_ERROR(lower_product(plan, s, ranges, err));
+  }
+  return WK_OK;
+}
