@@ -48,6 +48,22 @@ typedef struct wk_probe_report {
 WK_API wk_status wk_probe_fit(wk_head **out, wk_probe_report *report, const float *x, const int *y, size_t rows, int columns, int classes,
                               const wk_probe_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
 
+/* ---- what a lower precision costs -------------------------------------------------------------- */
+
+typedef struct wk_precision_report {
+  size_t photos;               /* left out in turn, 5 folds */
+  size_t float32_right, right; /* of them, with features of float32 and of the backbone's precision */
+  double float32_speed, speed; /* photos a second, from file to features; 0: some were kept from before */
+} wk_precision_report;
+
+/* Compares b->precision with float32 on at most about `most` of the photos (each class its share, at least two), drawn by ctx->seed:
+ * the same folds and the same penalty for both. label 0..classes-1; a class with one photo is left out. `o` may be NULL. */
+WK_API wk_status wk_precision_compare(wk_precision_report *out, const wk_backbone *b, const char *const *path, const int *label,
+                                      size_t photos, int classes, size_t most, const wk_features_options *o, const wk_context *ctx,
+                                      wk_error *err) WK_NODISCARD;
+/* Is it at most 0.3 points worse? */
+WK_API bool wk_precision_accurate(const wk_precision_report *r);
+
 /* ---- metrics ---------------------------------------------------------------------------------- */
 
 typedef struct wk_interval {

@@ -236,6 +236,7 @@ typedef struct wk_step_info {
   int64_t macs;       /* multiply-adds a photo, as plain sums */
   size_t bytes;       /* of activations a photo, read and written */
   size_t weight_bytes;
+  wk_precision precision; /* of its products */
 } wk_step_info;
 
 /* Only nodes that the outputs depend on are planned, and only their weights are read. The plan keeps no reference to

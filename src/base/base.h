@@ -89,9 +89,7 @@ void wk_warn(const wk_context *ctx, const char *fmt, ...) WK_PRINTF(2, 3); /* se
 typedef enum wk_isa { WK_ISA_C = 0, WK_ISA_AVX2 = 1, WK_ISA_AVX512 = 2 } wk_isa;
 /* The best set this processor and operating system can run; AVX2 means AVX2+FMA, AVX512 means F+BW+DQ+VL. */
 wk_isa wk_cpu_isa(void);
-/* Beside AVX-512: products of bytes summed in 32 bits, and of pairs of bfloat16. */
-bool wk_cpu_has_vnni(void);
-bool wk_cpu_has_bf16(void);
+bool wk_cpu_has_vnni(void); /* beside AVX-512: products of bytes summed in 32 bits */
 const char *wk_isa_name(wk_isa isa);
 
 /* ---- files ------------------------------------------------------------------------------------ */

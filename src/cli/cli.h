@@ -21,7 +21,7 @@ typedef struct cli {
   char *features; /* folder of the feature cache; NULL with --no-cache */
   wk_pull_options pull;
   cli_console *console;
-  json_t *warnings; /* every warning of the run, for --json */
+  json_t *warnings;      /* every warning of the run, for --json */
   const char *given[64]; /* names of the command's own flags that were on the command line */
   int given_count;
   const struct cli_flag *other; /* the command's flags with other defaults, for --help; NULL: none */
@@ -144,6 +144,19 @@ wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split
 /* Which rows of the photos' features are for what: the first learn_rows to learn from, then those to check on. */
 wk_status cli_split_rows(cli_split *t, const wk_features *f, wk_error *err);
 void cli_split_free(cli_split *t);
+/* What features are computed in (precision.c). */
+enum { CLI_PRECISION_AUTO = WK_PRECISION_COUNT };
+extern const char *const cli_precision_names[]; /* by wk_precision, then auto; NULL-terminated */
+typedef struct cli_precision {
+  int asked;
+  bool compared;
+  wk_precision_report report;
+} cli_precision;
+/* Sets the backbone's precision as asked, and its ranges; compares it with float32 and says so; auto takes it back
+ * where it is not accurate or not worth it. */
+wk_status cli_precision_choose(cli_precision *out, cli *c, wk_backbone *b, int asked, const cli_split *s,
+                               const wk_features_options *o, wk_error *err);
+json_t *cli_precision_json(const cli_precision *p, const wk_backbone *b);
 extern const char *const cli_head_names[]; /* by wk_head_kind, NULL-terminated */
 /* Accuracy against an attack's strength as a chart, with room for what it points to (cmd_robust.c). */
 enum { CLI_STRENGTHS = 32 };

@@ -84,6 +84,8 @@ static wk_status forward(cli_bench_figure *out, const cli_bench_job *job, bool l
   o.width = job->width;
   o.batch = job->batch;
   o.threads = latency ? threads : 1;
+  o.precision = job->precision;
+  o.ranges = job->ranges;
   o.output = &node;
   o.outputs = 1;
   wk_plan *plan = NULL;
@@ -141,9 +143,9 @@ static wk_status row(cli *c, json_t *rows, const cli_bench_job *of, int mode, wk
   double gflops = 2e-9 * (double)job.backbone->arch->macs * passes[mode] * rate;
   cli_say(c, "%-20s %-10s %5d %7d %9.1f %9.2f %8.0f %9s\n", net, modes[mode], job.batch, threads, rate, ms, gflops,
           cli_bytes(f.bytes));
-  json_t *one =
-      json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:I}", "net", net, "mode", modes[mode], "batch", job.batch, "threads",
-                threads, "images_per_second", rate, "ms", ms, "gflops", gflops, "bytes", (json_int_t)f.bytes);
+  json_t *one = json_pack("{s:s,s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:I}", "net", net, "mode", modes[mode], "precision",
+                          wk_precision_name(job.precision), "batch", job.batch, "threads", threads, "images_per_second",
+                          rate, "ms", ms, "gflops", gflops, "bytes", (json_int_t)f.bytes);
   if (f.scores) {
     json_t *scores = json_array();
     for (int i = 0; i < f.scores; i++)
@@ -155,7 +157,8 @@ static wk_status row(cli *c, json_t *rows, const cli_bench_job *of, int mode, wk
 }
 
 int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
-  int mode = ALL, batch = 8, size = 0;
+  static const char *const precisions[] = {"float32", "int8", NULL};
+  int mode = ALL, batch = 8, size = 0, precision = 0;
   double seconds = 2;
   bool layers = false;
   const char *arch = NULL;
@@ -165,6 +168,7 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
        modes},
       {"batch-size", 0, CLI_INT, &batch, "N", "photos a call of each thread (throughput), or a step (train)", 1, 1024,
        NULL},
+      {"precision", 0, CLI_CHOICE, &precision, "KIND", "what forward passes are computed in", 0, 0, precisions},
       {"seconds", 0, CLI_DOUBLE, &seconds, "S", "how long each figure is measured", 0.01, 3600, NULL},
       {"size", 0, CLI_INT, &size, "PIXELS", "input side; 0: the backbone's own", 0, 4096, NULL},
       {"layers", 0, CLI_BOOL, &layers, NULL,
@@ -172,6 +176,9 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 0, 100, argc, argv)
+  const bool low = precision != WK_PRECISION_FLOAT32;
+  if (low && (mode == TRAIN || mode == INPUT))
+    return cli_usage_error(self, "--precision %s is for forward passes: gradients are float32", precisions[precision]);
   static char fallback[] = "efficientnet_lite0";
   char *only[] = {fallback};
   char **name = n ? argv : only;
@@ -187,17 +194,21 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
     wk_backbone *b = NULL;
     st = wk_backbone_open(&b, name[i], arch, &c->pull, &c->ctx, &err);
     if (st == WK_OK) {
-      const cli_bench_job job = {.backbone = b,
-                                 .ctx = &c->ctx,
-                                 .height = size ? size : b->preprocess.height,
-                                 .width = size ? size : b->preprocess.width,
-                                 .batch = batch,
-                                 .seconds = seconds};
-      if (layers)
+      cli_bench_job job = {.precision = (wk_precision)precision,
+                           .backbone = b,
+                           .ctx = &c->ctx,
+                           .height = size ? size : b->preprocess.height,
+                           .width = size ? size : b->preprocess.width,
+                           .batch = batch,
+                           .seconds = seconds};
+      if (low)
+        st = cli_bench_ranges(&job.ranges, &job, &err);
+      if (layers && st == WK_OK)
         st = cli_bench_layers(c, rows, &job, peak, &err);
       for (int m = ALL + 1; m < MODES && !layers && st == WK_OK; m++)
-        if (mode == ALL || mode == m)
+        if ((mode == ALL && !(low && m >= TRAIN)) || mode == m)
           st = row(c, rows, &job, m, &err);
+      wk_tensors_free(job.ranges);
     }
     wk_backbone_free(b);
   }

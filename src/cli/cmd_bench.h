@@ -10,8 +10,8 @@ typedef struct cli_bench_job {
   const wk_context *ctx;
   int height, width, batch;
   wk_precision precision;
-  wk_tensors *ranges; /* of noise, for int8 */
-  double seconds; /* at least so long, and at least one call */
+  wk_tensors *ranges; /* for int8 */
+  double seconds;     /* at least so long, and at least one call */
 } cli_bench_job;
 
 enum { CLI_BENCH_SCORES = 10 };
@@ -28,6 +28,8 @@ typedef struct cli_bench_figure {
 wk_status cli_bench_train(cli_bench_figure *out, const cli_bench_job *job, wk_error *err);
 /* Step by step on one thread, beside plain sums and oneDNN: prints a table, and adds a row a step to `rows`. */
 wk_status cli_bench_layers(cli *c, json_t *rows, const cli_bench_job *job, double peak, wk_error *err);
+/* What a plan in int8 needs; wk_tensors_free it. */
+wk_status cli_bench_ranges(wk_tensors **out, const cli_bench_job *job, wk_error *err);
 /* Floating-point operations a second of one thread at most, measured. */
 double cli_bench_peak(void);
 /* One photo on all threads: forward, and backward to its pixels alone. */

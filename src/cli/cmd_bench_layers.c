@@ -34,6 +34,8 @@ static wk_status open_way(way *w, int kind, const cli_bench_job *job, wk_error *
   wk_plan_options o;
   wk_plan_options_init(&o);
   o.height = job->height, o.width = job->width, o.batch = job->batch, o.output = &out, o.outputs = 1;
+  if (kind == OWN)
+    o.precision = job->precision, o.ranges = job->ranges;
   o.exact = kind == EXACT;
   o.library = kind == LIBRARY;
   wk_status st = wk_plan_create(&w->plan, g, job->backbone->weights, &o, err);

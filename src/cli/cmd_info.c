@@ -82,6 +82,9 @@ int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
     json_object_set_new(out, "head", m->head ? json_string(cli_head_names[m->head->kind]) : json_null());
     json_object_set_new(out, "labels", cli_json_labels(m->labels, m->label_count));
     json_object_set_new(out, "preprocess", preprocess_json(&m->backbone->preprocess));
+    json_object_set_new(out, "precision", json_string(wk_precision_name(m->backbone->precision)));
+    if (m->backbone->precision != WK_PRECISION_FLOAT32)
+      cli_say(c, "features: computed in %s\n", wk_precision_name(m->backbone->precision));
     json_object_set_new(out, "trained", m->recipe ? json_loads(m->recipe, 0, NULL) : json_null());
     if (m->head) {
       cli_say(c, "head: %s, %d classes:", cli_head_names[m->head->kind], m->label_count);

@@ -9,7 +9,7 @@
 typedef struct train_flags {
   const char *backbone, *arch, *out, *list;
   cli_split_options split;
-  int head, k, size, resize;
+  int head, k, size, resize, precision;
   double l2;
   bool balance, light, refit;
   cli_tune tune;
@@ -24,10 +24,13 @@ typedef struct train {
   wk_head *head;
   wk_probe_report report;
   wk_metrics *check;
+  cli_precision precision;
+  json_t *precision_json;
   double seconds_features, seconds_fit;
 } train;
 
 static void train_free(train *t) {
+  json_decref(t->precision_json);
   wk_metrics_free(t->check);
   wk_head_free(t->head);
   wk_features_free(t->features);
@@ -93,6 +96,8 @@ static wk_status save(train *t, const char *out, wk_error *err) {
                              "val_images", (json_int_t)n, "columns", (json_int_t)t->features->columns, "l2",
                              cli_json_number(t->report.l2), "val_top1", cli_json_number(n ? top1.value : NAN),
                              "balance", t->flags->balance, "refit", t->flags->refit);
+  if (recipe && t->backbone->precision != WK_PRECISION_FLOAT32)
+    json_object_set_new(recipe, "precision", json_string(wk_precision_name(t->backbone->precision)));
   char *text = recipe ? json_dumps(recipe, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(recipe);
   if (!text)
@@ -139,6 +144,8 @@ static int report(train *t, const char *out, double began) {
       t->check ? cli_json_number(t->check->topk.value) : json_null(), "head", cli_head_names[t->flags->head], "seconds",
       "features", t->seconds_features, "fit", t->seconds_fit, "total", total, "model", cli_json_text(out), "bytes",
       (json_int_t)bytes, "warnings", c->warnings);
+  json_object_set_new(j, "precision", t->precision_json);
+  t->precision_json = NULL;
   return cli_print_json(c, j);
 }
 
@@ -233,9 +240,12 @@ static wk_status probe(train *t, const char *out, wk_error *err) {
   wk_features_options_init(&o);
   o.cache_folder = t->cli->features;
   o.scratch_folder = t->cli->unpacked;
+  wk_status st = cli_precision_choose(&t->precision, t->cli, t->backbone, t->flags->precision, &t->split, &o, err);
+  if (st != WK_OK)
+    return st;
+  t->precision_json = cli_precision_json(&t->precision, t->backbone);
   double start = cli_seconds();
-  wk_status st =
-      wk_features_compute(&t->features, t->backbone, t->split.photos.path, t->split.photos.n, &o, &t->cli->ctx, err);
+  st = wk_features_compute(&t->features, t->backbone, t->split.photos.path, t->split.photos.n, &o, &t->cli->ctx, err);
   t->seconds_features = cli_seconds() - start;
   if (st == WK_OK && t->features->broken)
     cli_say(t->cli, "  ! %zu photos could not be read: left out\n", t->features->broken);
@@ -298,6 +308,9 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
        0, NULL},
       {"head", 0, CLI_CHOICE, &f.head, "KIND", "what learns", 0, 0, cli_head_names},
       {"l2", 0, CLI_DOUBLE, &f.l2, "W", "penalty on the weights; without: chosen on photos left out", 0, 1e9, NULL},
+      {"precision", 0, CLI_CHOICE, &f.precision, "KIND",
+       "what features are computed in, also by the model later; auto: int8 where that is faster and as accurate", 0, 0,
+       cli_precision_names},
       {"balance", 0, CLI_BOOL, &f.balance, NULL, "give every class the same weight, however many photos it has", 0, 0,
        NULL},
       {"refit", 0, CLI_BOOL, &f.refit, NULL, "after checking, fit once more on all photos", 0, 0, NULL},
@@ -339,6 +352,10 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   if (tuning && (f.head != WK_HEAD_LINEAR || f.refit))
     return cli_usage_error(
         self, "--tune, --from-scratch and --adversarial train a linear head: --head and --refit do not go with them");
+  if (tuning && f.precision == WK_PRECISION_INT8)
+    return cli_usage_error(self,
+                           "--precision int8 is for fitting a classifier: --tune, --from-scratch and --adversarial "
+                           "train through the network, in float32");
   if (n == 0 && !f.list)
     return cli_usage_error(self, "say where the photos are: whisker train DATA");
   const char *data = f.list ? f.list : argv[0];

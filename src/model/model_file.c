@@ -10,7 +10,7 @@
 #include "model/model.h"
 #include "zoo/zoo.h"
 
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_VERSION = 2, FLOAT32_VERSION = 1 }; /* an earlier whisker can read what is float32 */
 
 #define KEY_VERSION "whisker.version"
 #define KEY_ARCH "whisker.arch"
@@ -20,6 +20,8 @@ enum { FORMAT_VERSION = 1 };
 #define KEY_PREPROCESS "whisker.preprocess"
 #define KEY_HEAD "whisker.head" /* missing: the backbone's own classifier */
 #define KEY_RECIPE "whisker.recipe"
+#define KEY_PRECISION "whisker.precision" /* missing: float32 */
+#define RANGES "ranges."                  /* before the names of what int8 needs (wk_plan_options.ranges) */
 
 static const char *const crop_names[] = {
     [WK_CROP_CENTER] = "center", [WK_CROP_SQUASH] = "squash", [WK_CROP_KEEP] = "keep"};
@@ -82,7 +84,8 @@ static json_t *pack_head(const wk_head *h) {
 
 static wk_status set_description(wk_tensors *t, const wk_model *m, bool light, wk_error *err) {
   char version[16], hash[2 * WK_SHA256_BYTES + 1];
-  snprintf(version, sizeof version, "%d", FORMAT_VERSION);
+  snprintf(version, sizeof version, "%d",
+           m->backbone->precision == WK_PRECISION_FLOAT32 ? FLOAT32_VERSION : FORMAT_VERSION);
   uint8_t bytes[WK_SHA256_BYTES];
   WK_RETURN_IF_ERROR(wk_backbone_hash(bytes, m->backbone, err));
   wk_hex(hash, bytes, sizeof bytes);
@@ -92,6 +95,8 @@ static wk_status set_description(wk_tensors *t, const wk_model *m, bool light, w
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_LIGHT, light ? "true" : "false", err));
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_RECIPE, m->recipe, err));
   WK_RETURN_IF_ERROR(set_labels(t, m, err));
+  if (m->backbone->precision != WK_PRECISION_FLOAT32)
+    WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_PRECISION, wk_precision_name(m->backbone->precision), err));
   if (m->head)
     WK_RETURN_IF_ERROR(set_json(t, KEY_HEAD, pack_head(m->head), err));
   return set_json(t, KEY_PREPROCESS, pack_preprocess(&m->backbone->preprocess), err);
@@ -112,6 +117,23 @@ static wk_status add_head(wk_tensors *t, const wk_head *h, wk_error *err) {
   return knn ? wk_tensors_add_view(t, &label, err) : WK_OK;
 }
 
+/* Views: the names are copied, the numbers stay where they are. */
+static wk_status add_ranges(wk_tensors *t, const wk_backbone *b, wk_error *err) {
+  wk_status st = WK_OK;
+  for (size_t i = 0; b->ranges && b->precision != WK_PRECISION_FLOAT32 && i < wk_tensors_size(b->ranges); i++) {
+    wk_tensor one = *wk_tensors_at(b->ranges, i);
+    char *name = wk_asprintf(RANGES "%s", one.name);
+    if (!name)
+      return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a model");
+    one.name = name;
+    st = wk_tensors_add_view(t, &one, err);
+    wk_free(name);
+    if (st != WK_OK)
+      break;
+  }
+  return st;
+}
+
 wk_status wk_model_save(const wk_model *m, const char *path, bool light, wk_error *err) {
   wk_status st = WK_OK;
   wk_tensors *t = NULL, *backbone = NULL;
@@ -123,6 +145,7 @@ wk_status wk_model_save(const wk_model *m, const char *path, bool light, wk_erro
   WK_TRY(set_description(t, m, light, err));
   if (m->head)
     WK_TRY(add_head(t, m->head, err));
+  WK_TRY(add_ranges(t, m->backbone, err));
   if (!light) {
     wk_node last = m->head ? wk_graph_features(g) : wk_graph_logits(g);
     WK_TRY(wk_backbone_subset(&backbone, g, m->backbone->weights, last, "backbone.", err));
@@ -280,6 +303,29 @@ done:
 }
 
 /* The backbone from the file itself, or of a light model from the registry. *t is handed over when it is used. */
+/* What the features are computed in; the ranges are copied, since a mapped file may go. */
+static wk_status read_precision(wk_precision *out, wk_tensors **ranges, const wk_tensors *t, wk_error *err) {
+  const char *name = wk_tensors_meta(t, KEY_PRECISION);
+  int at = 0;
+  while (name && at < WK_PRECISION_COUNT && strcmp(name, wk_precision_name((wk_precision)at)) != 0)
+    at++;
+  if (at == WK_PRECISION_COUNT)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "its features are of precision \"%.20s\", which this whisker does not know",
+                   name);
+  *out = (wk_precision)at;
+  if (*out != WK_PRECISION_INT8)
+    return WK_OK;
+  WK_RETURN_IF_ERROR(wk_tensors_create(ranges, err));
+  for (size_t i = 0; i < wk_tensors_size(t); i++) {
+    wk_tensor one = *wk_tensors_at(t, i);
+    if (strncmp(one.name, RANGES, sizeof RANGES - 1) != 0)
+      continue;
+    one.name += sizeof RANGES - 1;
+    WK_RETURN_IF_ERROR(wk_tensors_add(*ranges, &one, err));
+  }
+  return WK_OK;
+}
+
 static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_options *o, const wk_context *ctx,
                                wk_error *err) {
   const char *name = NULL, *light = NULL, *hash = NULL;
@@ -287,6 +333,8 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
   char found[2 * WK_SHA256_BYTES + 1];
   wk_backbone *b = NULL;
   wk_preprocess p = {0};
+  wk_precision precision = WK_PRECISION_FLOAT32;
+  wk_tensors *ranges = NULL;
   WK_RETURN_IF_ERROR(get_meta(&name, *t, KEY_ARCH, err));
   WK_RETURN_IF_ERROR(get_meta(&light, *t, KEY_LIGHT, err));
   WK_RETURN_IF_ERROR(get_meta(&hash, *t, KEY_BACKBONE, err));
@@ -299,7 +347,9 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
   char *expected = wk_strdup(hash); /* lives on when the tensors are handed over */
   if (!expected)
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a model");
-  wk_status st = is_light ? wk_backbone_open(&b, arch->name, NULL, o, ctx, err) : wk_backbone_from(&b, arch, *t, err);
+  wk_status st = read_precision(&precision, &ranges, *t, err);
+  if (st == WK_OK)
+    st = is_light ? wk_backbone_open(&b, arch->name, NULL, o, ctx, err) : wk_backbone_from(&b, arch, *t, err);
   if (st == WK_OK && !is_light)
     *t = NULL;
   if (st == WK_OK)
@@ -307,6 +357,9 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
   if (st == WK_OK) {
     wk_hex(found, bytes, sizeof bytes);
     b->preprocess = p;
+    b->precision = precision;
+    b->ranges = ranges;
+    ranges = NULL;
     if (strcmp(found, expected) != 0)
       st = WK_FAIL(err, WK_ERR_FORMAT,
                    is_light
@@ -315,6 +368,7 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
                        : "its backbone's weights should have the hash %.16s of %s, but have %.16s: the file is damaged",
                    expected, arch->name, found);
   }
+  wk_tensors_free(ranges);
   wk_free(expected);
   if (st == WK_OK)
     *out = b;

@@ -142,7 +142,8 @@ void wk_plan_step(wk_step_info *out, const wk_plan *plan, int step) {
                         .out = s->layer.out,
                         .layers = s->parts ? s->parts : 1,
                         .bytes = bytes,
-                        .weight_bytes = s->packed.weight_bytes};
+                        .weight_bytes = s->packed.weight_bytes,
+                        .precision = wk_kernel_precision(s->kernel)};
   for (int k = 0; k < s->parts; k++) {
     out->macs += step_macs(plan, &s->part[k]);
     out->weight_bytes += s->part[k].packed.weight_bytes;

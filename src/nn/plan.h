@@ -77,6 +77,7 @@ wk_status wk_plan_blocks(wk_plan *plan, bool back, wk_error *err);
 /* plan_lower.c: gives steps the kernels of a lower precision, where they are faster and the ranges of their values are
  * known. */
 wk_status wk_plan_lower(wk_plan *plan, const wk_tensors *ranges, wk_error *err);
+wk_precision wk_kernel_precision(const wk_kernel *kernel);
 /* plan_memory.c: first and last of every value from the steps alone; then storage, places and the arena's size. A
  * caller may lengthen lifetimes, and add values that no step writes (first >= 0), between the two. `extra` blocks are
  * placed too. */

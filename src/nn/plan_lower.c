@@ -10,6 +10,10 @@ const char *wk_precision_name(wk_precision p) {
 
 bool wk_precision_gains(wk_precision p) { return p == WK_PRECISION_INT8 && wk_cpu_isa() >= WK_ISA_AVX2; }
 
+wk_precision wk_kernel_precision(const wk_kernel *kernel) {
+  return kernel == &wk_kernel_block8 || kernel == &wk_kernel_product8 ? WK_PRECISION_INT8 : WK_PRECISION_FLOAT32;
+}
+
 /* [2][channels] of the values that a step named so makes; *range NULL: not known. */
 static wk_status find_range(const float **range, const wk_tensors *ranges, const char *name, wk_shape shape,
                             wk_error *err) {

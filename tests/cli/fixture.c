@@ -2,6 +2,7 @@
  *   OUT/photos/{stripes,dots}/N.png   two classes of drawn pictures, 24 each
  *   OUT/few/{stripes,dots}/N.png      the first 8 of each, for what is slow
  *   OUT/backbone.safetensors          a small network with seeded weights
+ *   OUT/mobilenet_v2.safetensors      a larger one, with --mobilenet before OUT
  *   OUT/bad/NAME                      files that are not what their names say
  * And judges what they draw: fixture --picture FILE WIDTH HEIGHT [HASH] (tests/support.h) */
 #include <sys/stat.h>
@@ -61,8 +62,8 @@ static void photos(const char *out, const char *set, int each) {
 }
 
 /* He initialisation; batch norms start as the identity. */
-static void backbone(const char *out) {
-  const wk_arch *a = wk_arch_find("simple_cnn");
+static void backbone(const char *out, const char *file, const char *arch) {
+  const wk_arch *a = wk_arch_find(arch);
   wk_graph *g;
   wk_tensors *t;
   need(a->build(&g, 10, &err));
@@ -79,7 +80,7 @@ static void backbone(const char *out) {
     for (int64_t j = 0; j < n; j++)
       w[j] = p->ndim > 1 ? (float)(wk_rng_normal(&rng) * sqrt(2.0 / (double)fan)) : one ? 1.0f : 0.0f;
   }
-  need(wk_safetensors_write(in(out, "backbone.safetensors"), t, &err));
+  need(wk_safetensors_write(in(out, file), t, &err));
   wk_tensors_free(t);
   wk_graph_free(g);
 }
@@ -129,12 +130,16 @@ static int judge_picture(char **argv, int argc) {
 int main(int argc, char **argv) {
   if (argc >= 5 && !strcmp(argv[1], "--picture"))
     return judge_picture(argv + 2, argc - 2);
+  if (argc == 3 && !strcmp(argv[1], "--mobilenet")) {
+    backbone(argv[2], "mobilenet_v2.safetensors", "mobilenet_v2");
+    return 0;
+  }
   if (argc != 2)
     return 2;
   folder(argv[1], "");
   photos(argv[1], "photos", 24);
   photos(argv[1], "few", 8);
-  backbone(argv[1]);
+  backbone(argv[1], "backbone.safetensors", "simple_cnn");
   bad(argv[1]);
   return 0;
 }

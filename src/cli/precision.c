@@ -1,0 +1,132 @@
+/* precision.c - `whisker train --precision`: what the features are computed in, and what that costs and gains, told on
+ * a sample of the photos that are learned from. */
+#include <string.h>
+
+#include "cli.h"
+
+const char *const cli_precision_names[] = {"float32", "int8", "auto", NULL};
+
+enum { RANGE_PHOTOS = 64, SAMPLE = 400, WORTH = 2000 }; /* WORTH: photos that the check is a fifth of, at most */
+
+static const char *rate(double speed) {
+  static char text[2][32];
+  static int at;
+  at = !at;
+  snprintf(text[at], sizeof text[at], "%.0f", speed);
+  return text[at];
+}
+
+static wk_status set_low(wk_backbone *b, wk_precision p, const char *const *path, size_t n, const wk_context *ctx,
+                         wk_error *err) {
+  wk_status st = wk_ranges_measure(&b->ranges, b, path, n, RANGE_PHOTOS, ctx, err);
+  if (st == WK_OK)
+    b->precision = p;
+  return st;
+}
+
+/* Is anything before the features computed so? Winograd's transform saves as much as int8 where it applies. */
+static wk_status lowers(bool *any, const wk_backbone *b, wk_error *err) {
+  wk_plan_options o;
+  wk_plan_options_init(&o);
+  o.height = b->preprocess.height, o.width = b->preprocess.width;
+  o.precision = b->precision, o.ranges = b->ranges;
+  wk_plan *plan = NULL;
+  wk_status st = wk_plan_create(&plan, b->graph, b->weights, &o, err);
+  *any = false;
+  for (int i = 0; st == WK_OK && i < wk_plan_steps(plan); i++) {
+    wk_step_info s;
+    wk_plan_step(&s, plan, i);
+    *any |= s.precision != WK_PRECISION_FLOAT32;
+  }
+  wk_plan_free(plan);
+  return st;
+}
+
+static void set_float32(wk_backbone *b) {
+  wk_tensors_free(b->ranges);
+  b->ranges = NULL;
+  b->precision = WK_PRECISION_FLOAT32;
+}
+
+/* Without a check: two classes of two photos are the least that can be compared. */
+static bool comparable(const cli_split *s, size_t n) {
+  int enough = 0;
+  for (int k = 0; k < s->data->class_count && enough < 2; k++) {
+    size_t have = 0;
+    for (size_t i = 0; i < n; i++)
+      have += s->photos.label[i] == k;
+    enough += have >= 2;
+  }
+  return enough == 2;
+}
+
+static void say(cli *c, const char *name, const wk_precision_report *r) {
+  cli_say(c, "precision   %s: %zu of %zu photos right, left out in turn; float32: %zu", name, r->right, r->photos,
+          r->float32_right);
+  if (r->speed > 0 && r->float32_speed > 0)
+    cli_say(c, ". %s photos/s against %s", rate(r->speed), rate(r->float32_speed));
+  cli_say(c, "\n");
+}
+
+wk_status cli_precision_choose(cli_precision *out, cli *c, wk_backbone *b, int asked, const cli_split *s,
+                               const wk_features_options *o, wk_error *err) {
+  const size_t n = s->photos.n - s->held_count;
+  const char *const *path = s->photos.path;
+  const bool automatic = asked == CLI_PRECISION_AUTO;
+  const wk_precision low = WK_PRECISION_INT8;
+  *out = (cli_precision){.asked = asked};
+  if (asked == WK_PRECISION_FLOAT32)
+    return WK_OK;
+  if (automatic && !wk_precision_gains(low)) {
+    cli_say(c, "precision   float32: this processor computes nothing faster\n");
+    return WK_OK;
+  }
+  if (automatic && n < WORTH) {
+    cli_say(c, "precision   float32: with %s photos, trying another takes longer than it saves (from %s on it pays)\n",
+            cli_count(n), cli_count(WORTH));
+    return WK_OK;
+  }
+  wk_status st = set_low(b, low, path, n, &c->ctx, err);
+  bool any = true;
+  if (st == WK_OK)
+    st = lowers(&any, b, err);
+  if (st == WK_OK && !any) {
+    set_float32(b);
+    cli_say(c, "precision   float32: no layer of %s is faster in %s\n", b->arch->name, wk_precision_name(low));
+    return WK_OK;
+  }
+  if (st != WK_OK || !comparable(s, n)) {
+    if (st == WK_OK && automatic)
+      set_float32(b);
+    return st;
+  }
+  st = wk_precision_compare(&out->report, b, path, s->photos.label, n, s->data->class_count, SAMPLE, o, &c->ctx, err);
+  if (st != WK_OK)
+    return st;
+  out->compared = true;
+  say(c, wk_precision_name(low), &out->report);
+  if (wk_precision_accurate(&out->report))
+    return WK_OK;
+  if (automatic) {
+    set_float32(b);
+    cli_say(c, "  ! float32 is used: %s is more than 0.3 points worse\n", wk_precision_name(low));
+  } else {
+    cli_say(c, "  ! %s is more than 0.3 points worse here; --precision auto would use float32\n",
+            wk_precision_name(low));
+  }
+  return WK_OK;
+}
+
+json_t *cli_precision_json(const cli_precision *p, const wk_backbone *b) {
+  const wk_precision_report *r = &p->report;
+  json_t *j = json_pack("{s:s,s:s}", "asked", cli_precision_names[p->asked], "used", wk_precision_name(b->precision));
+  if (p->compared) {
+    json_object_set_new(j, "photos", json_integer((json_int_t)r->photos));
+    json_object_set_new(j, "right", json_integer((json_int_t)r->right));
+    json_object_set_new(j, "float32_right", json_integer((json_int_t)r->float32_right));
+    json_object_set_new(j, "photos_per_second", r->speed > 0 ? json_real(r->speed) : json_null());
+    json_object_set_new(j, "float32_photos_per_second",
+                        r->float32_speed > 0 ? json_real(r->float32_speed) : json_null());
+  }
+  return j;
+}

@@ -1,0 +1,83 @@
+bats_require_minimum_version 1.5.0
+load support
+
+# Of the fixture's networks, the one that has more than 3x3 convolutions of stride 1.
+setup_file() {
+  export SHARED_FIXTURE="$BATS_FILE_TMPDIR/fixture"
+  "$FIXTURE" "$SHARED_FIXTURE"
+  "$FIXTURE" --mobilenet "$SHARED_FIXTURE"
+}
+
+train() { w train "$F/photos" -b "$F/mobilenet_v2.safetensors" --size 64 -o m.whisker "$@"; }
+
+@test "int8: what it costs is told, the model keeps it, and every command computes so" {
+  train --precision int8 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["precision"]["used"]')" = int8 ]
+  [ "$(json '["precision"]["photos"] >= 30')" = True ]
+  [ "$(json '["precision"]["right"] > 0')" = True ]
+  [ "$(json '["precision"]["float32_right"] > 0')" = True ]
+  w info m.whisker --json
+  [ "$(json '["precision"]')" = int8 ]
+  w eval m.whisker "$F/photos" --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["images"]')" = 48 ]
+  w predict m.whisker "$F/photos/dots/00.png" --json
+  [ "$status" -eq 0 ]
+  w embed m.whisker "$F/photos" -o low.npy
+  train -o exact.whisker
+  w embed exact.whisker "$F/photos" -o exact.npy
+  run cmp low.npy exact.npy
+  [ "$status" -ne 0 ]
+}
+
+@test "int8: one line says both figures" {
+  train --precision int8
+  [[ "$output" == *"precision   int8: "*" photos right, left out in turn; float32: "* ]]
+}
+
+@test "int8: the same bytes for any number of threads, with and without kept features" {
+  train --precision int8 -j 1 --no-cache
+  mv m.whisker one.whisker
+  for j in 1 2 3; do
+    train --precision int8 -j $j
+    cmp m.whisker one.whisker
+  done
+  train --precision int8 -j 2 --no-cache
+  cmp m.whisker one.whisker
+}
+
+@test "int8: where no layer gains by it, float32 is used" {
+  w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker --precision int8
+  [ "$status" -eq 0 ]
+  contains "$output" "precision   float32: no layer of simple_cnn is faster in int8"
+}
+
+@test "auto: few photos are not worth it, and then the model is that of float32" {
+  train
+  mv m.whisker exact.whisker
+  train --precision auto --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["precision"]["used"]')" = float32 ]
+  cmp m.whisker exact.whisker
+}
+
+@test "int8 does not go with what trains the network" {
+  for how in "--tune last" "--from-scratch -b simple_cnn" "--adversarial 4"; do
+    w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker --precision int8 $how
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"--precision int8"*float32* ]]
+  done
+}
+
+@test "bench: int8 names its kernels, and gradients have none" {
+  w bench "$F/mobilenet_v2.safetensors" --size 64 --precision int8 --layers --batch-size 2 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["rows"][-3]["kernel"]')" = "int8 product" ]
+  w bench "$F/mobilenet_v2.safetensors" --size 64 --precision int8 --seconds 0.01 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["rows"].__len__()')" = 2 ]
+  [ "$(json '["rows"][0]["precision"]')" = int8 ]
+  w bench "$F/mobilenet_v2.safetensors" --size 64 --precision int8 --mode train
+  [ "$status" -eq 2 ]
+}
