@@ -3,6 +3,11 @@
 #include "nn/own8.h"
 #include "nn/plan.h"
 
+enum {
+  LEAST_CHANNELS = 16, /* narrower, most of a register kernel is empty */
+  MOST_TERMS = 130000  /* of a sum: 127 * 127 times as much fits 32 bits */
+};
+
 const char *wk_precision_name(wk_precision p) {
   static const char *const name[WK_PRECISION_COUNT] = {"float32", "int8"};
   return (unsigned)p < WK_PRECISION_COUNT ? name[p] : "unknown";
@@ -80,7 +85,9 @@ static wk_status lower_product(const wk_plan *plan, wk_step *s, const wk_tensors
   const wk_layer *l = &s->layer;
   const float *in;
   WK_RETURN_IF_ERROR(input_range(&in, plan, s, ranges, err));
-  if (!in || l->in.channels < 16 || l->out.channels < 16)
+  const bool linear = l->op == WK_OP_LINEAR;
+  const int64_t taps = linear ? (int64_t)l->in.height * l->in.width : (int64_t)l->window.kernel_h * l->window.kernel_w;
+  if (!in || l->in.channels < LEAST_CHANNELS || l->out.channels < LEAST_CHANNELS || taps * l->in.channels > MOST_TERMS)
     return WK_OK;
   s->kernel = &wk_kernel_product8;
   s->range.in = in;
