@@ -184,7 +184,12 @@ static const kernel_fn half[MR] = {half_1, half_2, half_3, half_4, half_5, half_
 static const kernel_fn full[MR] = {full_1, full_2, full_3, full_4};
 static const kernel_fn half[MR] = {half_1, half_2, half_3, half_4};
 #endif
-static void tile_run(const tile *t, int rows, int width) { (width == NR ? full : half)[rows - 1](t); }
+static void tile_run(const tile *t, int rows, int width) {
+  if (width == NR)
+    full[rows - 1](t);
+  else
+    half[rows - 1](t);
+}
 
 #else
 
