@@ -81,3 +81,24 @@ train() { w train "$F/photos" -b "$F/mobilenet_v2.safetensors" --size 64 -o m.wh
   w bench "$F/mobilenet_v2.safetensors" --size 64 --precision int8 --mode train
   [ "$status" -eq 2 ]
 }
+
+@test "auto: with many photos both are tried, and what is used is said" {
+  (
+    echo file,label
+    for i in $(seq 42); do
+      for f in "$F"/photos/*/*.png; do
+        k=${f%/*}
+        echo "$f,${k##*/}"
+      done
+    done
+  ) >list.csv
+  w train list.csv -b "$F/mobilenet_v2.safetensors" --size 64 -o m.whisker --precision auto --val 0.005 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["precision"]["asked"]')" = auto ]
+  [ "$(json '["precision"]["photos"] >= 390')" = True ]
+  used=$(json '["precision"]["used"]')
+  lost=$(($(json '["precision"]["float32_right"]') - $(json '["precision"]["right"]')))
+  [ $((1000 * lost > 3 * $(json '["precision"]["photos"]'))) -eq "$([ "$used" = float32 ] && echo 1 || echo 0)" ]
+  w info m.whisker --json
+  [ "$(json '["precision"]')" = "$used" ]
+}
