@@ -274,8 +274,8 @@ wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *sha
   if (value_of)
     for (wk_node i = 0; i < g->size; i++)
       value_of[i] = f.needed[i] ? f.value_of[f.source[i]] : -1;
-  if (f.wanted[o->from] && f.value_of[o->from] == 0 &&
-      !o->train) /* a copy, because the caller's memory may be gone when it is asked for */
+  /* A copy, because the caller's memory may be gone when it is asked for. */
+  if (f.wanted[o->from] && f.value_of[o->from] == 0 && !o->train)
     WK_TRY(new_step(plan, &f, g->input, g->input, err));
   for (int i = 0; i < plan->outputs; i++)
     plan->output[i] = f.value_of[f.source[output[i]]];
