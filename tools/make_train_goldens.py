@@ -59,7 +59,9 @@ class Vgg11Bn(nn.Module):
 
 
 # Rates are small: the losses of untrained networks are so steep that at larger ones PyTorch in single precision and in double go
-# different ways within a few steps (VGG-11 at 0.005: 1% apart after ten; at 0.0001: 0.002%).
+# different ways within a few steps (VGG-11 at 0.005: 1% apart after ten; at 0.0001: 0.002%). AdamW makes a whole step of a gradient
+# that is nothing but rounding: weights moved by a millionth change the sixth loss of the small network by up to 0.03% at 0.001, and
+# by 0.0001% at 0.0001.
 def optimiser(kind, groups, lr):
     return {"momentum": lambda: torch.optim.SGD(groups, lr, momentum=0.9),
             "nesterov": lambda: torch.optim.SGD(groups, lr, momentum=0.9, nesterov=True),
@@ -105,7 +107,7 @@ def main():
     run("resnet18", nets.ResNet((2, 2, 2, 2), False, 5), 64, 8, 5, "batch", "momentum", 0.0002, 1e-3)
     run("mobilenet_v2", nets.MobileNetV2(6), 64, 8, 6, "batch", "momentum", 2e-6, 1e-3)
     run("vgg11_bn", Vgg11Bn(), 32, 8, 512, "batch", "nesterov", 1e-4, 1e-3)
-    run("simple_cnn", SimpleCnn(10), 16, 12, 10, "batch", "adamw", 1e-3, 0.05)
+    run("simple_cnn", SimpleCnn(10), 16, 12, 10, "batch", "adamw", 1e-4, 0.05)
 
 
 main()
