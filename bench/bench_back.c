@@ -104,20 +104,7 @@ static double step_flops(const wk_step *s) {
 }
 
 static void run_block(const wk_program *p, const wk_instr *in, wk_shard *s, float *grad) {
-  const wk_step *step = &p->plan->step[in->step];
-  wk_data_call call = {.layer = &step->layer,
-                       .packed = in->packed.data,
-                       .dy = wk_shard_value(s, in->dy),
-                       .dx = wk_shard_value(s, in->dx),
-                       .accumulate = in->accumulate,
-                       .mask = wk_shard_value(s, in->y),
-                       .mask_act = in->mask_act,
-                       .scratch = s->arena + in->scratch,
-                       .count = s->count,
-                       .threads = 1,
-                       .isa = p->plan->isa,
-                       .x = wk_shard_value(s, in->x),
-                       .add = wk_shard_value(s, in->f)};
+  wk_data_call call = wk_instr_data_call(in, s);
   for (int k = 0; k < WK_BLOCK_PARTS; k++)
     if (in->group[k] >= 0) {
       const wk_step *part = wk_group_step(p, in->group[k]);

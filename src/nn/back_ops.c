@@ -85,20 +85,26 @@ wk_status wk_run_act_back(const wk_instr *in, wk_shard *s, wk_error *err) {
   return share(in, s, act_part);
 }
 
-wk_status wk_run_data_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+wk_data_call wk_instr_data_call(const wk_instr *in, const wk_shard *s) {
   const wk_plan *plan = s->program->plan;
-  wk_data_call call = {.layer = &step_of(in, s)->layer,
-                       .packed = in->packed.data,
-                       .state = s->state[in - s->program->instr],
-                       .dy = wk_shard_value(s, in->dy),
-                       .dx = wk_shard_value(s, in->dx),
-                       .accumulate = in->accumulate,
-                       .mask = wk_shard_value(s, in->y),
-                       .mask_act = in->mask_act,
-                       .scratch = s->arena + in->scratch,
-                       .count = s->count,
-                       .threads = plan->threads,
-                       .isa = plan->isa};
+  return (wk_data_call){.layer = &step_of(in, s)->layer,
+                        .packed = in->packed.data,
+                        .state = s->state[in - s->program->instr],
+                        .dy = wk_shard_value(s, in->dy),
+                        .dx = wk_shard_value(s, in->dx),
+                        .accumulate = in->accumulate,
+                        .mask = wk_shard_value(s, in->y),
+                        .mask_act = in->mask_act,
+                        .scratch = s->arena + in->scratch,
+                        .count = s->count,
+                        .threads = plan->threads,
+                        .isa = plan->isa,
+                        .x = wk_shard_value(s, in->x),
+                        .add = wk_shard_value(s, in->f)};
+}
+
+wk_status wk_run_data_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  const wk_data_call call = wk_instr_data_call(in, s);
   return wk_data_kernel_run(in->data, &call, s->crew, err);
 }
 

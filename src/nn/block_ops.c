@@ -3,22 +3,9 @@
 
 wk_status wk_run_block_back(const wk_instr *in, wk_shard *s, wk_error *err) {
   wk_status st = WK_OK;
-  const wk_plan *plan = s->program->plan;
   wk_trainer *t = s->trainer;
   const bool learns = t && !t->input_gradient;
-  wk_data_call call = {.layer = &plan->step[in->step].layer,
-                       .packed = in->packed.data,
-                       .dy = wk_shard_value(s, in->dy),
-                       .dx = wk_shard_value(s, in->dx),
-                       .accumulate = in->accumulate,
-                       .mask = wk_shard_value(s, in->y),
-                       .mask_act = in->mask_act,
-                       .scratch = s->arena + in->scratch,
-                       .count = s->count,
-                       .threads = plan->threads,
-                       .isa = plan->isa,
-                       .x = wk_shard_value(s, in->x),
-                       .add = wk_shard_value(s, in->f)};
+  wk_data_call call = wk_instr_data_call(in, s);
   for (int k = 0; learns && k < WK_BLOCK_PARTS; k++)
     if (in->group[k] >= 0) {
       call.grad[k] = wk_sum_take(t, &t->group[in->group[k]].sum);

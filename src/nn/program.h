@@ -112,6 +112,7 @@ float *wk_shard_value(const wk_shard *s, int value);
 size_t wk_shard_count(const wk_shard *s, int value); /* floats of the photos there are */
 
 /* back_ops.c: what the instructions do. */
+wk_data_call wk_instr_data_call(const wk_instr *in, const wk_shard *s); /* of an instruction with `data` */
 wk_status wk_run_seed(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_move(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_act_back(const wk_instr *in, wk_shard *s, wk_error *err);

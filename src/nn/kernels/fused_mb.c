@@ -40,10 +40,10 @@ wk_fused_mb_sizes WK_ISA_FN(wk_fused_mb_shape)(const wk_fused_mb *f) {
                              .scratch = l.ring_floats + l.band_floats + WK_ISA_FN(wk_gemm_shape)().scratch};
 }
 
-/* Expands input rows y0..y1-1 of an image into their places in the ring. */
-static void expand_rows(const wk_fused_mb *f, const layout *l, int image, int y0, int y1, float *ring, float *scratch) {
+void WK_ISA_FN(wk_fused_mb_expand)(const wk_fused_mb *f, int image, int y0, int y1, float *ring, int ring_rows,
+                                   float *scratch) {
   for (int y = y0; y < y1;) {
-    const int slot = y % l->ring, rows = y1 - y < l->ring - slot ? y1 - y : l->ring - slot;
+    const int slot = y % ring_rows, rows = y1 - y < ring_rows - slot ? y1 - y : ring_rows - slot;
     const wk_gemm g = {.m = rows * f->in_w,
                        .n = f->mid_c,
                        .k = f->in_c,
@@ -62,16 +62,7 @@ static void expand_rows(const wk_fused_mb *f, const layout *l, int image, int y0
 void WK_ISA_FN(wk_fused_mb)(const wk_fused_mb *f, int row0, int row1, float *scratch) {
   const layout l = layout_of(f);
   float *ring = scratch, *band = ring + l.ring_floats, *rest = band + l.band_floats;
-  const wk_depthwise d = {.in_w = f->in_w,
-                          .out_w = f->out_w,
-                          .channels = f->mid_c,
-                          .kernel_h = f->kernel,
-                          .kernel_w = f->kernel,
-                          .stride = f->stride,
-                          .pad_left = f->pad_left,
-                          .weights = f->depthwise,
-                          .bias = f->depthwise_bias,
-                          .act = f->depthwise_act};
+  const wk_depthwise d = wk_fused_mb_depthwise(f);
   int ready = 0; /* rows of this image before it have been expanded */
   for (int row = row0; row < row1;) {
     const int image = row / f->out_h, y0 = row % f->out_h;
@@ -84,7 +75,7 @@ void WK_ISA_FN(wk_fused_mb)(const wk_fused_mb *f, int row0, int row1, float *scr
     if (ready < first)
       ready = first;
     if (f->expand && ready < stop)
-      expand_rows(f, &l, image, ready, stop, ring, rest);
+      WK_ISA_FN(wk_fused_mb_expand)(f, image, ready, stop, ring, l.ring, rest);
     ready = ready < stop ? stop : ready;
     const float *from[MAX_ROWS];
     for (int i = 0; i < end - first; i++) {

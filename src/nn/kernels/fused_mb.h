@@ -7,5 +7,22 @@
 
 WK_ISA_DECLARE(wk_fused_mb_sizes, wk_fused_mb_shape, (const wk_fused_mb *f));
 WK_ISA_DECLARE(void, wk_fused_mb, (const wk_fused_mb *f, int row0, int row1, float *scratch));
+/* Expands input rows y0..y1-1 of an image into their places in a ring of ring_rows rows: row y at y % ring_rows. */
+WK_ISA_DECLARE(void, wk_fused_mb_expand,
+               (const wk_fused_mb *f, int image, int y0, int y1, float *ring, int ring_rows, float *scratch));
+
+/* Its depthwise convolution, for wk_depthwise_rows. */
+static inline wk_depthwise wk_fused_mb_depthwise(const wk_fused_mb *f) {
+  return (wk_depthwise){.in_w = f->in_w,
+                        .out_w = f->out_w,
+                        .channels = f->mid_c,
+                        .kernel_h = f->kernel,
+                        .kernel_w = f->kernel,
+                        .stride = f->stride,
+                        .pad_left = f->pad_left,
+                        .weights = f->depthwise,
+                        .bias = f->depthwise_bias,
+                        .act = f->depthwise_act};
+}
 
 #endif

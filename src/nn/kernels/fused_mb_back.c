@@ -9,6 +9,7 @@
 
 #include "nn/kernels/depthwise.h"
 #include "nn/kernels/depthwise_back.h"
+#include "nn/kernels/fused_mb.h"
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/outer_back.h"
 #include "nn/kernels/slope.h"
@@ -79,26 +80,6 @@ static float *back_row(const work *w, int o) {
   return w->back + (ptrdiff_t)(o % w->l.low) * w->b->f.out_w * w->b->f.mid_c;
 }
 
-/* Expands rows y0..y1-1 into their places in the ring. */
-static void expand_rows(const work *w, int y0, int y1) {
-  const wk_fused_mb *f = &w->b->f;
-  for (int y = y0; y < y1;) {
-    const int slot = y % w->l.high, rows = y1 - y < w->l.high - slot ? y1 - y : w->l.high - slot;
-    const wk_gemm g = {.m = rows * f->in_w,
-                       .n = f->mid_c,
-                       .k = f->in_c,
-                       .a = f->in + ((ptrdiff_t)w->image * f->in_h + y) * f->in_w * f->in_c,
-                       .lda = f->in_c,
-                       .b = f->expand,
-                       .bias = f->expand_bias,
-                       .c = w->expanded + (ptrdiff_t)slot * f->in_w * f->mid_c,
-                       .ldc = f->mid_c,
-                       .act = f->expand_act};
-    WK_ISA_FN(wk_gemm)(&g, 0, g.m, 0, g.n, w->rest);
-    y += rows;
-  }
-}
-
 static void apply_slope(float *g, const float *y, ptrdiff_t n, wk_act act) {
   const vec limit = slope_limit(act);
   ptrdiff_t i = 0;
@@ -113,16 +94,7 @@ static void apply_slope(float *g, const float *y, ptrdiff_t n, wk_act act) {
 /* Rows o0..o1-1 of the depthwise output's gradient, for which the output itself is made again. */
 static void through_projection(const work *w, int o0, int o1) {
   const wk_fused_mb *f = &w->b->f;
-  const wk_depthwise d = {.in_w = f->in_w,
-                          .out_w = f->out_w,
-                          .channels = f->mid_c,
-                          .kernel_h = f->kernel,
-                          .kernel_w = f->kernel,
-                          .stride = f->stride,
-                          .pad_left = f->pad_left,
-                          .weights = f->depthwise,
-                          .bias = f->depthwise_bias,
-                          .act = f->depthwise_act};
+  const wk_depthwise d = wk_fused_mb_depthwise(f);
   const ptrdiff_t line = (ptrdiff_t)f->out_w * f->mid_c;
   const float *from[MAX_ROWS + WK_DEPTHWISE_MAX];
   for (int i = 0; i < (o1 - o0 - 1) * f->stride + f->kernel; i++)
@@ -164,6 +136,17 @@ static void add_products(const work *w, float *dw, const float *a, int m, const 
   }
 }
 
+static wk_depthwise_back depthwise_back(const wk_fused_mb *f) {
+  return (wk_depthwise_back){.in_w = f->in_w,
+                             .channels = f->mid_c,
+                             .out_w = f->out_w,
+                             .kernel_h = f->kernel,
+                             .kernel_w = f->kernel,
+                             .stride = f->stride,
+                             .pad_left = f->pad_left,
+                             .weights = f->depthwise};
+}
+
 /* What rows o0..o1-1 give to the weights of the projection and of the depthwise convolution. */
 static void add_weights(const work *w, int o0, int o1) {
   const wk_fused_mb_back *b = w->b;
@@ -174,15 +157,8 @@ static void add_weights(const work *w, int o0, int o1) {
     WK_ISA_FN(wk_outer_bias)(b->db_project, dy, (o1 - o0) * f->out_w, f->out_c);
   }
   if (b->dw_depthwise) {
-    const wk_depthwise_back d = {.in_w = f->in_w,
-                                 .channels = f->mid_c,
-                                 .out_w = f->out_w,
-                                 .kernel_h = f->kernel,
-                                 .kernel_w = f->kernel,
-                                 .stride = f->stride,
-                                 .pad_left = f->pad_left,
-                                 .dw = b->dw_depthwise,
-                                 .db = b->db_depthwise};
+    wk_depthwise_back d = depthwise_back(f);
+    d.dw = b->dw_depthwise, d.db = b->db_depthwise;
     const float *x[MAX_ROWS + WK_DEPTHWISE_MAX], *dy[MAX_ROWS];
     for (int i = 0; i < (o1 - o0 - 1) * f->stride + f->kernel; i++)
       x[i] = expanded_row(w, o0 * f->stride - f->pad_top + i);
@@ -198,16 +174,8 @@ static void finish_rows(const work *w, int y0, int y1, int end) {
   const wk_fused_mb *f = &b->f;
   const bool expand = f->expand;
   const ptrdiff_t at = ((ptrdiff_t)w->image * f->in_h + y0) * f->in_w * f->in_c, line = (ptrdiff_t)f->in_w * f->mid_c;
-  const wk_depthwise_back d = {.in_w = f->in_w,
-                               .channels = f->mid_c,
-                               .out_w = f->out_w,
-                               .kernel_h = f->kernel,
-                               .kernel_w = f->kernel,
-                               .stride = f->stride,
-                               .pad_left = f->pad_left,
-                               .weights = f->depthwise,
-                               .accumulate = !expand && b->accumulate,
-                               .mask_act = expand ? f->expand_act : b->mask_act};
+  wk_depthwise_back d = depthwise_back(f);
+  d.accumulate = !expand && b->accumulate, d.mask_act = expand ? f->expand_act : b->mask_act;
   for (int y = y0; y < y1; y++) {
     const float *rows[WK_DEPTHWISE_MAX];
     for (int ky = 0; ky < f->kernel; ky++) {
@@ -217,9 +185,8 @@ static void finish_rows(const work *w, int y0, int y1, int end) {
     const ptrdiff_t row = at + (y - y0) * line; /* of dx, where nothing is expanded */
     if (expand)
       WK_ISA_FN(wk_depthwise_data_row)
-      (&d, w->finished + (y - y0) * line, f->expand_act == WK_ACT_NONE ? NULL : expanded_row(w, y), rows);
-    else
-      WK_ISA_FN(wk_depthwise_data_row)(&d, b->dx + row, b->mask ? b->mask + row : NULL, rows);
+    (&d, w->finished + (y - y0) * line, f->expand_act == WK_ACT_NONE ? NULL : expanded_row(w, y), rows);
+    else WK_ISA_FN(wk_depthwise_data_row)(&d, b->dx + row, b->mask ? b->mask + row : NULL, rows);
   }
   if (!expand)
     return;
@@ -264,7 +231,7 @@ static void image_rows(const work *w, int y0, int y1) {
     if (ready < first)
       ready = first;
     if (f->expand && ready < until)
-      expand_rows(w, ready, until);
+      WK_ISA_FN(wk_fused_mb_expand)(f, w->image, ready, until, w->expanded, w->l.high, w->rest);
     ready = ready < until ? until : ready;
     if (next > o) {
       through_projection(w, o, next);
