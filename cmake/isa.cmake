@@ -9,14 +9,16 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   list(APPEND WK_ISA_LIST avx2 avx512)
   set(WK_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
   set(WK_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512)
-  # Of single files: what some processors have beside AVX-512 (wk_cpu_has_vnni).
+  # Of single files: what some processors have beside AVX-512 (wk_cpu_has_vnni, wk_cpu_has_bf16).
   set(WK_ISA_FLAGS_avx512vnni ${WK_ISA_FLAGS_avx512} -mavx512vnni)
+  set(WK_ISA_FLAGS_avx512bf16 ${WK_ISA_FLAGS_avx512} -mavx512bf16)
   # GCC 13 and later fuse some multiply-adds and not others, so as to avoid chains of them: slower here, and then one sum
   # has other bits in a full vector than at an edge.
   if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     list(APPEND WK_ISA_FLAGS_avx2 --param=avoid-fma-max-bits=0)
     list(APPEND WK_ISA_FLAGS_avx512 --param=avoid-fma-max-bits=0)
     list(APPEND WK_ISA_FLAGS_avx512vnni --param=avoid-fma-max-bits=0)
+    list(APPEND WK_ISA_FLAGS_avx512bf16 --param=avoid-fma-max-bits=0)
   endif()
 endif()
 
@@ -33,17 +35,22 @@ function(wk_isa_object file isa)
   set_property(GLOBAL APPEND PROPERTY WHISKER_ISA_OBJECTS $<TARGET_OBJECTS:${target}>)
 endfunction()
 
+# What every such file is compiled with; wk_isa_sources does this.
+function(wk_isa_options file)
+  # Fused multiply-add is wanted where the set has it. A property of the source, because a target's own options come
+  # before those of whisker_flags, whose -ffp-contract=off would win.
+  set(options -O3 -ffp-contract=fast)
+  # Under sanitizers these checks, a few for each access of thousands of unrolled ones, would double the time to build;
+  # the address sanitizer sees most of what they would.
+  if(WHISKER_SANITIZE MATCHES "undefined" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    list(APPEND options -fno-sanitize=null,alignment,pointer-overflow,object-size)
+  endif()
+  set_property(SOURCE ${file} PROPERTY COMPILE_OPTIONS "${options}")
+endfunction()
+
 function(wk_isa_sources)
   foreach(file ${ARGN})
-    # Fused multiply-add is wanted where the set has it. A property of the source, because a target's own options come
-    # before those of whisker_flags, whose -ffp-contract=off would win.
-    set(options -O3 -ffp-contract=fast)
-    # Under sanitizers these checks, a few for each access of thousands of unrolled ones, would double the time to build;
-    # the address sanitizer sees most of what they would.
-    if(WHISKER_SANITIZE MATCHES "undefined" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
-      list(APPEND options -fno-sanitize=null,alignment,pointer-overflow,object-size)
-    endif()
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
+    wk_isa_options(${file})
     foreach(isa ${WK_ISA_LIST})
       wk_isa_object(${file} ${isa})
     endforeach()

@@ -199,11 +199,14 @@ typedef struct wk_pixels {
 typedef enum wk_precision {
   WK_PRECISION_FLOAT32 = 0,
   WK_PRECISION_INT8, /* 8-bit weights with a scale for each output channel, 7-bit activations in ranges seen on photos */
+  WK_PRECISION_BF16, /* weights and activations rounded to 8 bits of mantissa, sums in float32; needs AVX512_BF16 */
   WK_PRECISION_COUNT
 } wk_precision;
 WK_API const char *wk_precision_name(wk_precision p); /* "float32"; never NULL */
 /* Can this processor compute so, and faster than in float32? */
 WK_API bool wk_precision_gains(wk_precision p);
+/* WK_ERR_UNSUPPORTED, with what to do instead, where this processor cannot compute so. */
+WK_API wk_status wk_precision_check(wk_precision p, wk_error *err) WK_NODISCARD;
 
 typedef struct wk_plan_options {
   int height, width;     /* of the input; 0, 0: the graph's default */

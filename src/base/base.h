@@ -90,6 +90,7 @@ typedef enum wk_isa { WK_ISA_C = 0, WK_ISA_AVX2 = 1, WK_ISA_AVX512 = 2 } wk_isa;
 /* The best set this processor and operating system can run; AVX2 means AVX2+FMA, AVX512 means F+BW+DQ+VL. */
 wk_isa wk_cpu_isa(void);
 bool wk_cpu_has_vnni(void); /* beside AVX-512: products of bytes summed in 32 bits */
+bool wk_cpu_has_bf16(void); /* beside AVX-512: products of bfloat16 summed in float32 */
 const char *wk_isa_name(wk_isa isa);
 
 /* ---- files ------------------------------------------------------------------------------------ */

@@ -21,9 +21,11 @@ wk_isa wk_cpu_isa(void) {
 }
 
 bool wk_cpu_has_vnni(void) { return wk_cpu_isa() == WK_ISA_AVX512 && __builtin_cpu_supports("avx512vnni"); }
+bool wk_cpu_has_bf16(void) { return wk_cpu_isa() == WK_ISA_AVX512 && __builtin_cpu_supports("avx512bf16"); }
 #else
 wk_isa wk_cpu_isa(void) { return WK_ISA_C; }
 bool wk_cpu_has_vnni(void) { return false; }
+bool wk_cpu_has_bf16(void) { return false; }
 #endif
 
 const char *wk_isa_name(wk_isa isa) {

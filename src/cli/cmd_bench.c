@@ -157,7 +157,7 @@ static wk_status row(cli *c, json_t *rows, const cli_bench_job *of, int mode, wk
 }
 
 int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
-  static const char *const precisions[] = {"float32", "int8", NULL};
+  static const char *const precisions[] = {"float32", "int8", "bf16", NULL};
   int mode = ALL, batch = 8, size = 0, precision = 0;
   double seconds = 2;
   bool layers = false;
@@ -179,12 +179,14 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
   const bool low = precision != WK_PRECISION_FLOAT32;
   if (low && (mode == TRAIN || mode == INPUT))
     return cli_usage_error(self, "--precision %s is for forward passes: gradients are float32", precisions[precision]);
+  wk_error err = {0};
+  if (wk_precision_check((wk_precision)precision, &err) != WK_OK)
+    return cli_fail(c, &err);
   static char fallback[] = "efficientnet_lite0";
   char *only[] = {fallback};
   char **name = n ? argv : only;
   n = n ? n : 1;
   json_t *rows = json_array();
-  wk_error err = {0};
   wk_status st = WK_OK;
   const double peak = cli_bench_peak();
   if (!layers)
@@ -201,7 +203,7 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
                            .width = size ? size : b->preprocess.width,
                            .batch = batch,
                            .seconds = seconds};
-      if (low)
+      if (precision == WK_PRECISION_INT8)
         st = cli_bench_ranges(&job.ranges, &job, &err);
       if (layers && st == WK_OK)
         st = cli_bench_layers(c, rows, &job, peak, &err);

@@ -309,8 +309,9 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
       {"head", 0, CLI_CHOICE, &f.head, "KIND", "what learns", 0, 0, cli_head_names},
       {"l2", 0, CLI_DOUBLE, &f.l2, "W", "penalty on the weights; without: chosen on photos left out", 0, 1e9, NULL},
       {"precision", 0, CLI_CHOICE, &f.precision, "KIND",
-       "what features are computed in, also by the model later; auto: int8 where that is faster and as accurate", 0, 0,
-       cli_precision_names},
+       "what features are computed in, also by the model later; auto: int8, or else bf16, where that is faster and as "
+       "accurate",
+       0, 0, cli_precision_names},
       {"balance", 0, CLI_BOOL, &f.balance, NULL, "give every class the same weight, however many photos it has", 0, 0,
        NULL},
       {"refit", 0, CLI_BOOL, &f.refit, NULL, "after checking, fit once more on all photos", 0, 0, NULL},
@@ -352,10 +353,13 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   if (tuning && (f.head != WK_HEAD_LINEAR || f.refit))
     return cli_usage_error(
         self, "--tune, --from-scratch and --adversarial train a linear head: --head and --refit do not go with them");
-  if (tuning && f.precision == WK_PRECISION_INT8)
+  if (tuning && f.precision != WK_PRECISION_FLOAT32 && f.precision != CLI_PRECISION_AUTO)
     return cli_usage_error(self,
-                           "--precision int8 is for fitting a classifier: --tune, --from-scratch and --adversarial "
-                           "train through the network, in float32");
+                           "--precision %s is for fitting a classifier: --tune, --from-scratch and --adversarial "
+                           "train through the network, in float32",
+                           cli_precision_names[f.precision]);
+  if (f.precision != CLI_PRECISION_AUTO && wk_precision_check((wk_precision)f.precision, &wrong) != WK_OK)
+    return cli_fail(c, &wrong);
   if (n == 0 && !f.list)
     return cli_usage_error(self, "say where the photos are: whisker train DATA");
   const char *data = f.list ? f.list : argv[0];

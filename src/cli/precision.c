@@ -4,7 +4,7 @@
 
 #include "cli.h"
 
-const char *const cli_precision_names[] = {"float32", "int8", "auto", NULL};
+const char *const cli_precision_names[] = {"float32", "int8", "bf16", "auto", NULL};
 
 enum { RANGE_PHOTOS = 64, SAMPLE = 400, WORTH = 2000 }; /* WORTH: photos that the check is a fifth of, at most */
 
@@ -18,7 +18,9 @@ static const char *rate(double speed) {
 
 static wk_status set_low(wk_backbone *b, wk_precision p, const char *const *path, size_t n, const wk_context *ctx,
                          wk_error *err) {
-  wk_status st = wk_ranges_measure(&b->ranges, b, path, n, RANGE_PHOTOS, ctx, err);
+  wk_status st = WK_OK;
+  if (p == WK_PRECISION_INT8)
+    st = wk_ranges_measure(&b->ranges, b, path, n, RANGE_PHOTOS, ctx, err);
   if (st == WK_OK)
     b->precision = p;
   return st;
@@ -68,16 +70,43 @@ static void say(cli *c, const char *name, const wk_precision_report *r) {
   cli_say(c, "\n");
 }
 
+/* ACCURATE: as float32 is, within what is allowed; UNKNOWN: there are too few photos to tell. */
+typedef enum verdict { ACCURATE, WORSE, UNKNOWN, NO_LAYER } verdict;
+
+/* Sets the backbone to `p`, and compares that with float32. */
+static wk_status attempt(verdict *found, cli_precision *out, cli *c, wk_backbone *b, wk_precision p, const cli_split *s,
+                         const wk_features_options *o, wk_error *err) {
+  const size_t n = s->photos.n - s->held_count;
+  const char *const *path = s->photos.path;
+  bool any = false;
+  wk_status st = set_low(b, p, path, n, &c->ctx, err);
+  if (st == WK_OK)
+    st = lowers(&any, b, err);
+  *found = !any ? NO_LAYER : UNKNOWN;
+  if (st != WK_OK || !any || !comparable(s, n))
+    return st;
+  st = wk_precision_compare(&out->report, b, path, s->photos.label, n, s->data->class_count, SAMPLE, o, &c->ctx, err);
+  if (st != WK_OK)
+    return st;
+  out->compared = true;
+  say(c, wk_precision_name(p), &out->report);
+  *found = wk_precision_accurate(&out->report) ? ACCURATE : WORSE;
+  return WK_OK;
+}
+
 wk_status cli_precision_choose(cli_precision *out, cli *c, wk_backbone *b, int asked, const cli_split *s,
                                const wk_features_options *o, wk_error *err) {
   const size_t n = s->photos.n - s->held_count;
-  const char *const *path = s->photos.path;
   const bool automatic = asked == CLI_PRECISION_AUTO;
-  const wk_precision low = WK_PRECISION_INT8;
+  wk_precision way[WK_PRECISION_COUNT];
+  int ways = 0;
   *out = (cli_precision){.asked = asked};
   if (asked == WK_PRECISION_FLOAT32)
     return WK_OK;
-  if (automatic && !wk_precision_gains(low)) {
+  for (int p = WK_PRECISION_FLOAT32 + 1; p < WK_PRECISION_COUNT; p++) /* int8 first: the fewer bits, the faster */
+    if (automatic ? wk_precision_gains((wk_precision)p) : p == asked)
+      way[ways++] = (wk_precision)p;
+  if (!ways) {
     cli_say(c, "precision   float32: this processor computes nothing faster\n");
     return WK_OK;
   }
@@ -86,33 +115,23 @@ wk_status cli_precision_choose(cli_precision *out, cli *c, wk_backbone *b, int a
             cli_count(n), cli_count(WORTH));
     return WK_OK;
   }
-  wk_status st = set_low(b, low, path, n, &c->ctx, err);
-  bool any = true;
-  if (st == WK_OK)
-    st = lowers(&any, b, err);
-  if (st == WK_OK && !any) {
+  for (int i = 0; i < ways; i++) {
+    const char *name = wk_precision_name(way[i]);
+    verdict found;
+    wk_status st = attempt(&found, out, c, b, way[i], s, o, err);
+    if (st != WK_OK || found == ACCURATE || (found == UNKNOWN && !automatic))
+      return st;
+    if (found == WORSE && !automatic) {
+      cli_say(c, "  ! %s is more than 0.3 points worse here; --precision auto would not use it\n", name);
+      return WK_OK;
+    }
     set_float32(b);
-    cli_say(c, "precision   float32: no layer of %s is faster in %s\n", b->arch->name, wk_precision_name(low));
-    return WK_OK;
-  }
-  if (st != WK_OK || !comparable(s, n)) {
-    if (st == WK_OK && automatic)
-      set_float32(b);
-    return st;
-  }
-  st = wk_precision_compare(&out->report, b, path, s->photos.label, n, s->data->class_count, SAMPLE, o, &c->ctx, err);
-  if (st != WK_OK)
-    return st;
-  out->compared = true;
-  say(c, wk_precision_name(low), &out->report);
-  if (wk_precision_accurate(&out->report))
-    return WK_OK;
-  if (automatic) {
-    set_float32(b);
-    cli_say(c, "  ! float32 is used: %s is more than 0.3 points worse\n", wk_precision_name(low));
-  } else {
-    cli_say(c, "  ! %s is more than 0.3 points worse here; --precision auto would use float32\n",
-            wk_precision_name(low));
+    const bool last = i + 1 == ways;
+    if (found == WORSE)
+      cli_say(c, "  ! %s is %s: %s is more than 0.3 points worse\n", last ? "float32" : wk_precision_name(way[i + 1]),
+              last ? "used" : "tried", name);
+    else if (found == NO_LAYER && last)
+      cli_say(c, "precision   float32: no layer of %s is faster in %s\n", b->arch->name, name);
   }
   return WK_OK;
 }

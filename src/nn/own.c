@@ -82,6 +82,12 @@ static wk_status repack_conv(void *packed, const wk_layer *l, const wk_prepare *
   return WK_OK;
 }
 
+bool wk_own_pointwise(const wk_layer *l) {
+  const wk_window *w = &l->window;
+  return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 && !w->pad_top && !w->pad_left &&
+         l->in.height == l->out.height && l->in.width == l->out.width;
+}
+
 static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_kernels *kn = wk_kernels_for(p->isa);
   const wk_conv c = conv_of(l, 1);

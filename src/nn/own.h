@@ -18,6 +18,8 @@ const wk_fused_mb *wk_block_forward(const void *packed);
 /* Activations that the kernels have built in; the others follow as a pass over the output. */
 wk_act wk_own_inner_act(wk_act act);
 void wk_own_outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int col1);
+/* A 1x1 convolution whose rows are those of its input. */
+bool wk_own_pointwise(const wk_layer *l);
 /* How threads share a product: by rows each reads all weights, by columns all of the input. The smaller of the two is
  * what should be read twice. */
 bool wk_own_by_rows(int pixels, int out_c, int depth, int strips);

@@ -190,17 +190,11 @@ static void unfold(const wk_kernels8 *kn, const wk_own8 *o, const wk_layer *l, c
   }
 }
 
-static bool pointwise(const wk_layer *l) {
-  const wk_window *w = &l->window;
-  return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 && !w->pad_top && !w->pad_left &&
-         l->in.height == l->out.height && l->in.width == l->out.width;
-}
-
 static void run(const wk_call *call, int part) {
   const wk_kernels8 *kn = wk_kernels8_for(call->isa);
   const wk_own8 *o = call->packed;
   const wk_layer *l = call->layer;
-  const bool linear = l->op == WK_OP_LINEAR, straight = linear || pointwise(l);
+  const bool linear = l->op == WK_OP_LINEAR, straight = linear || wk_own_pointwise(l);
   const int pixels = linear ? call->count : call->count * l->out.height * l->out.width, out_c = l->out.channels,
             threads = call->threads;
   const bool by_rows = wk_own_by_rows(pixels, out_c, o->depth, kn->rows * threads);

@@ -92,6 +92,7 @@ wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors 
 
 wk_status wk_plan_create(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
                          wk_error *err) {
+  WK_RETURN_IF_ERROR(wk_precision_check(o->precision, err));
   return create(out, g, weights, o, wk_cpu_isa(), err);
 }
 

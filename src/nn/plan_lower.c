@@ -1,5 +1,6 @@
 /* plan_lower.c - which steps of a plan are computed in a lower precision: those whose kernels are faster so on this
  * kind of processor, by shape alone, and (int8) whose values' ranges are known. */
+#include "nn/kernels/bf16.h"
 #include "nn/own8.h"
 #include "nn/plan.h"
 
@@ -9,13 +10,27 @@ enum {
 };
 
 const char *wk_precision_name(wk_precision p) {
-  static const char *const name[WK_PRECISION_COUNT] = {"float32", "int8"};
+  static const char *const name[WK_PRECISION_COUNT] = {"float32", "int8", "bf16"};
   return (unsigned)p < WK_PRECISION_COUNT ? name[p] : "unknown";
 }
 
-bool wk_precision_gains(wk_precision p) { return p == WK_PRECISION_INT8 && wk_cpu_isa() >= WK_ISA_AVX2; }
+bool wk_precision_gains(wk_precision p) {
+  return p == WK_PRECISION_BF16 ? wk_cpu_has_bf16() : p == WK_PRECISION_INT8 && wk_cpu_isa() >= WK_ISA_AVX2;
+}
+
+static wk_status no_bf16(wk_error *err) {
+  return WK_FAIL(err, WK_ERR_UNSUPPORTED,
+                 "this processor has no AVX512_BF16, which bf16 needs: use float32 or int8 (a model in bf16 has to be "
+                 "trained again in one of them)");
+}
+
+wk_status wk_precision_check(wk_precision p, wk_error *err) {
+  return p == WK_PRECISION_BF16 && !wk_cpu_has_bf16() ? no_bf16(err) : WK_OK;
+}
 
 wk_precision wk_kernel_precision(const wk_kernel *kernel) {
+  if (kernel == &wk_kernel_block16 || kernel == &wk_kernel_product16)
+    return WK_PRECISION_BF16;
   return kernel == &wk_kernel_block8 || kernel == &wk_kernel_product8 ? WK_PRECISION_INT8 : WK_PRECISION_FLOAT32;
 }
 
@@ -94,7 +109,25 @@ static wk_status lower_product(const wk_plan *plan, wk_step *s, const wk_tensors
   return WK_OK;
 }
 
+/* The same kinds of step as in int8, but whatever their activations: bfloat16 has a float's range. */
+static void lower_bf16(wk_step *s) {
+  const wk_layer *l = &s->layer;
+  if (s->kernel == &wk_kernel_block) {
+    s->kernel = &wk_kernel_block16;
+    for (int k = 0; k < s->parts; k++)
+      if (s->part[k].kernel == &wk_kernel_conv)
+        s->part[k].kernel = &wk_kernel_product16;
+  } else if ((s->kernel == &wk_kernel_conv || s->kernel == &wk_kernel_linear) && s->in[0] != 0 &&
+             l->in.channels >= LEAST_CHANNELS && l->out.channels >= LEAST_CHANNELS) {
+    s->kernel = &wk_kernel_product16;
+  }
+}
+
 wk_status wk_plan_lower(wk_plan *plan, const wk_tensors *ranges, wk_error *err) {
+  if (plan->precision == WK_PRECISION_BF16 && !wk_kernels16_for(plan->isa))
+    return no_bf16(err);
+  for (int i = 0; plan->precision == WK_PRECISION_BF16 && i < plan->steps; i++)
+    lower_bf16(&plan->step[i]);
   if (plan->precision != WK_PRECISION_INT8)
     return WK_OK;
   for (size_t i = 0; i < wk_tensors_size(ranges); i++) {

@@ -184,6 +184,7 @@ extern const wk_kernel wk_kernel_conv;
 extern const wk_kernel wk_kernel_block; /* of several layers: plan_block.c chooses it */
 extern const wk_kernel wk_kernel_linear;
 extern const wk_kernel wk_kernel_product8, wk_kernel_block8; /* on small integers: plan_lower.c chooses them */
+extern const wk_kernel wk_kernel_product16, wk_kernel_block16; /* on bfloat16: the same */
 extern const wk_kernel wk_kernel_conv_dnnl;
 extern const wk_data_kernel wk_data_conv_dnnl;
 extern const wk_data_kernel wk_data_depthwise;
