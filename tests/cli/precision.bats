@@ -62,11 +62,13 @@ train() { w train "$F/photos" -b "$F/mobilenet_v2.safetensors" --size 64 -o m.wh
   cmp m.whisker exact.whisker
 }
 
-@test "int8 does not go with what trains the network" {
+@test "int8 and bf16 do not go with what trains the network" {
   for how in "--tune last" "--from-scratch -b simple_cnn" "--adversarial 4"; do
-    w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker --precision int8 $how
-    [ "$status" -eq 2 ]
-    [[ "$stderr" == *"--precision int8"*float32* ]]
+    for p in int8 bf16; do
+      w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker --precision $p $how
+      [ "$status" -eq 2 ]
+      [[ "$stderr" == *"--precision $p"*float32* ]]
+    done
   done
 }
 
@@ -101,4 +103,37 @@ train() { w train "$F/photos" -b "$F/mobilenet_v2.safetensors" --size 64 -o m.wh
   [ $((1000 * lost > 3 * $(json '["precision"]["photos"]'))) -eq "$([ "$used" = float32 ] && echo 1 || echo 0)" ]
   w info m.whisker --json
   [ "$(json '["precision"]')" = "$used" ]
+}
+
+has_bf16() { grep -qw avx512_bf16 /proc/cpuinfo; }
+
+@test "bf16: a processor without it says so in one line" {
+  has_bf16 && skip "skipped: this processor has AVX512_BF16"
+  train --precision bf16
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" "this processor has no AVX512_BF16, which bf16 needs: use float32 or int8"
+  [ ! -e m.whisker ]
+  w bench "$F/mobilenet_v2.safetensors" --size 64 --precision bf16
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" AVX512_BF16
+}
+
+@test "bf16: what it costs is told, the model keeps it, and bench names its kernels" {
+  has_bf16 || skip "skipped: this processor has no AVX512_BF16"
+  train --precision bf16 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["precision"]["used"]')" = bf16 ]
+  [ "$(json '["precision"]["photos"] >= 30')" = True ]
+  mv m.whisker one.whisker
+  train --precision bf16 -j 3 --no-cache
+  cmp m.whisker one.whisker
+  w info m.whisker --json
+  [ "$(json '["precision"]')" = bf16 ]
+  w eval m.whisker "$F/photos" --json
+  [ "$status" -eq 0 ]
+  w bench "$F/mobilenet_v2.safetensors" --size 64 --precision bf16 --layers --batch-size 2 --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["rows"][-3]["kernel"]')" = "bf16 product" ]
 }

@@ -1,4 +1,5 @@
-/* test_precision.c - features in int8: ranges, what is kept of them, the comparison with float32, and model files. */
+/* test_precision.c - features in int8 and bf16: ranges, what is kept of them, the comparison with float32, and model
+ * files. */
 #include "data/data.h"
 #include "support.h"
 
@@ -165,6 +166,46 @@ static void features_in_int8(void **state) {
   wk_free(cache);
 }
 
+/* Nothing is measured for it; where the processor has it not, it is refused. */
+static void features_in_bf16(void **state) {
+  (void)state;
+  wk_context ctx = context(1);
+  wk_features_options o;
+  wk_features_options_init(&o);
+  if (!wk_precision_gains(WK_PRECISION_BF16)) {
+    wk_features *none = NULL;
+    backbone->precision = WK_PRECISION_BF16;
+    assert_int_equal(wk_features_compute(&none, backbone, PATHS, PHOTOS, &o, &ctx, &error), WK_ERR_UNSUPPORTED);
+    backbone->precision = WK_PRECISION_FLOAT32;
+    assert_non_null(strstr(error.message, "AVX512_BF16"));
+    return;
+  }
+  char *cache = wk_path_join(dir, "cache16");
+  wk_features *exact = features(WK_PRECISION_FLOAT32, NULL, 1, 8, cache),
+              *low = features(WK_PRECISION_BF16, NULL, 1, 8, cache);
+  const size_t n = low->rows * (size_t)low->columns;
+  assert_int_equal(low->rows, PHOTOS - 1);
+  assert_int_equal(low->computed, PHOTOS - 1); /* not float32's rows */
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < n; i++) {
+    difference += pow((double)low->row[i] - (double)exact->row[i], 2);
+    size += pow((double)exact->row[i], 2);
+  }
+  assert_true(difference > 0);
+  assert_true(difference < 0.03 * 0.03 * size); /* 53 layers, 2^-8 each, of either sign */
+  for (int threads = 1; threads <= 3; threads++)
+    for (int batch = 1; batch <= 8; batch += 7) {
+      wk_features *f = features(WK_PRECISION_BF16, NULL, threads, batch, NULL);
+      assert_memory_equal(f->row, low->row, n * sizeof *f->row);
+      wk_features_free(f);
+    }
+  wk_features *again = features(WK_PRECISION_BF16, NULL, 2, 8, cache);
+  assert_int_equal(again->computed, 0);
+  assert_memory_equal(again->row, low->row, n * sizeof *low->row);
+  wk_features_free(exact), wk_features_free(low), wk_features_free(again);
+  wk_free(cache);
+}
+
 static void comparison(void **state) {
   (void)state;
   wk_precision_report r = {0}, other = {0};
@@ -198,8 +239,9 @@ static void save(const char *file, wk_precision p) {
   wk_model *m = NULL;
   assert_ok(wk_backbone_from(&b, arch, seeded_weights(arch), &error), &error);
   wk_preprocess_set_size(&b->preprocess, SIDE, SIDE);
-  if (p)
-    b->ranges = measured(PHOTOS, 1, 0), b->precision = p;
+  b->precision = p;
+  if (p == WK_PRECISION_INT8)
+    b->ranges = measured(PHOTOS, 1, 0);
   assert_ok(wk_model_create(&m, b, NULL, names, NULL, &error), &error);
   assert_ok(wk_model_save(m, file, false, &error), &error);
   wk_model_free(m);
@@ -226,6 +268,13 @@ static void model_file(void **state) {
   assert_int_equal(an, bn);
   assert_memory_equal(a, b, an);
   wk_free(a), wk_free(b);
+  wk_model_free(m);
+
+  /* bf16 has no ranges; a processor that cannot compute so can still say what the model is. */
+  save(copy, WK_PRECISION_BF16);
+  assert_ok(wk_model_open(&m, copy, NULL, NULL, &ctx, &error), &error);
+  assert_int_equal(m->backbone->precision, WK_PRECISION_BF16);
+  assert_null(m->backbone->ranges);
   wk_model_free(m);
 
   /* A precision that this whisker does not know. */
@@ -287,8 +336,8 @@ static void no_memory(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(ranges), cmocka_unit_test(features_in_int8),
-                                     cmocka_unit_test(comparison), cmocka_unit_test(model_file),
-                                     cmocka_unit_test(no_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(ranges),           cmocka_unit_test(features_in_int8),
+                                     cmocka_unit_test(features_in_bf16), cmocka_unit_test(comparison),
+                                     cmocka_unit_test(model_file),       cmocka_unit_test(no_memory)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
