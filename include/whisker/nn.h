@@ -203,7 +203,7 @@ typedef enum wk_precision {
   WK_PRECISION_COUNT
 } wk_precision;
 WK_API const char *wk_precision_name(wk_precision p); /* "float32"; never NULL */
-/* Can this processor compute so, and faster than in float32? */
+/* Can this processor compute so, and faster than in float32? (bf16: as far as its instructions promise.) */
 WK_API bool wk_precision_gains(wk_precision p);
 /* WK_ERR_UNSUPPORTED, with what to do instead, where this processor cannot compute so. */
 WK_API wk_status wk_precision_check(wk_precision p, wk_error *err) WK_NODISCARD;
