@@ -14,7 +14,7 @@ wk_status wk_run_block_back(const wk_instr *in, wk_shard *s, wk_error *err) {
   WK_TRY(wk_data_kernel_run(in->data, &call, s->crew, err));
   for (int k = 0; k < WK_BLOCK_PARTS; k++)
     if (call.grad[k]) {
-      wk_sum_give(t, &t->group[in->group[k]].sum, call.grad[k], s->index, (t->count + t->o.shard - 1) / t->o.shard);
+      wk_sum_give(t, &t->group[in->group[k]].sum, call.grad[k], s->index, wk_trainer_shards(t));
       call.grad[k] = NULL;
     }
 done:

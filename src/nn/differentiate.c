@@ -166,7 +166,8 @@ static void back_matrix(back *b, int i, int g) {
 /* All layers of a block in one instruction. Its own input is usually the other side of the addition as well, whose part
  * is then added on the way. */
 static void back_block(back *b, int i, int g) {
-  const wk_weights_kernel *const layout[WK_BLOCK_PARTS] = {&wk_weights_block_expand, &wk_weights_depthwise,
+  /* Sums of expansion and depthwise lie by rows of outputs, those of the projection as those of any convolution. */
+  const wk_weights_kernel *const layout[WK_BLOCK_PARTS] = {&wk_weights_depthwise, &wk_weights_depthwise,
                                                            &wk_weights_conv};
   const wk_step *s = &b->p->plan->step[i];
   const int x = s->in[0], other = s->residual, skipped = WK_BLOCK_PARTS - s->parts;

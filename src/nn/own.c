@@ -96,8 +96,12 @@ static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepar
   return repack_conv(out->data, l, p, err);
 }
 
-bool wk_own_by_rows(int pixels, int out_c, int depth, int strips) {
-  return pixels >= 4 * strips && (int64_t)depth * out_c <= (int64_t)pixels * (depth + out_c);
+wk_own_share wk_own_cut(int pixels, int out_c, int depth, int rows, int panel, int threads, int part) {
+  if (pixels >= 4 * rows * threads && (int64_t)depth * out_c <= (int64_t)pixels * (depth + out_c))
+    return (wk_own_share){(int)wk_cut(pixels, rows, threads, part), (int)wk_cut(pixels, rows, threads, part + 1), 0,
+                          out_c};
+  return (wk_own_share){0, pixels, (int)wk_cut(out_c, panel, threads, part),
+                        (int)wk_cut(out_c, panel, threads, part + 1)};
 }
 
 static void run_conv(const wk_call *call, int part) {
@@ -107,14 +111,10 @@ static void run_conv(const wk_call *call, int part) {
   c.in = call->in[0], c.bytes = call->bytes;
   c.weights = o->weights, c.bias = o->bias, c.add = call->residual, c.out = call->out;
   const wk_gemm_sizes gemm = kn->gemm_shape();
-  const int threads = call->threads, pixels = kn->conv_shape(&c).pixels;
-  const bool by_rows = wk_own_by_rows(pixels, c.out_c, c.kernel_h * c.kernel_w * c.in_c, gemm.rows * threads);
-  const int pixel0 = by_rows ? wk_cut(pixels, gemm.rows, threads, part) : 0,
-            pixel1 = by_rows ? wk_cut(pixels, gemm.rows, threads, part + 1) : pixels,
-            col0 = by_rows ? 0 : wk_cut(c.out_c, gemm.panel, threads, part),
-            col1 = by_rows ? c.out_c : wk_cut(c.out_c, gemm.panel, threads, part + 1);
-  kn->conv(&c, pixel0, pixel1, col0, col1, (float *)call->scratch + o->scratch * (size_t)part);
-  wk_own_outer_act(call, pixel0, pixel1, col0, col1);
+  const wk_own_share s = wk_own_cut(kn->conv_shape(&c).pixels, c.out_c, c.kernel_h * c.kernel_w * c.in_c, gemm.rows,
+                                    gemm.panel, call->threads, part);
+  kn->conv(&c, s.pixel0, s.pixel1, s.col0, s.col1, (float *)call->scratch + o->scratch * (size_t)part);
+  wk_own_outer_act(call, s.pixel0, s.pixel1, s.col0, s.col1);
 }
 
 /* ---- linear ------------------------------------------------------------------------------------- */

@@ -20,8 +20,12 @@ wk_act wk_own_inner_act(wk_act act);
 void wk_own_outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int col1);
 /* A 1x1 convolution whose rows are those of its input. */
 bool wk_own_pointwise(const wk_layer *l);
-/* How threads share a product: by rows each reads all weights, by columns all of the input. The smaller of the two is
- * what should be read twice. */
-bool wk_own_by_rows(int pixels, int out_c, int depth, int strips);
+/* What one of a call's threads makes of a product whose register kernel has `rows` rows and whose packed weights have
+ * panels of `panel` columns. By rows each thread reads all weights, by columns all of the input: the smaller of the two
+ * is what should be read twice. */
+typedef struct wk_own_share {
+  int pixel0, pixel1, col0, col1;
+} wk_own_share;
+wk_own_share wk_own_cut(int pixels, int out_c, int depth, int rows, int panel, int threads, int part);
 
 #endif

@@ -78,15 +78,11 @@ static void run(const wk_call *call, int part) {
   const wk_layer *l = call->layer;
   const bool linear = l->op == WK_OP_LINEAR, straight = linear || wk_own_pointwise(l);
   const int pixels = linear ? call->count : call->count * l->out.height * l->out.width, out_c = o->columns,
-            used = taps_of(l) * l->in.channels, threads = call->threads;
-  const bool by_rows = wk_own_by_rows(pixels, out_c, o->depth, kn->rows * threads);
-  const int pixel0 = by_rows ? (int)wk_cut(pixels, kn->rows, threads, part) : 0,
-            pixel1 = by_rows ? (int)wk_cut(pixels, kn->rows, threads, part + 1) : pixels,
-            col0 = by_rows ? 0 : (int)wk_cut(out_c, kn->panel, threads, part),
-            col1 = by_rows ? out_c : (int)wk_cut(out_c, kn->panel, threads, part + 1);
+            used = taps_of(l) * l->in.channels;
+  const wk_own_share s = wk_own_cut(pixels, out_c, o->depth, kn->rows, kn->panel, call->threads, part);
   uint16_t *rows = (uint16_t *)call->scratch + (size_t)o->block * (size_t)o->depth * (size_t)part;
-  for (int p = pixel0; p < pixel1 && col0 < col1; p += o->block) {
-    const int count = pixel1 - p < o->block ? pixel1 - p : o->block;
+  for (int p = s.pixel0; p < s.pixel1 && s.col0 < s.col1; p += o->block) {
+    const int count = s.pixel1 - p < o->block ? s.pixel1 - p : o->block;
     if (straight)
       wk_own16_round(kn, rows, o->depth, call->in[0] + (ptrdiff_t)p * used, used, count);
     for (int i = 0; i < count && !straight; i++) {
@@ -107,15 +103,9 @@ static void run(const wk_call *call, int part) {
                          .ldc = out_c,
                          .ldadd = out_c,
                          .act = wk_own_inner_act(l->act)};
-    kn->gemm(&g, 0, count, col0, col1);
+    kn->gemm(&g, 0, count, s.col0, s.col1);
   }
-  wk_own_outer_act(call, pixel0, pixel1, col0, col1);
+  wk_own_outer_act(call, s.pixel0, s.pixel1, s.col0, s.col1);
 }
 
-/* The planner asks plan_lower.c. */
-static bool never(const wk_layer *l, wk_isa isa) {
-  (void)l, (void)isa;
-  return false;
-}
-
-const wk_kernel wk_kernel_product16 = {.name = "bf16 product", .fits = never, .prepare = prepare, .share = run};
+const wk_kernel wk_kernel_product16 = {.name = "bf16 product", .prepare = prepare, .share = run};

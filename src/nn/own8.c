@@ -195,19 +195,14 @@ static void run(const wk_call *call, int part) {
   const wk_own8 *o = call->packed;
   const wk_layer *l = call->layer;
   const bool linear = l->op == WK_OP_LINEAR, straight = linear || wk_own_pointwise(l);
-  const int pixels = linear ? call->count : call->count * l->out.height * l->out.width, out_c = l->out.channels,
-            threads = call->threads;
-  const bool by_rows = wk_own_by_rows(pixels, out_c, o->depth, kn->rows * threads);
-  const int pixel0 = by_rows ? (int)wk_cut(pixels, kn->rows, threads, part) : 0,
-            pixel1 = by_rows ? (int)wk_cut(pixels, kn->rows, threads, part + 1) : pixels,
-            col0 = by_rows ? 0 : (int)wk_cut(out_c, kn->panel, threads, part),
-            col1 = by_rows ? out_c : (int)wk_cut(out_c, kn->panel, threads, part + 1);
+  const int pixels = linear ? call->count : call->count * l->out.height * l->out.width, out_c = l->out.channels;
+  const wk_own_share s = wk_own_cut(pixels, out_c, o->depth, kn->rows, kn->panel, call->threads, part);
   const ptrdiff_t taps = linear ? (ptrdiff_t)l->in.height * l->in.width : 1,
                   used = linear || straight ? taps * l->in.channels
                                             : (ptrdiff_t)l->window.kernel_h * l->window.kernel_w * l->in.channels;
   uint8_t *rows = (uint8_t *)call->scratch + (size_t)o->block * (size_t)o->depth * (size_t)part;
-  for (int p = pixel0; p < pixel1 && col0 < col1; p += o->block) {
-    const int count = pixel1 - p < o->block ? pixel1 - p : o->block;
+  for (int p = s.pixel0; p < s.pixel1 && s.col0 < s.col1; p += o->block) {
+    const int count = s.pixel1 - p < o->block ? s.pixel1 - p : o->block;
     if (straight && taps == 1)
       kn->quantise(&o->input, rows, o->depth, call->in[0] + p * used, count);
     for (int i = 0; i < count; i++) {
@@ -232,17 +227,11 @@ static void run(const wk_call *call, int part) {
                         .ldc = out_c,
                         .ldadd = out_c,
                         .act = wk_own_inner_act(l->act)};
-    kn->gemm(&g, 0, count, col0, col1);
+    kn->gemm(&g, 0, count, s.col0, s.col1);
   }
-  wk_own_outer_act(call, pixel0, pixel1, col0, col1);
+  wk_own_outer_act(call, s.pixel0, s.pixel1, s.col0, s.col1);
 }
 
-/* The planner asks plan_lower.c, which knows the ranges too. */
-static bool never(const wk_layer *l, wk_isa isa) {
-  (void)l, (void)isa;
-  return false;
-}
-
-const wk_kernel wk_kernel_product8 = {.name = "int8 product", .fits = never, .prepare = prepare_product, .share = run};
-const wk_kernel wk_kernel_expand8 = {.name = "int8 product to bytes", .fits = never, .prepare = prepare_expand};
-const wk_kernel wk_kernel_depthwise8 = {.name = "int8 depthwise", .fits = never, .prepare = prepare_depthwise};
+const wk_kernel wk_kernel_product8 = {.name = "int8 product", .prepare = prepare_product, .share = run};
+const wk_kernel wk_kernel_expand8 = {.name = "int8 product to bytes", .prepare = prepare_expand};
+const wk_kernel wk_kernel_depthwise8 = {.name = "int8 depthwise", .prepare = prepare_depthwise};

@@ -262,15 +262,17 @@ static wk_status depthwise_weights_run(const wk_weights_call *call, wk_error *er
   return WK_OK;
 }
 
-/* [tap][channel] to PyTorch's [channel][1][tap]. */
-static wk_status depthwise_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
-                                  wk_error *err) {
+/* [each][out] to PyTorch's [out][each]: of a depthwise layer, whose outputs have a number a tap each, and of a block's
+ * expansion, whose outputs have one an input channel. */
+static wk_status turned_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
+                               wk_error *err) {
   (void)packed, (void)err;
-  const size_t channels = (size_t)l->in.channels, taps = (size_t)(l->window.kernel_h * l->window.kernel_w);
-  for (size_t c = 0; c < channels; c++)
-    for (size_t t = 0; t < taps; t++)
-      weight[c * taps + t] = grad[t * channels + c];
-  memcpy(bias, grad + taps * channels, channels * sizeof *bias);
+  const size_t outs = (size_t)l->out.channels,
+               each = (size_t)(l->in.channels / l->groups * l->window.kernel_h * l->window.kernel_w);
+  for (size_t o = 0; o < outs; o++)
+    for (size_t i = 0; i < each; i++)
+      weight[o * each + i] = grad[i * outs + o];
+  memcpy(bias, grad + each * outs, outs * sizeof *bias);
   return WK_OK;
 }
 
@@ -312,4 +314,4 @@ const wk_weights_kernel wk_weights_depthwise = {.name = "depthwise",
                                                 .prepare = depthwise_weights_prepare,
                                                 .release = wk_free,
                                                 .run = depthwise_weights_run,
-                                                .unpack = depthwise_unpack};
+                                                .unpack = turned_unpack};

@@ -11,11 +11,6 @@ typedef struct block {
 
 const wk_fused_mb *wk_block_forward(const void *packed) { return &((const block *)packed)->f; }
 
-static bool never(const wk_layer *l, wk_isa isa) {
-  (void)l, (void)isa;
-  return false;
-}
-
 static wk_status prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_step_part *expand = p->parts == 3 ? &p->part[0] : NULL, *depthwise = &p->part[p->parts - 2],
                      *project = &p->part[p->parts - 1];
@@ -62,5 +57,4 @@ static void run(const wk_call *call, int part) {
                (float *)call->scratch + b->scratch * (size_t)part);
 }
 
-const wk_kernel wk_kernel_block = {
-    .name = "inverted residual", .fits = never, .prepare = prepare, .release = wk_free, .share = run};
+const wk_kernel wk_kernel_block = {.name = "inverted residual", .prepare = prepare, .release = wk_free, .share = run};

@@ -19,11 +19,6 @@ typedef struct block {
   wk_act expand_act, project_act;
 } block;
 
-static bool never(const wk_layer *l, wk_isa isa) {
-  (void)l, (void)isa;
-  return false;
-}
-
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static void lay_out(block *b) {
@@ -161,4 +156,4 @@ static void run(const wk_call *call, int part) {
 }
 
 const wk_kernel wk_kernel_block16 = {
-    .name = "bf16 inverted residual", .fits = never, .prepare = prepare, .release = wk_free, .share = run};
+    .name = "bf16 inverted residual", .prepare = prepare, .release = wk_free, .share = run};

@@ -21,11 +21,6 @@ typedef struct block {
   wk_act act;
 } block;
 
-static bool never(const wk_layer *l, wk_isa isa) {
-  (void)l, (void)isa;
-  return false;
-}
-
 static void lay_out(block *b) {
   const int reach = (b->out_w - 1) * b->stride + b->kernel, held = b->pad_left + b->in_w;
   b->line = reach > held ? reach : held;
@@ -156,4 +151,4 @@ static void run(const wk_call *call, int part) {
 }
 
 const wk_kernel wk_kernel_block8 = {
-    .name = "int8 inverted residual", .fits = never, .prepare = prepare, .release = wk_free, .share = run};
+    .name = "int8 inverted residual", .prepare = prepare, .release = wk_free, .share = run};

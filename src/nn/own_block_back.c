@@ -1,7 +1,5 @@
 /* own_block_back.c - the way back through an inverted residual that is one step of the planner: the weights turned
- * round, how threads share its rows, and gradients of its weights in PyTorch's order. */
-#include <string.h>
-
+ * round, and how threads share its rows. */
 #include "nn/kernels/kernels.h"
 #include "nn/own.h"
 #include "nn/part.h"
@@ -11,11 +9,6 @@ typedef struct block {
   size_t scratch;     /* floats a thread */
   float *expand_data, *project_data;
 } block;
-
-static bool never(const wk_layer *l, wk_isa isa) {
-  (void)l, (void)isa;
-  return false;
-}
 
 static void release(void *packed) {
   block *o = packed;
@@ -82,23 +75,5 @@ static void run(const wk_data_call *call, int part) {
                       (float *)call->scratch + o->scratch * (size_t)part);
 }
 
-/* [in][out] to PyTorch's [out][in]. */
-static wk_status expand_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
-                               wk_error *err) {
-  (void)packed, (void)err;
-  const size_t in = (size_t)l->in.channels, out = (size_t)l->out.channels;
-  for (size_t o = 0; o < out; o++)
-    for (size_t i = 0; i < in; i++)
-      weight[o * in + i] = grad[i * out + o];
-  memcpy(bias, grad + in * out, out * sizeof *bias);
-  return WK_OK;
-}
-
-const wk_data_kernel wk_data_block = {.name = "inverted residual",
-                                      .masks = true,
-                                      .fits = never,
-                                      .prepare = prepare,
-                                      .release = release,
-                                      .repack = repack,
-                                      .share = run};
-const wk_weights_kernel wk_weights_block_expand = {.name = "inverted residual", .fits = never, .unpack = expand_unpack};
+const wk_data_kernel wk_data_block = {
+    .name = "inverted residual", .masks = true, .prepare = prepare, .release = release, .repack = repack, .share = run};

@@ -90,8 +90,8 @@ typedef struct wk_prepare {
 
 typedef struct wk_kernel {
   const char *name;
-  bool inplace; /* `out` may be in[0] (elementwise) */
-  bool (*fits)(const wk_layer *layer, wk_isa isa);
+  bool inplace;                                    /* `out` may be in[0] (elementwise) */
+  bool (*fits)(const wk_layer *layer, wk_isa isa); /* NULL: not in the table; plan_block.c or plan_lower.c chooses it */
   /* Each of these may be NULL where there is nothing to do. */
   wk_status (*prepare)(wk_packed *out, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   void (*release)(void *packed);
@@ -183,7 +183,7 @@ extern const wk_kernel wk_kernel_depthwise;
 extern const wk_kernel wk_kernel_conv;
 extern const wk_kernel wk_kernel_block; /* of several layers: plan_block.c chooses it */
 extern const wk_kernel wk_kernel_linear;
-extern const wk_kernel wk_kernel_product8, wk_kernel_block8; /* on small integers: plan_lower.c chooses them */
+extern const wk_kernel wk_kernel_product8, wk_kernel_block8;   /* on small integers: plan_lower.c chooses them */
 extern const wk_kernel wk_kernel_product16, wk_kernel_block16; /* on bfloat16: the same */
 extern const wk_kernel wk_kernel_conv_dnnl;
 extern const wk_data_kernel wk_data_conv_dnnl;
@@ -195,8 +195,6 @@ extern const wk_weights_kernel wk_weights_depthwise;
 extern const wk_weights_kernel wk_weights_winograd;
 extern const wk_weights_kernel wk_weights_conv;
 extern const wk_data_kernel wk_data_block; /* of a step of several layers */
-extern const wk_weights_kernel
-    wk_weights_block_expand; /* only its unpack: the other layers' are those of a step each */
 extern const wk_kernel wk_kernel_linear_plain;
 extern const wk_data_kernel wk_data_linear;
 

@@ -80,6 +80,9 @@ struct wk_trainer {
   uint32_t key[2];
 };
 
+/* Of the step that is running. */
+static inline int wk_trainer_shards(const struct wk_trainer *t) { return (t->count + t->o.shard - 1) / t->o.shard; }
+
 /* trainer_sum.c */
 float *wk_sum_take(struct wk_trainer *t, wk_sum *sum); /* a buffer; NULL: out of memory */
 void wk_sum_give(struct wk_trainer *t, wk_sum *sum, float *part, int shard, int shards);

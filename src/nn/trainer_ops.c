@@ -10,8 +10,6 @@ static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (
 
 static const wk_step *step_of(const wk_instr *in, const wk_shard *s) { return &s->program->plan->step[in->step]; }
 
-static int shards_now(const wk_trainer *t) { return (t->count + t->o.shard - 1) / t->o.shard; }
-
 wk_status wk_run_loss(const wk_instr *in, wk_shard *s, wk_error *err) {
   wk_trainer *t = s->trainer;
   return t->loss_fn(t->user, wk_shard_value(s, in->dx), &t->loss[s->index], wk_shard_value(s, in->y), s->first,
@@ -42,7 +40,7 @@ wk_status wk_run_weights_back(const wk_instr *in, wk_shard *s, wk_error *err) {
                           .isa = plan->isa};
   wk_status st = in->weights->run(&call, err);
   if (st == WK_OK)
-    wk_sum_give(t, sum, grad, s->index, shards_now(t));
+    wk_sum_give(t, sum, grad, s->index, wk_trainer_shards(t));
   else
     wk_free(grad);
   return st;
@@ -86,7 +84,7 @@ wk_status wk_run_norm_weights(const wk_instr *in, wk_shard *s, wk_error *err) {
   for (size_t i = 0; i < 2 * c; i++)
     grad[i] = (float)part[i];
   wk_free(part);
-  wk_sum_give(t, sum, grad, s->index, shards_now(t));
+  wk_sum_give(t, sum, grad, s->index, wk_trainer_shards(t));
   return WK_OK;
 }
 

@@ -95,7 +95,6 @@ static wk_status run(wk_trainer *t, double *loss, const float *input, int count,
   const wk_program *p = t->program;
   if (count < 1 || count > t->o.batch)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be trained on: a batch has 1 to %d", count, t->o.batch);
-  int shards = (count + t->o.shard - 1) / t->o.shard;
   uint64_t seed = ctx ? ctx->seed : 42;
   uint32_t counter[4] = {(uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)}, draw[4];
   wk_philox(draw, counter, (const uint32_t[2]){0x77686973, 0x6b657273});
@@ -103,6 +102,7 @@ static wk_status run(wk_trainer *t, double *loss, const float *input, int count,
   t->key[1] = draw[1];
   t->input = input;
   t->count = count;
+  const int shards = wk_trainer_shards(t);
   t->loss_fn = loss_fn;
   t->user = user;
   memset(t->loss, 0, sizeof *t->loss * (size_t)t->shards);

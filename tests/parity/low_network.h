@@ -78,4 +78,26 @@ static inline float *run_network(const wk_graph *g, const wk_tensors *w, const w
   return out;
 }
 
+/* How far `got` is from `exact`, as a share of its length. */
+static inline double off_by(const float *got, const float *exact, int n) {
+  double error = 0, size = 0;
+  for (int i = 0; i < n; i++) {
+    error += pow((double)got[i] - (double)exact[i], 2);
+    size += pow((double)exact[i], 2);
+  }
+  return sqrt(error / size);
+}
+
+/* Each photo alone, and shared by threads: the same bits as in `whole`. */
+static inline void check_alone(const wk_graph *g, const wk_tensors *w, wk_plan_options o, int isa, const float *in,
+                               size_t pixels, const float *whole, int photos, const char *expected) {
+  o.batch = 1;
+  for (o.threads = 1; o.threads <= 3; o.threads++)
+    for (int p = 0; p < photos; p++) {
+      float *one = run_network(g, w, &o, isa, in + (size_t)p * pixels, 1, expected);
+      assert_memory_equal(one, whole + p * 33, 33 * sizeof *one);
+      free(one);
+    }
+}
+
 #endif

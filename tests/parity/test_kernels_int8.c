@@ -249,20 +249,10 @@ static void test_network(void **state) {
     for (int isa = 0; isa <= (int)wk_cpu_isa(); isa++) {
       o.threads = 1, o.batch = PHOTOS;
       float *whole = run_network(g, w, &o, isa, in, PHOTOS, "int8");
-      double error = 0, size = 0;
-      for (int i = 0; i < 33; i++) { /* the photo whose ranges are known: some 1% a layer */
-        error += pow((double)whole[i] - (double)exact[i], 2);
-        size += pow((double)exact[i], 2);
-      }
-      if (error > 0.08 * 0.08 * size)
-        fail_msg("%s, %dx%d: int8 is off by %.3f", wk_isa_name((wk_isa)isa), kernel, kernel, sqrt(error / size));
-      o.batch = 1;
-      for (o.threads = 1; o.threads <= 3; o.threads++)
-        for (int p = 0; p < PHOTOS; p++) { /* alone, and shared by threads: the same bits */
-          float *one = run_network(g, w, &o, isa, in + (size_t)p * pixels, 1, "int8");
-          assert_memory_equal(one, whole + p * 33, 33 * sizeof *one);
-          free(one);
-        }
+      const double off = off_by(whole, exact, 33); /* the photo whose ranges are known: some 1% a layer */
+      if (off > 0.08)
+        fail_msg("%s, %dx%d: int8 is off by %.3f", wk_isa_name((wk_isa)isa), kernel, kernel, off);
+      check_alone(g, w, o, isa, in, pixels, whole, PHOTOS, "int8");
       free(whole);
     }
     free(exact), free(in);

@@ -134,6 +134,26 @@ static wk_features *features(wk_precision p, wk_tensors *of, int threads, int ba
   return f;
 }
 
+/* How far rows are from others, as a share of their length. */
+static double off_by(const float *row, const float *exact, size_t n) {
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < n; i++) {
+    difference += pow((double)row[i] - (double)exact[i], 2);
+    size += pow((double)exact[i], 2);
+  }
+  return sqrt(difference / size);
+}
+
+/* Threads and batches change nothing. */
+static void same_for_any(wk_precision p, wk_tensors *of, const float *row, size_t n) {
+  for (int threads = 1; threads <= 3; threads++)
+    for (int batch = 1; batch <= 8; batch += 7) {
+      wk_features *f = features(p, of, threads, batch, NULL);
+      assert_memory_equal(f->row, row, n * sizeof *f->row);
+      wk_features_free(f);
+    }
+}
+
 static void features_in_int8(void **state) {
   (void)state;
   char *cache = wk_path_join(dir, "cache");
@@ -143,19 +163,10 @@ static void features_in_int8(void **state) {
   const size_t n = low->rows * (size_t)low->columns;
   assert_int_equal(low->rows, PHOTOS - 1);
   assert_int_equal(low->computed, PHOTOS - 1); /* not float32's rows */
-  double difference = 0, size = 0;
-  for (size_t i = 0; i < n; i++) {
-    difference += pow((double)low->row[i] - (double)exact->row[i], 2);
-    size += pow((double)exact->row[i], 2);
-  }
-  assert_true(difference > 0);
-  assert_true(difference < 0.2 * 0.2 * size); /* 53 layers of random weights, some 1 to 2% each */
-  for (int threads = 1; threads <= 3; threads++)
-    for (int batch = 1; batch <= 8; batch += 7) {
-      wk_features *f = features(WK_PRECISION_INT8, all, threads, batch, NULL);
-      assert_memory_equal(f->row, low->row, n * sizeof *f->row);
-      wk_features_free(f);
-    }
+  const double off = off_by(low->row, exact->row, n);
+  assert_true(off > 0);
+  assert_true(off < 0.2); /* 53 layers of random weights, some 1 to 2% each */
+  same_for_any(WK_PRECISION_INT8, all, low->row, n);
   wk_features *again = features(WK_PRECISION_INT8, all, 2, 8, cache),
               *other = features(WK_PRECISION_INT8, few, 2, 8, cache);
   assert_int_equal(again->computed, 0);
@@ -186,19 +197,10 @@ static void features_in_bf16(void **state) {
   const size_t n = low->rows * (size_t)low->columns;
   assert_int_equal(low->rows, PHOTOS - 1);
   assert_int_equal(low->computed, PHOTOS - 1); /* not float32's rows */
-  double difference = 0, size = 0;
-  for (size_t i = 0; i < n; i++) {
-    difference += pow((double)low->row[i] - (double)exact->row[i], 2);
-    size += pow((double)exact->row[i], 2);
-  }
-  assert_true(difference > 0);
-  assert_true(difference < 0.03 * 0.03 * size); /* 53 layers, 2^-8 each, of either sign */
-  for (int threads = 1; threads <= 3; threads++)
-    for (int batch = 1; batch <= 8; batch += 7) {
-      wk_features *f = features(WK_PRECISION_BF16, NULL, threads, batch, NULL);
-      assert_memory_equal(f->row, low->row, n * sizeof *f->row);
-      wk_features_free(f);
-    }
+  const double off = off_by(low->row, exact->row, n);
+  assert_true(off > 0);
+  assert_true(off < 0.03); /* 53 layers, 2^-8 each, of either sign */
+  same_for_any(WK_PRECISION_BF16, NULL, low->row, n);
   wk_features *again = features(WK_PRECISION_BF16, NULL, 2, 8, cache);
   assert_int_equal(again->computed, 0);
   assert_memory_equal(again->row, low->row, n * sizeof *low->row);
