@@ -76,18 +76,22 @@ static void test_deep(void **state) {
     check(kn, &rng, 150, 40, 400, WK_ACT_RELU6, true, true); /* more rows than go through all of k together */
     check(kn, &rng, 17, 520, 1153, WK_ACT_NONE, false, true);
     check(kn, &rng, 1, 513, 2048, WK_ACT_RELU6, true, false);
-    float *a = numbers(&rng, 40 * 512), *b = numbers(&rng, 512 * 96), *packed = nans(kn->gemm_packed(512, 96));
-    float *c = nans(40 * 96), *scratch = nans(kn->gemm_shape().scratch);
-    kn->gemm_pack(packed, b, 512, 96, 96, 1);
-    const wk_gemm g = {.m = 40, .n = 96, .k = 512, .a = a, .lda = 512, .b = packed, .c = c, .ldc = 96};
-    kn->gemm(&g, 0, 40, 0, 96, scratch);
-    for (int i = 0; i < 40 * 96; i++) {
+    enum { M = 40, N = 96, K = 1024 };
+    float *a = numbers(&rng, M * K), *b = numbers(&rng, K * N), *packed = nans(kn->gemm_packed(K, N));
+    float *c = nans(M * N), *ahead = nans(M * N), *scratch = nans(kn->gemm_shape().scratch);
+    kn->gemm_pack(packed, b, K, N, N, 1);
+    wk_gemm g = {.m = M, .n = N, .k = K, .a = a, .lda = K, .b = packed, .c = c, .ldc = N};
+    kn->gemm(&g, 0, M, 0, N, scratch);
+    for (int i = 0; i < M * N; i++) {
       double sum = 0;
-      for (int l = 0; l < 512; l++)
-        sum += (double)a[i / 96 * 512 + l] * b[l * 96 + i % 96];
-      assert_near(c[i], sum, tolerance(512));
+      for (int l = 0; l < K; l++)
+        sum += (double)a[i / N * K + l] * b[l * N + i % N];
+      assert_near(c[i], sum, tolerance(K));
     }
-    free(a), free(b), free(packed), free(c), free(scratch);
+    g.c = ahead, g.next = packed;
+    kn->gemm(&g, 0, M, 0, N, scratch);
+    assert_memory_equal(ahead, c, M * N * sizeof *c);
+    free(a), free(b), free(packed), free(c), free(ahead), free(scratch);
   }
 }
 

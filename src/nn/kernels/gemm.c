@@ -1,9 +1,9 @@
 /* gemm.c - the packed matrix product under 1x1 convolutions, linear layers, Winograd and unfolded convolutions.
  *
- * B is packed into panels of two vectors; a block of B (some panels, KC deep) stays in L2 while strips of MR rows of A
- * run over it from L1. One element of C is always the same chain: for each block of k in order, a fused sum from zero,
- * added to what is there (at first `add`, which may therefore lie in C). The blocks depend on k alone, so the strip,
- * range and batch never change a bit.
+ * B is packed into panels of two vectors; a block of B (some panels, a block of k deep) stays in L2 while strips of MR
+ * rows of A run over it from L1. One element of C is always the same chain: for each block of k in order, a fused sum
+ * from zero, added to what is there (at first `add`, which may therefore lie in C). The blocks depend on k alone, so
+ * the strip, range and batch never change a bit.
  */
 #include "nn/kernels/gemm.h"
 
@@ -19,12 +19,11 @@
 #define NR (2 * WK_VL)
 #define WIDE 4 /* panels at a time for MR_WIDE rows or fewer, where a chain of sums would wait for itself */
 #define MR_WIDE (MR / 4)
-#define KC_MAX 384              /* MR rows of this fit L1 with room for the passing B */
 #define BLOCK_FLOATS (80 << 10) /* of B held in L2: 320 kB */
 #define ROWS_FLOATS (48 << 10)  /* of A that pass through all blocks of k together: 192 kB */
 #define FAR_STRIPS 24 /* most strips for which B is fetched ahead: with more, its first reading matters little */
 #define ROWS_LEAST 8  /* strips, or every few rows would fetch all of B */
-#define STRIP_LD (KC_MAX + 16) /* copied rows must not meet in the same sets of L1 */
+#define STRIP_LD (WK_GEMM_DEPTH + 16) /* copied rows must not meet in the same sets of L1 */
 
 /* Everything a register kernel needs besides its size. */
 typedef struct tile {
@@ -201,6 +200,8 @@ static void strip_run(const wk_gemm *g, const float *bias, tile t, int row, int 
     t.add = g->add ? g->add + row * g->ldadd + col : NULL;
     run(&t);
     col += width;
+    if (t.ahead)
+      t.ahead += t.panel_stride * (ptrdiff_t)sizeof(float);
   }
 }
 
@@ -209,18 +210,18 @@ wk_gemm_sizes WK_ISA_FN(wk_gemm_shape)(void) {
 }
 
 /* Rows row0..row1-1 through all blocks of k. Where B comes from beyond the caches, all strips pass one panel after the
- * other, and each fetches a part of the panel that is next: left to the processor, the first strip would wait for all.
- */
+ * other (some, where their rows are copied), and each fetches a part of what is next: left to the processor, the first
+ * strip would wait for all. */
 static void rows_run(const wk_gemm *g, int row0, int row1, int col0, int col1, float *scratch) {
-  const int rows = row1 - row0, blocks = (g->k + KC_MAX - 1) / KC_MAX, strips = (rows + MR - 1) / MR;
-  const bool far = g->next && strips > 1 && strips <= FAR_STRIPS && !must_copy(g->lda, MR);
+  const int rows = row1 - row0, blocks = wk_gemm_blocks(g->k), strips = (rows + MR - 1) / MR;
+  const bool far = g->next && strips > 1 && strips <= FAR_STRIPS;
   for (int kb = 0; kb < blocks; kb++) {
-    const int k0 = (int)((int64_t)g->k * kb / blocks), k1 = (int)((int64_t)g->k * (kb + 1) / blocks);
+    const int k0 = wk_gemm_block(g->k, kb), k1 = wk_gemm_block(g->k, kb + 1);
     int step = BLOCK_FLOATS / (k1 - k0) / NR * NR;
     if (step < WIDE * NR)
       step = WIDE * NR;
     if (far)
-      step = NR;
+      step = must_copy(g->lda, MR) ? WIDE * NR : NR;
     const bool last = kb == blocks - 1;
     tile t = {.ldc = g->ldc,
               .ldadd = g->ldadd,
@@ -250,7 +251,7 @@ void WK_ISA_FN(wk_gemm)(const wk_gemm *g, int row0, int row1, int col0, int col1
   if (row1 <= row0 || col1 <= col0)
     return;
   int step = row1 - row0;
-  if (g->k > KC_MAX) {
+  if (g->k > WK_GEMM_DEPTH) {
     const int most = ROWS_FLOATS / g->k / MR * MR;
     step = most < ROWS_LEAST * MR ? ROWS_LEAST * MR : most;
   }
