@@ -288,7 +288,8 @@ static void race(double best[2][2], job j[2]) {
       int times = 0;
       double start = now(), stop;
       do {
-        must(k % 2 ? one->weights_kernel->run(&one->weights, &err) : one->data_kernel->run(&one->data, &err));
+        must(k % 2 ? one->weights_kernel->run(&one->weights, &err)
+                   : wk_data_kernel_run(one->data_kernel, &one->data, NULL, &err));
         times++;
         stop = now();
       } while (stop - start < 0.01);
@@ -301,6 +302,20 @@ static void race(double best[2][2], job j[2]) {
 static bool same(const wk_layer *a, const wk_layer *b) {
   return a->op == b->op && !memcmp(&a->in, &b->in, sizeof a->in) && !memcmp(&a->out, &b->out, sizeof a->out) &&
          !memcmp(&a->window, &b->window, sizeof a->window) && a->groups == b->groups;
+}
+
+/* Also those inside steps of several layers. */
+static int convolutions(const wk_layer **out, const wk_plan *plan) {
+  int n = 0;
+  for (int i = 0; i < plan->steps; i++) {
+    const wk_step *s = &plan->step[i];
+    for (int k = 0; k < (s->parts ? s->parts : 1); k++) {
+      const wk_layer *l = s->parts ? &s->part[k].layer : &s->layer;
+      if (l->op == WK_OP_CONV)
+        out[n++] = l;
+    }
+  }
+  return n;
 }
 
 static void layers(const wk_arch *arch, int photos, const char *only) {
@@ -322,11 +337,13 @@ static void layers(const wk_arch *arch, int photos, const char *only) {
   must(wk_program_create(&p, g, NULL, &o, &err));
   printf("%s, %d photos, GFLOP/s of one thread\n%-44s %-24s %7s %7s %6s   %-24s %7s %7s %6s\n", arch->name, photos,
          "layer", "to the input", "own", "oneDNN", "ratio", "to weights", "own", "oneDNN", "ratio");
-  for (int i = 0; i < p->plan->steps; i++) {
-    wk_layer l[2] = {p->plan->step[i].layer, p->plan->step[i].layer};
-    bool seen = l[0].op != WK_OP_CONV || (only && !strstr(l[0].name, only));
+  const wk_layer **all = memory(sizeof *all * (size_t)wk_graph_size(g));
+  const int count = convolutions(all, p->plan);
+  for (int i = 0; i < count; i++) {
+    wk_layer l[2] = {*all[i], *all[i]};
+    bool seen = only && !strstr(l[0].name, only);
     for (int k = 0; k < i && !seen; k++)
-      seen = same(l, &p->plan->step[k].layer);
+      seen = same(l, all[k]);
     if (seen)
       continue;
     l[1].library = true;
@@ -351,6 +368,7 @@ static void layers(const wk_arch *arch, int photos, const char *only) {
     end(&j[0]), end(&j[1]);
     wk_free(weight);
   }
+  wk_free(all);
   wk_program_free(p);
   wk_graph_free(g);
 }

@@ -278,7 +278,7 @@ static const conv_shape conv_shapes[] = {
 typedef struct winograd_job {
   const bench *b;
   wk_winograd w[8];
-  float *scratch[8];
+  float *scratch[8], *light;
 } winograd_job;
 
 static void winograd_own(void *user, int thread) {
@@ -287,8 +287,15 @@ static void winograd_own(void *user, int thread) {
   j->b->kn->winograd(w, 0, j->b->kn->winograd_shape(w).tiles, 0, w->out_c, j->scratch[thread]);
 }
 
+static void winograd_light(void *user, int thread) {
+  const winograd_job *j = user;
+  wk_winograd w = j->w[thread];
+  w.light = true, w.weights = j->light;
+  j->b->kn->winograd(&w, 0, j->b->kn->winograd_shape(&w).tiles, 0, w.out_c, j->scratch[thread]);
+}
+
 static void bench_winograd(const bench *b, const char *only, int m) {
-  printf("%-32s %9s %7s\n", "3x3 by Winograd", "own GF/s", "peak");
+  printf("%-32s %9s %7s %9s\n", "3x3 by Winograd", "own GF/s", "peak", m == 4 ? "light" : "");
   for (size_t i = 0; i < sizeof conv_shapes / sizeof *conv_shapes; i++) {
     const conv_shape *s = &conv_shapes[i];
     if (only && !strstr(s->what, only))
@@ -297,6 +304,8 @@ static void bench_winograd(const bench *b, const char *only, int m) {
     float *weights = buffer((size_t)s->in_c * (size_t)s->out_c * 9), *bias = buffer((size_t)s->out_c);
     float *packed = buffer(b->kn->winograd_packed(m, s->in_c, s->out_c));
     b->kn->winograd_pack(packed, weights, m, s->in_c, s->out_c, 9, 9 * s->in_c, false);
+    j.light = buffer(b->kn->winograd_light(s->in_c, s->out_c));
+    b->kn->winograd_pack_light(j.light, weights, s->in_c, s->out_c, 9, 9 * s->in_c, false);
     const size_t pixels = (size_t)s->batch * (size_t)s->size * (size_t)s->size;
     for (int t = 0; t < b->threads; t++) {
       j.w[t] = (wk_winograd){.m = m,
@@ -314,13 +323,20 @@ static void bench_winograd(const bench *b, const char *only, int m) {
                              .bias = bias,
                              .out = buffer(pixels * (size_t)s->out_c),
                              .act = WK_ACT_RELU};
-      j.scratch[t] = buffer(b->kn->winograd_shape(&j.w[t]).scratch);
+      wk_winograd light = j.w[t];
+      light.light = m == 4;
+      const size_t own = b->kn->winograd_shape(&j.w[t]).scratch, other = b->kn->winograd_shape(&light).scratch;
+      j.scratch[t] = buffer(own > other ? own : other);
     }
-    double t[2];
-    compare(t, b->threads, winograd_own, NULL, &j);
+    double t[2] = {0};
+    compare(t, b->threads, winograd_own, m == 4 ? winograd_light : NULL, &j);
     const double flops = 18.0 * (double)pixels * s->in_c * s->out_c * b->threads;
-    printf("%-32s %9.1f %6.1f%%\n", s->what, flops / t[0] * 1e-9, 100 * flops / t[0] / b->peak);
+    printf("%-32s %9.1f %6.1f%%", s->what, flops / t[0] * 1e-9, 100 * flops / t[0] / b->peak);
+    if (m == 4)
+      printf(" %9.1f", flops / t[1] * 1e-9);
+    printf("\n");
     fflush(stdout);
+    wk_free(j.light);
     for (int k = 0; k < b->threads; k++)
       wk_free(j.scratch[k]), wk_free((float *)j.w[k].in), wk_free(j.w[k].out);
     wk_free(packed), wk_free(weights), wk_free(bias);

@@ -2,9 +2,10 @@
  * usually follows at once, and then asleep.
  *
  * A loop is an edition: the caller writes down what is to be done and raises the edition's number. Each part has the
- * number of the last edition in which it was taken; moving it on by one takes the part. A thread that comes late finds
- * all parts of its edition taken and does nothing, and what is to be done changes only when every part is finished, so
- * whoever took a part reads the right thing. */
+ * number of the last edition in which it was taken; moving it on to this one's takes the part. A thread that comes late
+ * finds all parts of its edition taken and does nothing, and what is to be done changes only when every part is
+ * finished, so whoever took a part reads the right thing. An edition's number and how many parts it has are one word:
+ * a late thread must not see one's number with another's parts. */
 #include "base/crew.h"
 
 #include <pthread.h>
@@ -17,8 +18,15 @@
 #define AWAKE 2000 /* looks before falling asleep: some 30 to 100 microseconds */
 
 typedef struct slot {
-  _Alignas(LINE) atomic_uint taken; /* the last edition in which this part was */
+  _Alignas(LINE) atomic_ullong taken; /* the number of the last edition in which this part was */
 } slot;
+
+/* The number, which never comes round, and below it the parts. */
+typedef unsigned long long edition;
+enum { PARTS_BITS = 16 };
+
+static unsigned long long number_of(edition e) { return e >> PARTS_BITS; }
+static int parts_of(edition e) { return (int)(e & ((1u << PARTS_BITS) - 1)); }
 
 typedef struct member {
   wk_crew *crew;
@@ -27,12 +35,12 @@ typedef struct member {
 } member;
 
 struct wk_crew {
-  int threads, started; /* parts of an edition; members that run, the caller included */
-  slot *slot;           /* [threads] */
+  int threads, started; /* members that are wanted; that run, the caller included */
+  slot *slot;           /* [WK_CREW_PARTS * threads] */
   member *member;       /* [threads], the first unused */
   _Atomic(wk_crew_fn) fn;
   _Atomic(void *) user;
-  _Alignas(LINE) atomic_uint edition;
+  _Alignas(LINE) atomic_ullong edition;
   _Alignas(LINE) atomic_int left; /* parts of this edition that are not finished */
   atomic_int asleep;
   atomic_bool over;
@@ -46,22 +54,31 @@ static void look_again(void) {
 #endif
 }
 
-/* Takes what is left of an edition, beginning with one's own part. */
-static void work(wk_crew *t, unsigned edition, int own) {
-  for (int i = 0; i < t->threads; i++) {
-    const int part = (own + i) % t->threads;
-    unsigned before = edition - 1;
-    if (!atomic_compare_exchange_strong(&t->slot[part].taken, &before, edition))
-      continue;
-    atomic_load (&t->fn)(atomic_load(&t->user), part);
-    atomic_fetch_sub(&t->left, 1);
-  }
+static void do_part(wk_crew *t, edition e, int part, int worker) {
+  unsigned long long before = atomic_load(&t->slot[part].taken);
+  while (before < number_of(e)) /* by more than one, if editions in between had fewer parts */
+    if (atomic_compare_exchange_weak(&t->slot[part].taken, &before, number_of(e))) {
+      atomic_load (&t->fn)(atomic_load(&t->user), (wk_crew_part){part, parts_of(e), worker});
+      atomic_fetch_sub(&t->left, 1);
+      return;
+    }
 }
 
-/* The number of an edition after `last`, or `last` when the crew is over. */
-static unsigned wait_for_news(wk_crew *t, unsigned last) {
+/* Takes what is left of an edition: one's own parts forward, so that they follow each other in memory, and then
+ * backward from there, so that what the others would do last is taken first. */
+static void work(wk_crew *t, edition e, int worker) {
+  const int parts = parts_of(e), begin = (int)wk_cut(parts, 1, t->threads, worker),
+            end = (int)wk_cut(parts, 1, t->threads, worker + 1);
+  for (int i = begin; i < end; i++)
+    do_part(t, e, i, worker);
+  for (int i = 1; i <= parts - (end - begin); i++)
+    do_part(t, e, (begin - i + parts) % parts, worker);
+}
+
+/* An edition after `last`, or `last` when the crew is over. */
+static edition wait_for_news(wk_crew *t, edition last) {
   for (int i = 0; i < AWAKE; i++, look_again()) {
-    const unsigned now = atomic_load(&t->edition);
+    const edition now = atomic_load(&t->edition);
     if (now != last)
       return now;
   }
@@ -76,8 +93,8 @@ static unsigned wait_for_news(wk_crew *t, unsigned last) {
 
 static void *member_main(void *arg) {
   const member *m = arg;
-  for (unsigned last = 0;;) {
-    const unsigned now = wait_for_news(m->crew, last);
+  for (edition last = 0;;) {
+    const edition now = wait_for_news(m->crew, last);
     if (now == last)
       return NULL;
     work(m->crew, now, m->number);
@@ -85,22 +102,23 @@ static void *member_main(void *arg) {
   }
 }
 
-void wk_crew_run(wk_crew *t, wk_crew_fn fn, void *user) {
+void wk_crew_run(wk_crew *t, int parts, wk_crew_fn fn, void *user) {
   if (!t) {
-    fn(user, 0);
+    for (int i = 0; i < parts; i++)
+      fn(user, (wk_crew_part){i, parts, 0});
     return;
   }
-  const unsigned edition = atomic_load(&t->edition) + 1;
+  const edition e = (number_of(atomic_load(&t->edition)) + 1) << PARTS_BITS | (unsigned)parts;
   atomic_store(&t->fn, fn);
   atomic_store(&t->user, user);
-  atomic_store(&t->left, t->threads);
-  atomic_store(&t->edition, edition);
+  atomic_store(&t->left, parts);
+  atomic_store(&t->edition, e);
   if (atomic_load(&t->asleep)) {
     pthread_mutex_lock(&t->lock);
     pthread_cond_broadcast(&t->news);
     pthread_mutex_unlock(&t->lock);
   }
-  work(t, edition, 0);
+  work(t, e, 0);
   for (int i = 0; atomic_load(&t->left); i++)
     if (i < AWAKE)
       look_again();
@@ -113,7 +131,7 @@ wk_status wk_crew_create(wk_crew **out, int threads, wk_error *err) {
   if (threads < 2)
     return WK_OK;
   wk_crew *t = wk_calloc(1, sizeof *t);
-  slot *slots = wk_calloc((size_t)threads, sizeof *slots);
+  slot *slots = wk_calloc((size_t)threads * WK_CREW_PARTS, sizeof *slots);
   member *members = wk_calloc((size_t)threads, sizeof *members);
   if (!t || !slots || !members) {
     wk_free(t);

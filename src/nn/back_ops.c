@@ -2,8 +2,8 @@
  * gradient of a layer's output, dy, and writes or adds that of an input, dx. */
 #include <string.h>
 
+#include "base/part.h"
 #include "nn/back_rows.h"
-#include "nn/part.h"
 #include "nn/program.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
@@ -25,16 +25,16 @@ typedef struct work {
 
 static wk_status share(const wk_instr *in, const wk_shard *s, wk_crew_fn part) {
   work w = {in, s};
-  wk_crew_run(s->crew, part, &w);
+  wk_crew_run(s->crew, s->program->plan->threads, part, &w);
   return WK_OK;
 }
 
-static void move(const wk_instr *in, const wk_shard *s, const float *from, int part) {
+static void move(const wk_instr *in, const wk_shard *s, const float *from, wk_crew_part part) {
   const wk_plan *plan = s->program->plan;
   float *to = wk_shard_value(s, in->dx);
   size_t n = wk_shard_count(s, in->dx);
-  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_cut(pieces, 1, plan->threads, part + 1);
-  for (long i = wk_cut(pieces, 1, plan->threads, part); i < end; i++) {
+  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_crew_end(pieces, 1, part);
+  for (long i = wk_crew_begin(pieces, 1, part); i < end; i++) {
     size_t at = (size_t)i * PIECE;
     if (in->accumulate)
       scaled[plan->isa](to + at, from + at, 1.0f, piece(n, at), true);
@@ -43,7 +43,7 @@ static void move(const wk_instr *in, const wk_shard *s, const float *from, int p
   }
 }
 
-static void seed_part(void *user, int part) {
+static void seed_part(void *user, wk_crew_part part) {
   const work *w = user;
   move(w->in, w->s, w->s->seed[w->in->index], part);
 }
@@ -53,7 +53,7 @@ wk_status wk_run_seed(const wk_instr *in, wk_shard *s, wk_error *err) {
   return share(in, s, seed_part);
 }
 
-static void move_part(void *user, int part) {
+static void move_part(void *user, wk_crew_part part) {
   const work *w = user;
   move(w->in, w->s, wk_shard_value(w->s, w->in->dy), part);
 }
@@ -63,7 +63,7 @@ wk_status wk_run_move(const wk_instr *in, wk_shard *s, wk_error *err) {
   return share(in, s, move_part);
 }
 
-static void act_part(void *user, int part) {
+static void act_part(void *user, wk_crew_part part) {
   static void (*const rows[])(float *, const float *, const float *, const float *, size_t, wk_act, bool) =
       WK_ISA_TABLE(wk_back_act);
   const wk_instr *in = ((work *)user)->in;
@@ -73,8 +73,8 @@ static void act_part(void *user, int part) {
   float *dx = wk_shard_value(s, in->dx);
   wk_act act = step_of(in, s)->layer.act;
   size_t n = wk_shard_count(s, in->dx);
-  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_cut(pieces, 1, plan->threads, part + 1);
-  for (long i = wk_cut(pieces, 1, plan->threads, part); i < end; i++) {
+  long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_crew_end(pieces, 1, part);
+  for (long i = wk_crew_begin(pieces, 1, part); i < end; i++) {
     size_t at = (size_t)i * PIECE;
     rows[plan->isa](dx + at, dy + at, x ? x + at : NULL, y ? y + at : NULL, piece(n, at), act, in->accumulate);
   }
@@ -110,7 +110,7 @@ wk_status wk_run_data_back(const wk_instr *in, wk_shard *s, wk_error *err) {
 
 static void (*const affine[])(float *, const float *, const float *, size_t, int, bool) = WK_ISA_TABLE(wk_back_affine);
 
-static void affine_part(void *user, int part) {
+static void affine_part(void *user, wk_crew_part part) {
   const wk_instr *in = ((work *)user)->in;
   const wk_shard *s = ((work *)user)->s;
   const wk_plan *plan = s->program->plan;
@@ -120,8 +120,8 @@ static void affine_part(void *user, int part) {
   const wk_layer *l = &step->layer;
   size_t row = (size_t)l->in.width * (size_t)l->in.channels;
   long rows = (long)l->in.height * s->count;
-  const long end = wk_cut(rows, 1, plan->threads, part + 1);
-  for (long i = wk_cut(rows, 1, plan->threads, part); i < end; i++)
+  const long end = wk_crew_end(rows, 1, part);
+  for (long i = wk_crew_begin(rows, 1, part); i < end; i++)
     affine[plan->isa](dx + row * (size_t)i, dy + row * (size_t)i, scale, (size_t)l->in.width, l->in.channels,
                       in->accumulate);
 }
@@ -131,7 +131,7 @@ wk_status wk_run_affine_back(const wk_instr *in, wk_shard *s, wk_error *err) {
   return share(in, s, affine_part);
 }
 
-static void scale_part(void *user, int part) {
+static void scale_part(void *user, wk_crew_part part) {
   const wk_instr *in = ((work *)user)->in;
   const wk_shard *s = ((work *)user)->s;
   const wk_plan *plan = s->program->plan;
@@ -140,8 +140,8 @@ static void scale_part(void *user, int part) {
   float *dx = wk_shard_value(s, in->dx);
   size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
   long rows = (long)l->in.height * s->count;
-  const long end = wk_cut(rows, 1, plan->threads, part + 1);
-  for (long i = wk_cut(rows, 1, plan->threads, part); i < end; i++)
+  const long end = wk_crew_end(rows, 1, part);
+  for (long i = wk_crew_begin(rows, 1, part); i < end; i++)
     affine[plan->isa](dx + row * (size_t)i, dy + row * (size_t)i, factor + channels * (size_t)(i / l->in.height),
                       (size_t)l->in.width, l->in.channels, in->accumulate);
 }

@@ -2,8 +2,8 @@
  * nothing has to be packed anew at each step, and a classifier of 400 MB is held once. */
 #include <string.h>
 
+#include "base/part.h"
 #include "nn/linear_rows.h"
-#include "nn/part.h"
 #include "nn/rows.h"
 
 enum { CUT = 32 }; /* threads share rows and columns by whole vectors: how many there are changes nothing */
@@ -59,14 +59,18 @@ static wk_status prepare(wk_packed *packed, const wk_layer *l, const wk_prepare 
   return repack(m, l, p, err);
 }
 
-static void run(const wk_call *c, int part) {
+static int parts(const wk_call *c) {
+  const int out = c->layer->out.channels;
+  return wk_share_parts(out / (2 * CUT), (int64_t)inputs(c->layer) * out, c->threads);
+}
+
+static void run(const wk_call *c, wk_crew_part part) {
   static void (*const forward[])(float *, const float *, const float *, const float *, int, int, int, int, int) =
       WK_ISA_TABLE(wk_linear_forward);
   static void (*const act[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
   const wk_layer *l = c->layer;
   const plain *m = c->packed;
-  const int out = l->out.channels, from = (int)wk_cut(out, CUT, c->threads, part),
-            to = (int)wk_cut(out, CUT, c->threads, part + 1);
+  const int out = l->out.channels, from = (int)wk_crew_begin(out, CUT, part), to = (int)wk_crew_end(out, CUT, part);
   forward[c->isa](c->out, c->in[0], m->weight, m->bias, inputs(l), out, from, to, c->count);
   for (int i = 0; l->act && from < to && i < c->count; i++) {
     float *row = c->out + (ptrdiff_t)i * out + from;
@@ -74,8 +78,13 @@ static void run(const wk_call *c, int part) {
   }
 }
 
-const wk_kernel wk_kernel_linear_plain = {
-    .name = "linear", .fits = fits, .prepare = prepare, .release = release, .repack = repack, .share = run};
+const wk_kernel wk_kernel_linear_plain = {.name = "linear",
+                                          .fits = fits,
+                                          .prepare = prepare,
+                                          .release = release,
+                                          .repack = repack,
+                                          .share = run,
+                                          .parts = parts};
 
 /* ---- gradient of the input ------------------------------------------------------------------------ */
 
@@ -91,14 +100,18 @@ static wk_status keep(void *packed, const wk_layer *l, const wk_prepare *p, wk_e
   return WK_OK;
 }
 
-static void run_data(const wk_data_call *c, int part) {
+static int parts_data(const wk_data_call *c) {
+  const int in = inputs(c->layer);
+  return wk_share_parts(in / (2 * CUT), (int64_t)in * c->layer->out.channels, c->threads);
+}
+
+static void run_data(const wk_data_call *c, wk_crew_part part) {
   static void (*const data[])(float *, const float *, const float *, int, int, int, int, int, bool) =
       WK_ISA_TABLE(wk_linear_data);
   const plain *m = c->packed;
-  const int in = inputs(c->layer), from = (int)wk_cut(in, CUT, c->threads, part),
-            to = (int)wk_cut(in, CUT, c->threads, part + 1);
+  const int in = inputs(c->layer), from = (int)wk_crew_begin(in, CUT, part), to = (int)wk_crew_end(in, CUT, part);
   data[c->isa](c->dx, c->dy, m->weight, in, c->layer->out.channels, from, to, c->count, c->accumulate);
 }
 
 const wk_data_kernel wk_data_linear = {
-    .name = "linear", .fits = fits, .prepare = borrow, .repack = keep, .share = run_data};
+    .name = "linear", .fits = fits, .prepare = borrow, .repack = keep, .share = run_data, .parts = parts_data};

@@ -2,8 +2,8 @@
  * threads of a call. Anything faster goes before them in the table at the end. */
 #include <string.h>
 
+#include "base/part.h"
 #include "nn/kernels/kernels.h"
-#include "nn/part.h"
 #include "nn/rows.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
@@ -18,12 +18,12 @@ static bool fits_act(const wk_layer *l, wk_isa isa) {
   return l->op >= WK_OP_RELU && l->op <= WK_OP_SIGMOID;
 }
 
-static void run_act(const wk_call *c, int part) {
+static void run_act(const wk_call *c, wk_crew_part part) {
   static void (*const rows[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_act);
   size_t n = values(c->layer->out) * (size_t)c->count;
   long pieces = (long)((n + PIECE - 1) / PIECE);
-  const long end = wk_cut(pieces, 1, c->threads, part + 1);
-  for (long i = wk_cut(pieces, 1, c->threads, part); i < end; i++) {
+  const long end = wk_crew_end(pieces, 1, part);
+  for (long i = wk_crew_begin(pieces, 1, part); i < end; i++) {
     size_t from = (size_t)i * PIECE;
     rows[c->isa](c->out + from, c->in[0] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
   }
@@ -34,12 +34,12 @@ static bool fits_add(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_ADD;
 }
 
-static void run_add(const wk_call *c, int part) {
+static void run_add(const wk_call *c, wk_crew_part part) {
   static void (*const rows[])(float *, const float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_rows_add);
   size_t n = values(c->layer->out) * (size_t)c->count;
   long pieces = (long)((n + PIECE - 1) / PIECE);
-  const long end = wk_cut(pieces, 1, c->threads, part + 1);
-  for (long i = wk_cut(pieces, 1, c->threads, part); i < end; i++) {
+  const long end = wk_crew_end(pieces, 1, part);
+  for (long i = wk_crew_begin(pieces, 1, part); i < end; i++) {
     size_t from = (size_t)i * PIECE;
     rows[c->isa](c->out + from, c->in[0] + from, c->in[1] + from, n - from < PIECE ? n - from : PIECE, c->layer->act);
   }
@@ -71,13 +71,13 @@ static wk_status prepare_affine(wk_packed *out, const wk_layer *l, const wk_prep
   return repack_affine(both, l, p, err);
 }
 
-static void run_affine(const wk_call *c, int part) {
+static void run_affine(const wk_call *c, wk_crew_part part) {
   const wk_layer *l = c->layer;
   const float *scale = c->packed;
   size_t row = (size_t)l->in.width * (size_t)l->in.channels;
   long rows = (long)l->in.height * c->count;
-  const long end = wk_cut(rows, 1, c->threads, part + 1);
-  for (long i = wk_cut(rows, 1, c->threads, part); i < end; i++)
+  const long end = wk_crew_end(rows, 1, part);
+  for (long i = wk_crew_begin(rows, 1, part); i < end; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i, scale, scale + l->in.channels,
                    (size_t)l->in.width, l->in.channels, l->act);
 }
@@ -87,12 +87,12 @@ static bool fits_scale(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_SCALE;
 }
 
-static void run_scale(const wk_call *c, int part) {
+static void run_scale(const wk_call *c, wk_crew_part part) {
   const wk_layer *l = c->layer;
   size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
   long rows = (long)l->in.height * c->count;
-  const long end = wk_cut(rows, 1, c->threads, part + 1);
-  for (long i = wk_cut(rows, 1, c->threads, part); i < end; i++)
+  const long end = wk_crew_end(rows, 1, part);
+  for (long i = wk_crew_begin(rows, 1, part); i < end; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i,
                    c->in[1] + channels * (size_t)(i / l->in.height), NULL, (size_t)l->in.width, l->in.channels,
                    WK_ACT_NONE);
@@ -123,10 +123,10 @@ static bool fits_flatten(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_FLATTEN;
 }
 
-static void run_flatten(const wk_call *c, int part) {
+static void run_flatten(const wk_call *c, wk_crew_part part) {
   size_t channels = (size_t)c->layer->in.channels, pixels = values(c->layer->in) / channels;
-  const int end = (int)wk_cut(c->count, 1, c->threads, part + 1);
-  for (int i = (int)wk_cut(c->count, 1, c->threads, part); i < end; i++) {
+  const int end = (int)wk_crew_end(c->count, 1, part);
+  for (int i = (int)wk_crew_begin(c->count, 1, part); i < end; i++) {
     const float *in = c->in[0] + pixels * channels * (size_t)i;
     float *out = c->out + pixels * channels * (size_t)i;
     for (size_t k = 0; k < channels; k++)
@@ -148,12 +148,12 @@ static wk_status run_copy(const wk_call *c, wk_error *err) {
 }
 
 /* The network's input where more than one convolution wants it, or none that reads bytes. */
-static void run_pixels(const wk_call *c, int part) {
+static void run_pixels(const wk_call *c, wk_crew_part part) {
   const wk_layer *l = c->layer;
   const wk_kernels *kn = wk_kernels_for(c->isa);
-  const int rows = l->in.height * c->count, end = (int)wk_cut(rows, 1, c->threads, part + 1);
+  const int rows = l->in.height * c->count, end = (int)wk_crew_end(rows, 1, part);
   const ptrdiff_t row = (ptrdiff_t)l->in.width * l->in.channels;
-  for (int i = (int)wk_cut(rows, 1, c->threads, part); i < end; i++)
+  for (int i = (int)wk_crew_begin(rows, 1, part); i < end; i++)
     kn->pixels(c->out + row * i, c->bytes + row * i, l->in.width, l->pixels);
 }
 
@@ -161,12 +161,12 @@ static void run_pixels(const wk_call *c, int part) {
 
 typedef void (*pool_row)(float *, const float *, const wk_layer *, int);
 
-static void run_pool(const wk_call *c, int part, pool_row pool) {
+static void run_pool(const wk_call *c, wk_crew_part part, pool_row pool) {
   const wk_layer *l = c->layer;
   size_t in = values(l->in), row = (size_t)l->out.width * (size_t)l->out.channels;
   long rows = (long)l->out.height * c->count;
-  const long end = wk_cut(rows, 1, c->threads, part + 1);
-  for (long i = wk_cut(rows, 1, c->threads, part); i < end; i++)
+  const long end = wk_crew_end(rows, 1, part);
+  for (long i = wk_crew_begin(rows, 1, part); i < end; i++)
     pool(c->out + row * (size_t)i, c->in[0] + in * (size_t)(i / l->out.height), l, (int)(i % l->out.height));
 }
 
@@ -175,7 +175,7 @@ static bool fits_max_pool(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_MAX_POOL;
 }
 
-static void run_max_pool(const wk_call *c, int part) {
+static void run_max_pool(const wk_call *c, wk_crew_part part) {
   static const pool_row rows[] = WK_ISA_TABLE(wk_rows_max_pool);
   run_pool(c, part, rows[c->isa]);
 }
@@ -185,7 +185,7 @@ static bool fits_avg_pool(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_AVG_POOL;
 }
 
-static void run_avg_pool(const wk_call *c, int part) {
+static void run_avg_pool(const wk_call *c, wk_crew_part part) {
   static const pool_row rows[] = WK_ISA_TABLE(wk_rows_avg_pool);
   run_pool(c, part, rows[c->isa]);
 }
@@ -195,7 +195,7 @@ static bool fits_adaptive_pool(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_ADAPTIVE_AVG_POOL;
 }
 
-static void run_adaptive_pool(const wk_call *c, int part) {
+static void run_adaptive_pool(const wk_call *c, wk_crew_part part) {
   static const pool_row rows[] = WK_ISA_TABLE(wk_rows_adaptive_pool);
   run_pool(c, part, rows[c->isa]);
 }
@@ -205,12 +205,12 @@ static bool fits_softmax(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_SOFTMAX;
 }
 
-static void run_softmax(const wk_call *c, int part) {
+static void run_softmax(const wk_call *c, wk_crew_part part) {
   static void (*const rows[])(float *, const float *, int) = WK_ISA_TABLE(wk_rows_softmax);
   size_t channels = (size_t)c->layer->in.channels;
   long pixels = (long)c->layer->in.height * c->layer->in.width * c->count;
-  const long end = wk_cut(pixels, 1, c->threads, part + 1);
-  for (long p = wk_cut(pixels, 1, c->threads, part); p < end; p++)
+  const long end = wk_crew_end(pixels, 1, part);
+  for (long p = wk_crew_begin(pixels, 1, part); p < end; p++)
     rows[c->isa](c->out + channels * (size_t)p, c->in[0] + channels * (size_t)p, (int)channels);
 }
 

@@ -2,9 +2,10 @@
  * how the threads of a call share a layer. A photo's numbers do not depend on how it is shared. */
 #include <string.h>
 
+#include "base/part.h"
+#include "nn/graph.h"
 #include "nn/kernels/kernels.h"
 #include "nn/own.h"
-#include "nn/part.h"
 #include "nn/rows.h"
 
 static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare *p, size_t weights, size_t scratch,
@@ -42,6 +43,8 @@ void wk_own_outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int co
     rows[c->isa](at, at, (size_t)step * (size_t)(col1 - col0), c->layer->act);
   }
 }
+
+enum { ROWS_PART = 16, PANELS_PART = 4 }; /* a product's least part: strips of rows, or panels of columns */
 
 /* ---- any convolution ---------------------------------------------------------------------------- */
 
@@ -96,15 +99,29 @@ static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepar
   return repack_conv(out->data, l, p, err);
 }
 
-wk_own_share wk_own_cut(int pixels, int out_c, int depth, int rows, int panel, int threads, int part) {
-  if (pixels >= 4 * rows * threads && (int64_t)depth * out_c <= (int64_t)pixels * (depth + out_c))
-    return (wk_own_share){(int)wk_cut(pixels, rows, threads, part), (int)wk_cut(pixels, rows, threads, part + 1), 0,
-                          out_c};
-  return (wk_own_share){0, pixels, (int)wk_cut(out_c, panel, threads, part),
-                        (int)wk_cut(out_c, panel, threads, part + 1)};
+static bool rows_shared(int pixels, int out_c, int depth, int rows, int threads) {
+  return pixels >= 4 * rows * threads && (int64_t)depth * out_c <= (int64_t)pixels * (depth + out_c);
 }
 
-static void run_conv(const wk_call *call, int part) {
+wk_own_share wk_own_cut(int pixels, int out_c, int depth, int rows, int panel, int threads, wk_crew_part part) {
+  if (rows_shared(pixels, out_c, depth, rows, threads))
+    return (wk_own_share){(int)wk_crew_begin(pixels, rows, part), (int)wk_crew_end(pixels, rows, part), 0, out_c};
+  return (wk_own_share){0, pixels, (int)wk_crew_begin(out_c, panel, part), (int)wk_crew_end(out_c, panel, part)};
+}
+
+/* Columns are cut only where the input is a matrix already: every part would lay out all rows. */
+static int parts_conv(const wk_call *call) {
+  const wk_layer *l = call->layer;
+  const wk_gemm_sizes gemm = wk_kernels_for(call->isa)->gemm_shape();
+  const int out_c = l->out.channels, depth = l->window.kernel_h * l->window.kernel_w * l->in.channels,
+            pixels = call->count * l->out.height * l->out.width;
+  const int most = rows_shared(pixels, out_c, depth, gemm.rows, call->threads) ? pixels / (ROWS_PART * gemm.rows)
+                   : wk_own_pointwise(l)                                       ? out_c / (PANELS_PART * gemm.panel)
+                                                                               : 0;
+  return wk_share_parts(most, (int64_t)pixels * depth * out_c, call->threads);
+}
+
+static void run_conv(const wk_call *call, wk_crew_part part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const wk_own *o = call->packed;
   wk_conv c = conv_of(call->layer, call->count);
@@ -113,7 +130,7 @@ static void run_conv(const wk_call *call, int part) {
   const wk_gemm_sizes gemm = kn->gemm_shape();
   const wk_own_share s = wk_own_cut(kn->conv_shape(&c).pixels, c.out_c, c.kernel_h * c.kernel_w * c.in_c, gemm.rows,
                                     gemm.panel, call->threads, part);
-  kn->conv(&c, s.pixel0, s.pixel1, s.col0, s.col1, (float *)call->scratch + o->scratch * (size_t)part);
+  kn->conv(&c, s.pixel0, s.pixel1, s.col0, s.col1, (float *)call->scratch + o->scratch * (size_t)part.worker);
   wk_own_outer_act(call, s.pixel0, s.pixel1, s.col0, s.col1);
 }
 
@@ -142,11 +159,16 @@ static wk_status prepare_linear(wk_packed *out, const wk_layer *l, const wk_prep
   return repack_linear(out->data, l, p, err);
 }
 
-static void run_linear(const wk_call *call, int part) {
+static int parts_linear(const wk_call *call) {
+  const int out = call->layer->out.channels, panel = wk_kernels_for(call->isa)->gemm_shape().panel;
+  return wk_share_parts(out / (PANELS_PART * panel), (int64_t)inputs_of(call->layer) * out, call->threads);
+}
+
+static void run_linear(const wk_call *call, wk_crew_part part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const wk_layer *l = call->layer;
   const wk_own *o = call->packed;
-  const int in = inputs_of(l), out = l->out.channels, panel = kn->gemm_shape().panel, threads = call->threads;
+  const int in = inputs_of(l), out = l->out.channels, panel = kn->gemm_shape().panel;
   const wk_gemm g = {.m = call->count,
                      .n = out,
                      .k = in,
@@ -157,8 +179,8 @@ static void run_linear(const wk_call *call, int part) {
                      .c = call->out,
                      .ldc = out,
                      .act = wk_own_inner_act(l->act)};
-  const int col0 = wk_cut(out, panel, threads, part), col1 = wk_cut(out, panel, threads, part + 1);
-  kn->gemm(&g, 0, g.m, col0, col1, (float *)call->scratch + o->scratch * (size_t)part);
+  const int col0 = wk_crew_begin(out, panel, part), col1 = wk_crew_end(out, panel, part);
+  kn->gemm(&g, 0, g.m, col0, col1, (float *)call->scratch + o->scratch * (size_t)part.worker);
   wk_own_outer_act(call, 0, call->count, col0, col1);
 }
 
@@ -189,20 +211,33 @@ static wk_winograd winograd_of(const wk_layer *l, int count) {
                        .act = wk_own_inner_act(l->act)};
 }
 
+bool wk_own_light(wk_shape in, wk_shape out, int batch) {
+  enum { MOST_TILES = 6, FAR = 1 << 20 }; /* FAR: floats */
+  const int across = (out.width + TILE - 1) / TILE, down = (out.height + TILE - 1) / TILE;
+  return (int64_t)across * down * batch <= MOST_TILES &&
+         (int64_t)(TILE + 2) * (TILE + 2) * in.channels * out.channels >= FAR;
+}
+
 static wk_status repack_winograd(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   (void)err;
   wk_own *o = packed;
-  const int in = l->in.channels;
-  wk_kernels_for(p->isa)->winograd_pack(o->data, p->weight, TILE, in, l->out.channels, 9, (ptrdiff_t)9 * in, false);
+  const wk_kernels *kn = wk_kernels_for(p->isa);
+  const int in = l->in.channels, out = l->out.channels;
+  if (o->light)
+    kn->winograd_pack_light(o->data, p->weight, in, out, 9, (ptrdiff_t)9 * in, false);
+  else
+    kn->winograd_pack(o->data, p->weight, TILE, in, out, 9, (ptrdiff_t)9 * in, false);
   pack_bias(o, l, p);
   return WK_OK;
 }
 
 static wk_status prepare_winograd(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_kernels *kn = wk_kernels_for(p->isa);
-  const wk_winograd w = winograd_of(l, 1);
-  WK_RETURN_IF_ERROR(
-      own_create(out, l, p, kn->winograd_packed(TILE, w.in_c, w.out_c), kn->winograd_shape(&w).scratch, err));
+  wk_winograd w = winograd_of(l, 1);
+  w.light = wk_own_light(l->in, l->out, p->batch);
+  const size_t weights = w.light ? kn->winograd_light(w.in_c, w.out_c) : kn->winograd_packed(TILE, w.in_c, w.out_c);
+  WK_RETURN_IF_ERROR(own_create(out, l, p, weights, kn->winograd_shape(&w).scratch, err));
+  ((wk_own *)out->data)->light = w.light;
   return repack_winograd(out->data, l, p, err);
 }
 
@@ -220,20 +255,28 @@ static void tiles_act(const wk_call *c, int tile0, int tile1, int col0, int col1
   }
 }
 
-static void run_winograd(const wk_call *call, int part) {
+static int parts_winograd(const wk_call *call) {
+  wk_winograd w = winograd_of(call->layer, call->count);
+  w.light = ((const wk_own *)call->packed)->light;
+  const wk_winograd_sizes size = wk_kernels_for(call->isa)->winograd_shape(&w);
+  return wk_share_parts(size.tiles / size.block, (int64_t)size.tiles * w.in_c * w.out_c * 36, call->threads);
+}
+
+static void run_winograd(const wk_call *call, wk_crew_part part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const wk_own *o = call->packed;
   wk_winograd w = winograd_of(call->layer, call->count);
   w.in = call->in[0], w.weights = o->weights, w.bias = o->bias, w.add = call->residual, w.out = call->out;
+  w.light = o->light;
   const wk_winograd_sizes size = kn->winograd_shape(&w);
   const wk_gemm_sizes gemm = kn->gemm_shape();
   const int threads = call->threads;
   const bool by_tiles = size.tiles >= size.block * threads;
-  const int tile0 = by_tiles ? wk_cut(size.tiles, size.block, threads, part) : 0,
-            tile1 = by_tiles ? wk_cut(size.tiles, size.block, threads, part + 1) : size.tiles,
-            col0 = by_tiles ? 0 : wk_cut(w.out_c, gemm.panel, threads, part),
-            col1 = by_tiles ? w.out_c : wk_cut(w.out_c, gemm.panel, threads, part + 1);
-  kn->winograd(&w, tile0, tile1, col0, col1, (float *)call->scratch + o->scratch * (size_t)part);
+  const int tile0 = by_tiles ? wk_crew_begin(size.tiles, size.block, part) : 0,
+            tile1 = by_tiles ? wk_crew_end(size.tiles, size.block, part) : size.tiles,
+            col0 = by_tiles ? 0 : wk_crew_begin(w.out_c, gemm.panel, part),
+            col1 = by_tiles ? w.out_c : wk_crew_end(w.out_c, gemm.panel, part);
+  kn->winograd(&w, tile0, tile1, col0, col1, (float *)call->scratch + o->scratch * (size_t)part.worker);
   tiles_act(call, tile0, tile1, col0, col1);
 }
 
@@ -263,7 +306,13 @@ static wk_status prepare_depthwise(wk_packed *out, const wk_layer *l, const wk_p
   return repack_depthwise(out->data, l, p, err);
 }
 
-static void run_depthwise(const wk_call *call, int part) {
+static int parts_depthwise(const wk_call *call) {
+  const wk_layer *l = call->layer;
+  return wk_share_parts(call->count * l->out.height / FEW_ROWS, wk_shape_count(l->out) * call->count * 16,
+                        call->threads);
+}
+
+static void run_depthwise(const wk_call *call, wk_crew_part part) {
   const wk_layer *l = call->layer;
   const wk_own *o = call->packed;
   const wk_depthwise d = {.in_h = l->in.height,
@@ -285,25 +334,34 @@ static void run_depthwise(const wk_call *call, int part) {
   const int rows = call->count * l->out.height, threads = call->threads, panel = kn->gemm_shape().panel;
   /* Few rows are shared by their channels, as the products around them are. */
   const bool by_rows = rows >= FEW_ROWS * threads || d.channels < 2 * panel * threads;
-  const int row0 = by_rows ? wk_cut(rows, 1, threads, part) : 0,
-            row1 = by_rows ? wk_cut(rows, 1, threads, part + 1) : rows,
-            ch0 = by_rows ? 0 : wk_cut(d.channels, panel, threads, part),
-            ch1 = by_rows ? d.channels : wk_cut(d.channels, panel, threads, part + 1);
+  const int row0 = by_rows ? wk_crew_begin(rows, 1, part) : 0, row1 = by_rows ? wk_crew_end(rows, 1, part) : rows,
+            ch0 = by_rows ? 0 : wk_crew_begin(d.channels, panel, part),
+            ch1 = by_rows ? d.channels : wk_crew_end(d.channels, panel, part);
   kn->depthwise(&d, row0, row1, ch0, ch1);
   wk_own_outer_act(call, row0 * l->out.width, row1 * l->out.width, ch0, ch1);
 }
 
-const wk_kernel wk_kernel_conv = {
-    .name = "matrix product", .fits = fits_conv, .prepare = prepare_conv, .repack = repack_conv, .share = run_conv};
-const wk_kernel wk_kernel_linear = {
-    .name = "linear", .fits = fits_linear, .prepare = prepare_linear, .repack = repack_linear, .share = run_linear};
+const wk_kernel wk_kernel_conv = {.name = "matrix product",
+                                  .fits = fits_conv,
+                                  .prepare = prepare_conv,
+                                  .repack = repack_conv,
+                                  .share = run_conv,
+                                  .parts = parts_conv};
+const wk_kernel wk_kernel_linear = {.name = "linear",
+                                    .fits = fits_linear,
+                                    .prepare = prepare_linear,
+                                    .repack = repack_linear,
+                                    .share = run_linear,
+                                    .parts = parts_linear};
 const wk_kernel wk_kernel_winograd = {.name = "Winograd F(4x4,3x3)",
                                       .fits = fits_winograd,
                                       .prepare = prepare_winograd,
                                       .repack = repack_winograd,
-                                      .share = run_winograd};
+                                      .share = run_winograd,
+                                      .parts = parts_winograd};
 const wk_kernel wk_kernel_depthwise = {.name = "depthwise",
                                        .fits = fits_depthwise,
                                        .prepare = prepare_depthwise,
                                        .repack = repack_depthwise,
-                                       .share = run_depthwise};
+                                       .share = run_depthwise,
+                                       .parts = parts_depthwise};

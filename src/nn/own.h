@@ -10,6 +10,7 @@ typedef struct wk_own {
   const float *bias; /* NULL: none */
   const float *weights;
   size_t scratch;            /* floats a thread */
+  bool light;                /* Winograd: see wk_winograd */
   _Alignas(64) float data[]; /* whole cache lines: of packed weights, and for stores past the caches */
 } wk_own;
 
@@ -20,12 +21,16 @@ wk_act wk_own_inner_act(wk_act act);
 void wk_own_outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int col1);
 /* A 1x1 convolution whose rows are those of its input. */
 bool wk_own_pointwise(const wk_layer *l);
-/* What one of a call's threads makes of a product whose register kernel has `rows` rows and whose packed weights have
+/* Winograd's weights are read once for all tiles of a call: where these are one strip of a product and the weights come
+ * from beyond the caches, it is quicker to read them as they are. Also decides for gradients of the input, whose `out`
+ * is the layer's input. */
+bool wk_own_light(wk_shape in, wk_shape out, int batch);
+/* What one part of a call makes of a product whose register kernel has `rows` rows and whose packed weights have
  * panels of `panel` columns. By rows each thread reads all weights, by columns all of the input: the smaller of the two
  * is what should be read twice. */
 typedef struct wk_own_share {
   int pixel0, pixel1, col0, col1;
 } wk_own_share;
-wk_own_share wk_own_cut(int pixels, int out_c, int depth, int rows, int panel, int threads, int part);
+wk_own_share wk_own_cut(int pixels, int out_c, int depth, int rows, int panel, int threads, wk_crew_part part);
 
 #endif

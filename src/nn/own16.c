@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "base/part.h"
 #include "nn/own.h"
-#include "nn/part.h"
 
 enum { BLOCK_BYTES = 64 << 10, LEAST_ROWS = 56 };
 
@@ -72,7 +72,7 @@ static void unfold(const wk_kernels16 *kn, const wk_layer *l, const float *in, i
   }
 }
 
-static void run(const wk_call *call, int part) {
+static void run(const wk_call *call, wk_crew_part part) {
   const wk_kernels16 *kn = wk_kernels16_for(call->isa);
   const wk_own16 *o = call->packed;
   const wk_layer *l = call->layer;
@@ -80,7 +80,7 @@ static void run(const wk_call *call, int part) {
   const int pixels = linear ? call->count : call->count * l->out.height * l->out.width, out_c = o->columns,
             used = taps_of(l) * l->in.channels;
   const wk_own_share s = wk_own_cut(pixels, out_c, o->depth, kn->rows, kn->panel, call->threads, part);
-  uint16_t *rows = (uint16_t *)call->scratch + (size_t)o->block * (size_t)o->depth * (size_t)part;
+  uint16_t *rows = (uint16_t *)call->scratch + (size_t)o->block * (size_t)o->depth * (size_t)part.worker;
   for (int p = s.pixel0; p < s.pixel1 && s.col0 < s.col1; p += o->block) {
     const int count = s.pixel1 - p < o->block ? s.pixel1 - p : o->block;
     if (straight)

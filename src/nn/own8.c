@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "base/part.h"
 #include "nn/int8_weights.h"
 #include "nn/own.h"
-#include "nn/part.h"
 
 enum { BLOCK_BYTES = 64 << 10, LEAST_ROWS = 48 };
 
@@ -190,7 +190,7 @@ static void unfold(const wk_kernels8 *kn, const wk_own8 *o, const wk_layer *l, c
   }
 }
 
-static void run(const wk_call *call, int part) {
+static void run(const wk_call *call, wk_crew_part part) {
   const wk_kernels8 *kn = wk_kernels8_for(call->isa);
   const wk_own8 *o = call->packed;
   const wk_layer *l = call->layer;
@@ -200,7 +200,7 @@ static void run(const wk_call *call, int part) {
   const ptrdiff_t taps = linear ? (ptrdiff_t)l->in.height * l->in.width : 1,
                   used = linear || straight ? taps * l->in.channels
                                             : (ptrdiff_t)l->window.kernel_h * l->window.kernel_w * l->in.channels;
-  uint8_t *rows = (uint8_t *)call->scratch + (size_t)o->block * (size_t)o->depth * (size_t)part;
+  uint8_t *rows = (uint8_t *)call->scratch + (size_t)o->block * (size_t)o->depth * (size_t)part.worker;
   for (int p = s.pixel0; p < s.pixel1 && s.col0 < s.col1; p += o->block) {
     const int count = s.pixel1 - p < o->block ? s.pixel1 - p : o->block;
     if (straight && taps == 1)

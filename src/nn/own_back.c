@@ -2,14 +2,17 @@
  * its weights, and how the threads of a call share a layer. As in own.c, how it is shared changes no number. */
 #include <string.h>
 
+#include "base/part.h"
+#include "nn/graph.h"
 #include "nn/kernels/kernels.h"
-#include "nn/part.h"
+#include "nn/own.h"
 #include "nn/step.h"
 
 /* What an instruction keeps: the packed weights lie behind it (gradients of weights have none). */
 typedef struct own {
   wk_conv conv;                 /* of one photo */
   size_t scratch;               /* floats a thread */
+  bool light;                   /* Winograd: see wk_winograd */
   _Alignas(64) float weights[]; /* packed: whole cache lines */
 } own;
 
@@ -81,7 +84,16 @@ static wk_status data_prepare(wk_packed *out, const wk_layer *l, const wk_prepar
   return data_repack(out->data, l, p, err);
 }
 
-static void data_run(const wk_data_call *call, int part) {
+static int data_parts(const wk_data_call *call) {
+  const wk_kernels *kn = wk_kernels_for(call->isa);
+  wk_conv c = ((const own *)call->packed)->conv;
+  c.batch = call->count;
+  return wk_share_parts(kn->conv_back_shape(&c).blocks / (16 * kn->gemm_shape().rows),
+                        wk_shape_count(call->layer->out) * call->count * c.kernel_h * c.kernel_w * c.in_c,
+                        call->threads);
+}
+
+static void data_run(const wk_data_call *call, wk_crew_part part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const own *o = call->packed;
   wk_conv_back b = {.conv = o->conv,
@@ -92,9 +104,9 @@ static void data_run(const wk_data_call *call, int part) {
                     .mask = call->mask,
                     .mask_act = call->mask_act};
   b.conv.batch = call->count;
-  const int blocks = kn->conv_back_shape(&b.conv).blocks, rows = kn->gemm_shape().rows, threads = call->threads;
-  kn->conv_data(&b, wk_cut(blocks, rows, threads, part), wk_cut(blocks, rows, threads, part + 1),
-                (float *)call->scratch + o->scratch * (size_t)part);
+  const int blocks = kn->conv_back_shape(&b.conv).blocks, rows = kn->gemm_shape().rows;
+  kn->conv_data(&b, wk_crew_begin(blocks, rows, part), wk_crew_end(blocks, rows, part),
+                (float *)call->scratch + o->scratch * (size_t)part.worker);
 }
 
 static wk_status weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -161,34 +173,47 @@ static wk_status winograd_repack(void *packed, const wk_layer *l, const wk_prepa
   (void)err;
   own *o = packed;
   const int in = l->in.channels, out = l->out.channels;
-  wk_kernels_for(p->isa)->winograd_pack(o->weights, p->weight, TILE, out, in, (ptrdiff_t)9 * in, 9, true);
+  const wk_kernels *kn = wk_kernels_for(p->isa);
+  if (o->light)
+    kn->winograd_pack_light(o->weights, p->weight, out, in, (ptrdiff_t)9 * in, 9, true);
+  else
+    kn->winograd_pack(o->weights, p->weight, TILE, out, in, (ptrdiff_t)9 * in, 9, true);
   return WK_OK;
 }
 
 static wk_status winograd_prepare(wk_packed *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_kernels *kn = wk_kernels_for(p->isa);
-  const wk_winograd w = back_of(l, 1);
-  WK_RETURN_IF_ERROR(
-      own_create(packed, l, p, kn->winograd_packed(TILE, w.in_c, w.out_c), kn->winograd_shape(&w).scratch, err));
+  wk_winograd w = back_of(l, 1);
+  w.light = wk_own_light(l->out, l->in, p->batch);
+  const size_t weights = w.light ? kn->winograd_light(w.in_c, w.out_c) : kn->winograd_packed(TILE, w.in_c, w.out_c);
+  WK_RETURN_IF_ERROR(own_create(packed, l, p, weights, kn->winograd_shape(&w).scratch, err));
+  ((own *)packed->data)->light = w.light;
   return winograd_repack(packed->data, l, p, err);
 }
 
-static void winograd_run(const wk_data_call *call, int part) {
+static int winograd_parts(const wk_data_call *call) {
+  wk_winograd w = back_of(call->layer, call->count);
+  w.light = ((const own *)call->packed)->light;
+  const wk_winograd_sizes size = wk_kernels_for(call->isa)->winograd_shape(&w);
+  return wk_share_parts(size.tiles / size.block, (int64_t)size.tiles * w.in_c * w.out_c * 36, call->threads);
+}
+
+static void winograd_run(const wk_data_call *call, wk_crew_part part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const own *o = call->packed;
   wk_winograd w = back_of(call->layer, call->count);
-  w.in = call->dy, w.weights = o->weights, w.out = call->dx, w.add = call->accumulate ? call->dx : NULL;
+  w.light = o->light, w.in = call->dy, w.weights = o->weights, w.out = call->dx,
+  w.add = call->accumulate ? call->dx : NULL;
   w.mask = call->mask, w.mask_act = call->mask_act;
   const wk_winograd_sizes size = kn->winograd_shape(&w);
   const int threads = call->threads, panel = kn->gemm_shape().panel;
   const bool by_tiles = size.tiles >= size.block * threads;
-  float *scratch = (float *)call->scratch + o->scratch * (size_t)part;
+  float *scratch = (float *)call->scratch + o->scratch * (size_t)part.worker;
   if (by_tiles)
-    kn->winograd(&w, wk_cut(size.tiles, size.block, threads, part), wk_cut(size.tiles, size.block, threads, part + 1),
-                 0, w.out_c, scratch);
-  else
-    kn->winograd(&w, 0, size.tiles, wk_cut(w.out_c, panel, threads, part), wk_cut(w.out_c, panel, threads, part + 1),
+    kn->winograd(&w, wk_crew_begin(size.tiles, size.block, part), wk_crew_end(size.tiles, size.block, part), 0, w.out_c,
                  scratch);
+  else
+    kn->winograd(&w, 0, size.tiles, wk_crew_begin(w.out_c, panel, part), wk_crew_end(w.out_c, panel, part), scratch);
 }
 
 static wk_status winograd_weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -241,12 +266,17 @@ static wk_status depthwise_prepare(wk_packed *out, const wk_layer *l, const wk_p
   return depthwise_repack(out->data, l, p, err);
 }
 
-static void depthwise_run(const wk_data_call *call, int part) {
+static int depthwise_parts(const wk_data_call *call) {
+  const wk_layer *l = call->layer;
+  return wk_share_parts(call->count * l->in.height / 7, wk_shape_count(l->in) * call->count * 16, call->threads);
+}
+
+static void depthwise_run(const wk_data_call *call, wk_crew_part part) {
   wk_depthwise_back d = depthwise_of(call->layer, call->count);
   d.dy = call->dy, d.weights = ((const own *)call->packed)->weights, d.dx = call->dx, d.accumulate = call->accumulate;
   d.mask = call->mask, d.mask_act = call->mask_act;
-  const int rows = call->count * d.in_h, threads = call->threads;
-  wk_kernels_for(call->isa)->depthwise_data(&d, wk_cut(rows, 1, threads, part), wk_cut(rows, 1, threads, part + 1));
+  const int rows = call->count * d.in_h;
+  wk_kernels_for(call->isa)->depthwise_data(&d, wk_crew_begin(rows, 1, part), wk_crew_end(rows, 1, part));
 }
 
 static wk_status depthwise_weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -282,21 +312,24 @@ const wk_data_kernel wk_data_conv = {.name = "matrix product",
                                      .prepare = data_prepare,
                                      .release = wk_free,
                                      .repack = data_repack,
-                                     .share = data_run};
+                                     .share = data_run,
+                                     .parts = data_parts};
 const wk_data_kernel wk_data_winograd = {.name = "Winograd F(4x4,3x3)",
                                          .masks = true,
                                          .fits = fits_winograd,
                                          .prepare = winograd_prepare,
                                          .release = wk_free,
                                          .repack = winograd_repack,
-                                         .share = winograd_run};
+                                         .share = winograd_run,
+                                         .parts = winograd_parts};
 const wk_data_kernel wk_data_depthwise = {.name = "depthwise",
                                           .masks = true,
                                           .fits = fits_depthwise,
                                           .prepare = depthwise_prepare,
                                           .release = wk_free,
                                           .repack = depthwise_repack,
-                                          .share = depthwise_run};
+                                          .share = depthwise_run,
+                                          .parts = depthwise_parts};
 const wk_weights_kernel wk_weights_conv = {.name = "matrix product",
                                            .fits = fits_conv,
                                            .prepare = weights_prepare,

@@ -2,10 +2,10 @@
  * depthwise convolution, whose output is rounded for the projection.
  *
  * As in kernels/fused_mb.c, a band of output rows at a time, from a ring of expanded rows. */
+#include "base/part.h"
 #include "nn/kernels/depthwise.h"
 #include "nn/own.h"
 #include "nn/own16.h"
-#include "nn/part.h"
 
 enum { BUDGET = 512 << 10, MAX_ROWS = 64 }; /* bytes of ring and bands: half of an L2 of 1 MB; rows of a ring */
 
@@ -148,11 +148,11 @@ static void rows_run(const wk_call *call, const block *b, int row0, int row1, ch
   }
 }
 
-static void run(const wk_call *call, int part) {
+static void run(const wk_call *call, wk_crew_part part) {
   const block *b = call->packed;
-  const int rows = call->count * b->out_h, threads = call->threads;
-  rows_run(call, b, (int)wk_cut(rows, 1, threads, part), (int)wk_cut(rows, 1, threads, part + 1),
-           (char *)call->scratch + b->scratch * (size_t)part);
+  const int rows = call->count * b->out_h;
+  rows_run(call, b, (int)wk_crew_begin(rows, 1, part), (int)wk_crew_end(rows, 1, part),
+           (char *)call->scratch + b->scratch * (size_t)part.worker);
 }
 
 const wk_kernel wk_kernel_block16 = {

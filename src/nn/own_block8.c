@@ -5,8 +5,8 @@
  * never change. */
 #include <string.h>
 
+#include "base/part.h"
 #include "nn/own8.h"
-#include "nn/part.h"
 
 enum { BUDGET = 256 << 10, MAX_ROWS = 64 }; /* bytes of ring and band; rows of a ring */
 
@@ -143,11 +143,11 @@ static void rows_run(const wk_call *call, const block *b, int row0, int row1, ui
   }
 }
 
-static void run(const wk_call *call, int part) {
+static void run(const wk_call *call, wk_crew_part part) {
   const block *b = call->packed;
-  const int rows = call->count * b->out_h, threads = call->threads;
-  rows_run(call, b, (int)wk_cut(rows, 1, threads, part), (int)wk_cut(rows, 1, threads, part + 1),
-           (uint8_t *)call->scratch + b->scratch * (size_t)part);
+  const int rows = call->count * b->out_h;
+  rows_run(call, b, (int)wk_crew_begin(rows, 1, part), (int)wk_crew_end(rows, 1, part),
+           (uint8_t *)call->scratch + b->scratch * (size_t)part.worker);
 }
 
 const wk_kernel wk_kernel_block8 = {

@@ -1,8 +1,8 @@
 /* own_block_back.c - the way back through an inverted residual that is one step of the planner: the weights turned
  * round, and how threads share its rows. */
+#include "base/part.h"
 #include "nn/kernels/kernels.h"
 #include "nn/own.h"
-#include "nn/part.h"
 
 typedef struct block {
   wk_fused_mb_back b; /* but for what a call brings */
@@ -55,7 +55,11 @@ done:
 }
 
 /* Gradients of the weights are sums over all rows, which one thread makes. */
-static void run(const wk_data_call *call, int part) {
+static int parts(const wk_data_call *call) {
+  return call->grad[0] || call->grad[1] || call->grad[2] ? 1 : call->threads;
+}
+
+static void run(const wk_data_call *call, wk_crew_part part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const block *o = call->packed;
   wk_fused_mb_back b = o->b;
@@ -69,11 +73,14 @@ static void run(const wk_data_call *call, int part) {
   if ((b.dw_project = call->grad[2]))
     b.db_project = b.dw_project + mid * (size_t)b.f.out_c;
   const int rows = b.f.batch * b.f.in_h;
-  const int threads = call->grad[0] || call->grad[1] || call->grad[2] ? 1 : call->threads;
-  if (part < threads)
-    kn->fused_mb_back(&b, wk_cut(rows, 1, threads, part), wk_cut(rows, 1, threads, part + 1),
-                      (float *)call->scratch + o->scratch * (size_t)part);
+  kn->fused_mb_back(&b, wk_crew_begin(rows, 1, part), wk_crew_end(rows, 1, part),
+                    (float *)call->scratch + o->scratch * (size_t)part.worker);
 }
 
-const wk_data_kernel wk_data_block = {
-    .name = "inverted residual", .masks = true, .prepare = prepare, .release = release, .repack = repack, .share = run};
+const wk_data_kernel wk_data_block = {.name = "inverted residual",
+                                      .masks = true,
+                                      .prepare = prepare,
+                                      .release = release,
+                                      .repack = repack,
+                                      .share = run,
+                                      .parts = parts};

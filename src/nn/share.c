@@ -2,12 +2,19 @@
  * shared changes nothing. */
 #include "nn/step.h"
 
+int wk_share_parts(int64_t most, int64_t work, int threads) {
+  enum { LEAST = 1 << 20 }; /* work of a part, multiply-adds: some 20 microseconds, against one for taking it */
+  most = work / LEAST < most ? work / LEAST : most;
+  most = most < (int64_t)threads * WK_CREW_PARTS ? most : (int64_t)threads * WK_CREW_PARTS;
+  return threads == 1 || most < threads ? threads : (int)most;
+}
+
 typedef struct forward {
   const wk_kernel *kernel;
   const wk_call *call;
 } forward;
 
-static void forward_part(void *user, int part) {
+static void forward_part(void *user, wk_crew_part part) {
   const forward *f = user;
   f->kernel->share(f->call, part);
 }
@@ -16,7 +23,7 @@ wk_status wk_kernel_run(const wk_kernel *kernel, const wk_call *call, wk_crew *c
   if (!kernel->share)
     return kernel->run(call, err);
   forward f = {kernel, call};
-  wk_crew_run(crew, forward_part, &f);
+  wk_crew_run(crew, kernel->parts ? kernel->parts(call) : call->threads, forward_part, &f);
   return WK_OK;
 }
 
@@ -25,7 +32,7 @@ typedef struct backward {
   const wk_data_call *call;
 } backward;
 
-static void backward_part(void *user, int part) {
+static void backward_part(void *user, wk_crew_part part) {
   const backward *b = user;
   b->kernel->share(b->call, part);
 }
@@ -34,6 +41,6 @@ wk_status wk_data_kernel_run(const wk_data_kernel *kernel, const wk_data_call *c
   if (!kernel->share)
     return kernel->run(call, err);
   backward b = {kernel, call};
-  wk_crew_run(crew, backward_part, &b);
+  wk_crew_run(crew, kernel->parts ? kernel->parts(call) : call->threads, backward_part, &b);
   return WK_OK;
 }

@@ -99,10 +99,15 @@ typedef struct wk_kernel {
   wk_status (*repack)(void *packed, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err); /* one thread's state */
   void (*close)(void *state);
-  /* One of the two: the whole call on one thread; or one of call->threads parts of it, which cannot fail. */
+  /* One of the two: the whole call on one thread; or a part of it, which cannot fail. */
   wk_status (*run)(const wk_call *call, wk_error *err);
-  void (*share)(const wk_call *call, int part);
+  void (*share)(const wk_call *call, wk_crew_part part);
+  int (*parts)(const wk_call *call); /* NULL: as many as threads */
 } wk_kernel;
+
+/* How many parts a call is worth: at least one a thread, and more where each is still `work` enough (multiply-adds of
+ * the whole call), so that threads that are faster take more; `most`: where it can be cut sensibly. */
+int wk_share_parts(int64_t most, int64_t work, int threads);
 
 /* A call of that kernel, by the crew where it can be shared. */
 wk_status wk_kernel_run(const wk_kernel *kernel, const wk_call *call, wk_crew *crew, wk_error *err);
@@ -139,8 +144,9 @@ typedef struct wk_data_kernel {
   wk_status (*repack)(void *packed, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err);
   void (*close)(void *state);
-  wk_status (*run)(const wk_data_call *call, wk_error *err); /* one of the two, as in wk_kernel */
-  void (*share)(const wk_data_call *call, int part);
+  wk_status (*run)(const wk_data_call *call, wk_error *err); /* as in wk_kernel */
+  void (*share)(const wk_data_call *call, wk_crew_part part);
+  int (*parts)(const wk_data_call *call);
 } wk_data_kernel;
 
 wk_status wk_data_kernel_run(const wk_data_kernel *kernel, const wk_data_call *call, wk_crew *crew, wk_error *err);

@@ -345,6 +345,51 @@ static void inner_layers(void **state) {
   task_end(&t);
 }
 
+/* A photo alone, whose weights the last layer reads as they are, and one of two, whose are transformed beforehand. */
+static void alone_or_together(void **state) {
+  (void)state;
+  enum { SIDE = 8, IN = 64, TOGETHER = 2 };
+  wk_error err;
+  wk_rng rng;
+  wk_rng_init(&rng, 14, 99);
+  wk_graph *g;
+  assert_ok(wk_graph_create(&g, &err), &err);
+  wk_node x = wk_graph_input(g, "input", SIDE, SIDE, IN);
+  wk_node y = wk_graph_conv(g, "c", x, 512, wk_window_square(3, 1, 1), 1, true);
+  y = wk_graph_unary(g, "flat", WK_OP_FLATTEN, wk_graph_adaptive_avg_pool(g, "pool", y, 1, 1));
+  wk_graph_outputs(g, y, wk_graph_linear(g, "fc", y, 5));
+  assert_ok(wk_graph_finish(g, &err), &err);
+  wk_tensors *weights = ref_weights(g, &rng, true);
+  float input[TOGETHER * SIDE * SIDE * IN], seed[TOGETHER * 5], *want = NULL;
+  for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+    input[i] = (float)wk_rng_normal(&rng);
+  for (size_t i = 0; i < sizeof seed / sizeof *seed; i++)
+    seed[i] = (float)wk_rng_normal(&rng);
+  for (int batch = TOGETHER; batch > 0; batch--) {
+    wk_grad_options o;
+    wk_grad_plan *plan;
+    wk_grad_exec *exec;
+    wk_grad_options_init(&o);
+    o.batch = batch;
+    assert_ok(wk_grad_plan_create(&plan, g, weights, &o, &err), &err);
+    assert_ok(wk_grad_exec_create(&exec, plan, &err), &err);
+    assert_ok(wk_grad_forward(exec, input, batch, &err), &err);
+    const float *gradient = seed;
+    assert_ok(wk_grad_backward(exec, &gradient, &err), &err);
+    const size_t bytes = (size_t)batch * SIDE * SIDE * IN * sizeof *want;
+    if (!want) {
+      want = malloc(bytes);
+      memcpy(want, wk_grad_result(exec, 0), bytes);
+    }
+    assert_memory_equal(wk_grad_result(exec, 0), want, bytes);
+    wk_grad_exec_free(exec);
+    wk_grad_plan_free(plan);
+  }
+  free(want);
+  wk_tensors_free(weights);
+  wk_graph_free(g);
+}
+
 /* ---- the same bits ------------------------------------------------------------------------------------------ */
 
 static void threads_change_nothing(void **state) {
@@ -616,6 +661,7 @@ int main(void) {
                                      cmocka_unit_test(inputs),
                                      cmocka_unit_test(blocks),
                                      cmocka_unit_test(inner_layers),
+                                     cmocka_unit_test(alone_or_together),
                                      cmocka_unit_test(threads_change_nothing),
                                      cmocka_unit_test(random_choices),
                                      cmocka_unit_test(boundaries),

@@ -26,6 +26,23 @@ static double reference(const wk_winograd *w, const float *weights, const float 
   return activate(sum + (add ? add[((n * w->out_h + y) * w->out_w + x) * w->out_c + o] : 0), w->act);
 }
 
+/* Light weights make the same bits, whole and cut. */
+static void check_light(const wk_kernels *kn, wk_rng *rng, wk_winograd w, const float *weights, const float *whole,
+                        size_t outs) {
+  const int panel = kn->gemm_shape().panel, col = pick(rng, 0, w.out_c / panel) * panel;
+  float *packed = nans(kn->winograd_light(w.in_c, w.out_c)), *out = nans(outs);
+  kn->winograd_pack_light(packed, weights, w.in_c, w.out_c, 9, 9 * w.in_c, false);
+  w.light = true, w.weights = packed, w.out = out;
+  const wk_winograd_sizes size = kn->winograd_shape(&w);
+  const int tile = pick(rng, 0, size.tiles);
+  float *scratch = nans(size.scratch);
+  kn->winograd(&w, 0, tile, 0, w.out_c, scratch);
+  kn->winograd(&w, tile, size.tiles, 0, col, scratch);
+  kn->winograd(&w, tile, size.tiles, col, w.out_c, scratch);
+  assert_memory_equal(out, whole, outs * sizeof *out);
+  free(packed), free(out), free(scratch);
+}
+
 static void check(const wk_kernels *kn, wk_rng *rng, int m, shape s, wk_act act, bool bias, bool add) {
   const int out_h = s.in_h + s.pad_top + s.pad_bottom - 2, out_w = s.in_w + s.pad_left + s.pad_right - 2;
   if (out_h < 1 || out_w < 1)
@@ -60,6 +77,8 @@ static void check(const wk_kernels *kn, wk_rng *rng, int m, shape s, wk_act act,
     const int y = (int)(i / (size_t)s.out_c) / out_w % out_h, n = (int)(i / (size_t)s.out_c) / out_w / out_h;
     assert_near(whole[i], reference(&w, weights, w.add, n, y, x, o), tolerance(m, s.in_c));
   }
+  if (m == 4)
+    check_light(kn, rng, w, weights, whole, outs);
   /* Any cut of tiles and channels gives the same bits. */
   const int panel = kn->gemm_shape().panel;
   const int tile = pick(rng, 0, size.tiles), col = pick(rng, 0, s.out_c / panel) * panel;
@@ -104,6 +123,7 @@ static void test_large(void **state) {
     wk_rng_init(&rng, 11, 2);
     check(kn, &rng, 4, (shape){2, 30, 30, 33, 20, 1, 1, 1, 1}, WK_ACT_RELU, true, false);
     check(kn, &rng, 4, (shape){15, 7, 7, 150, 300, 1, 1, 1, 1}, WK_ACT_RELU, true, true);
+    check(kn, &rng, 4, (shape){1, 7, 7, 800, 24, 1, 1, 1, 1}, WK_ACT_RELU6, true, true); /* k in blocks */
     check(kn, &rng, 6, (shape){1, 25, 28, 64, 96, 1, 1, 1, 1}, WK_ACT_NONE, true, false);
   }
 }
@@ -118,19 +138,19 @@ static void test_backward(void **state) {
     float *dout = numbers(&rng, H * W * OUT), *weights = numbers(&rng, IN * OUT * 9), *din = nans(H * W * IN);
     float *packed = nans(kn->winograd_packed(4, OUT, IN));
     kn->winograd_pack(packed, weights, 4, OUT, IN, 9 * IN, 9, true);
-    const wk_winograd w = {.m = 4,
-                           .batch = 1,
-                           .in_h = H,
-                           .in_w = W,
-                           .in_c = OUT,
-                           .out_h = H,
-                           .out_w = W,
-                           .out_c = IN,
-                           .pad_top = 2 - PAD,
-                           .pad_left = 2 - PAD,
-                           .in = dout,
-                           .weights = packed,
-                           .out = din};
+    wk_winograd w = {.m = 4,
+                     .batch = 1,
+                     .in_h = H,
+                     .in_w = W,
+                     .in_c = OUT,
+                     .out_h = H,
+                     .out_w = W,
+                     .out_c = IN,
+                     .pad_top = 2 - PAD,
+                     .pad_left = 2 - PAD,
+                     .in = dout,
+                     .weights = packed,
+                     .out = din};
     const wk_winograd_sizes size = kn->winograd_shape(&w);
     float *scratch = nans(size.scratch);
     kn->winograd(&w, 0, size.tiles, 0, IN, scratch);
@@ -148,7 +168,14 @@ static void test_backward(void **state) {
             }
           assert_near(din[(y * W + x) * IN + i], sum, tolerance(4, OUT));
         }
-    free(dout), free(weights), free(din), free(packed), free(scratch);
+    float *light = nans(kn->winograd_light(OUT, IN)), *same = nans(H * W * IN);
+    kn->winograd_pack_light(light, weights, OUT, IN, 9 * IN, 9, true);
+    w.light = true, w.weights = light, w.out = same;
+    const wk_winograd_sizes again = kn->winograd_shape(&w);
+    float *room = nans(again.scratch);
+    kn->winograd(&w, 0, again.tiles, 0, IN, room);
+    assert_memory_equal(same, din, sizeof *din * H * W * IN);
+    free(dout), free(weights), free(din), free(packed), free(scratch), free(light), free(same), free(room);
   }
 }
 

@@ -1,25 +1,29 @@
 /* test_crew.c - every part of every loop is done exactly once, however many threads there are and however late they
  * come; a crew that cannot be had is an error, not a crash. */
+#include <assert.h>
 #include <stdatomic.h>
 #include <time.h>
 
 #include "base/crew.h"
 #include "support.h"
 
-enum { MOST = 9 };
+enum { MOST = 9, PARTS = MOST * WK_CREW_PARTS };
 
 typedef struct loop {
-  atomic_int times[MOST];
-  long sum[MOST]; /* plain: what a part writes must be seen when wk_crew_run returns */
-  int slow;       /* the part that takes its time; -1: none */
+  atomic_int times[PARTS];
+  long sum[PARTS];        /* plain: what a part writes must be seen when wk_crew_run returns */
+  atomic_bool busy[MOST]; /* the worker is in a part */
+  int parts, slow;        /* slow: the part that takes its time; -1: none */
 } loop;
 
-static void count(void *user, int part) {
+static void count(void *user, wk_crew_part p) {
   loop *l = user;
-  if (part == l->slow)
+  assert(p.parts == l->parts && !atomic_exchange(&l->busy[p.worker], true));
+  if (p.index == l->slow)
     nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
-  atomic_fetch_add(&l->times[part], 1);
-  l->sum[part] += part + 1;
+  atomic_fetch_add(&l->times[p.index], 1);
+  l->sum[p.index] += p.index + 1;
+  atomic_store(&l->busy[p.worker], false);
 }
 
 static void test_once(void **state) {
@@ -30,14 +34,17 @@ static void test_once(void **state) {
     assert_int_equal(wk_crew_create(&crew, threads, &err), WK_OK);
     assert_true((crew == NULL) == (threads == 1));
     loop l = {.slow = -1};
+    long times[PARTS] = {0};
     for (int run = 1; run <= 3000; run++) {
-      l.slow = run % 100 == 0 ? run / 100 % threads : -1;
+      l.parts = 1 + run * 7 % (threads * WK_CREW_PARTS);
+      l.slow = run % 100 == 0 ? run / 100 % l.parts : -1;
       if (run % 500 == 0) /* long enough for all to fall asleep */
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-      wk_crew_run(crew, count, &l);
-      for (int i = 0; i < threads; i++) {
-        assert_int_equal(atomic_load(&l.times[i]), run);
-        assert_int_equal(l.sum[i], (long)run * (i + 1));
+      wk_crew_run(crew, l.parts, count, &l);
+      for (int i = 0; i < PARTS; i++) {
+        times[i] += i < l.parts;
+        assert_int_equal(atomic_load(&l.times[i]), times[i]);
+        assert_int_equal(l.sum[i], times[i] * (i + 1));
       }
     }
     wk_crew_free(crew);
@@ -51,9 +58,9 @@ static void test_changing(void **state) {
   wk_error err;
   assert_int_equal(wk_crew_create(&crew, 4, &err), WK_OK);
   for (int run = 0; run < 3000; run++) {
-    loop here = {.slow = -1};
-    wk_crew_run(crew, count, &here);
-    for (int i = 0; i < 4; i++)
+    loop here = {.slow = -1, .parts = 1 + run % 16};
+    wk_crew_run(crew, here.parts, count, &here);
+    for (int i = 0; i < here.parts; i++)
       assert_int_equal(atomic_load(&here.times[i]), 1);
   }
   wk_crew_free(crew);

@@ -17,9 +17,10 @@
   {                                                                                                                    \
     .isa = number, .peak = wk_peak_##set, .gemm_packed = wk_gemm_packed_##set, .gemm_pack = wk_gemm_pack_##set,        \
     .gemm_shape = wk_gemm_shape_##set, .gemm = wk_gemm_##set, .winograd_packed = wk_winograd_packed_##set,             \
-    .winograd_pack = wk_winograd_pack_##set, .winograd_shape = wk_winograd_shape_##set, .winograd = wk_winograd_##set, \
-    .conv_pack = wk_conv_pack_##set, .conv_shape = wk_conv_shape_##set, .conv = wk_conv_##set,                         \
-    .conv_takes_bytes = wk_conv_takes_bytes_##set, .pixels = wk_pixels_##set,                                          \
+    .winograd_pack = wk_winograd_pack_##set, .winograd_light = wk_winograd_light_##set,                                \
+    .winograd_pack_light = wk_winograd_pack_light_##set, .winograd_shape = wk_winograd_shape_##set,                    \
+    .winograd = wk_winograd_##set, .conv_pack = wk_conv_pack_##set, .conv_shape = wk_conv_shape_##set,                 \
+    .conv = wk_conv_##set, .conv_takes_bytes = wk_conv_takes_bytes_##set, .pixels = wk_pixels_##set,                   \
     .depthwise_pack = wk_depthwise_pack_##set, .depthwise = wk_depthwise_##set,                                        \
     .conv_back_shape = wk_conv_back_shape_##set, .conv_data_pack = wk_conv_data_pack_##set,                            \
     .conv_data = wk_conv_data_##set, .conv_weights = wk_conv_weights_##set,                                            \

@@ -66,7 +66,9 @@ typedef struct wk_winograd {
   int m; /* 2, 4 or 6 */
   int batch, in_h, in_w, in_c, out_h, out_w, out_c;
   int pad_top, pad_left; /* rows and columns of zeros before the input; what is behind it follows from out_h, out_w */
-  const float *in, *weights; /* weights packed by winograd_pack for this m */
+  const float *in, *weights; /* weights packed by winograd_pack for this m, or: */
+  bool light;                /* by winograd_pack_light, m 4: 9 numbers a kernel instead of 36, which are transformed
+                                whenever they are used. The same bits; faster where 6 tiles or fewer meet many weights */
   const float *bias;         /* [out_c], or NULL */
   const float *add;          /* like out: added before the activation; or NULL; may be out itself */
   float *out;
@@ -226,7 +228,10 @@ typedef struct wk_kernels {
    * pad, the convolution then makes the gradient of its input from that of its output. */
   void (*winograd_pack)(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in,
                         ptrdiff_t stride_out, bool flip);
-  /* Depends on the shapes alone. */
+  size_t (*winograd_light)(int in_c, int out_c); /* floats */
+  void (*winograd_pack_light)(float *packed, const float *w, int in_c, int out_c, ptrdiff_t stride_in,
+                              ptrdiff_t stride_out, bool flip);
+  /* Depends on the shapes and `light` alone. */
   wk_winograd_sizes (*winograd_shape)(const wk_winograd *w);
   /* Tiles tile0..tile1-1, output channels col0..col1-1; col0 a multiple of the gemm's panel, and col1 too or out_c. */
   void (*winograd)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, float *scratch);

@@ -32,19 +32,20 @@ size_t WK_ISA_FN(wk_winograd_packed)(int m, int in_c, int out_c) {
 
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
-/* Of WK_VL outputs: taps[9], PANEL floats apart, to frequencies that are `plane` floats apart. */
-WK_INLINE void weight_tile(float *to, size_t plane, const float *taps, int m) {
+/* Of WK_VL outputs: taps[9], `width` floats apart, to rows from..until-1 of the frequencies, each `plane` floats from
+ * the one before. */
+WK_INLINE void weight_tile(float *to, size_t plane, const float *taps, int width, int m, int from, int until) {
   vec half[3][MAX_SIDE];
   WK_UNROLL
   for (int x = 0; x < 3; x++) {
     vec d[3];
     WK_UNROLL
     for (int y = 0; y < 3; y++)
-      d[y] = vec_load(taps + (3 * y + x) * PANEL);
+      d[y] = vec_load(taps + (3 * y + x) * width);
     wk_winograd_weight_1d(m, half[x], d);
   }
   WK_UNROLL
-  for (int u = 0; u < m + 2; u++) {
+  for (int u = from; u < until; u++) {
     vec d[3] = {half[0][u], half[1][u], half[2][u]}, f[MAX_SIDE];
     wk_winograd_weight_1d(m, f, d);
     WK_UNROLL
@@ -62,7 +63,7 @@ typedef struct pack_room {
   static void weights_##m(pack_room *room, int inputs, int width) {                                                    \
     for (int i = 0; i < inputs; i++)                                                                                   \
       for (int j = 0; j < width; j += WK_VL)                                                                           \
-        weight_tile(room->frequency[0] + i * width + j, INPUTS * PANEL, room->taps[i][0] + j, m);                      \
+        weight_tile(room->frequency[0] + i * width + j, INPUTS * PANEL, room->taps[i][0] + j, PANEL, m, 0, m + 2);     \
   }
 WEIGHTS(2)
 WEIGHTS(4)
@@ -87,8 +88,8 @@ WK_INLINE void gather_quad(float (*taps)[PANEL], const float *k, ptrdiff_t strid
 }
 
 /* The kernels from `inputs` channels, from w, to `have` outputs, side by side. */
-WK_INLINE void gather(pack_room *room, const float *w, int inputs, int have, ptrdiff_t stride_in, ptrdiff_t stride_out,
-                      bool flip) {
+WK_INLINE void gather_as(pack_room *room, const float *w, int inputs, int have, ptrdiff_t stride_in,
+                         ptrdiff_t stride_out, bool flip) {
   for (int i = 0; i < inputs; i++, w += stride_in) {
     int j = 0;
     for (; j + 4 <= have; j += 4)
@@ -97,6 +98,14 @@ WK_INLINE void gather(pack_room *room, const float *w, int inputs, int have, ptr
       for (int t = 0; t < 9; t++)
         room->taps[i][t][j] = w[j * stride_out + (flip ? 8 - t : t)];
   }
+}
+
+static void gather(pack_room *room, const float *w, int inputs, int have, ptrdiff_t stride_in, ptrdiff_t stride_out,
+                   bool flip) {
+  if (flip)
+    gather_as(room, w, inputs, have, stride_in, stride_out, true);
+  else
+    gather_as(room, w, inputs, have, stride_in, stride_out, false);
 }
 
 void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in,
@@ -110,11 +119,7 @@ void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c,
       memset(room.taps, 0, sizeof room.taps);
     for (int i = 0; i < in_c; i += INPUTS) {
       const int inputs = in_c - i < INPUTS ? in_c - i : INPUTS;
-      const float *from = w + i * stride_in + col * stride_out;
-      if (flip)
-        gather(&room, from, inputs, have, stride_in, stride_out, true);
-      else
-        gather(&room, from, inputs, have, stride_in, stride_out, false);
+      gather(&room, w + i * stride_in + col * stride_out, inputs, have, stride_in, stride_out, flip);
       weights(&room, inputs, width);
       float *to = packed + (size_t)col * (size_t)in_c + (size_t)i * (size_t)width;
       for (int f = 0; f < (m + 2) * (m + 2); f++, to += plane)
@@ -123,6 +128,26 @@ void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c,
     col += width;
   }
   vec_stream_end();
+}
+
+/* Light weights: for each panel of outputs [in_c][9][width]. */
+size_t WK_ISA_FN(wk_winograd_light)(int in_c, int out_c) { return 9 * WK_ISA_FN(wk_gemm_packed)(in_c, out_c); }
+
+void WK_ISA_FN(wk_winograd_pack_light)(float *packed, const float *w, int in_c, int out_c, ptrdiff_t stride_in,
+                                       ptrdiff_t stride_out, bool flip) {
+  pack_room room;
+  for (int col = 0; col < out_c;) {
+    const int width = wk_gemm_panel_width(WK_VL, out_c, col), have = out_c - col < width ? out_c - col : width;
+    if (have < width)
+      memset(room.taps, 0, sizeof room.taps);
+    for (int i = 0; i < in_c; i += INPUTS) {
+      const int inputs = in_c - i < INPUTS ? in_c - i : INPUTS;
+      gather(&room, w + i * stride_in + col * stride_out, inputs, have, stride_in, stride_out, flip);
+      for (int t = 0; t < 9 * inputs; t++, packed += width)
+        memcpy(packed, room.taps[0][t], (size_t)width * sizeof(float));
+    }
+    col += width;
+  }
 }
 
 /* ---- a block of tiles ------------------------------------------------------------------------- */
@@ -263,10 +288,132 @@ TRANSFORMS(6)
 
 /* Rows are whole vectors; a plane's length is odd in cache lines, so that the planes of a tile do not collide. */
 static int row_floats(int channels) { return (channels + WK_VL - 1) / WK_VL * WK_VL; }
-static size_t plane_floats(int tiles, int row) { return ((size_t)tiles * (size_t)row / 16 | 1) * 16; }
+static size_t plane_floats(int tiles, int row) { return (((size_t)tiles * (size_t)row + 15) / 16 | 1) * 16; }
+
+/* Light weights are for tiles that are one strip of rows. They are transformed for one panel of outputs and some inputs
+ * at a time, half of the frequencies after the other, and multiplied while they lie in L1. */
+enum { LIGHT_M = 4, LIGHT_SIDE = LIGHT_M + 2, LIGHT_ROWS = LIGHT_SIDE / 2, LIGHT_HALF = LIGHT_ROWS * LIGHT_SIDE };
+enum { LIGHT_TILES = 6, LIGHT_INPUTS = 16, LIGHT_AHEAD = 64 /* inputs */ };
+
+typedef float light_room[LIGHT_HALF][LIGHT_INPUTS * PANEL];
+
+/* Rows from.. of the frequencies of `inputs` kernels to a panel's outputs. The first of the two passes fetches ahead.
+ */
+WK_INLINE void light_weights(light_room to, const float *taps, int inputs, int width, int from) {
+  for (int i = 0; i < inputs; i++, taps += 9 * width) {
+    WK_UNROLL
+    for (int t = 0; from == 0 && t < 9; t++)
+      __builtin_prefetch(taps + (9 * LIGHT_AHEAD + t) * width);
+    for (int j = 0; j < width; j += WK_VL)
+      weight_tile(to[0] + i * width + j, LIGHT_INPUTS * PANEL, taps + j, width, LIGHT_M, from, from + LIGHT_ROWS);
+  }
+}
+
+static void light_low(light_room to, const float *taps, int inputs, int width) {
+  if (width == PANEL)
+    light_weights(to, taps, inputs, PANEL, 0);
+  else
+    light_weights(to, taps, inputs, WK_VL, 0);
+}
+static void light_high(light_room to, const float *taps, int inputs, int width) {
+  if (width == PANEL)
+    light_weights(to, taps, inputs, PANEL, LIGHT_ROWS);
+  else
+    light_weights(to, taps, inputs, WK_VL, LIGHT_ROWS);
+}
+
+/* sum [rows][PANEL] goes on over `inputs` more inputs. `rows` and `vectors` are constants wherever this is inlined. */
+WK_INLINE void light_sum(float *sum, const float *a, ptrdiff_t lda, const float *b, int inputs, bool first, int rows,
+                         int vectors) {
+  vec acc[LIGHT_TILES * 2];
+  WK_UNROLL
+  for (int i = 0; i < rows * vectors; i++)
+    acc[i] = first ? vec_zero() : vec_load(sum + i / vectors * PANEL + i % vectors * WK_VL);
+  for (int k = 0; k < inputs; k++, a++, b += vectors * WK_VL) {
+    vec w[2];
+    WK_UNROLL
+    for (int v = 0; v < vectors; v++)
+      w[v] = vec_load(b + v * WK_VL);
+    WK_UNROLL
+    for (int r = 0; r < rows; r++) {
+      const vec x = vec_set(a[r * lda]);
+      WK_UNROLL
+      for (int v = 0; v < vectors; v++)
+        acc[r * vectors + v] = vec_fma(x, w[v], acc[r * vectors + v]);
+    }
+  }
+  WK_UNROLL
+  for (int i = 0; i < rows * vectors; i++)
+    vec_store(sum + i / vectors * PANEL + i % vectors * WK_VL, acc[i]);
+}
+
+typedef void (*light_fn)(float *sum, const float *a, ptrdiff_t lda, const float *b, int inputs, bool first);
+#define LIGHT(rows)                                                                                                    \
+  static void light_##rows(float *sum, const float *a, ptrdiff_t lda, const float *b, int inputs, bool first) {        \
+    light_sum(sum, a, lda, b, inputs, first, rows, 2);                                                                 \
+  }                                                                                                                    \
+  static void light_half_##rows(float *sum, const float *a, ptrdiff_t lda, const float *b, int inputs, bool first) {   \
+    light_sum(sum, a, lda, b, inputs, first, rows, 1);                                                                 \
+  }
+LIGHT(1)
+LIGHT(2) LIGHT(3) LIGHT(4) LIGHT(5) LIGHT(6) static const light_fn light[2][LIGHT_TILES] = {
+    {light_half_1, light_half_2, light_half_3, light_half_4, light_half_5, light_half_6},
+    {light_1, light_2, light_3, light_4, light_5, light_6}};
+
+/* The products of `tiles` tiles with the weights of the panel at `col`: in and out as in the others. A sum is the same
+ * chain as theirs: `more` holds that of a block of k after the first, until it is added. */
+static void light_products(const wk_winograd *w, int tiles, int col, const float *in, size_t in_plane, float *out,
+                           size_t out_plane, float *more) {
+  const int width = wk_gemm_panel_width(WK_VL, w->out_c, col), blocks = wk_gemm_blocks(w->in_c);
+  const light_fn sum = light[width == PANEL][tiles - 1];
+  const float *weights = w->weights + (size_t)col * 9 * (size_t)w->in_c;
+  light_room room;
+  for (int kb = 0; kb < blocks; kb++) {
+    const int k0 = wk_gemm_block(w->in_c, kb), k1 = wk_gemm_block(w->in_c, kb + 1);
+    float *sums = kb ? more : out;
+    for (int k = k0; k < k1; k += LIGHT_INPUTS) {
+      const int inputs = k1 - k < LIGHT_INPUTS ? k1 - k : LIGHT_INPUTS;
+      const float *taps = weights + (ptrdiff_t)k * 9 * width;
+      for (size_t f = 0; f < 2 * LIGHT_HALF; f++) {
+        if (f == 0)
+          light_low(room, taps, inputs, width);
+        else if (f == LIGHT_HALF)
+          light_high(room, taps, inputs, width);
+        sum(sums + f * out_plane, in + f * in_plane + k, row_floats(w->in_c), room[f % LIGHT_HALF], inputs, k == k0);
+      }
+    }
+    for (size_t f = 0; kb && f < 2 * LIGHT_HALF; f++)
+      for (int i = 0; i < tiles * PANEL; i += WK_VL) {
+        float *all = out + f * out_plane + i;
+        vec_store(all, vec_load(all) + vec_load(more + f * out_plane + i));
+      }
+  }
+}
 
 static bool weights_far(const wk_winograd *w) {
   return (int64_t)((w->m + 2) * (w->m + 2)) * w->in_c * w->out_c > NEAR_WEIGHTS;
+}
+
+/* The products of `tiles` tiles with packed weights, output channels col..stop-1; those from `then` come next. */
+static void products(const wk_winograd *w, int tiles, int col, int stop, int then, int chunk, const float *in,
+                     size_t in_plane, float *out, size_t out_plane, float *rest) {
+  const int points = (w->m + 2) * (w->m + 2);
+  const size_t plane = WK_ISA_FN(wk_gemm_packed)(w->in_c, w->out_c);
+  const bool far = weights_far(w);
+  for (int f = 0; f < points; f++) {
+    const float *weights = w->weights + (size_t)f * plane + (size_t)col * (size_t)w->in_c;
+    const float *next = f + 1 < points ? weights + plane : w->weights + (size_t)then * (size_t)w->in_c;
+    const wk_gemm g = {.m = tiles,
+                       .n = w->out_c - col,
+                       .k = w->in_c,
+                       .a = in + (size_t)f * in_plane,
+                       .lda = row_floats(w->in_c),
+                       .b = weights,
+                       .next = far ? next : NULL,
+                       .c = out + (size_t)f * out_plane,
+                       .ldc = chunk};
+    WK_ISA_FN(wk_gemm)(&g, 0, tiles, 0, stop - col, rest);
+  }
 }
 
 wk_winograd_sizes WK_ISA_FN(wk_winograd_shape)(const wk_winograd *w) {
@@ -275,24 +422,23 @@ wk_winograd_sizes WK_ISA_FN(wk_winograd_shape)(const wk_winograd *w) {
   const int across = (w->out_w + w->m - 1) / w->m, down = (w->out_h + w->m - 1) / w->m;
   const int in_row = row_floats(w->in_c), panels = (w->out_c + gemm.panel - 1) / gemm.panel;
   /* Wide layers go through their output channels in chunks, narrow ones at once. */
-  int chunk = panels * gemm.panel <= 128 ? panels * gemm.panel : 128;
+  int chunk = w->light ? gemm.panel : panels * gemm.panel <= 128 ? panels * gemm.panel : 128;
   int tiles = BUDGET / (points * (in_row + chunk)) / gemm.rows * gemm.rows;
   const int least = weights_far(w) ? (FAR_TILES + gemm.rows - 1) / gemm.rows * gemm.rows : 2 * gemm.rows;
-  tiles = tiles < least ? least : tiles;
+  tiles = w->light ? LIGHT_TILES : tiles < least ? least : tiles;
   const size_t in_plane = plane_floats(tiles, in_row), out_plane = plane_floats(tiles, chunk);
   return (wk_winograd_sizes){.tiles = across * down * w->batch,
                              .block = tiles,
                              .chunk = chunk,
-                             .scratch = (size_t)points * (in_plane + out_plane) + gemm.scratch};
+                             .scratch = (size_t)points * (in_plane + out_plane) +
+                                        (w->light ? (size_t)points * out_plane : gemm.scratch)};
 }
 
 void WK_ISA_FN(wk_winograd)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, float *scratch) {
   const wk_winograd_sizes size = WK_ISA_FN(wk_winograd_shape)(w);
   const int points = (w->m + 2) * (w->m + 2), in_row = row_floats(w->in_c);
   const size_t in_plane = plane_floats(size.block, in_row), out_plane = plane_floats(size.block, size.chunk);
-  const size_t weight_plane = WK_ISA_FN(wk_gemm_packed)(w->in_c, w->out_c);
   float *in = scratch, *out = in + (size_t)points * in_plane, *rest = out + (size_t)points * out_plane;
-  const bool far = weights_far(w);
   const input_fn input = w->m == 2 ? input_2 : w->m == 4 ? input_4 : input_6;
   const output_fn output = w->m == 2 ? output_2 : w->m == 4 ? output_4 : output_6;
   const int blocks = (tile1 - tile0 + size.block - 1) / size.block;
@@ -302,22 +448,10 @@ void WK_ISA_FN(wk_winograd)(const wk_winograd *w, int tile0, int tile1, int col0
     input(w, t, end, in, in_row, in_plane);
     for (int col = col0; col < col1; col += size.chunk) {
       const int stop = col1 - col < size.chunk ? col1 : col + size.chunk;
-      for (int f = 0; f < points; f++) {
-        const float *weights = w->weights + (size_t)f * weight_plane + (size_t)col * (size_t)w->in_c;
-        const float *next = f + 1 < points ? weights + weight_plane
-                            : stop < col1  ? w->weights + (size_t)stop * (size_t)w->in_c
-                                           : w->weights + (size_t)col0 * (size_t)w->in_c;
-        const wk_gemm g = {.m = end - t,
-                           .n = w->out_c - col,
-                           .k = w->in_c,
-                           .a = in + (size_t)f * in_plane,
-                           .lda = in_row,
-                           .b = weights,
-                           .next = far ? next : NULL,
-                           .c = out + (size_t)f * out_plane,
-                           .ldc = size.chunk};
-        WK_ISA_FN(wk_gemm)(&g, 0, end - t, 0, stop - col, rest);
-      }
+      if (w->light)
+        light_products(w, end - t, col, in, in_plane, out, out_plane, rest);
+      else
+        products(w, end - t, col, stop, stop < col1 ? stop : col0, size.chunk, in, in_plane, out, out_plane, rest);
       output(w, t, end, col, stop, out, size.chunk, out_plane);
     }
   }

@@ -9,6 +9,10 @@ WK_ISA_DECLARE(size_t, wk_winograd_packed, (int m, int in_c, int out_c));
 WK_ISA_DECLARE(void, wk_winograd_pack,
                (float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in, ptrdiff_t stride_out,
                 bool flip));
+WK_ISA_DECLARE(size_t, wk_winograd_light, (int in_c, int out_c));
+WK_ISA_DECLARE(void, wk_winograd_pack_light,
+               (float *packed, const float *w, int in_c, int out_c, ptrdiff_t stride_in, ptrdiff_t stride_out,
+                bool flip));
 WK_ISA_DECLARE(wk_winograd_sizes, wk_winograd_shape, (const wk_winograd *w));
 WK_ISA_DECLARE(void, wk_winograd, (const wk_winograd *w, int tile0, int tile1, int col0, int col1, float *scratch));
 

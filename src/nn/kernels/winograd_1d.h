@@ -67,7 +67,8 @@ WK_INLINE void wk_winograd_output_1d(int m, vec *y, const vec *f) {
   }
 }
 
-/* G g: 3 taps to m + 2 frequencies. Row p of G is (1, p, p^2) over the product of p's distances to the other points. */
+/* G g: 3 taps to m + 2 frequencies. Row p of G is (1, p, p^2) over the product of p's distances to the other points.
+ * For m 4, what is fused is said: the same weights are transformed here and there, to the same bits. */
 WK_INLINE void wk_winograd_weight_1d(int m, vec *f, const vec *g) {
   if (m == 2) {
     const vec even = .5f * (g[0] + g[2]), odd = .5f * g[1];
@@ -77,13 +78,13 @@ WK_INLINE void wk_winograd_weight_1d(int m, vec *f, const vec *g) {
     f[3] = g[2];
   } else if (m == 4) {
     const float a = (float)(1 / (2. * A2 * (A2 - B2))), b = (float)(1 / (2. * B2 * (B2 - A2)));
-    const vec even = a * (g[0] + A2 * g[2]), odd = (float)(A / (2. * A2 * (A2 - B2))) * g[1];
-    const vec even2 = b * (g[0] + B2 * g[2]), odd2 = (float)(B / (2. * B2 * (B2 - A2))) * g[1];
+    const vec even = vec_fma(vec_set(A2), g[2], g[0]), odd = (float)(A / (2. * A2 * (A2 - B2))) * g[1];
+    const vec even2 = vec_fma(vec_set(B2), g[2], g[0]), odd2 = (float)(B / (2. * B2 * (B2 - A2))) * g[1];
     f[0] = (float)(1 / ((double)A2 * B2)) * g[0];
-    f[1] = even + odd;
-    f[2] = even - odd;
-    f[3] = even2 + odd2;
-    f[4] = even2 - odd2;
+    f[1] = vec_fma(vec_set(a), even, odd);
+    f[2] = vec_fma(vec_set(a), even, -odd);
+    f[3] = vec_fma(vec_set(b), even2, odd2);
+    f[4] = vec_fma(vec_set(b), even2, -odd2);
     f[5] = g[2];
   } else {
     const vec even = (float)(-2. / 9) * (g[0] + g[2]), odd = (float)(-2. / 9) * g[1];
