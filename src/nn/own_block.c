@@ -1,7 +1,6 @@
 /* own_block.c - the inverted residual as one step of the planner: what its layers have packed, handed to the fused
  * kernel, and how the threads of a call share its rows. Its bits are those of the layers one after the other. */
 #include "base/part.h"
-#include "nn/graph.h"
 #include "nn/kernels/kernels.h"
 #include "nn/own.h"
 
@@ -48,14 +47,6 @@ static wk_status prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p,
   return WK_OK;
 }
 
-/* Two parts that meet expand the rows between them once each. */
-static int parts(const wk_call *call) {
-  enum { ROWS_PART = 28 };
-  const wk_shape *out = &call->layer->out;
-  return wk_share_parts(call->count * out->height / ROWS_PART, (int64_t)call->count * wk_shape_count(*out) * 256,
-                        call->threads);
-}
-
 static void run(const wk_call *call, wk_crew_part part) {
   const wk_kernels *kn = wk_kernels_for(call->isa);
   const block *b = call->packed;
@@ -66,5 +57,4 @@ static void run(const wk_call *call, wk_crew_part part) {
                (float *)call->scratch + b->scratch * (size_t)part.worker);
 }
 
-const wk_kernel wk_kernel_block = {
-    .name = "inverted residual", .prepare = prepare, .release = wk_free, .share = run, .parts = parts};
+const wk_kernel wk_kernel_block = {.name = "inverted residual", .prepare = prepare, .release = wk_free, .share = run};

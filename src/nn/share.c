@@ -4,9 +4,8 @@
 
 int wk_share_parts(int64_t most, int64_t work, int threads) {
   enum { LEAST = 1 << 20 }; /* work of a part, multiply-adds: some 20 microseconds, against one for taking it */
-  most = work / LEAST < most ? work / LEAST : most;
-  most = most < (int64_t)threads * WK_CREW_PARTS ? most : (int64_t)threads * WK_CREW_PARTS;
-  return threads == 1 || most < threads ? threads : (int)most;
+  const int64_t parts = (work / LEAST < most ? work / LEAST : most) / threads;
+  return threads * (threads == 1 || parts < 1 ? 1 : parts < WK_CREW_PARTS ? (int)parts : WK_CREW_PARTS);
 }
 
 typedef struct forward {

@@ -105,8 +105,9 @@ typedef struct wk_kernel {
   int (*parts)(const wk_call *call); /* NULL: as many as threads */
 } wk_kernel;
 
-/* How many parts a call is worth: at least one a thread, and more where each is still `work` enough (multiply-adds of
- * the whole call), so that threads that are faster take more; `most`: where it can be cut sensibly. */
+/* How many parts a call is worth: as many for each thread, one at least, and more where each is still `work` enough
+ * (multiply-adds of the whole call), so that threads that are faster take more; `most`: where it can be cut sensibly.
+ */
 int wk_share_parts(int64_t most, int64_t work, int threads);
 
 /* A call of that kernel, by the crew where it can be shared. */
