@@ -6,6 +6,7 @@
 #include "nn/graph.h"
 #include "nn/kernels/kernels.h"
 #include "nn/own.h"
+#include "nn/own_winograd.h"
 #include "nn/rows.h"
 
 static wk_status own_create(wk_packed *out, const wk_layer *l, const wk_prepare *p, size_t weights, size_t scratch,
@@ -211,13 +212,6 @@ static wk_winograd winograd_of(const wk_layer *l, int count) {
                        .act = wk_own_inner_act(l->act)};
 }
 
-bool wk_own_light(wk_shape in, wk_shape out, int batch) {
-  enum { MOST_TILES = 6, FAR = 1 << 20 }; /* FAR: floats */
-  const int across = (out.width + TILE - 1) / TILE, down = (out.height + TILE - 1) / TILE;
-  return (int64_t)across * down * batch <= MOST_TILES &&
-         (int64_t)(TILE + 2) * (TILE + 2) * in.channels * out.channels >= FAR;
-}
-
 static wk_status repack_winograd(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   (void)err;
   wk_own *o = packed;
@@ -234,7 +228,7 @@ static wk_status repack_winograd(void *packed, const wk_layer *l, const wk_prepa
 static wk_status prepare_winograd(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_kernels *kn = wk_kernels_for(p->isa);
   wk_winograd w = winograd_of(l, 1);
-  w.light = wk_own_light(l->in, l->out, p->batch);
+  w.light = wk_winograd_light_pays(&w, p->batch);
   const size_t weights = w.light ? kn->winograd_light(w.in_c, w.out_c) : kn->winograd_packed(TILE, w.in_c, w.out_c);
   WK_RETURN_IF_ERROR(own_create(out, l, p, weights, kn->winograd_shape(&w).scratch, err));
   ((wk_own *)out->data)->light = w.light;
@@ -255,29 +249,30 @@ static void tiles_act(const wk_call *c, int tile0, int tile1, int col0, int col1
   }
 }
 
-static int parts_winograd(const wk_call *call) {
+static wk_winograd winograd_call(const wk_call *call) {
+  const wk_own *o = call->packed;
   wk_winograd w = winograd_of(call->layer, call->count);
-  w.light = ((const wk_own *)call->packed)->light;
-  const wk_winograd_sizes size = wk_kernels_for(call->isa)->winograd_shape(&w);
-  return wk_share_parts(size.tiles / size.block, (int64_t)size.tiles * w.in_c * w.out_c * 36, call->threads);
+  w.in = call->in[0], w.weights = o->weights, w.light = o->light, w.bias = o->bias, w.add = call->residual;
+  w.out = call->out;
+  return w;
+}
+
+static int parts_winograd(const wk_call *call) {
+  const wk_winograd w = winograd_call(call);
+  return wk_winograd_parts(wk_kernels_for(call->isa), &w, call->threads, call->stage);
+}
+
+static int stages_winograd(const wk_call *call) {
+  const wk_winograd w = winograd_call(call);
+  return wk_winograd_stages(wk_kernels_for(call->isa), &w, call->threads);
 }
 
 static void run_winograd(const wk_call *call, wk_crew_part part) {
-  const wk_kernels *kn = wk_kernels_for(call->isa);
   const wk_own *o = call->packed;
-  wk_winograd w = winograd_of(call->layer, call->count);
-  w.in = call->in[0], w.weights = o->weights, w.bias = o->bias, w.add = call->residual, w.out = call->out;
-  w.light = o->light;
-  const wk_winograd_sizes size = kn->winograd_shape(&w);
-  const wk_gemm_sizes gemm = kn->gemm_shape();
-  const int threads = call->threads;
-  const bool by_tiles = size.tiles >= size.block * threads;
-  const int tile0 = by_tiles ? wk_crew_begin(size.tiles, size.block, part) : 0,
-            tile1 = by_tiles ? wk_crew_end(size.tiles, size.block, part) : size.tiles,
-            col0 = by_tiles ? 0 : wk_crew_begin(w.out_c, gemm.panel, part),
-            col1 = by_tiles ? w.out_c : wk_crew_end(w.out_c, gemm.panel, part);
-  kn->winograd(&w, tile0, tile1, col0, col1, (float *)call->scratch + o->scratch * (size_t)part.worker);
-  tiles_act(call, tile0, tile1, col0, col1);
+  const wk_winograd w = winograd_call(call);
+  const wk_winograd_range r =
+      wk_winograd_share(wk_kernels_for(call->isa), &w, call->threads, call->stage, call->scratch, o->scratch, part);
+  tiles_act(call, r.tile0, r.tile1, r.col0, r.col1);
 }
 
 /* ---- depthwise ---------------------------------------------------------------------------------- */
@@ -358,7 +353,8 @@ const wk_kernel wk_kernel_winograd = {.name = "Winograd F(4x4,3x3)",
                                       .prepare = prepare_winograd,
                                       .repack = repack_winograd,
                                       .share = run_winograd,
-                                      .parts = parts_winograd};
+                                      .parts = parts_winograd,
+                                      .stages = stages_winograd};
 const wk_kernel wk_kernel_depthwise = {.name = "depthwise",
                                        .fits = fits_depthwise,
                                        .prepare = prepare_depthwise,

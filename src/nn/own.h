@@ -21,10 +21,6 @@ wk_act wk_own_inner_act(wk_act act);
 void wk_own_outer_act(const wk_call *c, int pixel0, int pixel1, int col0, int col1);
 /* A 1x1 convolution whose rows are those of its input. */
 bool wk_own_pointwise(const wk_layer *l);
-/* Winograd's weights are read once for all tiles of a call: where these are one strip of a product and the weights come
- * from beyond the caches, it is quicker to read them as they are. Also decides for gradients of the input, whose `out`
- * is the layer's input. */
-bool wk_own_light(wk_shape in, wk_shape out, int batch);
 /* What one part of a call makes of a product whose register kernel has `rows` rows and whose packed weights have
  * panels of `panel` columns. By rows each thread reads all weights, by columns all of the input: the smaller of the two
  * is what should be read twice. */

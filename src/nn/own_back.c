@@ -5,7 +5,7 @@
 #include "base/part.h"
 #include "nn/graph.h"
 #include "nn/kernels/kernels.h"
-#include "nn/own.h"
+#include "nn/own_winograd.h"
 #include "nn/step.h"
 
 /* What an instruction keeps: the packed weights lie behind it (gradients of weights have none). */
@@ -184,36 +184,35 @@ static wk_status winograd_repack(void *packed, const wk_layer *l, const wk_prepa
 static wk_status winograd_prepare(wk_packed *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_kernels *kn = wk_kernels_for(p->isa);
   wk_winograd w = back_of(l, 1);
-  w.light = wk_own_light(l->out, l->in, p->batch);
+  w.light = wk_winograd_light_pays(&w, p->batch);
   const size_t weights = w.light ? kn->winograd_light(w.in_c, w.out_c) : kn->winograd_packed(TILE, w.in_c, w.out_c);
   WK_RETURN_IF_ERROR(own_create(packed, l, p, weights, kn->winograd_shape(&w).scratch, err));
   ((own *)packed->data)->light = w.light;
   return winograd_repack(packed->data, l, p, err);
 }
 
-static int winograd_parts(const wk_data_call *call) {
+static wk_winograd winograd_call(const wk_data_call *call) {
+  const own *o = call->packed;
   wk_winograd w = back_of(call->layer, call->count);
-  w.light = ((const own *)call->packed)->light;
-  const wk_winograd_sizes size = wk_kernels_for(call->isa)->winograd_shape(&w);
-  return wk_share_parts(size.tiles / size.block, (int64_t)size.tiles * w.in_c * w.out_c * 36, call->threads);
+  w.in = call->dy, w.weights = o->weights, w.light = o->light;
+  w.out = call->dx, w.add = call->accumulate ? call->dx : NULL, w.mask = call->mask, w.mask_act = call->mask_act;
+  return w;
+}
+
+static int winograd_parts(const wk_data_call *call) {
+  const wk_winograd w = winograd_call(call);
+  return wk_winograd_parts(wk_kernels_for(call->isa), &w, call->threads, call->stage);
+}
+
+static int winograd_stages(const wk_data_call *call) {
+  const wk_winograd w = winograd_call(call);
+  return wk_winograd_stages(wk_kernels_for(call->isa), &w, call->threads);
 }
 
 static void winograd_run(const wk_data_call *call, wk_crew_part part) {
-  const wk_kernels *kn = wk_kernels_for(call->isa);
-  const own *o = call->packed;
-  wk_winograd w = back_of(call->layer, call->count);
-  w.light = o->light, w.in = call->dy, w.weights = o->weights, w.out = call->dx,
-  w.add = call->accumulate ? call->dx : NULL;
-  w.mask = call->mask, w.mask_act = call->mask_act;
-  const wk_winograd_sizes size = kn->winograd_shape(&w);
-  const int threads = call->threads, panel = kn->gemm_shape().panel;
-  const bool by_tiles = size.tiles >= size.block * threads;
-  float *scratch = (float *)call->scratch + o->scratch * (size_t)part.worker;
-  if (by_tiles)
-    kn->winograd(&w, wk_crew_begin(size.tiles, size.block, part), wk_crew_end(size.tiles, size.block, part), 0, w.out_c,
-                 scratch);
-  else
-    kn->winograd(&w, 0, size.tiles, wk_crew_begin(w.out_c, panel, part), wk_crew_end(w.out_c, panel, part), scratch);
+  const wk_winograd w = winograd_call(call);
+  wk_winograd_share(wk_kernels_for(call->isa), &w, call->threads, call->stage, call->scratch,
+                    ((const own *)call->packed)->scratch, part);
 }
 
 static wk_status winograd_weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -321,7 +320,8 @@ const wk_data_kernel wk_data_winograd = {.name = "Winograd F(4x4,3x3)",
                                          .release = wk_free,
                                          .repack = winograd_repack,
                                          .share = winograd_run,
-                                         .parts = winograd_parts};
+                                         .parts = winograd_parts,
+                                         .stages = winograd_stages};
 const wk_data_kernel wk_data_depthwise = {.name = "depthwise",
                                           .masks = true,
                                           .fits = fits_depthwise,

@@ -10,36 +10,40 @@ int wk_share_parts(int64_t most, int64_t work, int threads) {
 
 typedef struct forward {
   const wk_kernel *kernel;
-  const wk_call *call;
+  wk_call call;
 } forward;
 
 static void forward_part(void *user, wk_crew_part part) {
   const forward *f = user;
-  f->kernel->share(f->call, part);
+  f->kernel->share(&f->call, part);
 }
 
 wk_status wk_kernel_run(const wk_kernel *kernel, const wk_call *call, wk_crew *crew, wk_error *err) {
   if (!kernel->share)
     return kernel->run(call, err);
-  forward f = {kernel, call};
-  wk_crew_run(crew, kernel->parts ? kernel->parts(call) : call->threads, forward_part, &f);
+  forward f = {kernel, *call};
+  const int stages = kernel->stages ? kernel->stages(call) : 1;
+  for (f.call.stage = 0; f.call.stage < stages; f.call.stage++)
+    wk_crew_run(crew, kernel->parts ? kernel->parts(&f.call) : call->threads, forward_part, &f);
   return WK_OK;
 }
 
 typedef struct backward {
   const wk_data_kernel *kernel;
-  const wk_data_call *call;
+  wk_data_call call;
 } backward;
 
 static void backward_part(void *user, wk_crew_part part) {
   const backward *b = user;
-  b->kernel->share(b->call, part);
+  b->kernel->share(&b->call, part);
 }
 
 wk_status wk_data_kernel_run(const wk_data_kernel *kernel, const wk_data_call *call, wk_crew *crew, wk_error *err) {
   if (!kernel->share)
     return kernel->run(call, err);
-  backward b = {kernel, call};
-  wk_crew_run(crew, kernel->parts ? kernel->parts(call) : call->threads, backward_part, &b);
+  backward b = {kernel, *call};
+  const int stages = kernel->stages ? kernel->stages(call) : 1;
+  for (b.call.stage = 0; b.call.stage < stages; b.call.stage++)
+    wk_crew_run(crew, kernel->parts ? kernel->parts(&b.call) : call->threads, backward_part, &b);
   return WK_OK;
 }

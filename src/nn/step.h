@@ -52,6 +52,7 @@ typedef struct wk_call {
   float *out;
   void *scratch;
   int count, threads;
+  int stage; /* of those that share goes through */
   wk_isa isa;
 } wk_call;
 
@@ -102,7 +103,8 @@ typedef struct wk_kernel {
   /* One of the two: the whole call on one thread; or a part of it, which cannot fail. */
   wk_status (*run)(const wk_call *call, wk_error *err);
   void (*share)(const wk_call *call, wk_crew_part part);
-  int (*parts)(const wk_call *call); /* NULL: as many as threads */
+  int (*parts)(const wk_call *call);  /* NULL: as many as threads */
+  int (*stages)(const wk_call *call); /* each begins when all parts of the one before are done; NULL: 1 */
 } wk_kernel;
 
 /* How many parts a call is worth: as many for each thread, one at least, and more where each is still `work` enough
@@ -128,6 +130,7 @@ typedef struct wk_data_call {
   wk_act mask_act;
   void *scratch;
   int count, threads;
+  int stage;
   wk_isa isa;
   /* Of a step of several layers: */
   const float *x;              /* [count, in] its input */
@@ -148,6 +151,7 @@ typedef struct wk_data_kernel {
   wk_status (*run)(const wk_data_call *call, wk_error *err); /* as in wk_kernel */
   void (*share)(const wk_data_call *call, wk_crew_part part);
   int (*parts)(const wk_data_call *call);
+  int (*stages)(const wk_data_call *call);
 } wk_data_kernel;
 
 wk_status wk_data_kernel_run(const wk_data_kernel *kernel, const wk_data_call *call, wk_crew *crew, wk_error *err);

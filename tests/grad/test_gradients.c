@@ -370,7 +370,7 @@ static void alone_or_together(void **state) {
     wk_grad_plan *plan;
     wk_grad_exec *exec;
     wk_grad_options_init(&o);
-    o.batch = batch;
+    o.batch = batch, o.threads = 3 - batch;
     assert_ok(wk_grad_plan_create(&plan, g, weights, &o, &err), &err);
     assert_ok(wk_grad_exec_create(&exec, plan, &err), &err);
     assert_ok(wk_grad_forward(exec, input, batch, &err), &err);

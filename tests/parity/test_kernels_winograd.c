@@ -26,6 +26,23 @@ static double reference(const wk_winograd *w, const float *weights, const float 
   return activate(sum + (add ? add[((n * w->out_h + y) * w->out_w + x) * w->out_c + o] : 0), w->act);
 }
 
+/* In two stages, as threads that share the channels: the same bits. `scratch` has room for a call. */
+static void check_stages(const wk_kernels *kn, wk_rng *rng, wk_winograd w, const float *whole, size_t outs,
+                         float *scratch) {
+  const wk_winograd_sizes size = kn->winograd_shape(&w);
+  const int panel = kn->gemm_shape().panel, tile = pick(rng, 0, size.tiles),
+            col = pick(rng, 0, w.out_c / panel) * panel;
+  if (size.tiles > size.block)
+    return;
+  w.out = nans(outs);
+  kn->winograd_input(&w, tile, size.tiles, scratch);
+  kn->winograd_input(&w, 0, tile, scratch);
+  kn->winograd_output(&w, col, w.out_c, scratch, scratch + size.input);
+  kn->winograd_output(&w, 0, col, scratch, scratch + size.input);
+  assert_memory_equal(w.out, whole, outs * sizeof *whole);
+  free(w.out);
+}
+
 /* Light weights make the same bits, whole and cut. */
 static void check_light(const wk_kernels *kn, wk_rng *rng, wk_winograd w, const float *weights, const float *whole,
                         size_t outs) {
@@ -40,6 +57,7 @@ static void check_light(const wk_kernels *kn, wk_rng *rng, wk_winograd w, const 
   kn->winograd(&w, tile, size.tiles, 0, col, scratch);
   kn->winograd(&w, tile, size.tiles, col, w.out_c, scratch);
   assert_memory_equal(out, whole, outs * sizeof *out);
+  check_stages(kn, rng, w, whole, outs, scratch);
   free(packed), free(out), free(scratch);
 }
 
@@ -77,6 +95,7 @@ static void check(const wk_kernels *kn, wk_rng *rng, int m, shape s, wk_act act,
     const int y = (int)(i / (size_t)s.out_c) / out_w % out_h, n = (int)(i / (size_t)s.out_c) / out_w / out_h;
     assert_near(whole[i], reference(&w, weights, w.add, n, y, x, o), tolerance(m, s.in_c));
   }
+  check_stages(kn, rng, w, whole, outs, scratch);
   if (m == 4)
     check_light(kn, rng, w, weights, whole, outs);
   /* Any cut of tiles and channels gives the same bits. */

@@ -248,7 +248,7 @@ static void turns(void **state) {
     wk_exec *alone, *together;
     wk_plan_options o;
     wk_plan_options_init(&o);
-    o.output = asked, o.outputs = outputs, o.batch = 1;
+    o.output = asked, o.outputs = outputs, o.batch = 1, o.threads = outputs;
     assert_ok(wk_plan_create(&one, g, weights, &o, &err), &err);
     o.batch = PHOTOS;
     assert_ok(wk_plan_create(&all, g, weights, &o, &err), &err);

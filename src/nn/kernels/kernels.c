@@ -19,7 +19,8 @@
     .gemm_shape = wk_gemm_shape_##set, .gemm = wk_gemm_##set, .winograd_packed = wk_winograd_packed_##set,             \
     .winograd_pack = wk_winograd_pack_##set, .winograd_light = wk_winograd_light_##set,                                \
     .winograd_pack_light = wk_winograd_pack_light_##set, .winograd_shape = wk_winograd_shape_##set,                    \
-    .winograd = wk_winograd_##set, .conv_pack = wk_conv_pack_##set, .conv_shape = wk_conv_shape_##set,                 \
+    .winograd = wk_winograd_##set, .winograd_input = wk_winograd_input_##set,                                          \
+    .winograd_output = wk_winograd_output_##set, .conv_pack = wk_conv_pack_##set, .conv_shape = wk_conv_shape_##set,   \
     .conv = wk_conv_##set, .conv_takes_bytes = wk_conv_takes_bytes_##set, .pixels = wk_pixels_##set,                   \
     .depthwise_pack = wk_depthwise_pack_##set, .depthwise = wk_depthwise_##set,                                        \
     .conv_back_shape = wk_conv_back_shape_##set, .conv_data_pack = wk_conv_data_pack_##set,                            \

@@ -82,7 +82,8 @@ typedef struct wk_winograd_sizes {
   int tiles;      /* in all, of m x m outputs, over all images */
   int block;      /* tiles that are worked on together: ranges of tiles are best a multiple of it */
   int chunk;      /* output channels likewise */
-  size_t scratch; /* floats of working memory for a call */
+  size_t input;   /* floats of a block's frequencies before the product */
+  size_t scratch; /* floats of working memory for a call, `input` of them at its beginning */
 } wk_winograd_sizes;
 
 /* ---- depthwise convolution -------------------------------------------------------------------- */
@@ -235,6 +236,10 @@ typedef struct wk_kernels {
   wk_winograd_sizes (*winograd_shape)(const wk_winograd *w);
   /* Tiles tile0..tile1-1, output channels col0..col1-1; col0 a multiple of the gemm's panel, and col1 too or out_c. */
   void (*winograd)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, float *scratch);
+  /* The same in two stages, for all tiles where they are one block: threads that share the output channels transform
+   * the input once, tile by tile, before all of them read it. `scratch` is what is behind the input of a call's. */
+  void (*winograd_input)(const wk_winograd *w, int tile0, int tile1, float *input);
+  void (*winograd_output)(const wk_winograd *w, int col0, int col1, const float *input, float *scratch);
 
   /* PyTorch's [channels][1][kernel_h][kernel_w] to wk_depthwise's order; taps = kernel_h * kernel_w. */
   void (*depthwise_pack)(float *packed, const float *w, int channels, int taps);

@@ -356,7 +356,8 @@ typedef void (*light_fn)(float *sum, const float *a, ptrdiff_t lda, const float 
     light_sum(sum, a, lda, b, inputs, first, rows, 1);                                                                 \
   }
 LIGHT(1)
-LIGHT(2) LIGHT(3) LIGHT(4) LIGHT(5) LIGHT(6) static const light_fn light[2][LIGHT_TILES] = {
+LIGHT(2)
+LIGHT(3) LIGHT(4) LIGHT(5) LIGHT(6) static const light_fn light[2][LIGHT_TILES] = {
     {light_half_1, light_half_2, light_half_3, light_half_4, light_half_5, light_half_6},
     {light_1, light_2, light_3, light_4, light_5, light_6}};
 
@@ -430,29 +431,51 @@ wk_winograd_sizes WK_ISA_FN(wk_winograd_shape)(const wk_winograd *w) {
   return (wk_winograd_sizes){.tiles = across * down * w->batch,
                              .block = tiles,
                              .chunk = chunk,
+                             .input = (size_t)points * in_plane,
                              .scratch = (size_t)points * (in_plane + out_plane) +
                                         (w->light ? (size_t)points * out_plane : gemm.scratch)};
 }
 
+/* The input of tiles t..end-1 to the first rows of a block's planes. */
+static void inputs(const wk_winograd *w, int t, int end, float *in) {
+  const int row = row_floats(w->in_c);
+  const input_fn input = w->m == 2 ? input_2 : w->m == 4 ? input_4 : input_6;
+  input(w, t, end, in, row, plane_floats(WK_ISA_FN(wk_winograd_shape)(w).block, row));
+}
+
+/* Tiles t..end-1, which are at most a block, from their transformed input. */
+static void outputs(const wk_winograd *w, int t, int end, int col0, int col1, const float *in, float *scratch) {
+  const wk_winograd_sizes size = WK_ISA_FN(wk_winograd_shape)(w);
+  const int points = (w->m + 2) * (w->m + 2);
+  const size_t in_plane = plane_floats(size.block, row_floats(w->in_c)),
+               out_plane = plane_floats(size.block, size.chunk);
+  float *out = scratch, *rest = out + (size_t)points * out_plane;
+  const output_fn output = w->m == 2 ? output_2 : w->m == 4 ? output_4 : output_6;
+  for (int col = col0; col < col1; col += size.chunk) {
+    const int stop = col1 - col < size.chunk ? col1 : col + size.chunk;
+    if (w->light)
+      light_products(w, end - t, col, in, in_plane, out, out_plane, rest);
+    else
+      products(w, end - t, col, stop, stop < col1 ? stop : col0, size.chunk, in, in_plane, out, out_plane, rest);
+    output(w, t, end, col, stop, out, size.chunk, out_plane);
+  }
+}
+
 void WK_ISA_FN(wk_winograd)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, float *scratch) {
   const wk_winograd_sizes size = WK_ISA_FN(wk_winograd_shape)(w);
-  const int points = (w->m + 2) * (w->m + 2), in_row = row_floats(w->in_c);
-  const size_t in_plane = plane_floats(size.block, in_row), out_plane = plane_floats(size.block, size.chunk);
-  float *in = scratch, *out = in + (size_t)points * in_plane, *rest = out + (size_t)points * out_plane;
-  const input_fn input = w->m == 2 ? input_2 : w->m == 4 ? input_4 : input_6;
-  const output_fn output = w->m == 2 ? output_2 : w->m == 4 ? output_4 : output_6;
   const int blocks = (tile1 - tile0 + size.block - 1) / size.block;
   for (int k = 0; k < blocks; k++) { /* of about the same size: each fetches the weights anew */
     const int t = tile0 + (int)((int64_t)(tile1 - tile0) * k / blocks);
     const int end = tile0 + (int)((int64_t)(tile1 - tile0) * (k + 1) / blocks);
-    input(w, t, end, in, in_row, in_plane);
-    for (int col = col0; col < col1; col += size.chunk) {
-      const int stop = col1 - col < size.chunk ? col1 : col + size.chunk;
-      if (w->light)
-        light_products(w, end - t, col, in, in_plane, out, out_plane, rest);
-      else
-        products(w, end - t, col, stop, stop < col1 ? stop : col0, size.chunk, in, in_plane, out, out_plane, rest);
-      output(w, t, end, col, stop, out, size.chunk, out_plane);
-    }
+    inputs(w, t, end, scratch);
+    outputs(w, t, end, col0, col1, scratch, scratch + size.input);
   }
+}
+
+void WK_ISA_FN(wk_winograd_input)(const wk_winograd *w, int tile0, int tile1, float *input) {
+  inputs(w, tile0, tile1, input + (ptrdiff_t)tile0 * row_floats(w->in_c));
+}
+
+void WK_ISA_FN(wk_winograd_output)(const wk_winograd *w, int col0, int col1, const float *input, float *scratch) {
+  outputs(w, 0, WK_ISA_FN(wk_winograd_shape)(w).tiles, col0, col1, input, scratch);
 }

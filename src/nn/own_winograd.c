@@ -1,0 +1,51 @@
+/* own_winograd.c - see own_winograd.h. */
+#include "nn/own_winograd.h"
+
+#include "nn/step.h"
+
+bool wk_winograd_light_pays(const wk_winograd *w, int batch) {
+  enum { MOST_TILES = 6, FAR = 1 << 20 }; /* FAR: floats */
+  const int side = w->m + 2, across = (w->out_w + w->m - 1) / w->m, down = (w->out_h + w->m - 1) / w->m;
+  return w->m == 4 && (int64_t)across * down * batch <= MOST_TILES && (int64_t)side * side * w->in_c * w->out_c >= FAR;
+}
+
+static bool staged(const wk_winograd_sizes *size, int threads) { return threads > 1 && size->tiles <= size->block; }
+
+int wk_winograd_stages(const wk_kernels *kn, const wk_winograd *w, int threads) {
+  const wk_winograd_sizes size = kn->winograd_shape(w);
+  return staged(&size, threads) ? 2 : 1;
+}
+
+int wk_winograd_parts(const wk_kernels *kn, const wk_winograd *w, int threads, int stage) {
+  const wk_winograd_sizes size = kn->winograd_shape(w);
+  if (!staged(&size, threads)) /* every part that has channels alone would transform the whole input */
+    return wk_share_parts(size.tiles / size.block, (int64_t)size.tiles * w->in_c * w->out_c * 36, threads);
+  return stage ? wk_share_parts(w->out_c / (2 * kn->gemm_shape().panel), (int64_t)size.tiles * w->in_c * w->out_c * 36,
+                                threads)
+               : threads;
+}
+
+wk_winograd_range wk_winograd_share(const wk_kernels *kn, const wk_winograd *w, int threads, int stage, float *scratch,
+                                    size_t each, wk_crew_part part) {
+  const wk_winograd_sizes size = kn->winograd_shape(w);
+  const int panel = kn->gemm_shape().panel;
+  float *own = scratch + each * (size_t)part.worker;
+  const wk_winograd_range columns = {0, size.tiles, (int)wk_crew_begin(w->out_c, panel, part),
+                                     (int)wk_crew_end(w->out_c, panel, part)};
+  if (staged(&size, threads)) { /* the input lies in the first thread's scratch, for all */
+    if (stage == 0) {
+      kn->winograd_input(w, (int)wk_crew_begin(size.tiles, 1, part), (int)wk_crew_end(size.tiles, 1, part), scratch);
+      return (wk_winograd_range){0};
+    }
+    kn->winograd_output(w, columns.col0, columns.col1, scratch, own + size.input);
+    return columns;
+  }
+  if (size.tiles < size.block * threads) {
+    kn->winograd(w, 0, size.tiles, columns.col0, columns.col1, own);
+    return columns;
+  }
+  const wk_winograd_range tiles = {(int)wk_crew_begin(size.tiles, size.block, part),
+                                   (int)wk_crew_end(size.tiles, size.block, part), 0, w->out_c};
+  kn->winograd(w, tiles.tile0, tiles.tile1, 0, w->out_c, own);
+  return tiles;
+}

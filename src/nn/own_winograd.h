@@ -1,0 +1,26 @@
+/* own_winograd.h (internal) - how threads share a convolution by Winograd, of a layer and of the gradient of its input.
+ */
+#ifndef WK_NN_OWN_WINOGRAD_H
+#define WK_NN_OWN_WINOGRAD_H
+
+#include "base/part.h"
+#include "nn/kernels/kernels.h"
+
+/* Weights are read once for all tiles of a call: where these are one strip of a product and the weights come from
+ * beyond the caches, it is quicker to read them as they are (see wk_winograd). w is of one photo, `batch` the most of a
+ * call. */
+bool wk_winograd_light_pays(const wk_winograd *w, int batch);
+
+/* Where the threads share the channels of one block of tiles, they transform the input together first: 2 stages. */
+int wk_winograd_stages(const wk_kernels *kn, const wk_winograd *w, int threads);
+int wk_winograd_parts(const wk_kernels *kn, const wk_winograd *w, int threads, int stage);
+
+/* One part of one stage, with `each` floats of scratch a thread, and what it wrote: tiles tile0..tile1-1 of channels
+ * col0..col1-1, which is nothing in a first stage of two. */
+typedef struct wk_winograd_range {
+  int tile0, tile1, col0, col1;
+} wk_winograd_range;
+wk_winograd_range wk_winograd_share(const wk_kernels *kn, const wk_winograd *w, int threads, int stage, float *scratch,
+                                    size_t each, wk_crew_part part);
+
+#endif
