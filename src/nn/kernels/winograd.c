@@ -108,10 +108,26 @@ static void gather(pack_room *room, const float *w, int inputs, int have, ptrdif
     gather_as(room, w, inputs, have, stride_in, stride_out, false);
 }
 
-void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in,
-                                 ptrdiff_t stride_out, bool flip) {
-  void (*weights)(pack_room * room, int inputs, int width) = m == 2 ? weights_2 : m == 4 ? weights_4 : weights_6;
+/* Some inputs' kernels to a panel of outputs, from the room to their place; they are inputs i.. of the panel at `col`.
+ */
+static void put_frequencies(float *packed, pack_room *room, int m, int in_c, int out_c, int col, int width, int i,
+                            int inputs) {
   const size_t plane = WK_ISA_FN(wk_gemm_packed)(in_c, out_c);
+  float *to = packed + (size_t)col * (size_t)in_c + (size_t)i * (size_t)width;
+  (m == 2 ? weights_2 : m == 4 ? weights_4 : weights_6)(room, inputs, width);
+  for (int f = 0; f < (m + 2) * (m + 2); f++, to += plane)
+    vec_stream(to, room->frequency[f], inputs * width);
+}
+
+static void put_taps(float *packed, const pack_room *room, int in_c, int col, int width, int i, int inputs) {
+  float *to = packed + 9 * ((size_t)col * (size_t)in_c + (size_t)i * (size_t)width);
+  for (int t = 0; t < 9 * inputs; t++, to += width)
+    memcpy(to, room->taps[0][t], (size_t)width * sizeof(float));
+}
+
+/* m 0: light. */
+static void pack(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in, ptrdiff_t stride_out,
+                 bool flip) {
   pack_room room;
   for (int col = 0; col < out_c;) {
     const int width = wk_gemm_panel_width(WK_VL, out_c, col), have = out_c - col < width ? out_c - col : width;
@@ -120,14 +136,19 @@ void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c,
     for (int i = 0; i < in_c; i += INPUTS) {
       const int inputs = in_c - i < INPUTS ? in_c - i : INPUTS;
       gather(&room, w + i * stride_in + col * stride_out, inputs, have, stride_in, stride_out, flip);
-      weights(&room, inputs, width);
-      float *to = packed + (size_t)col * (size_t)in_c + (size_t)i * (size_t)width;
-      for (int f = 0; f < (m + 2) * (m + 2); f++, to += plane)
-        vec_stream(to, room.frequency[f], inputs * width);
+      if (m)
+        put_frequencies(packed, &room, m, in_c, out_c, col, width, i, inputs);
+      else
+        put_taps(packed, &room, in_c, col, width, i, inputs);
     }
     col += width;
   }
   vec_stream_end();
+}
+
+void WK_ISA_FN(wk_winograd_pack)(float *packed, const float *w, int m, int in_c, int out_c, ptrdiff_t stride_in,
+                                 ptrdiff_t stride_out, bool flip) {
+  pack(packed, w, m, in_c, out_c, stride_in, stride_out, flip);
 }
 
 /* Light weights: for each panel of outputs [in_c][9][width]. */
@@ -135,19 +156,7 @@ size_t WK_ISA_FN(wk_winograd_light)(int in_c, int out_c) { return 9 * WK_ISA_FN(
 
 void WK_ISA_FN(wk_winograd_pack_light)(float *packed, const float *w, int in_c, int out_c, ptrdiff_t stride_in,
                                        ptrdiff_t stride_out, bool flip) {
-  pack_room room;
-  for (int col = 0; col < out_c;) {
-    const int width = wk_gemm_panel_width(WK_VL, out_c, col), have = out_c - col < width ? out_c - col : width;
-    if (have < width)
-      memset(room.taps, 0, sizeof room.taps);
-    for (int i = 0; i < in_c; i += INPUTS) {
-      const int inputs = in_c - i < INPUTS ? in_c - i : INPUTS;
-      gather(&room, w + i * stride_in + col * stride_out, inputs, have, stride_in, stride_out, flip);
-      for (int t = 0; t < 9 * inputs; t++, packed += width)
-        memcpy(packed, room.taps[0][t], (size_t)width * sizeof(float));
-    }
-    col += width;
-  }
+  pack(packed, w, 0, in_c, out_c, stride_in, stride_out, flip);
 }
 
 /* ---- a block of tiles ------------------------------------------------------------------------- */
@@ -357,7 +366,8 @@ typedef void (*light_fn)(float *sum, const float *a, ptrdiff_t lda, const float 
   }
 LIGHT(1)
 LIGHT(2)
-LIGHT(3) LIGHT(4) LIGHT(5) LIGHT(6) static const light_fn light[2][LIGHT_TILES] = {
+LIGHT(3)
+LIGHT(4) LIGHT(5) LIGHT(6) static const light_fn light[2][LIGHT_TILES] = {
     {light_half_1, light_half_2, light_half_3, light_half_4, light_half_5, light_half_6},
     {light_1, light_2, light_3, light_4, light_5, light_6}};
 
