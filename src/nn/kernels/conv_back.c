@@ -115,6 +115,9 @@ static int columns_padded(int n) {
   return (n + panel - 1) / panel * panel;
 }
 
+/* A row of inputs under the kernel where channels are few, with room for whole vectors. */
+static int few_floats(int n) { return row_floats(n + WK_VL); }
+
 wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
   const size_t gemm = WK_ISA_FN(wk_gemm_shape)().scratch;
   const axis rows = rows_of(c), columns = columns_of(c);
@@ -132,6 +135,8 @@ wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
   const int n = c->kernel_h * c->kernel_w * c->in_c;
   const int m = (c->out_c + WK_OUTER_CHUNK - 1) / WK_OUTER_CHUNK * WK_OUTER_CHUNK;
   s.weights_scratch = (size_t)DEPTH * (size_t)(m + columns_padded(n)) + (size_t)row_floats(n);
+  if (c->in_c <= FEW)
+    s.weights_scratch = (size_t)DEPTH * (size_t)(m + few_floats(n));
   return s;
 }
 
@@ -322,11 +327,32 @@ static void row_to_panels(float *to, const float *row, int p, int count, int n) 
     to_panels(to, row + col, 1, n - col < width ? n - col : width, 0, width);
 }
 
+/* The inputs under the kernel at `count` output pixels, where channels are few: rows of the kernel are too short for a
+ * call each, so that whole vectors are copied, and what is too much lies under the row that follows. */
+static void lay_few(const wk_conv *c, int from, int count, float *rows, int ld) {
+  const int line = c->kernel_w * c->in_c, whole = (line + WK_VL - 1) / WK_VL * WK_VL, n = c->kernel_h * line;
+  const ptrdiff_t in_row = (ptrdiff_t)c->in_w * c->in_c, end = in_row * c->in_h * c->batch;
+  for (int p = from; p < from + count; p++, rows += ld) {
+    const int x0 = p % c->out_w * c->stride_w - c->pad_left, y0 = p / c->out_w % c->out_h * c->stride_h - c->pad_top;
+    const ptrdiff_t at = ((ptrdiff_t)(p / c->out_w / c->out_h) * c->in_h + y0) * in_row + (ptrdiff_t)x0 * c->in_c;
+    if (c->dilation_w != 1 || c->dilation_h != 1 || x0 < 0 || y0 < 0 || x0 + c->kernel_w > c->in_w ||
+        y0 + c->kernel_h > c->in_h || at + (c->kernel_h - 1) * in_row + whole > end) {
+      WK_ISA_FN(wk_conv_row)(c, p, rows);
+      continue;
+    }
+    const float *in = c->in + at;
+    for (int k = 0; k < n; k += line, in += in_row)
+      for (int i = 0; i < whole; i += WK_VL)
+        vec_store(rows + k + i, vec_load(in + i));
+  }
+}
+
 void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
   wk_conv c = b->conv;
   const int pixels = c.batch * c.out_h * c.out_w, n = c.kernel_h * c.kernel_w * c.in_c, panel = 2 * WK_VL;
   const bool rows_lie = c.kernel_h == 1 && c.kernel_w == 1 && c.stride_h == 1 && c.stride_w == 1 && !c.pad_top &&
                         !c.pad_left && c.out_h == c.in_h && c.out_w == c.in_w;
+  const bool few = c.in_c <= FEW;
   float *left = scratch;
   float *right = left + (size_t)DEPTH * (size_t)((c.out_c + WK_OUTER_CHUNK - 1) / WK_OUTER_CHUNK * WK_OUTER_CHUNK);
   float *row = right + (size_t)DEPTH * (size_t)columns_padded(n);
@@ -338,7 +364,9 @@ void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
     const float *dy = b->dy + (ptrdiff_t)from * c.out_c;
     to_panels(left, dy, count, c.out_c, c.out_c, WK_OUTER_CHUNK);
     WK_ISA_FN(wk_outer_bias)(b->db, dy, count, c.out_c);
-    if (rows_lie)
+    if (few)
+      lay_few(&c, from, count, right, few_floats(n));
+    else if (rows_lie)
       to_panels(right, b->x + (ptrdiff_t)from * n, count, n, n, panel);
     else
       for (int p = 0; p < count; p++) {
@@ -352,9 +380,9 @@ void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
                                           .depth = count,
                                           .a = left + (ptrdiff_t)o * count,
                                           .lda = WK_OUTER_CHUNK,
-                                          .ldb = panel,
-                                          .panel = (ptrdiff_t)count * panel,
-                                          .b = right + (ptrdiff_t)col * count,
+                                          .ldb = few ? few_floats(n) : panel,
+                                          .panel = few ? panel : (ptrdiff_t)count * panel,
+                                          .b = right + (few ? col : (ptrdiff_t)col * count),
                                           .c = b->dw + (ptrdiff_t)o * n + col,
                                           .ldc = n,
                                           .add = k > 0};

@@ -17,7 +17,7 @@ WK_INLINE void kernel(const wk_outer_product *o, const float *a, const float *b,
   WK_UNROLL
   for (int i = 0; i < rows * vectors; i++)
     acc[i] = vec_zero();
-  const ptrdiff_t lda = o->lda, ldb = o->ldb;
+  const ptrdiff_t lda = o->lda, ldb = o->ldb, ldc = o->ldc;
   for (int p = 0; p < o->depth; p++, a += lda, b += ldb) {
     vec w[2];
     WK_UNROLL
@@ -36,7 +36,7 @@ WK_INLINE void kernel(const wk_outer_product *o, const float *a, const float *b,
     const int left = cols - v * WK_VL;
     WK_UNROLL
     for (int r = 0; r < rows; r++) {
-      float *to = c + r * o->ldc + v * WK_VL;
+      float *to = c + r * ldc + v * WK_VL;
       vec x = acc[r * vectors + v];
       if (left >= WK_VL)
         vec_store(to, o->add ? vec_load(to) + x : x);
@@ -90,13 +90,33 @@ void WK_ISA_FN(wk_outer)(const wk_outer_product *o) {
   }
 }
 
+/* `vectors` is a constant where this is inlined; their sums do not wait for each other. */
+WK_INLINE void bias(float *sum, const float *rows, int count, int channels, int vectors) {
+  vec part[4];
+  WK_UNROLL
+  for (int v = 0; v < vectors; v++)
+    part[v] = vec_zero();
+  for (int p = 0; p < count; p++, rows += channels) {
+    WK_UNROLL
+    for (int v = 0; v < vectors; v++)
+      part[v] = part[v] + vec_load(rows + v * WK_VL);
+  }
+  WK_UNROLL
+  for (int v = 0; v < vectors; v++)
+    vec_store(sum + v * WK_VL, vec_load(sum + v * WK_VL) + part[v]);
+}
+
 void WK_ISA_FN(wk_outer_bias)(float *sum, const float *rows, int count, int channels) {
-  for (int ch = 0; ch < channels; ch += WK_VL) {
-    const int have = channels - ch < WK_VL ? channels - ch : WK_VL;
+  int ch = 0;
+  for (; ch + 4 * WK_VL <= channels; ch += 4 * WK_VL)
+    bias(sum + ch, rows + ch, count, channels, 4);
+  for (; ch + WK_VL <= channels; ch += WK_VL)
+    bias(sum + ch, rows + ch, count, channels, 1);
+  if (ch < channels) {
+    const int have = channels - ch;
     vec part = vec_zero();
     for (int p = 0; p < count; p++)
-      part = part + (have == WK_VL ? vec_load(rows + (ptrdiff_t)p * channels + ch)
-                                   : vec_load_part(rows + (ptrdiff_t)p * channels + ch, have));
+      part = part + vec_load_part(rows + (ptrdiff_t)p * channels + ch, have);
     vec_store_part(sum + ch, vec_load_part(sum + ch, have) + part, have);
   }
 }
