@@ -84,6 +84,14 @@ static job job_of(const wk_conv *c, const axis *rows, const axis *columns, int i
   return j;
 }
 
+/* The blocks that have one of places r0..r1-1 in the input. */
+static axis with_places(axis a, int r0, int r1) {
+  const int before = a.pad - r1 + 1, last = a.in - 1 + a.pad - r0;
+  a.first = before <= 0 ? 0 : (before + a.block - 1) / a.block;
+  a.count = last < a.first * a.block ? 0 : last / a.block - a.first + 1;
+  return a;
+}
+
 static int depth_of(const wk_conv *c, const job *j) { return (j->dy1 - j->dy0) * (j->dx1 - j->dx0) * c->out_c; }
 static int width_of(const wk_conv *c, const job *j) { return (j->r1 - j->r0) * (j->s1 - j->s0) * c->in_c; }
 
@@ -194,7 +202,7 @@ void WK_ISA_FN(wk_conv_data_pack)(float *packed, const float *w, const wk_conv *
   }
 }
 
-/* One pixel's gradient to its place. */
+/* One pixel's gradient to its place; NULL: no output has any for it. */
 WK_INLINE void finish(const wk_conv_back *b, const float *from, ptrdiff_t pixel) {
   const int channels = b->conv.in_c;
   float *to = b->dx + pixel * channels;
@@ -202,14 +210,14 @@ WK_INLINE void finish(const wk_conv_back *b, const float *from, ptrdiff_t pixel)
   const vec limit = slope_limit(b->mask_act);
   int ch = 0;
   for (; ch + WK_VL <= channels; ch += WK_VL) {
-    vec g = vec_load(from + ch);
+    vec g = from ? vec_load(from + ch) : vec_zero();
     if (b->accumulate)
       g = vec_load(to + ch) + g;
     vec_store(to + ch, mask ? slope_apply(limit, g, vec_load(mask + ch)) : g);
   }
   if (ch < channels) {
     const int have = channels - ch;
-    vec g = vec_load_part(from + ch, have);
+    vec g = from ? vec_load_part(from + ch, have) : vec_zero();
     if (b->accumulate)
       g = vec_load_part(to + ch, have) + g;
     vec_store_part(to + ch, mask ? slope_apply(limit, g, vec_load_part(mask + ch, have)) : g, have);
@@ -280,17 +288,23 @@ void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, floa
     data_pointwise(b, block0, block1, scratch);
     return;
   }
-  const axis rows = rows_of(c), columns = columns_of(c);
+  const axis all_rows = rows_of(c), all_columns = columns_of(c);
+  const int64_t blocks = (int64_t)c->batch * all_rows.count * all_columns.count;
   const float *weights = b->weights;
   for (int i = 0; i < jobs_of(c); i++) {
-    const job j = job_of(c, &rows, &columns, i);
+    const job j = job_of(c, &all_rows, &all_columns, i);
+    const axis rows = with_places(all_rows, j.r0, j.r1), columns = with_places(all_columns, j.s0, j.s1);
     const int depth = depth_of(c, &j), width = width_of(c, &j), many = batch_of(depth, width);
     const int ld = row_floats(depth), ldc = row_floats(width);
     float *windows = scratch, *results = windows + (size_t)many * (size_t)ld,
           *rest = results + (size_t)many * (size_t)ldc;
-    for (int at = block0; at < block1; at += many) {
-      const int count = block1 - at < many ? block1 - at : many;
-      for (int k = 0; k < count; k++) {
+    const int64_t own = (int64_t)c->batch * rows.count * columns.count; /* its share of them is cut likewise */
+    const int end = (int)(own * block1 / blocks);
+    if (depth == 0 && b->accumulate && !b->mask)
+      continue;
+    for (int at = (int)(own * block0 / blocks); at < end; at += many) {
+      const int count = end - at < many ? end - at : many;
+      for (int k = 0; k < count && depth; k++) {
         const int x = (at + k) % columns.count, y = (at + k) / columns.count % rows.count;
         lay_window(b, &j, (at + k) / columns.count / rows.count, (rows.first + y) * rows.step,
                    (columns.first + x) * columns.step, windows + (ptrdiff_t)k * ld);
@@ -306,14 +320,12 @@ void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, floa
                          .ldc = ldc};
       if (depth)
         WK_ISA_FN(wk_gemm)(&g, 0, count, 0, width, rest);
-      else
-        memset(results, 0, (size_t)count * (size_t)ldc * sizeof *results);
       for (int k = 0; k < count; k++) {
         const int x = (at + k) % columns.count, y = (at + k) / columns.count % rows.count;
         const ptrdiff_t image = (at + k) / columns.count / rows.count;
-        const float *from = results + (ptrdiff_t)k * ldc;
+        const float *from = depth ? results + (ptrdiff_t)k * ldc : NULL;
         for (int r = j.r0; r < j.r1; r++)
-          for (int s = j.s0; s < j.s1; s++, from += c->in_c) {
+          for (int s = j.s0; s < j.s1; s++, from += from ? c->in_c : 0) {
             const int iy = (rows.first + y) * rows.block + r - c->pad_top;
             const int ix = (columns.first + x) * columns.block + s - c->pad_left;
             if (iy >= 0 && iy < c->in_h && ix >= 0 && ix < c->in_w)
