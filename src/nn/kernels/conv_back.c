@@ -121,14 +121,16 @@ static int batch_of(int depth, int width) {
 #define HELD_FLOATS (104 << 10) /* of the side that is packed before the other passes */
 
 /* How the gradient of the weights reads its inputs: rows that lie as they are, a tap's channels where panels do not
- * reach over two taps, or rows laid out first. */
-typedef enum reading { ROWS_LIE, BY_TAPS, ROWS_FEW, ROWS_LAID } reading;
+ * reach over two taps, rows of the photo where channels are few, or rows under the kernel that are laid out first. */
+typedef enum reading { ROWS_LIE, BY_TAPS, PHOTO, ROWS_LAID } reading;
 
 static reading reading_of(const wk_conv *c) {
   if (c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 && !c->pad_top && !c->pad_left &&
       c->out_h == c->in_h && c->out_w == c->in_w)
     return ROWS_LIE;
-  return c->in_c <= FEW ? ROWS_FEW : c->in_c % (2 * WK_VL) ? ROWS_LAID : BY_TAPS;
+  if (c->in_c <= FEW && c->dilation_h == 1 && c->dilation_w == 1)
+    return PHOTO;
+  return c->in_c % (2 * WK_VL) ? ROWS_LAID : BY_TAPS;
 }
 
 /* A row of inputs under the kernel, with room for whole vectors behind it. */
@@ -146,14 +148,31 @@ static pieces pieces_of(const wk_conv *c) {
   const reading how = reading_of(c);
   const int pixels = c->batch * c->out_h * c->out_w, deep = how == ROWS_LAID ? DEPTH_LAID : DEPTH;
   const int panel = 2 * WK_VL, m = c->out_c, n = c->kernel_h * c->kernel_w * c->in_c;
-  pieces s = {.blocks = (pixels + deep - 1) / deep, .hold_inputs = m > n && how != ROWS_FEW};
+  pieces s = {.blocks = (pixels + deep - 1) / deep, .hold_inputs = m > n};
   s.parts = ((s.hold_inputs ? n : m) * deep + HELD_FLOATS - 1) / HELD_FLOATS;
   const int held = ((s.hold_inputs ? (n + panel - 1) / panel : m) + s.parts - 1) / s.parts;
   s.gradients = WK_ISA_FN(wk_outer_strips_of)(s.hold_inputs ? 1 : held, deep).floats;
   s.inputs = (size_t)(s.hold_inputs ? held : 1) * (size_t)(deep * panel);
-  if (how == ROWS_LAID || how == ROWS_FEW)
+  if (how == ROWS_LAID)
     s.laid = (size_t)deep * (size_t)laid_floats(n);
   return s;
+}
+
+/* The same from rows of the photo. */
+typedef struct photo {
+  int line, row, columns; /* floats of a row of the kernel, of a row of inputs with its borders; columns of the sums */
+  size_t ring, panel, sums; /* floats of rows of inputs, of a row of gradients' panel, of the sums */
+} photo;
+
+static photo photo_of(const wk_conv *c) {
+  const int panel = 2 * WK_VL;
+  photo f = {.line = c->kernel_w * c->in_c,
+             .row = ((c->out_w - 1) * c->stride_w + c->kernel_w) * c->in_c,
+             .columns = (c->out_c + panel - 1) / panel * panel};
+  f.ring = (size_t)c->kernel_h * (size_t)f.row;
+  f.panel = (size_t)c->out_w * (size_t)panel;
+  f.sums = (size_t)c->kernel_h * (size_t)f.line * (size_t)f.columns;
+  return f;
 }
 
 wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
@@ -171,7 +190,8 @@ wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
       s.data_scratch = scratch;
   }
   const pieces p = pieces_of(c);
-  s.weights_scratch = p.gradients + p.inputs + p.laid;
+  const photo f = photo_of(c);
+  s.weights_scratch = reading_of(c) == PHOTO ? f.ring + f.panel + f.sums : p.gradients + p.inputs + p.laid;
   return s;
 }
 
@@ -379,26 +399,6 @@ static void panel_of_tap(float *to, const wk_conv *c, int from, int count, int k
   }
 }
 
-/* The inputs under the kernel at `count` output pixels, where channels are few: rows of the kernel are too short for a
- * call each, so that whole vectors are copied, and what is too much lies under the row that follows. */
-static void lay_few(const wk_conv *c, int from, int count, float *rows, int ld) {
-  const int line = c->kernel_w * c->in_c, whole = (line + WK_VL - 1) / WK_VL * WK_VL, n = c->kernel_h * line;
-  const ptrdiff_t in_row = (ptrdiff_t)c->in_w * c->in_c, end = in_row * c->in_h * c->batch;
-  for (int p = from; p < from + count; p++, rows += ld) {
-    const int x0 = p % c->out_w * c->stride_w - c->pad_left, y0 = p / c->out_w % c->out_h * c->stride_h - c->pad_top;
-    const ptrdiff_t at = ((ptrdiff_t)(p / c->out_w / c->out_h) * c->in_h + y0) * in_row + (ptrdiff_t)x0 * c->in_c;
-    if (c->dilation_w != 1 || c->dilation_h != 1 || x0 < 0 || y0 < 0 || x0 + c->kernel_w > c->in_w ||
-        y0 + c->kernel_h > c->in_h || at + (c->kernel_h - 1) * in_row + whole > end) {
-      WK_ISA_FN(wk_conv_row)(c, p, rows);
-      continue;
-    }
-    const float *in = c->in + at;
-    for (int k = 0; k < n; k += line, in += in_row)
-      for (int i = 0; i < whole; i += WK_VL)
-        vec_store(rows + k + i, vec_load(in + i));
-  }
-}
-
 /* A block of pixels on its way. */
 typedef struct block {
   const wk_conv_back *b;
@@ -474,21 +474,78 @@ static void hold_gradients(const block *k, int parts) {
   }
 }
 
+/* A row of inputs and the zeros beside it. */
+static void lay_photo_row(const wk_conv *c, float *to, const float *from, int floats) {
+  const int before = c->pad_left * c->in_c, left = floats - before, all = c->in_w * c->in_c,
+            there = left < 0     ? 0
+                    : left < all ? left
+                                 : all;
+  memset(to, 0, (size_t)(before < floats ? before : floats) * sizeof *to);
+  memcpy(to + before, from, (size_t)there * sizeof *to);
+  if (left > there)
+    memset(to + before + there, 0, (size_t)(left - there) * sizeof *to);
+}
+
+/* Where channels are few: a row of the kernel is one short run of a row of inputs, which moves on by a stride from
+ * output to output. So the sums turn round: inputs are read where they lie, and the gradients are the panels. */
+static void photo_weights(const wk_conv_back *b, float *scratch) {
+  const wk_conv *c = &b->conv;
+  const photo f = photo_of(c);
+  const int panel = 2 * WK_VL, rows = c->batch * c->out_h, n = c->kernel_h * f.line;
+  float *sums = scratch, *gradients = sums + f.sums, *ring = gradients + f.panel;
+  memset(sums, 0, f.sums * sizeof *sums);
+  int ready = 0; /* rows of this photo before it have been laid out */
+  for (int i = 0; i < rows; i++) {
+    const int image = i / c->out_h, oy = i % c->out_h, top = oy * c->stride_h - c->pad_top;
+    const float *dy = b->dy + (ptrdiff_t)i * c->out_w * c->out_c;
+    ready = oy == 0 ? 0 : ready;
+    for (ready = ready < top ? top : ready; ready < top + c->kernel_h && ready < c->in_h; ready++)
+      lay_photo_row(c, ring + (ptrdiff_t)(ready % c->kernel_h) * f.row,
+                    b->x + ((ptrdiff_t)image * c->in_h + ready) * c->in_w * c->in_c, f.row);
+    for (int col = 0; col < c->out_c; col += panel) {
+      const int have = c->out_c - col < panel ? c->out_c - col : panel;
+      panel_of_rows(gradients, dy + col, c->out_w, c->out_c, have,
+                    col + panel < c->out_c ? panel : c->out_w * c->out_c - col);
+      for (int ky = 0; ky < c->kernel_h; ky++) {
+        if (top + ky < 0 || top + ky >= c->in_h)
+          continue;
+        const wk_outer_product product = {.m = f.line,
+                                          .n = have,
+                                          .depth = c->out_w,
+                                          .a = ring + (ptrdiff_t)((top + ky) % c->kernel_h) * f.row,
+                                          .lda = c->stride_w * c->in_c,
+                                          .b = gradients,
+                                          .ldb = panel,
+                                          .c = sums + (ptrdiff_t)ky * f.line * f.columns + col,
+                                          .ldc = f.columns,
+                                          .add = true};
+        WK_ISA_FN(wk_outer)(&product);
+      }
+    }
+    WK_ISA_FN(wk_outer_bias)(b->db, dy, c->out_w, c->out_c);
+  }
+  for (int o = 0; o < c->out_c; o++)
+    for (int k = 0; k < n; k++)
+      b->dw[(ptrdiff_t)o * n + k] = sums[(ptrdiff_t)k * f.columns + o];
+}
+
 void WK_ISA_FN(wk_conv_weights)(const wk_conv_back *b, float *scratch) {
   const wk_conv *c = &b->conv;
+  memset(b->db, 0, (size_t)c->out_c * sizeof *b->db);
+  if (reading_of(c) == PHOTO) {
+    photo_weights(b, scratch);
+    return;
+  }
   const pieces s = pieces_of(c);
   const int pixels = c->batch * c->out_h * c->out_w;
   block k = {.b = b, .c = *c, .how = reading_of(c), .n = c->kernel_h * c->kernel_w * c->in_c};
   float *laid = scratch + s.gradients + s.inputs;
   k.c.in = b->x, k.gradients = scratch, k.inputs = scratch + s.gradients;
   k.ld = k.how == ROWS_LIE ? k.n : laid_floats(k.n);
-  memset(b->db, 0, (size_t)c->out_c * sizeof *b->db);
   for (int i = 0; i < s.blocks; i++, k.add = true) {
     k.from = (int)((int64_t)pixels * i / s.blocks);
     k.count = (int)((int64_t)pixels * (i + 1) / s.blocks) - k.from;
     k.rows = k.how == ROWS_LIE ? b->x + k.from * k.ld : laid;
-    if (k.how == ROWS_FEW)
-      lay_few(&k.c, k.from, k.count, laid, (int)k.ld);
     for (int p = 0; k.how == ROWS_LAID && p < k.count; p++)
       WK_ISA_FN(wk_conv_row)(&k.c, k.from + p, laid + p * k.ld);
     if (s.hold_inputs)
