@@ -16,7 +16,7 @@
 #include "nn/kernels/vec.h"
 
 /* Floats of the rings and bands: most of an L2 of 1 MB, or of 512 kB. */
-#define BUDGET (WK_VL == 16 ? 192 << 10 : 96 << 10)
+#define BUDGET (WK_VL == 16 ? 192 << 10 : 112 << 10)
 #define MAX_ROWS 64        /* of a ring of expanded rows */
 #define SLACK (2 * WK_VL)  /* floats behind rows of which whole vectors are read */
 #define DEPTH_FLOATS 16384 /* of expanded pixels that a sum of outer products goes through at a time */
