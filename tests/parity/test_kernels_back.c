@@ -171,10 +171,12 @@ static void any_convolution(void **state) {
       if (c.out_h && c.out_w)
         check_conv(kn, &rng, &c);
     }
-    const wk_conv shapes[] = {conv(2, 19, 23, 3, 32, 3, 2, 1),  conv(1, 21, 26, 3, 64, 7, 2, 3),
-                              conv(2, 12, 9, 3, 24, 3, 1, 1),   conv(2, 8, 8, 3, 40, 4, 4, 0),
-                              conv(3, 17, 17, 24, 96, 1, 1, 0), conv(2, 14, 14, 70, 50, 1, 2, 0),
-                              conv(1, 7, 7, 130, 100, 3, 2, 1), conv(4, 9, 9, 16, 144, 1, 1, 0)};
+    const wk_conv shapes[] = {
+        conv(2, 19, 23, 3, 32, 3, 2, 1),  conv(1, 21, 26, 3, 64, 7, 2, 3),  conv(2, 12, 9, 3, 24, 3, 1, 1),
+        conv(2, 8, 8, 3, 40, 4, 4, 0),    conv(3, 17, 17, 24, 96, 1, 1, 0), conv(2, 14, 14, 70, 50, 1, 2, 0),
+        conv(1, 7, 7, 130, 100, 3, 2, 1), conv(4, 9, 9, 16, 144, 1, 1, 0),  conv(3, 17, 19, 96, 24, 1, 1, 0),
+        conv(3, 17, 19, 24, 96, 1, 1, 0), conv(3, 19, 19, 32, 24, 3, 2, 1), conv(2, 5, 4, 560, 544, 1, 1, 0),
+        conv(2, 5, 4, 544, 560, 1, 1, 0), conv(2, 23, 9, 2, 33, 5, 1, 4)};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
       check_conv(kn, &rng, &shapes[i]);
   }

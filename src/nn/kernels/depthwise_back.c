@@ -16,6 +16,7 @@
 #define MAX_KERNEL 5           /* unrolled; larger ones take the general way */
 #define BAND_FLOATS (48 << 10) /* of input and output rows whose part of the weights' gradient is made together */
 #define MAX_ROWS 128           /* of inputs, likewise */
+#define AHEAD 16               /* channels: the line that the next vectors will need */
 
 /* ---- of the input ------------------------------------------------------------------------------ */
 
@@ -161,108 +162,174 @@ void WK_ISA_FN(wk_depthwise_data)(const wk_depthwise_back *d, int row0, int row1
 
 /* ---- of the weights ------------------------------------------------------------------------------ */
 
+/* What a band of rows gives to some tap rows of one vector of channels: `count` rows of the kernel's taps from ky0 on,
+ * and where `bias` to that. All but the pointers are constants where this is inlined. */
+typedef struct taps {
+  vec sum[3 * MAX_KERNEL], bias;
+} taps;
+
+WK_INLINE vec load(const float *p, int have, bool part) { return part ? vec_load_part(p, have) : vec_load(p); }
+
+/* With stride 1, along a row of inputs: each meets the `kernel` gradients that move along with it in registers. */
+WK_INLINE void row_1(const wk_depthwise_back *d, taps *t, const float *dy, const float *const *in,
+                     const ptrdiff_t *step, int have, int count, int kernel, bool bias, bool part) {
+  const ptrdiff_t c = d->channels;
+  const int out_w = d->out_w, in_w = d->in_w, pad = d->pad_left;
+  const float *x[3], *next = dy + pad * c;
+  vec g[MAX_KERNEL]; /* g[k]: of the output that tap k of the next input belongs to, once they have moved */
+  WK_UNROLL
+  for (int k = 0; k + 1 < kernel; k++) {
+    const int o = pad - 1 - k;
+    g[k] = o >= 0 && o < out_w ? load(dy + o * c, have, part) : vec_zero();
+  }
+  if (bias)
+    for (int o = 0; o < pad && o < out_w; o++)
+      t->bias = t->bias + load(dy + o * c, have, part);
+  WK_UNROLL
+  for (int r = 0; r < count; r++)
+    x[r] = in[r];
+  const int inside = out_w - pad < 0 ? 0 : out_w - pad < in_w ? out_w - pad : in_w;
+  for (int i = 0; i < inside; i++, next += c) {
+    WK_UNROLL
+    for (int k = kernel - 1; k > 0; k--)
+      g[k] = g[k - 1];
+    g[0] = load(next, have, part);
+    if (bias) {
+      t->bias = t->bias + g[0];
+      __builtin_prefetch(next + AHEAD);
+      __builtin_prefetch(x[0] + AHEAD);
+    }
+    WK_UNROLL
+    for (int r = 0; r < count; r++) {
+      const vec v = load(x[r], have, part);
+      WK_UNROLL
+      for (int k = 0; k < kernel; k++)
+        t->sum[r * kernel + k] = vec_fma(g[k], v, t->sum[r * kernel + k]);
+      x[r] += step[r];
+    }
+  }
+  for (int i = inside; i < in_w; i++) {
+    WK_UNROLL
+    for (int k = kernel - 1; k > 0; k--)
+      g[k] = g[k - 1];
+    g[0] = vec_zero();
+    WK_UNROLL
+    for (int r = 0; r < count; r++) {
+      const vec v = load(x[r], have, part);
+      WK_UNROLL
+      for (int k = 0; k < kernel; k++)
+        t->sum[r * kernel + k] = vec_fma(g[k], v, t->sum[r * kernel + k]);
+      x[r] += step[r];
+    }
+  }
+  if (bias)
+    for (int o = in_w + pad; o < out_w; o++)
+      t->bias = t->bias + load(dy + o * c, have, part);
+}
+
+/* With any stride, along a row of gradients: each meets `kernel` inputs. */
+WK_INLINE void row_any(const wk_depthwise_back *d, taps *t, const float *dy, const float *const *in,
+                       const ptrdiff_t *step, int have, int count, int kernel, bool bias, bool part) {
+  static const float zeros[WK_VL];
+  const ptrdiff_t c = d->channels;
+  const int stride = d->stride, out_w = d->out_w, in_w = d->in_w, pad = d->pad_left;
+  for (int o = 0; o < out_w; o++) {
+    const vec g = load(dy + o * c, have, part);
+    const int x0 = o * stride - pad;
+    if (bias)
+      t->bias = t->bias + g;
+    if (x0 >= 0 && x0 + kernel <= in_w) {
+      WK_UNROLL
+      for (int r = 0; r < count; r++) {
+        const float *x = in[r] + x0 * step[r];
+        WK_UNROLL
+        for (int k = 0; k < kernel; k++, x += step[r])
+          t->sum[r * kernel + k] = vec_fma(g, load(x, have, part), t->sum[r * kernel + k]);
+      }
+      continue;
+    }
+    WK_UNROLL
+    for (int k = 0; k < kernel; k++) {
+      const bool there = (unsigned)(x0 + k) < (unsigned)in_w;
+      WK_UNROLL
+      for (int r = 0; r < count; r++)
+        t->sum[r * kernel + k] =
+            vec_fma(g, load(there ? in[r] + (x0 + k) * step[r] : zeros, have, part), t->sum[r * kernel + k]);
+    }
+  }
+}
+
 /* Adds what some rows of outputs of one image give to tap rows ky0..ky0+count-1, channels ch.., and where `bias` to
- * that of the bias. x[y * stride + ky] is the row of inputs that tap row ky of outputs y meets; NULL: none. `count`,
- * `kernel`, `bias` and `part` are constants where this is inlined. */
+ * that of the bias. x[y * stride + ky] is the row of inputs that tap row ky of outputs y meets; NULL: none. `stride` is
+ * 1 or any, and as `count`, `kernel`, `bias` and `part` a constant where this is inlined. */
 WK_INLINE void band(const wk_depthwise_back *shape, const float *const *x, const float *const *rows, int height, int ch,
-                    int ky0, int count, int kernel, bool bias, bool part) {
+                    int ky0, int count, int kernel, int stride, bool bias, bool part) {
   static const float zeros[WK_VL];
   const wk_depthwise_back copy = *shape, *const d = &copy;
-  const int have = d->channels - ch, stride = d->stride;
+  const int have = d->channels - ch;
   const ptrdiff_t c = d->channels;
-  /* Outputs whose taps all lie in the row. */
-  int from = (d->pad_left + stride - 1) / stride;
-  int to = d->in_w + d->pad_left < kernel ? 0 : (d->in_w + d->pad_left - kernel) / stride + 1;
-  to = to > d->out_w ? d->out_w : to;
-  from = from > to ? to : from;
-  vec sum[3 * MAX_KERNEL], sum_bias = vec_zero();
+  taps t = {.bias = vec_zero()};
   WK_UNROLL
-  for (int i = 0; i < count * kernel; i++) {
-    const float *at = d->dw + (ky0 * kernel + i) * c + ch;
-    sum[i] = part ? vec_load_part(at, have) : vec_load(at);
-  }
+  for (int i = 0; i < count * kernel; i++)
+    t.sum[i] = load(d->dw + (ky0 * kernel + i) * c + ch, have, part);
   for (int y = 0; y < height; y++) {
-    const float *dy = rows[y], *in[3];
+    const float *in[3];
     ptrdiff_t step[3]; /* a row beside the image is one vector of zeros */
     WK_UNROLL
     for (int r = 0; r < count; r++) {
-      const float *row = x[y * stride + ky0 + r];
-      in[r] = row ? row - d->pad_left * c + ch : zeros;
+      const float *row = x[y * d->stride + ky0 + r];
+      in[r] = row ? row + ch : zeros;
       step[r] = row ? c : 0;
     }
-    for (int ox = 0; ox < d->out_w; ox++) {
-      if (ox == from)
-        ox = to;
-      if (ox >= d->out_w)
-        break;
-      const vec g = part ? vec_load_part(dy + ox * c + ch, have) : vec_load(dy + ox * c + ch);
-      if (bias)
-        sum_bias = sum_bias + g;
-      WK_UNROLL
-      for (int r = 0; r < count; r++)
-        WK_UNROLL
-      for (int kx = 0; kx < kernel; kx++) {
-        const int ix = ox * stride + kx;
-        if (ix - d->pad_left < 0 || ix - d->pad_left >= d->in_w)
-          continue;
-        const float *at = in[r] + ix * step[r];
-        sum[r * kernel + kx] = vec_fma(g, part ? vec_load_part(at, have) : vec_load(at), sum[r * kernel + kx]);
-      }
-    }
-    const float *here[3];
-    WK_UNROLL
-    for (int r = 0; r < count; r++)
-      here[r] = in[r] + from * stride * step[r];
-    for (int ox = from; ox < to; ox++) {
-      const vec g = part ? vec_load_part(dy + ox * c + ch, have) : vec_load(dy + ox * c + ch);
-      if (bias)
-        sum_bias = sum_bias + g;
-      WK_UNROLL
-      for (int r = 0; r < count; r++) {
-        WK_UNROLL
-        for (int kx = 0; kx < kernel; kx++) {
-          const float *at = here[r] + kx * step[r];
-          sum[r * kernel + kx] = vec_fma(g, part ? vec_load_part(at, have) : vec_load(at), sum[r * kernel + kx]);
-        }
-        here[r] += stride * step[r];
-      }
-    }
+    if (stride == 1)
+      row_1(d, &t, rows[y] + ch, in, step, have, count, kernel, bias, part);
+    else
+      row_any(d, &t, rows[y] + ch, in, step, have, count, kernel, bias, part);
   }
   WK_UNROLL
   for (int i = 0; i < count * kernel; i++) {
     float *at = d->dw + (ky0 * kernel + i) * c + ch;
     if (part)
-      vec_store_part(at, sum[i], have);
+      vec_store_part(at, t.sum[i], have);
     else
-      vec_store(at, sum[i]);
+      vec_store(at, t.sum[i]);
   }
   if (bias) {
     if (part)
-      vec_store_part(d->db + ch, vec_load_part(d->db + ch, have) + sum_bias, have);
+      vec_store_part(d->db + ch, vec_load_part(d->db + ch, have) + t.bias, have);
     else
-      vec_store(d->db + ch, vec_load(d->db + ch) + sum_bias);
+      vec_store(d->db + ch, vec_load(d->db + ch) + t.bias);
   }
 }
 
-static void band_3(const wk_depthwise_back *d, const float *const *x, const float *const *dy, int height) {
-  int ch = 0;
-  for (; ch + WK_VL <= d->channels; ch += WK_VL)
-    band(d, x, dy, height, ch, 0, 3, 3, true, false);
-  if (ch < d->channels)
-    band(d, x, dy, height, ch, 0, 3, 3, true, true);
+/* All tap rows of channels ch..; as many at a time as registers hold sums beside what they are made from. */
+WK_INLINE void all_taps(const wk_depthwise_back *d, const float *const *x, const float *const *dy, int height, int ch,
+                        int kernel, int stride, bool part) {
+  if (kernel == 3) {
+    band(d, x, dy, height, ch, 0, 3, 3, stride, true, part);
+  } else if (stride == 1) {
+    band(d, x, dy, height, ch, 0, 1, 5, stride, true, part);
+    band(d, x, dy, height, ch, 1, 2, 5, stride, false, part);
+    band(d, x, dy, height, ch, 3, 2, 5, stride, false, part);
+  } else {
+    band(d, x, dy, height, ch, 0, 2, 5, stride, true, part);
+    band(d, x, dy, height, ch, 2, 3, 5, stride, false, part);
+  }
 }
 
-static void band_5(const wk_depthwise_back *d, const float *const *x, const float *const *dy, int height) {
-  int ch = 0;
-  for (; ch + WK_VL <= d->channels; ch += WK_VL) {
-    band(d, x, dy, height, ch, 0, 2, 5, true, false);
-    band(d, x, dy, height, ch, 2, 3, 5, false, false);
+#define BAND(kernel, stride)                                                                                           \
+  static void band_##kernel##_##stride(const wk_depthwise_back *d, const float *const *x, const float *const *dy,      \
+                                       int height) {                                                                   \
+    int ch = 0;                                                                                                        \
+    for (; ch + WK_VL <= d->channels; ch += WK_VL)                                                                     \
+      all_taps(d, x, dy, height, ch, kernel, stride, false);                                                           \
+    if (ch < d->channels)                                                                                              \
+      all_taps(d, x, dy, height, ch, kernel, stride, true);                                                            \
   }
-  if (ch < d->channels) {
-    band(d, x, dy, height, ch, 0, 2, 5, true, true);
-    band(d, x, dy, height, ch, 2, 3, 5, false, true);
-  }
-}
+BAND(3, 1)
+BAND(3, 2)
+BAND(5, 1)
+BAND(5, 2)
 
 /* Any kernel and stride. */
 static void band_any(const wk_depthwise_back *d, const float *const *x, const float *const *rows, int height) {
@@ -291,9 +358,9 @@ void WK_ISA_FN(wk_depthwise_weights_rows)(const wk_depthwise_back *d, const floa
                                           int height) {
   const bool square = d->kernel_h == d->kernel_w;
   if (square && d->kernel_h == 3)
-    band_3(d, x, dy, height);
+    d->stride == 1 ? band_3_1(d, x, dy, height) : band_3_2(d, x, dy, height);
   else if (square && d->kernel_h == 5)
-    band_5(d, x, dy, height);
+    d->stride == 1 ? band_5_1(d, x, dy, height) : band_5_2(d, x, dy, height);
   else
     band_any(d, x, dy, height);
 }

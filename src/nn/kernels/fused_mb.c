@@ -84,7 +84,10 @@ void WK_ISA_FN(wk_fused_mb)(const wk_fused_mb *f, int row0, int row1, float *scr
                 : f->expand             ? ring + (ptrdiff_t)(iy % l.ring) * f->in_w * f->mid_c
                                         : f->in + ((ptrdiff_t)image * f->in_h + iy) * f->in_w * f->in_c;
     }
-    WK_ISA_FN(wk_depthwise_rows)(&d, band, from, rows, 0, f->mid_c);
+    const int together = f->expand ? rows : 1; /* what comes from beyond the caches is read in whole rows */
+    for (int o = 0; o < rows; o += together)
+      WK_ISA_FN(wk_depthwise_rows)
+    (&d, band + (ptrdiff_t)o * f->out_w * f->mid_c, from + o * f->stride, together, 0, f->mid_c);
     const ptrdiff_t at = (ptrdiff_t)row * f->out_w * f->out_c;
     const wk_gemm g = {.m = rows * f->out_w,
                        .n = f->out_c,

@@ -53,22 +53,30 @@ static place place_of(const wk_conv *c, int tile) {
  * columns. */
 WK_INLINE void load_square(vec *to, const float *from, int side, int y0, int x0, int h, int w, int c, int ch) {
   const int have = c - ch;
+  from += ((ptrdiff_t)y0 * w + x0) * c + ch;
   if (have >= WK_VL && y0 >= 0 && x0 >= 0 && y0 + side <= h && x0 + side <= w) {
-    from += ((ptrdiff_t)y0 * w + x0) * c + ch;
     WK_UNROLL
     for (int x = 0; x < side; x++)
       WK_UNROLL
     for (int y = 0; y < side; y++)
       to[x * side + y] = vec_load(from + ((ptrdiff_t)y * w + x) * c);
+    if (ch % 16)
+      return;
+    WK_UNROLL
+    for (int y = 0; y < side; y++)
+      WK_UNROLL
+    for (int x = side; x < side + M; x++) /* of the square that is next */
+      __builtin_prefetch(from + ((ptrdiff_t)y * w + x) * c);
     return;
   }
-  for (int x = 0; x < side; x++)
-    for (int y = 0; y < side; y++) {
-      const int iy = y0 + y, ix = x0 + x;
-      const ptrdiff_t at = ((ptrdiff_t)iy * w + ix) * c + ch;
-      to[x * side + y] = iy < 0 || ix < 0 || iy >= h || ix >= w ? vec_zero()
-                         : have >= WK_VL                        ? vec_load(from + at)
-                                                                : vec_load_part(from + at, have);
+  const int top = y0 < 0 ? -y0 : 0, left = x0 < 0 ? -x0 : 0, end = h - y0 < side ? h - y0 : side,
+            right = w - x0 < side ? w - x0 : side;
+  for (int i = 0; i < side * side; i++)
+    to[i] = vec_zero();
+  for (int x = left; x < right; x++)
+    for (int y = top; y < end; y++) {
+      const float *at = from + ((ptrdiff_t)y * w + x) * c;
+      to[x * side + y] = have >= WK_VL ? vec_load(at) : vec_load_part(at, have);
     }
 }
 
@@ -94,10 +102,19 @@ static void input_tile(const wk_conv *c, const float *x, place p, int ch, float 
   }
 }
 
-static void gradient_tile(const wk_conv *c, const float *dy, place p, int ch, float *to, size_t plane) {
+/* Adds the gradients' sum to that of the bias as well. */
+static void gradient_tile(const wk_conv *c, const float *dy, float *db, place p, int ch, float *to, size_t plane) {
   vec d[M * M], half[SIDE * M];
   load_square(d, dy + (ptrdiff_t)p.image * c->out_h * c->out_w * c->out_c, M, p.y, p.x, c->out_h, c->out_w, c->out_c,
               ch);
+  vec sum = vec_zero();
+  WK_UNROLL
+  for (int i = 0; i < M; i++)
+    sum = sum + ((d[i * M] + d[i * M + 1]) + (d[i * M + 2] + d[i * M + 3]));
+  if (c->out_c - ch >= WK_VL)
+    vec_store(db + ch, vec_load(db + ch) + sum);
+  else
+    vec_store_part(db + ch, vec_load_part(db + ch, c->out_c - ch) + sum, c->out_c - ch);
   WK_UNROLL
   for (int i = 0; i < M; i++) {
     vec t[SIDE];
@@ -117,8 +134,16 @@ static void gradient_tile(const wk_conv *c, const float *dy, place p, int ch, fl
 }
 
 /* Adds the taps of channels ch.. to dw; `from` holds their frequencies. */
-static void taps(float *dw, int in_c, int have, const float *from, size_t plane, bool add) {
+static void taps(float *dw, int in_c, int have, const float *from, size_t plane, bool add, bool ahead) {
   vec half[3 * SIDE];
+  if (ahead) {
+    WK_UNROLL
+    for (int f = 0; f < POINTS; f++)
+      __builtin_prefetch(from + f * plane + 16);
+    WK_UNROLL
+    for (int t = 0; t < 9; t++)
+      __builtin_prefetch(dw + (ptrdiff_t)t * in_c + 16, 1);
+  }
   WK_UNROLL
   for (int x = 0; x < SIDE; x++) {
     vec f[SIDE], t[3];
@@ -162,7 +187,7 @@ static sizes sizes_of(const wk_conv *c) {
   const int rows = round_up(c->out_c, WK_OUTER_CHUNK), columns = round_up(c->in_c, PANEL);
   sizes s = {.tiles = across * down * c->batch, .columns = SUM_FLOATS / POINTS / WK_OUTER_CHUNK / PANEL * PANEL};
   s.block = BLOCK_FLOATS / POINTS / (rows + columns);
-  s.block = s.block < 48 ? 48 : s.block > 96 ? 96 : s.block;
+  s.block = s.block < 64 ? 64 : s.block > 96 ? 96 : s.block;
   s.block = s.block > s.tiles ? s.tiles : s.block;
   s.left = odd_lines((size_t)s.block * (size_t)rows + 15);
   s.right = odd_lines((size_t)s.block * (size_t)columns + 15);
@@ -175,25 +200,18 @@ size_t WK_ISA_FN(wk_winograd_weights_scratch)(const wk_conv *c) {
   return POINTS * (s.left + s.right + s.sum);
 }
 
-static void add_bias(float *db, const float *dy, size_t pixels, int channels) {
-  enum { RUN = 256 }; /* pixels whose sums are made on their own */
-  for (size_t from = 0; from < pixels; from += RUN, dy += (size_t)RUN * (size_t)channels)
-    WK_ISA_FN(wk_outer_bias)(db, dy, pixels - from < RUN ? (int)(pixels - from) : RUN, channels);
-}
-
 void WK_ISA_FN(wk_winograd_weights)(const wk_conv_back *b, float *scratch) {
   const wk_conv *c = &b->conv;
   const sizes s = sizes_of(c);
   float *left = scratch, *right = left + POINTS * s.left, *sum = right + POINTS * s.right;
   memset(b->db, 0, (size_t)c->out_c * sizeof *b->db);
-  add_bias(b->db, b->dy, (size_t)c->batch * (size_t)c->out_h * (size_t)c->out_w, c->out_c);
   const int blocks = (s.tiles + s.block - 1) / s.block;
   for (int k = 0; k < blocks; k++) {
     const int from = (int)((int64_t)s.tiles * k / blocks), count = (int)((int64_t)s.tiles * (k + 1) / blocks) - from;
     for (int t = 0; t < count; t++) {
       const place p = place_of(c, from + t);
       for (int ch = 0; ch < c->out_c; ch += WK_VL)
-        gradient_tile(c, b->dy, p, ch,
+        gradient_tile(c, b->dy, b->db, p, ch,
                       left + (size_t)(ch / WK_OUTER_CHUNK * count + t) * WK_OUTER_CHUNK + ch % WK_OUTER_CHUNK, s.left);
       for (int ch = 0; ch < c->in_c; ch += WK_VL)
         input_tile(c, b->x, p, ch, right + (size_t)(ch / PANEL * count + t) * PANEL + ch % PANEL, s.right);
@@ -218,7 +236,7 @@ void WK_ISA_FN(wk_winograd_weights)(const wk_conv_back *b, float *scratch) {
         for (int r = 0; r < m; r++)
           for (int ch = 0; ch < n; ch += WK_VL)
             taps(b->dw + (ptrdiff_t)(o + r) * 9 * c->in_c + col + ch, c->in_c, n - ch, sum + r * s.columns + ch, s.sum,
-                 k > 0);
+                 k > 0, ch % 16 == 0);
       }
   }
 }
