@@ -198,25 +198,45 @@ wk_status wk_run_flatten_back(const wk_instr *in, wk_shard *s, wk_error *err) {
   return WK_OK;
 }
 
+static void max_pool_part(void *user, wk_crew_part part) {
+  static void (*const max[])(float *, const float *, const float *, const float *, const wk_layer *, int, int, bool,
+                             wk_act) = WK_ISA_TABLE(wk_back_max_pool);
+  const wk_instr *in = ((work *)user)->in;
+  const wk_shard *s = ((work *)user)->s;
+  const wk_plan *plan = s->program->plan;
+  const wk_layer *l = &step_of(in, s)->layer;
+  const size_t each = values(l->in), out = values(l->out);
+  const float *x = wk_shard_value(s, in->x), *y = wk_shard_value(s, in->y), *dy = wk_shard_value(s, in->dy);
+  float *dx = wk_shard_value(s, in->dx);
+  const int height = l->in.height, rows = height * s->count, step = l->window.stride_h;
+  const int end = (int)wk_crew_end(rows, step, part);
+  for (int row = (int)wk_crew_begin(rows, step, part); row < end;) {
+    const int first = row % height, left = end - row, last = first + left < height ? first + left : height;
+    const size_t i = (size_t)(row / height);
+    max[plan->isa](dx + each * i, dy + out * i, x + each * i, y + out * i, l, first, last, in->accumulate,
+                   in->mask_act);
+    row += last - first;
+  }
+}
+
+wk_status wk_run_max_pool_back(const wk_instr *in, wk_shard *s, wk_error *err) {
+  (void)err;
+  return share(in, s, max_pool_part);
+}
+
 wk_status wk_run_pool_back(const wk_instr *in, wk_shard *s, wk_error *err) {
-  static void (*const max[])(float *, const float *, const float *, const float *, const wk_layer *) =
-      WK_ISA_TABLE(wk_back_max_pool);
   static void (*const avg[])(float *, const float *, const wk_layer *) = WK_ISA_TABLE(wk_back_avg_pool);
   static void (*const adaptive[])(float *, const float *, const wk_layer *) = WK_ISA_TABLE(wk_back_adaptive_pool);
   (void)err;
   const wk_plan *plan = s->program->plan;
   const wk_layer *l = &step_of(in, s)->layer;
   size_t each = values(l->in), out = values(l->out);
-  const float *x = wk_shard_value(s, in->x), *y = wk_shard_value(s, in->y), *dy = wk_shard_value(s, in->dy);
+  const float *dy = wk_shard_value(s, in->dy);
   float *dx = wk_shard_value(s, in->dx);
   if (!in->accumulate)
     memset(dx, 0, each * (size_t)s->count * sizeof *dx);
-  for (size_t i = 0; i < (size_t)s->count; i++) {
-    if (l->op == WK_OP_MAX_POOL)
-      max[plan->isa](dx + each * i, dy + out * i, x + each * i, y + out * i, l);
-    else
-      (l->op == WK_OP_AVG_POOL ? avg : adaptive)[plan->isa](dx + each * i, dy + out * i, l);
-  }
+  for (size_t i = 0; i < (size_t)s->count; i++)
+    (l->op == WK_OP_AVG_POOL ? avg : adaptive)[plan->isa](dx + each * i, dy + out * i, l);
   return WK_OK;
 }
 

@@ -136,41 +136,124 @@ static inline range clip(int start, int kernel, int dilation, int in) {
   return r;
 }
 
-/* Channels from `dx` on of one output; the first maximum takes all. `part` is a constant: fewer than a vector. */
-WK_INLINE void max_pool_pixel(float *dx, vec left, const float *x, vec y, range h, range v, const wk_window *w,
-                              ptrdiff_t row, ptrdiff_t channels, int have, bool part) {
-  for (int iy = h.from; iy < h.to; iy += w->dilation_h)
-    for (int ix = v.from; ix < v.to; ix += w->dilation_w) {
-      const ptrdiff_t at = iy * row + ix * channels;
-      const vec value = part ? vec_load_part(x + at, have) : vec_load(x + at);
-      const vec before = part ? vec_load_part(dx + at, have) : vec_load(dx + at);
+/* One photo's gradient, of which rows first..last-1 are written. */
+typedef struct max_pool {
+  float *dx;
+  const float *dy, *x, *y;
+  const wk_window *window;
+  ptrdiff_t row, channels;
+  int first, last;
+  vec limit;
+  bool masked;
+} max_pool;
+
+/* Channels ch.. of one output, with the window h by v; the first maximum takes all. Constants: `part`, fewer than a
+ * vector; `apart`, no pixel lies in two windows, so dx is finished at once; `add`, to what is there. */
+WK_INLINE void max_pool_pixel(const max_pool *m, ptrdiff_t out, int ch, range h, range v, int have, bool part,
+                              bool apart, bool add) {
+  const int step_y = m->window->dilation_h, step_x = m->window->dilation_w;
+  const vec y = part ? vec_load_part(m->y + out, have) : vec_load(m->y + out);
+  vec left = part ? vec_load_part(m->dy + out, have) : vec_load(m->dy + out);
+  for (int iy = h.from; iy < h.to; iy += step_y)
+    for (int ix = v.from; ix < v.to; ix += step_x) {
+      const ptrdiff_t at = iy * m->row + ix * m->channels + ch;
+      const vec value = part ? vec_load_part(m->x + at, have) : vec_load(m->x + at);
       const vec_bits here = value == y;
-      const vec sum = before + (vec)(here & (vec_bits)left);
-      if (part)
-        vec_store_part(dx + at, sum, have);
-      else
-        vec_store(dx + at, sum);
+      if (iy >= m->first && iy < m->last) {
+        const vec before = !add ? vec_zero() : part ? vec_load_part(m->dx + at, have) : vec_load(m->dx + at);
+        vec sum = before + (vec)(here & (vec_bits)left);
+        if (apart && m->masked)
+          sum = slope_apply(m->limit, sum, value);
+        if (part)
+          vec_store_part(m->dx + at, sum, have);
+        else
+          vec_store(m->dx + at, sum);
+      }
       left = (vec)(~here & (vec_bits)left);
     }
 }
 
-void WK_ISA_FN(wk_back_max_pool)(float *dx, const float *dy, const float *x, const float *y, const wk_layer *l) {
-  const wk_window *w = &l->window;
+/* One row of outputs, at `out`. */
+WK_INLINE void max_pool_row(const max_pool *m, const wk_layer *l, ptrdiff_t out, range h, bool apart, bool add) {
+  const wk_window *w = m->window;
   const int channels = l->in.channels;
-  const ptrdiff_t row = (ptrdiff_t)l->in.width * channels;
-  for (int oy = 0; oy < l->out.height; oy++)
-    for (int ox = 0; ox < l->out.width; ox++, dy += channels, y += channels) {
-      const range h = clip(oy * w->stride_h - w->pad_top, w->kernel_h, w->dilation_h, l->in.height);
-      const range v = clip(ox * w->stride_w - w->pad_left, w->kernel_w, w->dilation_w, l->in.width);
-      int c = 0;
-      for (; c + WK_VL <= channels; c += WK_VL)
-        max_pool_pixel(dx + c, vec_load(dy + c), x + c, vec_load(y + c), h, v, w, row, channels, WK_VL, false);
-      if (c < channels) {
-        const int have = channels - c;
-        max_pool_pixel(dx + c, vec_load_part(dy + c, have), x + c, vec_load_part(y + c, have), h, v, w, row, channels,
-                       have, true);
-      }
+  for (int ox = 0; ox < l->out.width; ox++, out += channels) {
+    const range v = clip(ox * w->stride_w - w->pad_left, w->kernel_w, w->dilation_w, l->in.width);
+    int c = 0;
+    for (; c + WK_VL <= channels; c += WK_VL)
+      max_pool_pixel(m, out + c, c, h, v, WK_VL, false, apart, add);
+    if (c < channels)
+      max_pool_pixel(m, out + c, c, h, v, channels - c, true, apart, add);
+  }
+}
+
+/* Rows from..to-1 times the slope. */
+static void max_pool_mask(const max_pool *m, int from, int to) {
+  ptrdiff_t i = from * m->row;
+  const ptrdiff_t end = to * m->row;
+  for (; i + WK_VL <= end; i += WK_VL)
+    vec_store(m->dx + i, slope_apply(m->limit, vec_load(m->dx + i), vec_load(m->x + i)));
+  if (i < end) {
+    const int have = (int)(end - i);
+    vec_store_part(m->dx + i, slope_apply(m->limit, vec_load_part(m->dx + i, have), vec_load_part(m->x + i, have)),
+                   have);
+  }
+}
+
+/* Does each pixel lie in exactly one window? */
+static bool windows_tile(const wk_layer *l) {
+  const wk_window *w = &l->window;
+  return w->kernel_h == w->stride_h && w->kernel_w == w->stride_w && w->dilation_h == 1 && w->dilation_w == 1 &&
+         !w->pad_top && !w->pad_left && l->in.height == l->out.height * w->stride_h &&
+         l->in.width == l->out.width * w->stride_w;
+}
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+void WK_ISA_FN(wk_back_max_pool)(float *dx, const float *dy, const float *x, const float *y, const wk_layer *l,
+                                 int first, int last, bool accumulate, wk_act mask_act) {
+  const wk_window *w = &l->window;
+  const ptrdiff_t row = (ptrdiff_t)l->in.width * l->in.channels, out_row = (ptrdiff_t)l->out.width * l->in.channels;
+  const max_pool m = {.dx = dx,
+                      .dy = dy,
+                      .x = x,
+                      .y = y,
+                      .window = w,
+                      .row = row,
+                      .channels = l->in.channels,
+                      .first = first,
+                      .last = last,
+                      .limit = slope_limit(mask_act),
+                      .masked = mask_act != WK_ACT_NONE};
+  const bool tile = windows_tile(l);
+  int begun = first, finished = first; /* rows before: hold what is added to; are done with */
+  for (int oy = 0; oy < l->out.height; oy++) {
+    const range h = clip(oy * w->stride_h - w->pad_top, w->kernel_h, w->dilation_h, l->in.height);
+    if (h.to <= first || h.from >= last)
+      continue;
+    if (tile) {
+      if (accumulate)
+        max_pool_row(&m, l, oy * out_row, h, true, true);
+      else
+        max_pool_row(&m, l, oy * out_row, h, true, false);
+      continue;
     }
+    const int end = least(h.to, last), next = least((oy + 1) * w->stride_h - w->pad_top, last);
+    if (!accumulate && end > begun)
+      memset(dx + begun * row, 0, (size_t)(end - begun) * (size_t)row * sizeof *dx);
+    begun = end > begun ? end : begun;
+    max_pool_row(&m, l, oy * out_row, h, false, true);
+    if (m.masked && next > finished && next <= begun) {
+      max_pool_mask(&m, finished, next);
+      finished = next;
+    }
+  }
+  if (tile)
+    return;
+  if (!accumulate && last > begun)
+    memset(dx + begun * row, 0, (size_t)(last - begun) * (size_t)row * sizeof *dx);
+  if (m.masked && last > finished)
+    max_pool_mask(&m, finished, last);
 }
 
 static inline void spread(float *restrict dx, const float *restrict dy, range h, range v, size_t width, size_t channels,

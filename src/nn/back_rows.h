@@ -23,8 +23,12 @@ WK_ISA_DECLARE(void, wk_back_sums,
 WK_ISA_DECLARE(void, wk_back_norm,
                (float *dx, const float *dy, const float *x, const float *mean, const float *k, const float *mean_dy,
                 const float *slope, size_t pixels, int channels, bool accumulate));
-/* One photo each; dx is already what is to be added to. The first of equal maxima gets the gradient, as in PyTorch. */
-WK_ISA_DECLARE(void, wk_back_max_pool, (float *dx, const float *dy, const float *x, const float *y, const wk_layer *l));
+/* Rows first..last-1 of one photo's dx. The first of equal maxima gets the gradient, as in PyTorch. Where x came from
+ * ReLU or ReLU6 (mask_act; else none), dx is multiplied with its slope at the end. */
+WK_ISA_DECLARE(void, wk_back_max_pool,
+               (float *dx, const float *dy, const float *x, const float *y, const wk_layer *l, int first, int last,
+                bool accumulate, wk_act mask_act));
+/* One photo each; dx is already what is to be added to. */
 WK_ISA_DECLARE(void, wk_back_avg_pool, (float *dx, const float *dy, const wk_layer *l));
 WK_ISA_DECLARE(void, wk_back_adaptive_pool, (float *dx, const float *dy, const wk_layer *l));
 /* One pixel: dx = y * (dy - sum of y * dy); dx may be dy. */

@@ -103,13 +103,18 @@ static void contribute_in_place(back *b, wk_instr *in, int v, int g) {
 
 /* ---- one step -------------------------------------------------------------------------------------- */
 
-/* The instruction that has just finished gradient g and can multiply it with a slope as it goes; NULL: there is none,
- * or somebody has read g since as it was. */
-static wk_instr *finisher(const back *b, int g, wk_act act) {
+/* Can it multiply what it writes with the slope of the activation that made value `out`? */
+static bool can_mask(const wk_instr *in, int out) {
+  return in->run == wk_run_max_pool_back ? in->x == out && !in->mask_act : in->data && in->data->masks && in->y < 0;
+}
+
+/* The instruction that has just finished gradient g, of `out`, and can multiply it with a slope as it goes; NULL: there
+ * is none, or somebody has read g since as it was. */
+static wk_instr *finisher(const back *b, int g, int out, wk_act act) {
   for (int k = b->p->instrs - 1; k >= b->p->loss; k--) {
     wk_instr *in = &b->p->instr[k];
     if (in->dx == g)
-      return in->data && in->data->masks && in->y < 0 && act <= WK_ACT_RELU6 ? in : NULL;
+      return act <= WK_ACT_RELU6 && can_mask(in, out) ? in : NULL;
     if (in->dy == g)
       return NULL;
   }
@@ -118,9 +123,10 @@ static wk_instr *finisher(const back *b, int g, wk_act act) {
 
 static void mask(back *b, int i, int g) {
   const wk_step *s = &b->p->plan->step[i];
-  wk_instr *last = b->failed ? NULL : finisher(b, g, s->layer.act);
+  wk_instr *last = b->failed ? NULL : finisher(b, g, s->out, s->layer.act);
   if (last) {
-    last->y = s->out;
+    if (last->data)
+      last->y = s->out;
     last->mask_act = s->layer.act;
     return;
   }
@@ -311,7 +317,11 @@ static void back_step(back *b, int i, int g) {
     in->y = op == WK_OP_SOFTMAX ? s->out : -1;
     contribute_in_place(b, in, s->in[0], g);
   } else {
-    wk_instr *in = emit(b, op == WK_OP_FLATTEN ? wk_run_flatten_back : wk_run_pool_back, i);
+    wk_instr *in = emit(b,
+                        op == WK_OP_FLATTEN    ? wk_run_flatten_back
+                        : op == WK_OP_MAX_POOL ? wk_run_max_pool_back
+                                               : wk_run_pool_back,
+                        i);
     in->dy = g;
     if (op == WK_OP_MAX_POOL) {
       in->x = s->in[0];

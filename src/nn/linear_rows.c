@@ -1,6 +1,6 @@
 /* linear_rows.c - see linear_rows.h. A classifier's weights are read once a call and nothing else is: they come from
- * beyond the caches, so each row is gone through in long pieces, for all photos, while what the photos bring stays
- * near. */
+ * beyond the caches. The processor fetches ahead along each line of reading by itself, and four rows read side by side
+ * come half as fast again as one after the other. */
 #include "nn/linear_rows.h"
 
 #include <stddef.h>
@@ -9,20 +9,20 @@
 #include "nn/kernels/vec.h"
 
 enum {
-  VECTORS = 2, /* chains of sums for each row and photo */
-  STEP = VECTORS * WK_VL,
-  PHOTOS = 4,   /* that share a load of the weights */
-  PIECE = 2048, /* columns: 8 kB of a row */
-  OUTPUTS = 32, /* rows whose sums are kept from piece to piece */
-  TOGETHER = 4  /* rows that are added to the inputs' gradient at a time */
+  TOGETHER = 4,   /* rows that are read side by side */
+  PHOTOS = 4,     /* that share a load of the weights */
+  PAIR = 2,       /* rows side by side for that many photos: more have no registers for their sums */
+  PIECE = 2048,   /* columns of PHOTOS photos that stay near: 8 kB each */
+  OUTPUTS = 32,   /* rows whose sums are kept from piece to piece */
+  NEAR = 64 << 10 /* floats of the inputs' gradients that stay in L2 */
 };
 
 static int least(int a, int b) { return a < b ? a : b; }
 
 static float total(const float *v) {
-  float s[STEP];
+  float s[WK_VL];
   memcpy(s, v, sizeof s);
-  for (int step = STEP / 2; step; step /= 2)
+  for (int step = WK_VL / 2; step; step /= 2)
     for (int i = 0; i < step; i++)
       s[i] += s[i + step];
   return s[0];
@@ -30,44 +30,51 @@ static float total(const float *v) {
 
 /* ---- forward ------------------------------------------------------------------------------------ */
 
-/* Adds n columns of one row, for `photos` (a constant) photos; those of row `next` are on their way meanwhile. */
-WK_INLINE void dots(float (*sum)[STEP], const float *in, const float *row, const float *next, int inputs, int n,
-                    int photos) {
-  vec s[PHOTOS * VECTORS];
+typedef float sums[PHOTOS][WK_VL]; /* of one row: one chain a photo and lane, whatever comes together */
+
+/* Adds n columns of `rows` rows for `photos` photos (constants). */
+WK_INLINE void dots(sums *sum, const float *in, const float *weight, int inputs, int n, int rows, int photos) {
+  vec s[TOGETHER * PHOTOS];
   WK_UNROLL
-  for (int k = 0; k < photos * VECTORS; k++)
-    s[k] = vec_load(sum[k / VECTORS] + k % VECTORS * WK_VL);
-  for (int i = 0; i < n; i += STEP) {
-    __builtin_prefetch(next + i);
+  for (int k = 0; k < rows * photos; k++)
+    s[k] = vec_load(sum[k / photos][k % photos]);
+  for (int i = 0; i < n; i += WK_VL) {
+    vec w[TOGETHER];
     WK_UNROLL
-    for (int v = 0; v < VECTORS; v++) {
-      const vec w = vec_load(row + i + v * WK_VL);
+    for (int r = 0; r < rows; r++)
+      w[r] = vec_load(weight + (ptrdiff_t)r * inputs + i);
+    WK_UNROLL
+    for (int p = 0; p < photos; p++) {
+      const vec x = vec_load(in + (ptrdiff_t)p * inputs + i);
       WK_UNROLL
-      for (int p = 0; p < photos; p++)
-        s[p * VECTORS + v] = vec_fma(w, vec_load(in + (ptrdiff_t)p * inputs + i + v * WK_VL), s[p * VECTORS + v]);
+      for (int r = 0; r < rows; r++)
+        s[r * photos + p] = vec_fma(w[r], x, s[r * photos + p]);
     }
   }
   WK_UNROLL
-  for (int k = 0; k < photos * VECTORS; k++)
-    vec_store(sum[k / VECTORS] + k % VECTORS * WK_VL, s[k]);
+  for (int k = 0; k < rows * photos; k++)
+    vec_store(sum[k / photos][k % photos], s[k]);
 }
 
 /* Rows o..o+rows-1, at most OUTPUTS, of `photos` photos, at most PHOTOS. */
 static void forward_block(float *out, const float *in, const float *weight, const float *bias, int inputs, int outputs,
                           int o, int rows, int photos) {
-  float sum[OUTPUTS][PHOTOS][STEP];
+  sums sum[OUTPUTS];
   memset(sum, 0, sizeof sum);
-  const int whole = inputs / STEP * STEP;
-  for (int i = 0; i < whole; i += PIECE)
-    for (int r = 0; r < rows; r++) {
+  const int whole = inputs / WK_VL * WK_VL, piece = photos > 1 ? PIECE : whole, each = photos > 1 ? PAIR : TOGETHER;
+  for (int i = 0; i < whole; i += piece)
+    for (int r = 0; r < rows; r += each) {
       const float *row = weight + (ptrdiff_t)(o + r) * inputs + i;
-      const float *next = r + 1 < rows ? row + inputs : row;
-      const int n = least(PIECE, whole - i);
-      if (photos == PHOTOS)
-        dots(sum[r], in + i, row, next, inputs, n, PHOTOS);
+      const int n = least(piece, whole - i);
+      if (photos == PHOTOS && r + PAIR <= rows)
+        dots(sum + r, in + i, row, inputs, n, PAIR, PHOTOS);
+      else if (photos == 1 && r + TOGETHER <= rows)
+        dots(sum + r, in + i, row, inputs, n, TOGETHER, 1);
       else
-        for (int p = 0; p < photos; p++)
-          dots(&sum[r][p], in + (ptrdiff_t)p * inputs + i, row, next, inputs, n, 1);
+        for (int k = r; k < least(r + each, rows); k++)
+          for (int p = 0; p < photos; p++)
+            dots((sums *)&sum[k][p], in + (ptrdiff_t)p * inputs + i, row + (ptrdiff_t)(k - r) * inputs, inputs, n, 1,
+                 1);
     }
   for (int r = 0; r < rows; r++)
     for (int p = 0; p < photos; p++) {
@@ -88,10 +95,17 @@ void WK_ISA_FN(wk_linear_forward)(float *out, const float *in, const float *weig
 
 /* ---- gradient of the input ------------------------------------------------------------------------ */
 
-/* Adds columns i.. of `rows` rows times g[row * PHOTOS + photo]: a whole vector, or the `have` columns of a part of
- * one. rows, photos and part are constants. */
-WK_INLINE void add_vector(float *dx, const float *g, const float *weight, int inputs, int i, int rows, int photos,
-                          int have, bool part) {
+/* Rows of the weight, and what each photo multiplies them with. */
+typedef struct several {
+  const float *row[TOGETHER];
+  float g[TOGETHER][PHOTOS];
+  int rows;
+} several;
+
+/* Adds columns i.. of `rows` rows times their g: a whole vector, or the `have` columns of a part of one. rows, photos
+ * and part are constants. */
+WK_INLINE void add_vector(float *dx, const several *w, int inputs, int i, int rows, int photo, int photos, int have,
+                          bool part) {
   vec s[PHOTOS];
   WK_UNROLL
   for (int p = 0; p < photos; p++) {
@@ -100,11 +114,11 @@ WK_INLINE void add_vector(float *dx, const float *g, const float *weight, int in
   }
   WK_UNROLL
   for (int r = 0; r < rows; r++) {
-    const float *at = weight + (ptrdiff_t)r * inputs + i;
-    const vec w = part ? vec_load_part(at, have) : vec_load(at);
+    const float *at = w->row[r] + i;
+    const vec x = part ? vec_load_part(at, have) : vec_load(at);
     WK_UNROLL
     for (int p = 0; p < photos; p++)
-      s[p] = vec_fma(vec_set(g[r * PHOTOS + p]), w, s[p]);
+      s[p] = vec_fma(vec_set(w->g[r][photo + p]), x, s[p]);
   }
   WK_UNROLL
   for (int p = 0; p < photos; p++) {
@@ -116,42 +130,57 @@ WK_INLINE void add_vector(float *dx, const float *g, const float *weight, int in
   }
 }
 
-WK_INLINE void add_rows(float *dx, const float *g, const float *weight, int inputs, int n, int rows, int photos) {
+WK_INLINE void add_rows(float *dx, const several *from, int inputs, int n, int rows, int photo, int photos) {
+  const several w = *from; /* what is written might be it, for all the compiler knows */
   int i = 0;
   for (; i + WK_VL <= n; i += WK_VL)
-    add_vector(dx, g, weight, inputs, i, rows, photos, WK_VL, false);
+    add_vector(dx, &w, inputs, i, rows, photo, photos, WK_VL, false);
   if (i < n)
-    add_vector(dx, g, weight, inputs, i, rows, photos, n - i, true);
+    add_vector(dx, &w, inputs, i, rows, photo, photos, n - i, true);
 }
 
-/* n columns of `rows` rows, for `photos` photos: at most TOGETHER and PHOTOS. */
-static void data_block(float *dx, const float *dy, const float *weight, int inputs, int outputs, int n, int rows,
-                       int photos) {
-  float g[TOGETHER * PHOTOS];
-  for (int r = 0; r < rows; r++)
+/* n columns of dx, for `photos` photos, at most PHOTOS. */
+static void add_several(float *dx, const several *w, int inputs, int n, int photos) {
+  if (w->rows == TOGETHER && photos == PHOTOS)
+    add_rows(dx, w, inputs, n, TOGETHER, 0, PHOTOS);
+  else if (w->rows == TOGETHER)
     for (int p = 0; p < photos; p++)
-      g[r * PHOTOS + p] = dy[(ptrdiff_t)p * outputs + r];
-  if (rows == TOGETHER && photos == PHOTOS)
-    add_rows(dx, g, weight, inputs, n, TOGETHER, PHOTOS);
-  else if (rows == TOGETHER)
-    for (int p = 0; p < photos; p++)
-      add_rows(dx + (ptrdiff_t)p * inputs, g + p, weight, inputs, n, TOGETHER, 1);
+      add_rows(dx + (ptrdiff_t)p * inputs, w, inputs, n, TOGETHER, p, 1);
   else
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < w->rows; r++) {
+      several one = {.row = {w->row[r]}, .rows = 1};
+      memcpy(one.g[0], w->g[r], sizeof one.g[0]);
       for (int p = 0; p < photos; p++)
-        add_rows(dx + (ptrdiff_t)p * inputs, g + r * PHOTOS + p, weight + (ptrdiff_t)r * inputs, inputs, n, 1, 1);
+        add_rows(dx + (ptrdiff_t)p * inputs, &one, inputs, n, 1, p, 1);
+    }
 }
 
 void WK_ISA_FN(wk_linear_data)(float *dx, const float *dy, const float *weight, int inputs, int outputs, int first,
                                int last, int count, bool accumulate) {
-  for (int i = first; i < last; i += PIECE) {
-    const int n = least(PIECE, last - i);
-    for (int p = 0; p < count && !accumulate; p++)
-      memset(dx + (ptrdiff_t)p * inputs + i, 0, (size_t)n * sizeof *dx);
-    for (int o = 0; o < outputs; o += TOGETHER)
-      for (int p = 0; p < count; p += PHOTOS)
-        data_block(dx + (ptrdiff_t)p * inputs + i, dy + (ptrdiff_t)p * outputs + o, weight + (ptrdiff_t)o * inputs + i,
-                   inputs, outputs, n, least(TOGETHER, outputs - o), least(PHOTOS, count - p));
+  for (int p = 0; p < count; p += PHOTOS) {
+    const int photos = least(PHOTOS, count - p), piece = NEAR / photos;
+    for (int i = first; i < last; i += piece) {
+      const int n = least(piece, last - i);
+      float *to = dx + (ptrdiff_t)p * inputs + i;
+      for (int k = 0; k < photos && !accumulate; k++)
+        memset(to + (ptrdiff_t)k * inputs, 0, (size_t)n * sizeof *dx);
+      several w = {.rows = 0};
+      for (int o = 0; o < outputs; o++) {
+        bool any = false;
+        for (int k = 0; k < photos; k++) {
+          w.g[w.rows][k] = dy[(ptrdiff_t)(p + k) * outputs + o];
+          any |= w.g[w.rows][k] != 0;
+        }
+        if (!any)
+          continue;
+        w.row[w.rows++] = weight + (ptrdiff_t)o * inputs + i;
+        if (w.rows == TOGETHER) {
+          add_several(to, &w, inputs, n, photos);
+          w.rows = 0;
+        }
+      }
+      add_several(to, &w, inputs, n, photos);
+    }
   }
 }
 

@@ -22,7 +22,8 @@ struct wk_instr {
   int x, f, y;       /* activations: the layer's first input, its second, its output */
   int dy, dx;        /* gradients: read (and sometimes masked in place), and written */
   bool accumulate;   /* dx is added to */
-  wk_act mask_act;   /* `data`: the activation that y came from, where its slope is applied on the way; else none */
+  wk_act mask_act;   /* the activation that y (`data`) or x (max pooling) came from, where its slope is applied on the
+                        way; else none */
   int index;         /* number of the seed, input, norm or parameter group, as `run` needs it */
   int group[WK_BLOCK_PARTS]; /* block: of each layer's parameters; -1: they do not train */
   const wk_data_kernel *data;
@@ -122,6 +123,7 @@ wk_status wk_run_scale_back(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_factor_back(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_concat_back(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_flatten_back(const wk_instr *in, wk_shard *s, wk_error *err);
+wk_status wk_run_max_pool_back(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_pool_back(const wk_instr *in, wk_shard *s, wk_error *err);
 wk_status wk_run_softmax_back(const wk_instr *in, wk_shard *s, wk_error *err);
 /* trainer_ops.c: those that a trainer alone has. */

@@ -2,8 +2,7 @@
  *
  * Of the input: which taps meet an input pixel depends on its place modulo the stride. So the input falls into classes,
  * each the product of one part of the weights with the gradients in a small window: nothing is multiplied with zeros,
- * whatever the stride. Where there are too few channels to fill a vector (the photo itself), the pixels of a square
- * share a window instead, as columns of one product, and zeros stand for the taps that one of them lacks.
+ * whatever the stride. Where there are too few channels to fill a vector (the photo itself), stem_back.c does it.
  */
 #include "nn/kernels/conv_back.h"
 
@@ -11,43 +10,41 @@
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/outer_back.h"
 #include "nn/kernels/slope.h"
+#include "nn/kernels/stem_back.h"
 #include "nn/kernels/vec.h"
 
-#define FEW 4                  /* channels that are too few for a class of their own */
 #define BUDGET (64 << 10)      /* floats of the windows laid out at a time */
+#define FEW 4                  /* channels that are too few for vectors of them */
 #define MASK_FLOATS (24 << 10) /* of results whose slopes are applied while they are near */
 
 /* ---- the classes --------------------------------------------------------------------------------- */
 
-/* One dimension. Padded input place u = block * q + r; it meets output step * q + d by tap k where r - k * dilation =
+/* One dimension. Padded input place u = stride * q + r; it meets output q + d by tap k where r - k * dilation =
  * stride * d. */
 typedef struct axis {
   int in, out, kernel, stride, dilation, pad;
-  int block, step;
   int first, count; /* of q */
 } axis;
 
-/* A product: places r0..r1-1 of a block by places s0..s1-1, through windows of d. */
+/* A product: places r of a block by places s, through windows of d. */
 typedef struct job {
-  int r0, r1, s0, s1;
+  int r, s;
   int dy0, dy1, dx0, dx1; /* of d; empty: no tap meets them */
 } job;
 
-static axis axis_of(int in, int out, int kernel, int stride, int dilation, int pad, bool few) {
+static axis axis_of(int in, int out, int kernel, int stride, int dilation, int pad) {
   axis a = {.in = in, .out = out, .kernel = kernel, .stride = stride, .dilation = dilation, .pad = pad};
-  a.step = few && stride == 1 ? 2 : 1;
-  a.block = stride * a.step;
-  a.first = pad / a.block;
-  a.count = (in - 1 + pad) / a.block - a.first + 1;
+  a.first = pad / stride;
+  a.count = (in - 1 + pad) / stride - a.first + 1;
   return a;
 }
 
 static axis rows_of(const wk_conv *c) {
-  return axis_of(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top, c->in_c <= FEW);
+  return axis_of(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top);
 }
 
 static axis columns_of(const wk_conv *c) {
-  return axis_of(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left, c->in_c <= FEW);
+  return axis_of(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left);
 }
 
 /* The tap by which place r meets d; -1: none. */
@@ -56,49 +53,43 @@ static int tap_of(const axis *a, int r, int d) {
   return t >= 0 && t % a->dilation == 0 && t / a->dilation < a->kernel ? t / a->dilation : -1;
 }
 
-static void window_of(const axis *a, int r0, int r1, int *d0, int *d1) {
+static void window_of(const axis *a, int r, int *d0, int *d1) {
   *d0 = *d1 = 0;
   bool any = false;
-  for (int r = r0; r < r1; r++)
-    for (int k = 0; k < a->kernel; k++) {
-      const int t = r - k * a->dilation;
-      if (t % a->stride)
-        continue;
-      const int d = t / a->stride;
-      *d0 = !any || d < *d0 ? d : *d0;
-      *d1 = !any || d >= *d1 ? d + 1 : *d1;
-      any = true;
-    }
+  for (int k = 0; k < a->kernel; k++) {
+    const int t = r - k * a->dilation;
+    if (t % a->stride)
+      continue;
+    const int d = t / a->stride;
+    *d0 = !any || d < *d0 ? d : *d0;
+    *d1 = !any || d >= *d1 ? d + 1 : *d1;
+    any = true;
+  }
 }
 
-static int jobs_of(const wk_conv *c) { return c->in_c <= FEW ? 1 : c->stride_h * c->stride_w; }
+static int jobs_of(const wk_conv *c) { return c->stride_h * c->stride_w; }
 
 static job job_of(const wk_conv *c, const axis *rows, const axis *columns, int index) {
-  job j = {.r1 = rows->block, .s1 = columns->block};
-  if (c->in_c > FEW) {
-    j.r0 = index / c->stride_w, j.r1 = j.r0 + 1;
-    j.s0 = index % c->stride_w, j.s1 = j.s0 + 1;
-  }
-  window_of(rows, j.r0, j.r1, &j.dy0, &j.dy1);
-  window_of(columns, j.s0, j.s1, &j.dx0, &j.dx1);
+  job j = {.r = index / c->stride_w, .s = index % c->stride_w};
+  window_of(rows, j.r, &j.dy0, &j.dy1);
+  window_of(columns, j.s, &j.dx0, &j.dx1);
   return j;
 }
 
-/* The blocks that have one of places r0..r1-1 in the input. */
-static axis with_places(axis a, int r0, int r1) {
-  const int before = a.pad - r1 + 1, last = a.in - 1 + a.pad - r0;
-  a.first = before <= 0 ? 0 : (before + a.block - 1) / a.block;
-  a.count = last < a.first * a.block ? 0 : last / a.block - a.first + 1;
+/* The blocks whose place r is in the input. */
+static axis with_place(axis a, int r) {
+  const int before = a.pad - r, last = a.in - 1 + a.pad - r;
+  a.first = before <= 0 ? 0 : (before + a.stride - 1) / a.stride;
+  a.count = last < a.first * a.stride ? 0 : last / a.stride - a.first + 1;
   return a;
 }
 
 static int depth_of(const wk_conv *c, const job *j) { return (j->dy1 - j->dy0) * (j->dx1 - j->dx0) * c->out_c; }
-static int width_of(const wk_conv *c, const job *j) { return (j->r1 - j->r0) * (j->s1 - j->s0) * c->in_c; }
 
 /* Is the gradient such a matrix already? */
 static bool pointwise(const wk_conv *c) {
   return c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 && !c->pad_top && !c->pad_left &&
-         c->out_h == c->in_h && c->out_w == c->in_w && c->in_c > FEW;
+         c->out_h == c->in_h && c->out_w == c->in_w;
 }
 
 /* Rows begin on cache lines, and not all in the same sets. */
@@ -175,7 +166,7 @@ static photo photo_of(const wk_conv *c) {
   return f;
 }
 
-wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
+static wk_conv_back_sizes data_shape(const wk_conv *c) {
   const size_t gemm = WK_ISA_FN(wk_gemm_shape)().scratch;
   const axis rows = rows_of(c), columns = columns_of(c);
   wk_conv_back_sizes s = {.blocks = c->batch * rows.count * columns.count, .data_scratch = gemm};
@@ -183,12 +174,17 @@ wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
     s.blocks = c->batch * c->in_h * c->in_w;
   for (int i = 0; i < jobs_of(c); i++) {
     const job j = job_of(c, &rows, &columns, i);
-    const int depth = depth_of(c, &j), width = width_of(c, &j);
-    const size_t scratch = gemm + (size_t)batch_of(depth, width) * (size_t)(row_floats(depth) + row_floats(width));
-    s.packed += WK_ISA_FN(wk_gemm_packed)(depth, width);
+    const int depth = depth_of(c, &j);
+    const size_t scratch = gemm + (size_t)batch_of(depth, c->in_c) * (size_t)(row_floats(depth) + row_floats(c->in_c));
+    s.packed += WK_ISA_FN(wk_gemm_packed)(depth, c->in_c);
     if (!pointwise(c) && scratch > s.data_scratch)
       s.data_scratch = scratch;
   }
+  return s;
+}
+
+wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
+  wk_conv_back_sizes s = WK_ISA_FN(wk_stem_back_fits)(c) ? WK_ISA_FN(wk_stem_back_shape)(c) : data_shape(c);
   const pieces p = pieces_of(c);
   const photo f = photo_of(c);
   s.weights_scratch = reading_of(c) == PHOTO ? f.ring + f.panel + f.sums : p.gradients + p.inputs + p.laid;
@@ -198,21 +194,23 @@ wk_conv_back_sizes WK_ISA_FN(wk_conv_back_shape)(const wk_conv *c) {
 /* ---- of the input -------------------------------------------------------------------------------- */
 
 void WK_ISA_FN(wk_conv_data_pack)(float *packed, const float *w, const wk_conv *c) {
+  if (WK_ISA_FN(wk_stem_back_fits)(c)) {
+    WK_ISA_FN(wk_stem_back_pack)(packed, w, c);
+    return;
+  }
   const axis rows = rows_of(c), columns = columns_of(c);
   const ptrdiff_t taps = (ptrdiff_t)c->kernel_h * c->kernel_w;
   for (int i = 0; i < jobs_of(c); i++) {
     const job j = job_of(c, &rows, &columns, i);
-    const int across = j.s1 - j.s0, n = width_of(c, &j);
+    const int n = c->in_c;
     for (int col = 0; col < n;) {
       const int width = wk_gemm_panel_width(WK_VL, n, col);
       for (int d = 0; d < (j.dy1 - j.dy0) * (j.dx1 - j.dx0); d++) {
+        const int ky = tap_of(&rows, j.r, j.dy0 + d / (j.dx1 - j.dx0));
+        const int kx = tap_of(&columns, j.s, j.dx0 + d % (j.dx1 - j.dx0));
         const float *from[2 * WK_VL]; /* the weight of the first output; NULL: no tap */
-        for (int k = 0; k < width; k++) {
-          const int place = (col + k) / c->in_c, channel = (col + k) % c->in_c;
-          const int ky = tap_of(&rows, j.r0 + place / across, j.dy0 + d / (j.dx1 - j.dx0));
-          const int kx = tap_of(&columns, j.s0 + place % across, j.dx0 + d % (j.dx1 - j.dx0));
-          from[k] = col + k < n && ky >= 0 && kx >= 0 ? w + channel * taps + ky * c->kernel_w + kx : NULL;
-        }
+        for (int k = 0; k < width; k++)
+          from[k] = col + k < n && ky >= 0 && kx >= 0 ? w + (col + k) * taps + ky * c->kernel_w + kx : NULL;
         for (int o = 0; o < c->out_c; o++, packed += width)
           for (int k = 0; k < width; k++)
             packed[k] = from[k] ? from[k][o * c->in_c * taps] : 0;
@@ -304,6 +302,10 @@ static void lay_window(const wk_conv_back *b, const job *j, int image, int y0, i
 
 void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, float *scratch) {
   const wk_conv *c = &b->conv;
+  if (WK_ISA_FN(wk_stem_back_fits)(c)) {
+    WK_ISA_FN(wk_stem_back)(b, block0, block1, scratch);
+    return;
+  }
   if (pointwise(c)) {
     data_pointwise(b, block0, block1, scratch);
     return;
@@ -313,8 +315,8 @@ void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, floa
   const float *weights = b->weights;
   for (int i = 0; i < jobs_of(c); i++) {
     const job j = job_of(c, &all_rows, &all_columns, i);
-    const axis rows = with_places(all_rows, j.r0, j.r1), columns = with_places(all_columns, j.s0, j.s1);
-    const int depth = depth_of(c, &j), width = width_of(c, &j), many = batch_of(depth, width);
+    const axis rows = with_place(all_rows, j.r), columns = with_place(all_columns, j.s);
+    const int depth = depth_of(c, &j), width = c->in_c, many = batch_of(depth, width);
     const int ld = row_floats(depth), ldc = row_floats(width);
     float *windows = scratch, *results = windows + (size_t)many * (size_t)ld,
           *rest = results + (size_t)many * (size_t)ldc;
@@ -326,8 +328,8 @@ void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, floa
       const int count = end - at < many ? end - at : many;
       for (int k = 0; k < count && depth; k++) {
         const int x = (at + k) % columns.count, y = (at + k) / columns.count % rows.count;
-        lay_window(b, &j, (at + k) / columns.count / rows.count, (rows.first + y) * rows.step,
-                   (columns.first + x) * columns.step, windows + (ptrdiff_t)k * ld);
+        lay_window(b, &j, (at + k) / columns.count / rows.count, rows.first + y, columns.first + x,
+                   windows + (ptrdiff_t)k * ld);
       }
       const wk_gemm g = {.m = count,
                          .n = width,
@@ -343,14 +345,9 @@ void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, floa
       for (int k = 0; k < count; k++) {
         const int x = (at + k) % columns.count, y = (at + k) / columns.count % rows.count;
         const ptrdiff_t image = (at + k) / columns.count / rows.count;
-        const float *from = depth ? results + (ptrdiff_t)k * ldc : NULL;
-        for (int r = j.r0; r < j.r1; r++)
-          for (int s = j.s0; s < j.s1; s++, from += from ? c->in_c : 0) {
-            const int iy = (rows.first + y) * rows.block + r - c->pad_top;
-            const int ix = (columns.first + x) * columns.block + s - c->pad_left;
-            if (iy >= 0 && iy < c->in_h && ix >= 0 && ix < c->in_w)
-              finish(b, from, (image * c->in_h + iy) * c->in_w + ix);
-          }
+        const int iy = (rows.first + y) * c->stride_h + j.r - c->pad_top;
+        const int ix = (columns.first + x) * c->stride_w + j.s - c->pad_left;
+        finish(b, depth ? results + (ptrdiff_t)k * ldc : NULL, (image * c->in_h + iy) * c->in_w + ix);
       }
     }
     weights += WK_ISA_FN(wk_gemm_packed)(depth, width);

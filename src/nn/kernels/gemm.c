@@ -173,35 +173,36 @@ void WK_ISA_FN(wk_gemm_turn)(float *turned, const float *packed, int k, int n) {
 /* Rows of A are copied to L1 where they lie so that all would fall into the same sets of it. */
 static bool must_copy(ptrdiff_t lda, int rows) { return rows > 4 && lda % 1024 == 0; }
 
-static void strip_run(const wk_gemm *g, const float *bias, tile t, int row, int rows, int col0, int col1, int k0,
+/* `t` is filled in place: a copy of it a strip is read before it is written, and cost a twentieth of Winograd. */
+static void strip_run(const wk_gemm *g, const float *bias, tile *t, int row, int rows, int col0, int col1, int k0,
                       float *scratch) {
-  t.a = g->a + row * g->lda + k0;
-  t.lda = g->lda;
+  t->a = g->a + row * g->lda + k0;
+  t->lda = g->lda;
   if (must_copy(g->lda, rows) && col1 - col0 > NR) {
     for (int r = 0; r < rows; r++)
-      memcpy(scratch + r * STRIP_LD, t.a + r * g->lda, (size_t)t.depth * sizeof(float));
-    t.a = scratch;
-    t.lda = STRIP_LD;
+      memcpy(scratch + r * STRIP_LD, t->a + r * g->lda, (size_t)t->depth * sizeof(float));
+    t->a = scratch;
+    t->lda = STRIP_LD;
   }
   for (int col = col0; col < col1;) {
     int width = wk_gemm_panel_width(WK_VL, g->n, col);
     kernel_fn run = width == NR ? full[rows - 1] : half[rows - 1];
-    if (t.ahead && width == NR) {
+    if (t->ahead && width == NR) {
       run = fetching[rows - 1];
     } else if (rows <= MR_WIDE && col1 - col >= WIDE * NR) {
       run = wide[rows - 1];
       width = WIDE * NR;
     }
-    t.b = g->b + (size_t)col * g->k + (size_t)k0 * (width < NR ? width : NR);
-    t.panel_stride = (ptrdiff_t)g->k * NR;
-    t.cols = g->n - col < width ? g->n - col : width;
-    t.c = g->c + row * g->ldc + col;
-    t.bias = bias ? bias + col : NULL;
-    t.add = g->add ? g->add + row * g->ldadd + col : NULL;
-    run(&t);
+    t->b = g->b + (size_t)col * g->k + (size_t)k0 * (width < NR ? width : NR);
+    t->panel_stride = (ptrdiff_t)g->k * NR;
+    t->cols = g->n - col < width ? g->n - col : width;
+    t->c = g->c + row * g->ldc + col;
+    t->bias = bias ? bias + col : NULL;
+    t->add = g->add ? g->add + row * g->ldadd + col : NULL;
+    run(t);
     col += width;
-    if (t.ahead)
-      t.ahead += t.panel_stride * (ptrdiff_t)sizeof(float);
+    if (t->ahead)
+      t->ahead += t->panel_stride * (ptrdiff_t)sizeof(float);
   }
 }
 
@@ -240,7 +241,7 @@ static void rows_run(const wk_gemm *g, int row0, int row1, int col0, int col1, f
           t.ahead = (const char *)(then + (ptrdiff_t)t.depth * NR / strips * s);
         const int begin = row0 + (int)((int64_t)rows * s / strips),
                   stop = row0 + (int)((int64_t)rows * (s + 1) / strips);
-        strip_run(g, last ? g->bias : NULL, t, begin, stop - begin, col, end, k0, scratch);
+        strip_run(g, last ? g->bias : NULL, &t, begin, stop - begin, col, end, k0, scratch);
       }
     }
   }
