@@ -359,7 +359,7 @@ void WK_ISA_FN(wk_conv_data)(const wk_conv_back *b, int block0, int block1, floa
 /* A panel: columns of `count` rows, of which `have` are there. `then` is how far behind them lies what is next. */
 static void panel_of_rows(float *to, const float *from, int count, ptrdiff_t ld, int have, ptrdiff_t then) {
   for (int p = 0; p < count; p++, from += ld, to += 2 * WK_VL) {
-    __builtin_prefetch(from + then);
+    __builtin_prefetch(from + then, 0, 2);
     if (have >= 2 * WK_VL) {
       vec_store(to, vec_load(from));
       vec_store(to + WK_VL, vec_load(from + WK_VL));
