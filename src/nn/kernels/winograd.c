@@ -269,6 +269,38 @@ WK_INLINE void output_tile(const wk_winograd *w, int m, place p, int ch, const f
   }
 }
 
+/* With few channels a tile is read and written along many lines, each too short for the processor to fetch it ahead by
+ * itself: so those of the next tile are asked for, a cache line of channels at a time. With a mask, whose lines come on
+ * top, that does not pay. */
+#define LINE 16 /* floats */
+#define FETCH_CHANNELS 128
+
+static bool fetches(const wk_winograd *w, int channels, int ch) {
+  return channels <= FETCH_CHANNELS && ch % LINE == 0 && !w->mask;
+}
+
+/* rows x columns pixels from (y, x) of an image on; what lies outside of it does no harm. */
+WK_INLINE void fetch(const float *image, int width, int channels, int y, int x, int ch, int rows, int columns) {
+  const uintptr_t from = (uintptr_t)image, pixel = (uintptr_t)channels * sizeof(float);
+  WK_UNROLL
+  for (int i = 0; i < rows; i++) {
+    const uintptr_t at = from + (uintptr_t)((ptrdiff_t)(y + i) * width + x) * pixel + (uintptr_t)ch * sizeof(float);
+    WK_UNROLL
+    for (int j = 0; j < columns; j++)
+      __builtin_prefetch((const void *)(at + (uintptr_t)j * pixel));
+  }
+}
+
+/* What the next tile does not share with that at p. */
+WK_INLINE void fetch_input(const wk_winograd *w, int m, place p, int ch) {
+  fetch(w->in + (ptrdiff_t)p.image * w->in_h * w->in_w * w->in_c, w->in_w, w->in_c, p.y - w->pad_top,
+        p.x - w->pad_left + m + 2, ch, m + 2, m);
+}
+
+WK_INLINE void fetch_output(const wk_winograd *w, int m, place p, int ch) {
+  fetch(w->out + (ptrdiff_t)p.image * w->out_h * w->out_w * w->out_c, w->out_w, w->out_c, p.y, p.x + m, ch, m, m);
+}
+
 typedef void (*input_fn)(const wk_winograd *w, int tile0, int tile1, float *to, ptrdiff_t ld, size_t plane);
 typedef void (*output_fn)(const wk_winograd *w, int tile0, int tile1, int col0, int col1, const float *from,
                           ptrdiff_t ld, size_t plane);
@@ -277,16 +309,22 @@ typedef void (*output_fn)(const wk_winograd *w, int tile0, int tile1, int col0, 
   static void input_##m(const wk_winograd *w, int tile0, int tile1, float *to, ptrdiff_t ld, size_t plane) {           \
     for (int t = tile0; t < tile1; t++, to += ld) {                                                                    \
       const place p = place_of(w, t);                                                                                  \
-      for (int ch = 0; ch < w->in_c; ch += WK_VL)                                                                      \
+      for (int ch = 0; ch < w->in_c; ch += WK_VL) {                                                                    \
+        if (fetches(w, w->in_c, ch))                                                                                   \
+          fetch_input(w, m, p, ch);                                                                                    \
         input_tile(w, m, p, ch, to + ch, plane);                                                                       \
+      }                                                                                                                \
     }                                                                                                                  \
   }                                                                                                                    \
   static void output_##m(const wk_winograd *w, int tile0, int tile1, int col0, int col1, const float *from,            \
                          ptrdiff_t ld, size_t plane) {                                                                 \
     for (int t = tile0; t < tile1; t++, from += ld) {                                                                  \
       const place p = place_of(w, t);                                                                                  \
-      for (int ch = col0; ch < col1; ch += WK_VL)                                                                      \
+      for (int ch = col0; ch < col1; ch += WK_VL) {                                                                    \
+        if (fetches(w, w->out_c, ch))                                                                                  \
+          fetch_output(w, m, p, ch);                                                                                   \
         output_tile(w, m, p, ch, from + (ch - col0), plane);                                                           \
+      }                                                                                                                \
     }                                                                                                                  \
   }
 TRANSFORMS(2)
