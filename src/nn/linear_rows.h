@@ -11,7 +11,8 @@
 WK_ISA_DECLARE(void, wk_linear_forward,
                (float *out, const float *in, const float *weight, const float *bias, int inputs, int outputs, int first,
                 int last, int count));
-/* dx for inputs first..last-1. */
+/* dx for inputs first..last-1. Rows of the weight, which must be finite, are not read where dy is zero for all photos.
+ */
 WK_ISA_DECLARE(void, wk_linear_data,
                (float *dx, const float *dy, const float *weight, int inputs, int outputs, int first, int last,
                 int count, bool accumulate));

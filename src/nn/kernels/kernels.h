@@ -162,7 +162,7 @@ typedef struct wk_conv_back {
 } wk_conv_back;
 
 typedef struct wk_conv_back_sizes {
-  int blocks;                           /* of input pixels, over all images, for conv_data */
+  int blocks;                           /* of input pixels, or rows of them, over all images, for conv_data */
   size_t packed;                        /* floats of conv_data_pack */
   size_t data_scratch, weights_scratch; /* floats of working memory for a call */
 } wk_conv_back_sizes;
