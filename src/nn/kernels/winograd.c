@@ -405,7 +405,10 @@ typedef void (*light_fn)(float *sum, const float *a, ptrdiff_t lda, const float 
 LIGHT(1)
 LIGHT(2)
 LIGHT(3)
-LIGHT(4) LIGHT(5) LIGHT(6) static const light_fn light[2][LIGHT_TILES] = {
+LIGHT(4)
+LIGHT(5)
+LIGHT(6)
+static const light_fn light[2][LIGHT_TILES] = {
     {light_half_1, light_half_2, light_half_3, light_half_4, light_half_5, light_half_6},
     {light_1, light_2, light_3, light_4, light_5, light_6}};
 
