@@ -121,8 +121,9 @@ static void put_frequencies(float *packed, pack_room *room, int m, int in_c, int
 
 static void put_taps(float *packed, const pack_room *room, int in_c, int col, int width, int i, int inputs) {
   float *to = packed + 9 * ((size_t)col * (size_t)in_c + (size_t)i * (size_t)width);
-  for (int t = 0; t < 9 * inputs; t++, to += width)
-    memcpy(to, room->taps[0][t], (size_t)width * sizeof(float));
+  for (int k = 0; k < inputs; k++)
+    for (int t = 0; t < 9; t++, to += width)
+      memcpy(to, room->taps[k][t], (size_t)width * sizeof(float));
 }
 
 /* m 0: light. */
