@@ -135,13 +135,15 @@ static wk_status weights_unpack(float *weight, float *bias, const void *packed, 
   (void)packed, (void)err;
   const size_t in = (size_t)(l->in.channels / l->groups), out = (size_t)l->out.channels;
   const size_t taps = (size_t)(l->window.kernel_h * l->window.kernel_w);
-  if (taps == 1)
+  memcpy(bias, grad + out * in * taps, out * sizeof *bias);
+  if (taps == 1) { /* the same layout */
     memcpy(weight, grad, out * in * sizeof *weight);
+    return WK_OK;
+  }
   for (size_t o = 0; o < out; o++, weight += in * taps, grad += in * taps)
-    for (size_t i = 0; taps > 1 && i < in; i++)
+    for (size_t i = 0; i < in; i++)
       for (size_t t = 0; t < taps; t++)
         weight[i * taps + t] = grad[t * in + i];
-  memcpy(bias, grad, out * sizeof *bias);
   return WK_OK;
 }
 

@@ -18,11 +18,13 @@ int wk_winograd_stages(const wk_kernels *kn, const wk_winograd *w, int threads) 
 
 int wk_winograd_parts(const wk_kernels *kn, const wk_winograd *w, int threads, int stage) {
   const wk_winograd_sizes size = kn->winograd_shape(w);
-  if (!staged(&size, threads)) /* every part that has channels alone would transform the whole input */
-    return wk_share_parts(size.tiles / size.block, (int64_t)size.tiles * w->in_c * w->out_c * 36, threads);
-  return stage ? wk_share_parts(w->out_c / (2 * kn->gemm_shape().panel), (int64_t)size.tiles * w->in_c * w->out_c * 36,
-                                threads)
-               : threads;
+  const bool two = staged(&size, threads);
+  const int side = w->m + 2;
+  if (two && stage == 0)
+    return threads;
+  /* Without stages every part that has channels alone would transform the whole input: only tiles are cut finer. */
+  return wk_share_parts(two ? w->out_c / (2 * kn->gemm_shape().panel) : size.tiles / size.block,
+                        (int64_t)size.tiles * w->in_c * w->out_c * side * side, threads);
 }
 
 wk_winograd_range wk_winograd_share(const wk_kernels *kn, const wk_winograd *w, int threads, int stage, float *scratch,
