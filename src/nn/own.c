@@ -215,12 +215,9 @@ static wk_winograd winograd_of(const wk_layer *l, int count) {
 static wk_status repack_winograd(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   (void)err;
   wk_own *o = packed;
-  const wk_kernels *kn = wk_kernels_for(p->isa);
-  const int in = l->in.channels, out = l->out.channels;
-  if (o->light)
-    kn->winograd_pack_light(o->data, p->weight, in, out, 9, (ptrdiff_t)9 * in, false);
-  else
-    kn->winograd_pack(o->data, p->weight, TILE, in, out, 9, (ptrdiff_t)9 * in, false);
+  wk_winograd w = winograd_of(l, 1);
+  w.light = o->light;
+  wk_winograd_weights_pack(wk_kernels_for(p->isa), &w, o->data, p->weight, false);
   pack_bias(o, l, p);
   return WK_OK;
 }
@@ -229,8 +226,7 @@ static wk_status prepare_winograd(wk_packed *out, const wk_layer *l, const wk_pr
   const wk_kernels *kn = wk_kernels_for(p->isa);
   wk_winograd w = winograd_of(l, 1);
   w.light = wk_winograd_light_pays(&w, p->batch);
-  const size_t weights = w.light ? kn->winograd_light(w.in_c, w.out_c) : kn->winograd_packed(TILE, w.in_c, w.out_c);
-  WK_RETURN_IF_ERROR(own_create(out, l, p, weights, kn->winograd_shape(&w).scratch, err));
+  WK_RETURN_IF_ERROR(own_create(out, l, p, wk_winograd_weights(kn, &w), kn->winograd_shape(&w).scratch, err));
   ((wk_own *)out->data)->light = w.light;
   return repack_winograd(out->data, l, p, err);
 }

@@ -176,12 +176,9 @@ static wk_winograd back_of(const wk_layer *l, int count) {
 static wk_status winograd_repack(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   (void)err;
   own *o = packed;
-  const int in = l->in.channels, out = l->out.channels;
-  const wk_kernels *kn = wk_kernels_for(p->isa);
-  if (o->light)
-    kn->winograd_pack_light(o->weights, p->weight, out, in, (ptrdiff_t)9 * in, 9, true);
-  else
-    kn->winograd_pack(o->weights, p->weight, TILE, out, in, (ptrdiff_t)9 * in, 9, true);
+  wk_winograd w = back_of(l, 1);
+  w.light = o->light;
+  wk_winograd_weights_pack(wk_kernels_for(p->isa), &w, o->weights, p->weight, true);
   return WK_OK;
 }
 
@@ -189,8 +186,7 @@ static wk_status winograd_prepare(wk_packed *packed, const wk_layer *l, const wk
   const wk_kernels *kn = wk_kernels_for(p->isa);
   wk_winograd w = back_of(l, 1);
   w.light = wk_winograd_light_pays(&w, p->batch);
-  const size_t weights = w.light ? kn->winograd_light(w.in_c, w.out_c) : kn->winograd_packed(TILE, w.in_c, w.out_c);
-  WK_RETURN_IF_ERROR(own_create(packed, l, p, weights, kn->winograd_shape(&w).scratch, err));
+  WK_RETURN_IF_ERROR(own_create(packed, l, p, wk_winograd_weights(kn, &w), kn->winograd_shape(&w).scratch, err));
   ((own *)packed->data)->light = w.light;
   return winograd_repack(packed->data, l, p, err);
 }

@@ -9,6 +9,19 @@ bool wk_winograd_light_pays(const wk_winograd *w, int batch) {
   return w->m == 4 && (int64_t)across * down * batch <= MOST_TILES && (int64_t)side * side * w->in_c * w->out_c >= FAR;
 }
 
+size_t wk_winograd_weights(const wk_kernels *kn, const wk_winograd *w) {
+  return w->light ? kn->winograd_light(w->in_c, w->out_c) : kn->winograd_packed(w->m, w->in_c, w->out_c);
+}
+
+void wk_winograd_weights_pack(const wk_kernels *kn, const wk_winograd *w, float *packed, const float *weight,
+                              bool back) {
+  const ptrdiff_t stride_in = back ? (ptrdiff_t)9 * w->out_c : 9, stride_out = back ? 9 : (ptrdiff_t)9 * w->in_c;
+  if (w->light)
+    kn->winograd_pack_light(packed, weight, w->in_c, w->out_c, stride_in, stride_out, back);
+  else
+    kn->winograd_pack(packed, weight, w->m, w->in_c, w->out_c, stride_in, stride_out, back);
+}
+
 static bool staged(const wk_winograd_sizes *size, int threads) { return threads > 1 && size->tiles <= size->block; }
 
 int wk_winograd_stages(const wk_kernels *kn, const wk_winograd *w, int threads) {

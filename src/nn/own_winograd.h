@@ -1,5 +1,5 @@
-/* own_winograd.h (internal) - how threads share a convolution by Winograd, of a layer and of the gradient of its input.
- */
+/* own_winograd.h (internal) - what a layer and the gradient of its input have in common where both go by Winograd: the
+ * packed weights, and how threads share the work. */
 #ifndef WK_NN_OWN_WINOGRAD_H
 #define WK_NN_OWN_WINOGRAD_H
 
@@ -10,6 +10,12 @@
  * beyond the caches, it is quicker to read them as they are (see wk_winograd). w is of one photo, `batch` the most of a
  * call. */
 bool wk_winograd_light_pays(const wk_winograd *w, int batch);
+
+/* Packed weights, light or as frequencies: how many floats, and made of a layer's weights [out][in][3][3]; `back`: for
+ * the gradient of its input, where w goes from the layer's outputs to its inputs. */
+size_t wk_winograd_weights(const wk_kernels *kn, const wk_winograd *w);
+void wk_winograd_weights_pack(const wk_kernels *kn, const wk_winograd *w, float *packed, const float *weight,
+                              bool back);
 
 /* Where the threads share the channels of one block of tiles, they transform the input together first: 2 stages. */
 int wk_winograd_stages(const wk_kernels *kn, const wk_winograd *w, int threads);

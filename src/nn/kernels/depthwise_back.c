@@ -170,6 +170,23 @@ typedef struct taps {
 
 WK_INLINE vec load(const float *p, int have, bool part) { return part ? vec_load_part(p, have) : vec_load(p); }
 
+/* The gradients move on by one, with `next` behind them, and an input of each row meets them. */
+WK_INLINE void meet(taps *t, vec *g, vec next, const float **x, const ptrdiff_t *step, int have, int count, int kernel,
+                    bool part) {
+  WK_UNROLL
+  for (int k = kernel - 1; k > 0; k--)
+    g[k] = g[k - 1];
+  g[0] = next;
+  WK_UNROLL
+  for (int r = 0; r < count; r++) {
+    const vec v = load(x[r], have, part);
+    WK_UNROLL
+    for (int k = 0; k < kernel; k++)
+      t->sum[r * kernel + k] = vec_fma(g[k], v, t->sum[r * kernel + k]);
+    x[r] += step[r];
+  }
+}
+
 /* With stride 1, along a row of inputs: each meets the `kernel` gradients that move along with it in registers. */
 WK_INLINE void row_1(const wk_depthwise_back *d, taps *t, const float *dy, const float *const *in,
                      const ptrdiff_t *step, int have, int count, int kernel, bool bias, bool part) {
@@ -190,38 +207,16 @@ WK_INLINE void row_1(const wk_depthwise_back *d, taps *t, const float *dy, const
     x[r] = in[r];
   const int inside = out_w - pad < 0 ? 0 : out_w - pad < in_w ? out_w - pad : in_w;
   for (int i = 0; i < inside; i++, next += c) {
-    WK_UNROLL
-    for (int k = kernel - 1; k > 0; k--)
-      g[k] = g[k - 1];
-    g[0] = load(next, have, part);
+    const vec v = load(next, have, part);
     if (bias) {
-      t->bias = t->bias + g[0];
+      t->bias = t->bias + v;
       __builtin_prefetch(next + AHEAD);
       __builtin_prefetch(x[0] + AHEAD);
     }
-    WK_UNROLL
-    for (int r = 0; r < count; r++) {
-      const vec v = load(x[r], have, part);
-      WK_UNROLL
-      for (int k = 0; k < kernel; k++)
-        t->sum[r * kernel + k] = vec_fma(g[k], v, t->sum[r * kernel + k]);
-      x[r] += step[r];
-    }
+    meet(t, g, v, x, step, have, count, kernel, part);
   }
-  for (int i = inside; i < in_w; i++) {
-    WK_UNROLL
-    for (int k = kernel - 1; k > 0; k--)
-      g[k] = g[k - 1];
-    g[0] = vec_zero();
-    WK_UNROLL
-    for (int r = 0; r < count; r++) {
-      const vec v = load(x[r], have, part);
-      WK_UNROLL
-      for (int k = 0; k < kernel; k++)
-        t->sum[r * kernel + k] = vec_fma(g[k], v, t->sum[r * kernel + k]);
-      x[r] += step[r];
-    }
-  }
+  for (int i = inside; i < in_w; i++)
+    meet(t, g, vec_zero(), x, step, have, count, kernel, part);
   if (bias)
     for (int o = in_w + pad; o < out_w; o++)
       t->bias = t->bias + load(dy + o * c, have, part);
