@@ -229,11 +229,27 @@ static wk_status draw(const compare *x, const char *out, wk_error *err) {
   return st;
 }
 
+/* Fetches and opens every network, so that what is wrong with the last one is told before the first has been computed.
+ */
+static wk_status try_all(cli *c, const char *backbones, wk_error *err) {
+  char *list = strdup(backbones), *rest = list;
+  wk_status st = list ? WK_OK : cli_no_memory(err);
+  for (char *name; st == WK_OK && (name = next_name(&rest));) {
+    wk_backbone *b = NULL;
+    st = wk_backbone_open(&b, name, NULL, &c->pull, &c->ctx, err);
+    wk_backbone_free(b);
+  }
+  free(list);
+  return st;
+}
+
 static wk_status run(compare *x, const char *data, char *backbones, const cli_split_options *o, const char *out,
                      wk_error *err) {
   wk_status st = out ? cli_check_output(out, false, err) : WK_OK;
   if (st == WK_OK)
     st = cli_split_open(&x->split, x->cli, data, o, err);
+  if (st == WK_OK)
+    st = try_all(x->cli, backbones, err);
   if (st != WK_OK)
     return st;
   if (!x->split.held_count)

@@ -14,6 +14,14 @@ load support
   [ "$status" -eq 2 ]
 }
 
+@test "compare: a network that is not there is told before the first is computed" {
+  w compare "$F/photos" -b "$F/backbone.safetensors,$F/nothing.safetensors"
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" nothing.safetensors
+  [ -z "$output" ]
+}
+
 @test "check: broken photos are told with the reason, twins and wrong endings too" {
   cp -r "$F/photos" mixed
   cp "$F"/bad/*.jpg "$F"/bad/*.png mixed/dots/
