@@ -5,6 +5,8 @@
 
 #include "formats/torch.h"
 
+#include "base/turn.h"
+
 /* ---- storages ----------------------------------------------------------------------------------- */
 
 static int by_key(const void *a, const void *b) {
@@ -146,21 +148,10 @@ enum { SIDE = 16 }; /* of a square */
 
 /* A whole square of floats of which those of a column lie together: four by four in registers. */
 static void turn_square(uint8_t *out, size_t out_step, const uint8_t *in, ptrdiff_t column_step) {
-  typedef float four __attribute__((vector_size(16)));
   for (size_t i = 0; i < SIDE; i += 4)
-    for (size_t j = 0; j < SIDE; j += 4) {
-      four x[4];
-      for (size_t k = 0; k < 4; k++)
-        memcpy(&x[k], in + (ptrdiff_t)(j + k) * column_step + i * sizeof(float), sizeof x[k]);
-      const four a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5),
-                 b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5),
-                 c = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7),
-                 d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
-      const four y[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
-                         __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
-      for (size_t k = 0; k < 4; k++)
-        memcpy(out + (i + k) * out_step + j * sizeof(float), &y[k], sizeof y[k]);
-    }
+    for (size_t j = 0; j < SIDE; j += 4)
+      wk_turn_4x4(out + i * out_step + j * sizeof(float), (ptrdiff_t)out_step,
+                  in + (ptrdiff_t)j * column_step + i * sizeof(float), column_step);
 }
 
 /* In squares, so that columns that lie far apart are read while they are near. The squares follow each other as the

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/part.h"
+#include "base/turn.h"
 #include "nn/graph.h"
 #include "nn/kernels/kernels.h"
 #include "nn/own_winograd.h"
@@ -130,20 +131,26 @@ static wk_status weights_run(const wk_weights_call *call, wk_error *err) {
 }
 
 /* [out][tap][in] to PyTorch's [out][in][tap]. */
-static wk_status weights_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
-                                wk_error *err) {
-  (void)packed, (void)err;
-  const size_t in = (size_t)(l->in.channels / l->groups), out = (size_t)l->out.channels;
-  const size_t taps = (size_t)(l->window.kernel_h * l->window.kernel_w);
-  memcpy(bias, grad + out * in * taps, out * sizeof *bias);
-  if (taps == 1) { /* the same layout */
-    memcpy(weight, grad, out * in * sizeof *weight);
-    return WK_OK;
+/* [rows][columns] to [columns][rows], in squares. */
+static void turn(float *to, const float *from, size_t rows, size_t columns) {
+  const size_t whole = columns / 4 * 4, row = rows / 4 * 4;
+  for (size_t c = 0; c < columns; c++) {
+    for (size_t r = 0; c % 4 == 0 && c < whole && r < row; r += 4)
+      wk_turn_4x4(to + c * rows + r, (ptrdiff_t)(rows * sizeof *to), from + r * columns + c,
+                  (ptrdiff_t)(columns * sizeof *from));
+    for (size_t r = c < whole ? row : 0; r < rows; r++)
+      to[c * rows + r] = from[r * columns + c];
   }
-  for (size_t o = 0; o < out; o++, weight += in * taps, grad += in * taps)
-    for (size_t i = 0; i < in; i++)
-      for (size_t t = 0; t < taps; t++)
-        weight[i * taps + t] = grad[t * in + i];
+}
+
+static wk_status weights_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
+                                int first, int last, wk_error *err) {
+  (void)packed, (void)err;
+  const size_t in = (size_t)(l->in.channels / l->groups), out = (size_t)l->out.channels, from = (size_t)first,
+               until = (size_t)last, taps = (size_t)(l->window.kernel_h * l->window.kernel_w);
+  memcpy(bias + from, grad + out * in * taps + from, (until - from) * sizeof *bias);
+  for (size_t o = from; o < until; o++)
+    turn(weight + o * in * taps, grad + o * in * taps, taps, in);
   return WK_OK;
 }
 
@@ -294,14 +301,14 @@ static wk_status depthwise_weights_run(const wk_weights_call *call, wk_error *er
 /* [each][out] to PyTorch's [out][each]: of a depthwise layer, whose outputs have a number a tap each, and of a block's
  * expansion, whose outputs have one an input channel. */
 static wk_status turned_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
-                               wk_error *err) {
+                               int first, int last, wk_error *err) {
   (void)packed, (void)err;
-  const size_t outs = (size_t)l->out.channels,
+  const size_t outs = (size_t)l->out.channels, from = (size_t)first, until = (size_t)last,
                each = (size_t)(l->in.channels / l->groups * l->window.kernel_h * l->window.kernel_w);
-  for (size_t o = 0; o < outs; o++)
+  for (size_t o = from; o < until; o++)
     for (size_t i = 0; i < each; i++)
       weight[o * each + i] = grad[i * outs + o];
-  memcpy(bias, grad + each * outs, outs * sizeof *bias);
+  memcpy(bias + from, grad + each * outs + from, (until - from) * sizeof *bias);
   return WK_OK;
 }
 

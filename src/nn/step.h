@@ -177,9 +177,11 @@ typedef struct wk_weights_kernel {
   wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err);
   void (*close)(void *state);
   wk_status (*run)(const wk_weights_call *call, wk_error *err);
-  /* weight [out, in/groups, kh, kw] and bias [out] */
+  /* Of outputs first..last-1: to their places in weight [out, in/groups, kh, kw] and bias [out]. `whole`: it is asked
+   * for all outputs at once. */
   wk_status (*unpack)(float *weight, float *bias, const void *packed, const wk_layer *layer, const float *grad,
-                      wk_error *err);
+                      int first, int last, wk_error *err);
+  bool whole;
 } wk_weights_kernel;
 
 /* ---- the tables --------------------------------------------------------------------------------- */

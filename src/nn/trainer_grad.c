@@ -140,19 +140,25 @@ static void unfold(wk_trainer *t, const wk_step *s, const float *dweight, const 
   }
 }
 
+enum { NEAR_FLOATS = 16 << 10 }; /* of a gradient that are unfolded while they are near */
+
 static wk_status collect_conv(wk_trainer *t, int group, wk_error *err) {
   const wk_program *p = t->program;
   const wk_group *g = &p->group[group];
   const wk_group_data *d = &t->group[group];
   const wk_step *s = wk_group_step(p, group);
-  int outputs = s->layer.out.channels;
+  const size_t floats = wk_step_weight_floats(p->plan, s), each = floats / (size_t)s->layer.out.channels;
+  const int outputs = s->layer.out.channels, some = each < NEAR_FLOATS ? (int)(NEAR_FLOATS / each) : 1;
   wk_status st = WK_OK;
   float *direct = gradient_of(t, s->head, 0);
-  float *weight = direct ? direct : wk_alloc_array(wk_step_weight_floats(p->plan, s), sizeof *weight);
+  float *weight = direct ? direct : wk_alloc_array(floats, sizeof *weight);
   float *bias = wk_alloc_array((size_t)outputs, sizeof *bias);
   WK_FAIL_IF(!weight || !bias, err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", s->layer.name);
-  WK_TRY(g->weights->unpack(weight, bias, p->instr[g->instr].packed.data, &s->layer, d->sum.total, err));
-  unfold(t, s, weight, bias, 0, outputs);
+  for (int first = 0, last; first < outputs; first = last) {
+    last = g->weights->whole || outputs - first < some ? outputs : first + some;
+    WK_TRY(g->weights->unpack(weight, bias, p->instr[g->instr].packed.data, &s->layer, d->sum.total, first, last, err));
+    unfold(t, s, weight, bias, first, last);
+  }
 done:
   if (!direct)
     wk_free(weight);

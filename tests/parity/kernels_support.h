@@ -23,6 +23,15 @@ static inline float *nans(size_t n) {
   return x;
 }
 
+/* The same on whole cache lines, as the library's own memory is. */
+static inline float *nans_on_lines(size_t n) {
+  void *x = NULL;
+  assert_int_equal(posix_memalign(&x, 64, n * sizeof(float) + (n == 0)), 0);
+  for (size_t i = 0; i < n; i++)
+    ((float *)x)[i] = NAN;
+  return x;
+}
+
 static inline double activate(double x, wk_act act) {
   if (act != WK_ACT_NONE && x < 0)
     x = 0;

@@ -186,7 +186,7 @@ static void any_convolution(void **state) {
 
 static void check_winograd(const wk_kernels *kn, wk_rng *rng, const wk_conv *c) {
   task t = task_of(c, 1, rng);
-  float *work = nans(kn->winograd_weights_scratch(c)), *dw = nans(t.weights), *db = nans((size_t)c->out_c);
+  float *work = nans(kn->winograd_weights_scratch(c)), *dw = nans_on_lines(t.weights), *db = nans((size_t)c->out_c);
   const wk_conv_back b = {.conv = *c, .dy = t.dy, .x = t.x, .dw = dw, .db = db};
   kn->winograd_weights(&b, work);
   check_weights(&t, dw, db, TOLERANCE_WINOGRAD);
@@ -234,6 +234,9 @@ static void winograd(void **state) {
     const wk_conv many = conv(5, 21, 30, 40, 20, 3, 1, 1), wide = conv(1, 6, 6, 150, 100, 3, 1, 1);
     check_winograd(kn, &rng, &many); /* more tiles than a block */
     check_winograd(kn, &rng, &wide);
+    const wk_conv far[] = {conv(1, 5, 6, 176, 170, 3, 1, 1), conv(2, 4, 7, 192, 153, 3, 1, 1)}; /* past the caches */
+    check_winograd(kn, &rng, &far[0]);
+    check_winograd(kn, &rng, &far[1]);
   }
 }
 

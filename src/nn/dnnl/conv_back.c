@@ -208,7 +208,8 @@ static wk_status weights_run(const wk_weights_call *c, wk_error *err) {
 }
 
 static wk_status weights_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
-                                wk_error *err) {
+                                int first, int last, wk_error *err) {
+  (void)first, (void)last;
   const weights *w = packed;
   memcpy(bias, grad + w->floats, sizeof *bias * (size_t)l->out.channels);
   return wk_dnnl_reorder_run(&w->unpacking, grad, weight, err);
@@ -221,4 +222,5 @@ const wk_weights_kernel wk_weights_conv_dnnl = {.name = "direct (oneDNN)",
                                                 .open = weights_open,
                                                 .close = close_call,
                                                 .run = weights_run,
-                                                .unpack = weights_unpack};
+                                                .unpack = weights_unpack,
+                                                .whole = true};

@@ -8,6 +8,7 @@
  */
 #include "nn/kernels/winograd.h"
 
+#include "base/turn.h"
 #include "nn/kernels/gemm.h"
 #include "nn/kernels/slope.h"
 #include "nn/kernels/vec.h"
@@ -29,8 +30,6 @@ size_t WK_ISA_FN(wk_winograd_packed)(int m, int in_c, int out_c) {
  * or L2, and go to each plane in one piece, past the caches. */
 #define PANEL (2 * WK_VL)
 #define INPUTS 16 /* channels at a time: a whole number of cache lines of PyTorch's layout */
-
-typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* Of WK_VL outputs: taps[9], `width` floats apart, to rows from..until-1 of the frequencies, each `plane` floats from
  * the one before. */
@@ -71,17 +70,10 @@ WEIGHTS(6)
 
 /* Four kernels to four columns of one row a tap: squares of 4 x 4, and the ninth taps one by one. */
 WK_INLINE void gather_quad(float (*taps)[PANEL], const float *k, ptrdiff_t stride, bool flip) {
+  const ptrdiff_t row = (ptrdiff_t)sizeof *taps;
   WK_UNROLL
-  for (int t = 0; t < 8; t += 4) {
-    const quad a = *(const quad *)(k + t), b = *(const quad *)(k + t + stride);
-    const quad c = *(const quad *)(k + t + 2 * stride), d = *(const quad *)(k + t + 3 * stride);
-    const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    const quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    *(quad *)taps[flip ? 8 - t : t] = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-    *(quad *)taps[flip ? 7 - t : t + 1] = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-    *(quad *)taps[flip ? 6 - t : t + 2] = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
-    *(quad *)taps[flip ? 5 - t : t + 3] = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
-  }
+  for (int t = 0; t < 8; t += 4)
+    wk_turn_4x4(taps[flip ? 8 - t : t], flip ? -row : row, k + t, stride * (ptrdiff_t)sizeof *k);
   WK_UNROLL
   for (int j = 0; j < 4; j++)
     taps[flip ? 0 : 8][j] = k[8 + j * stride];

@@ -17,6 +17,9 @@
 #define PANEL (2 * WK_VL)
 #define SUM_FLOATS (56 << 10)    /* of the frequencies of some pairs of channels: 220 kB */
 #define BLOCK_FLOATS (640 << 10) /* of the transformed tiles of a block */
+#define COLUMNS (SUM_FLOATS / POINTS / WK_OUTER_CHUNK / PANEL * PANEL) /* input channels whose sums are made together  \
+                                                                        */
+#define FAR_FLOATS (256 << 10) /* gradients that are not near any more when they are read */
 
 /* A y: 4 gradients of outputs to 6 frequencies, the adjoint of wk_winograd_output_1d. */
 WK_INLINE void output_adjoint(vec *f, const vec *y) {
@@ -133,8 +136,8 @@ static void gradient_tile(const wk_conv *c, const float *dy, float *db, place p,
   }
 }
 
-/* Adds the taps of channels ch.. to dw; `from` holds their frequencies. */
-static void taps(float *dw, int in_c, int have, const float *from, size_t plane, bool add, bool ahead) {
+/* Adds the taps of some channels to dw, each tap's `ld` floats from the one before; `from` holds their frequencies. */
+static void taps(float *dw, int ld, int have, const float *from, size_t plane, bool add, bool ahead) {
   vec half[3 * SIDE];
   if (ahead) {
     WK_UNROLL
@@ -142,7 +145,7 @@ static void taps(float *dw, int in_c, int have, const float *from, size_t plane,
       __builtin_prefetch(from + f * plane + 16);
     WK_UNROLL
     for (int t = 0; t < 9; t++)
-      __builtin_prefetch(dw + (ptrdiff_t)t * in_c + 16, 1);
+      __builtin_prefetch(dw + (ptrdiff_t)t * ld + 16, 1);
   }
   WK_UNROLL
   for (int x = 0; x < SIDE; x++) {
@@ -161,7 +164,7 @@ static void taps(float *dw, int in_c, int have, const float *from, size_t plane,
     taps_1d(t, half + y * SIDE);
     WK_UNROLL
     for (int x = 0; x < 3; x++) {
-      float *to = dw + (ptrdiff_t)(3 * y + x) * in_c;
+      float *to = dw + (ptrdiff_t)(3 * y + x) * ld;
       if (have >= WK_VL)
         vec_store(to, add ? vec_load(to) + t[x] : t[x]);
       else
@@ -170,11 +173,19 @@ static void taps(float *dw, int in_c, int have, const float *from, size_t plane,
   }
 }
 
+/* The taps of a row of channels past the caches, where they are whole lines: else each line would be read first. */
+static void stream_taps(float *dw, int in_c, int channels, const float *from, size_t plane) {
+  _Alignas(64) float row[9][COLUMNS];
+  for (int ch = 0; ch < channels; ch += WK_VL)
+    taps(row[0] + ch, COLUMNS, channels - ch, from + ch, plane, false, ch % 16 == 0);
+  for (int t = 0; t < 9; t++)
+    vec_stream(dw + (ptrdiff_t)t * in_c, row[t], channels);
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------- */
 
 typedef struct sizes {
   int tiles, block;        /* in all; worked on together */
-  int columns;             /* of input channels whose sums are made together */
   size_t left, right, sum; /* floats a frequency takes of each: odd in cache lines, so that they do not collide */
 } sizes;
 
@@ -185,13 +196,13 @@ static int round_up(int n, int step) { return (n + step - 1) / step * step; }
 static sizes sizes_of(const wk_conv *c) {
   const int across = (c->out_w + M - 1) / M, down = (c->out_h + M - 1) / M;
   const int rows = round_up(c->out_c, WK_OUTER_CHUNK), columns = round_up(c->in_c, PANEL);
-  sizes s = {.tiles = across * down * c->batch, .columns = SUM_FLOATS / POINTS / WK_OUTER_CHUNK / PANEL * PANEL};
+  sizes s = {.tiles = across * down * c->batch};
   s.block = BLOCK_FLOATS / POINTS / (rows + columns);
   s.block = s.block < 64 ? 64 : s.block > 96 ? 96 : s.block;
   s.block = s.block > s.tiles ? s.tiles : s.block;
   s.left = odd_lines((size_t)s.block * (size_t)rows + 15);
   s.right = odd_lines((size_t)s.block * (size_t)columns + 15);
-  s.sum = odd_lines((size_t)s.columns * WK_OUTER_CHUNK + 15);
+  s.sum = odd_lines(COLUMNS * WK_OUTER_CHUNK + 15);
   return s;
 }
 
@@ -206,6 +217,7 @@ void WK_ISA_FN(wk_winograd_weights)(const wk_conv_back *b, float *scratch) {
   float *left = scratch, *right = left + POINTS * s.left, *sum = right + POINTS * s.right;
   memset(b->db, 0, (size_t)c->out_c * sizeof *b->db);
   const int blocks = (s.tiles + s.block - 1) / s.block;
+  const bool past = blocks == 1 && c->in_c % PANEL == 0 && (int64_t)c->out_c * c->in_c * 9 >= FAR_FLOATS;
   for (int k = 0; k < blocks; k++) {
     const int from = (int)((int64_t)s.tiles * k / blocks), count = (int)((int64_t)s.tiles * (k + 1) / blocks) - from;
     for (int t = 0; t < count; t++) {
@@ -216,10 +228,10 @@ void WK_ISA_FN(wk_winograd_weights)(const wk_conv_back *b, float *scratch) {
       for (int ch = 0; ch < c->in_c; ch += WK_VL)
         input_tile(c, b->x, p, ch, right + (size_t)(ch / PANEL * count + t) * PANEL + ch % PANEL, s.right);
     }
-    for (int col = 0; col < c->in_c; col += s.columns)
+    for (int col = 0; col < c->in_c; col += COLUMNS)
       for (int o = 0; o < c->out_c; o += WK_OUTER_CHUNK) {
         const int m = c->out_c - o < WK_OUTER_CHUNK ? c->out_c - o : WK_OUTER_CHUNK;
-        const int n = c->in_c - col < s.columns ? c->in_c - col : s.columns;
+        const int n = c->in_c - col < COLUMNS ? c->in_c - col : COLUMNS;
         for (int f = 0; f < POINTS; f++) {
           const wk_outer_product product = {.m = m,
                                             .n = round_up(n, WK_VL),
@@ -230,13 +242,18 @@ void WK_ISA_FN(wk_winograd_weights)(const wk_conv_back *b, float *scratch) {
                                             .panel = (ptrdiff_t)count * PANEL,
                                             .b = right + (size_t)f * s.right + (size_t)col * (size_t)count,
                                             .c = sum + (size_t)f * s.sum,
-                                            .ldc = s.columns};
+                                            .ldc = COLUMNS};
           WK_ISA_FN(wk_outer)(&product);
         }
-        for (int r = 0; r < m; r++)
-          for (int ch = 0; ch < n; ch += WK_VL)
-            taps(b->dw + (ptrdiff_t)(o + r) * 9 * c->in_c + col + ch, c->in_c, n - ch, sum + r * s.columns + ch, s.sum,
-                 k > 0, ch % 16 == 0);
+        for (int r = 0; r < m; r++) {
+          float *dw = b->dw + (ptrdiff_t)(o + r) * 9 * c->in_c + col;
+          if (past)
+            stream_taps(dw, c->in_c, n, sum + r * COLUMNS, s.sum);
+          else
+            for (int ch = 0; ch < n; ch += WK_VL)
+              taps(dw + ch, c->in_c, n - ch, sum + r * COLUMNS + ch, s.sum, k > 0, ch % 16 == 0);
+        }
       }
   }
+  vec_stream_end();
 }
