@@ -229,8 +229,7 @@ static wk_status draw(const compare *x, const char *out, wk_error *err) {
   return st;
 }
 
-/* Fetches and opens every network, so that what is wrong with the last one is told before the first has been computed.
- */
+/* Fetches and opens every network: what is wrong with the last is told before the first has been computed. */
 static wk_status try_all(cli *c, const char *backbones, wk_error *err) {
   char *list = strdup(backbones), *rest = list;
   wk_status st = list ? WK_OK : cli_no_memory(err);
@@ -248,12 +247,12 @@ static wk_status run(compare *x, const char *data, char *backbones, const cli_sp
   wk_status st = out ? cli_check_output(out, false, err) : WK_OK;
   if (st == WK_OK)
     st = cli_split_open(&x->split, x->cli, data, o, err);
-  if (st == WK_OK)
-    st = try_all(x->cli, backbones, err);
   if (st != WK_OK)
     return st;
   if (!x->split.held_count)
     return cli_error(err, WK_ERR_ARGUMENT, "%s: no photos to check on; give some with --val, such as --val 0.3", data);
+  if ((st = try_all(x->cli, backbones, err)) != WK_OK)
+    return st;
   cli_say(x->cli, "%s: %s photos to learn from, %s to check on, %d classes\n\n%-24s %-14s %7s  %-11s %8s %8s %9s %8s\n",
           data, cli_count(x->split.photos.n - x->split.held_count), cli_count(x->split.held_count),
           x->split.data->class_count, "backbone", "head", "top-1", "interval", "log loss", "photos/s", "size",

@@ -17,8 +17,8 @@
 #define PANEL (2 * WK_VL)
 #define SUM_FLOATS (56 << 10)    /* of the frequencies of some pairs of channels: 220 kB */
 #define BLOCK_FLOATS (640 << 10) /* of the transformed tiles of a block */
-#define COLUMNS (SUM_FLOATS / POINTS / WK_OUTER_CHUNK / PANEL * PANEL) /* input channels whose sums are made together  \
-                                                                        */
+/* Input channels whose sums are made together. */
+#define COLUMNS (SUM_FLOATS / POINTS / WK_OUTER_CHUNK / PANEL * PANEL)
 #define FAR_FLOATS (256 << 10) /* gradients that are not near any more when they are read */
 
 /* A y: 4 gradients of outputs to 6 frequencies, the adjoint of wk_winograd_output_1d. */
