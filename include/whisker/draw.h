@@ -1,5 +1,5 @@
-/* draw.h - pictures made of pictures: numbers as colours, text, overlays, contact sheets. Everything is clipped to the canvas,
- * so that nothing here can write outside of it. */
+/* draw.h - pictures made of pictures: numbers as colours, text, overlays, contact sheets. Everything is clipped to the
+ * canvas, so that nothing here can write outside of it. */
 #ifndef WHISKER_DRAW_H
 #define WHISKER_DRAW_H
 
@@ -26,14 +26,15 @@ WK_API bool wk_colormap_find(wk_colormap *map, const char *name);
 WK_API void wk_colormap_at(uint8_t rgb[3], wk_colormap map, double t);
 
 /* Smallest and largest finite value; 0 and 0 where there is none. */
-WK_API void wk_map_range(double *low, double *high, const float *map, size_t n);
+WK_API void wk_heatmap_range(double *low, double *high, const float *map, size_t n);
 /* [height, width] floats to another size; WK_FILTER_NEAREST or WK_FILTER_BILINEAR without antialiasing, as PyTorch's
  * interpolate(align_corners=False). */
-WK_API wk_status wk_map_resize(float *out, int out_width, int out_height, const float *map, int width, int height,
-                               wk_filter filter, wk_error *err) WK_NODISCARD;
-/* A picture of [height, width] floats: low is the map's first colour, high its last; low == high: the values' own range. */
-WK_API wk_status wk_map_draw(wk_image *out, const float *map, int width, int height, double low, double high,
-                             wk_colormap colours, wk_error *err) WK_NODISCARD;
+WK_API wk_status wk_heatmap_resize(float *out, int out_width, int out_height, const float *map, int width, int height,
+                                   wk_filter filter, wk_error *err) WK_NODISCARD;
+/* A picture of [height, width] floats: low is the map's first colour, high its last; low == high: the values' own
+ * range. */
+WK_API wk_status wk_heatmap_draw(wk_image *out, const float *map, int width, int height, double low, double high,
+                                 wk_colormap colours, wk_error *err) WK_NODISCARD;
 
 /* ---- on a canvas ------------------------------------------------------------------------------- */
 
@@ -41,8 +42,10 @@ WK_API void wk_draw_fill(wk_image *canvas, int x, int y, int width, int height, 
 WK_API void wk_draw_frame(wk_image *canvas, int x, int y, int width, int height, int thickness, const uint8_t rgb[3]);
 WK_API void wk_draw_line(wk_image *canvas, int x0, int y0, int x1, int y1, const uint8_t rgb[3]);
 WK_API void wk_draw_image(wk_image *canvas, const wk_image *piece, int x, int y);
-/* canvas += (over - canvas) * alpha * weight; both of one size, weight a number a pixel in 0 .. 1 (NULL: 1 everywhere). */
-WK_API wk_status wk_draw_overlay(wk_image *canvas, const wk_image *over, double alpha, const float *weight, wk_error *err) WK_NODISCARD;
+/* canvas += (over - canvas) * alpha * weight; both of one size, weight a number a pixel in 0 .. 1 (NULL: 1 everywhere).
+ */
+WK_API wk_status wk_draw_overlay(wk_image *canvas, const wk_image *over, double alpha, const float *weight,
+                                 wk_error *err) WK_NODISCARD;
 /* The colours of a map from left (low) to right (high). */
 WK_API void wk_draw_colorbar(wk_image *canvas, int x, int y, int width, int height, wk_colormap colours);
 
@@ -68,8 +71,9 @@ typedef struct wk_sheet {
 
 /* White ground, black text, a gap of 6. */
 WK_API void wk_sheet_init(wk_sheet *sheet);
-/* `count` pictures with labels (NULL, or NULL each: none; lines split at '\n'; cut off with "..." where they are too long). A picture
- * that does not fit its cell is shrunk, one that is less than half as large is enlarged a whole number of times. */
+/* `count` pictures with labels (NULL, or NULL each: none; lines split at '\n'; cut off with "..." where they are too
+ * long). A picture that does not fit its cell is shrunk, one that is less than half as large is enlarged a whole number
+ * of times. */
 WK_API wk_status wk_sheet_draw(wk_image *out, const wk_image *picture, const char *const *label, int count,
                                const wk_sheet *sheet, wk_error *err) WK_NODISCARD;
 

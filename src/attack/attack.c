@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "attack/attack.h"
+#include "attack/attack_state.h"
 
 void wk_attack_options_init(wk_attack_options *o) {
   *o = (wk_attack_options){
@@ -39,7 +39,7 @@ void wk_attack_result_free(wk_attack_result *r) {
   *r = (wk_attack_result){0};
 }
 
-static void hunt_free(wk_hunt *h) {
+static void hunt_free(wk_attack_state *h) {
   wk_free(h->x);
   wk_free(h->input);
   wk_free(h->bytes);
@@ -47,7 +47,7 @@ static void hunt_free(wk_hunt *h) {
   wk_free(h->best);
 }
 
-static wk_status hunt_alloc(wk_hunt *h, wk_error *err) {
+static wk_status hunt_alloc(wk_attack_state *h, wk_error *err) {
   size_t input = (size_t)h->p->width * (size_t)h->p->height * 3;
   h->x = wk_alloc_array(3 * h->n, sizeof *h->x);
   h->input = wk_alloc_array(2 * input, sizeof *h->input);
@@ -64,43 +64,44 @@ static wk_status hunt_alloc(wk_hunt *h, wk_error *err) {
 }
 
 /* What the model makes of one picture: the best class, and its probability and that of `asked` (-1: of the best). */
-static wk_status opinion(wk_hunt *h, const float *pixels, int *top, float *p, int asked, float *p_asked,
+static wk_status opinion(wk_attack_state *h, const float *pixels, int *top, float *p, int asked, float *p_asked,
                          wk_error *err) {
   bool done;
   memcpy(h->x, pixels, h->n * sizeof *h->x);
-  WK_RETURN_IF_ERROR(wk_hunt_look(h, &done, err));
-  const float *scores = wk_lens_scores(h->lens);
+  WK_RETURN_IF_ERROR(wk_attack_evaluate(h, &done, err));
+  const float *scores = wk_diff_classifier_scores(h->classifier);
   *top = 0;
   for (int i = 1; i < h->classes; i++)
     *top = scores[i] > scores[*top] ? i : *top;
-  *p = (float)exp(-wk_lens_cross_entropy(NULL, scores, h->classes, *top));
-  *p_asked = (float)exp(-wk_lens_cross_entropy(NULL, scores, h->classes, asked < 0 ? *top : asked));
+  *p = (float)exp(-wk_diff_classifier_cross_entropy(NULL, scores, h->classes, *top));
+  *p_asked = (float)exp(-wk_diff_classifier_cross_entropy(NULL, scores, h->classes, asked < 0 ? *top : asked));
   return WK_OK;
 }
 
-static wk_status hunt_run(wk_hunt *h, uint64_t seed, uint64_t stream, wk_error *err) {
+static wk_status hunt_run(wk_attack_state *h, uint64_t seed, uint64_t stream, wk_error *err) {
   switch (h->o->method) {
   case WK_ATTACK_PLAIN:
-    return wk_hunt_plain(h, err);
+    return wk_attack_plain(h, err);
   case WK_ATTACK_DEEPFOOL:
-    return wk_hunt_deepfool(h, err);
+    return wk_attack_deepfool(h, err);
   case WK_ATTACK_CW:
-    return wk_hunt_cw(h, err);
+    return wk_attack_cw(h, err);
   case WK_ATTACK_PATCH:
-    return wk_hunt_patch(h, err);
+    return wk_attack_patch(h, err);
   case WK_ATTACK_PGD:
   case WK_ATTACK_FGSM:
   case WK_ATTACK_L2:
     break;
   }
-  return wk_hunt_pgd(h, seed, stream, err);
+  return wk_attack_pgd(h, seed, stream, err);
 }
 
-wk_status wk_attack_run(wk_attack_result *out, wk_lens *lens, const wk_preprocess *p, const float *pixels,
-                        const wk_attack_options *o, uint64_t seed, uint64_t stream, wk_error *err) {
-  int classes = wk_lens_classes(lens);
+wk_status wk_attack_run(wk_attack_result *out, wk_diff_classifier *classifier, const wk_preprocess *p,
+                        const float *pixels, const wk_attack_options *o, uint64_t seed, uint64_t stream,
+                        wk_error *err) {
+  int classes = wk_diff_classifier_classes(classifier);
   WK_RETURN_IF_ERROR(wk_attack_options_validate(o, classes, err));
-  wk_hunt h = {.lens = lens, .p = p, .o = o, .photo = pixels, .whole = o->width > 0};
+  wk_attack_state h = {.classifier = classifier, .p = p, .o = o, .photo = pixels, .whole = o->width > 0};
   h.width = h.whole ? o->width : p->width;
   h.height = h.whole ? o->height : p->height;
   h.n = (size_t)h.width * (size_t)h.height * 3;
@@ -125,7 +126,7 @@ wk_status wk_attack_run(wk_attack_result *out, wk_lens *lens, const wk_preproces
   r.steps = h.steps;
   r.success = h.best_success;
   WK_TRY(opinion(&h, h.best, &r.after, &r.p_after, h.target >= 0 ? h.target : h.avoid, &r.p_target_after, err));
-  r.l2_255 = wk_hunt_distance(h.best, pixels, h.n);
+  r.l2_255 = wk_attack_distance(h.best, pixels, h.n);
   for (size_t i = 0; i < h.n; i++)
     r.linf_255 = fmax(r.linf_255, fabs((double)h.best[i] - (double)pixels[i]));
   r.pixels = h.best;

@@ -3,13 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "attack/attack.h"
+#include "attack/attack_state.h"
 
 /* Puts x back into the ball around the photo and into 0..255. */
-static void project(wk_hunt *h) {
+static void project(wk_attack_state *h) {
   float eps = (float)h->o->eps_255;
   if (h->o->method == WK_ATTACK_L2) {
-    double length = wk_hunt_distance(h->x, h->photo, h->n), bound = h->o->eps_255 * sqrt((double)h->n);
+    double length = wk_attack_distance(h->x, h->photo, h->n), bound = h->o->eps_255 * sqrt((double)h->n);
     float shrink = length > bound ? (float)(bound / length) : 1;
     for (size_t i = 0; i < h->n; i++)
       h->x[i] = fminf(fmaxf(h->photo[i] + (h->x[i] - h->photo[i]) * shrink, 0), 255);
@@ -38,7 +38,7 @@ static double length_of(const float *v, size_t n) {
 static float sign_of(float v) { return (float)((v > 0) - (v < 0)); }
 
 /* One step against `direction`. */
-static void move(wk_hunt *h, const float *direction, double step) {
+static void move(wk_attack_state *h, const float *direction, double step) {
   if (h->o->method == WK_ATTACK_L2) {
     double length = length_of(direction, h->n);
     float k = length > 0 ? (float)(step * sqrt((double)h->n) / length) : 0;
@@ -52,29 +52,29 @@ static void move(wk_hunt *h, const float *direction, double step) {
 }
 
 /* From where x is; returns early when sure enough. */
-static wk_status descend(wk_hunt *h, float *direction, int steps, double step, bool *done, wk_error *err) {
+static wk_status descend(wk_attack_state *h, float *direction, int steps, double step, bool *done, wk_error *err) {
   memset(direction, 0, h->n * sizeof *direction);
   for (int t = 0; t < steps; t++) {
-    WK_RETURN_IF_ERROR(wk_hunt_look(h, done, err));
+    WK_RETURN_IF_ERROR(wk_attack_evaluate(h, done, err));
     if (*done)
       return WK_OK;
-    WK_RETURN_IF_ERROR(wk_hunt_gradient(h, err));
+    WK_RETURN_IF_ERROR(wk_attack_gradient(h, err));
     double scale = h->o->momentum > 0 ? mean_abs(h->gradient, h->n) : 1;
     for (size_t i = 0; i < h->n; i++)
       direction[i] = (float)h->o->momentum * direction[i] + (scale > 0 ? h->gradient[i] / (float)scale : 0);
     move(h, direction, step);
   }
-  return wk_hunt_look(h, done, err);
+  return wk_attack_evaluate(h, done, err);
 }
 
 /* A point of the ball, uniform in each value. */
-static void random_start(wk_hunt *h, wk_rng *rng) {
+static void random_start(wk_attack_state *h, wk_rng *rng) {
   for (size_t i = 0; i < h->n; i++)
     h->x[i] = h->photo[i] + (float)((2 * wk_rng_uniform(rng) - 1) * h->o->eps_255);
   project(h);
 }
 
-wk_status wk_hunt_pgd(wk_hunt *h, uint64_t seed, uint64_t stream, wk_error *err) {
+wk_status wk_attack_pgd(wk_attack_state *h, uint64_t seed, uint64_t stream, wk_error *err) {
   bool one = h->o->method == WK_ATTACK_FGSM, done = false;
   int steps = one ? 1 : h->o->steps ? h->o->steps : 40;
   double least = h->o->whole_levels ? 0.5 : 0;
@@ -94,15 +94,15 @@ wk_status wk_hunt_pgd(wk_hunt *h, uint64_t seed, uint64_t stream, wk_error *err)
 }
 
 /* x -= rate * d loss / d x in normalised units: in grey levels the rate is multiplied by the deviation twice. */
-wk_status wk_hunt_plain(wk_hunt *h, wk_error *err) {
+wk_status wk_attack_plain(wk_attack_state *h, wk_error *err) {
   int steps = h->o->steps ? h->o->steps : 100;
   double rate = h->o->step > 0 ? h->o->step : 1;
   for (int t = 0; t <= steps; t++) {
     bool done;
-    WK_RETURN_IF_ERROR(wk_hunt_look(h, &done, err));
+    WK_RETURN_IF_ERROR(wk_attack_evaluate(h, &done, err));
     if (done || t == steps)
       break;
-    WK_RETURN_IF_ERROR(wk_hunt_gradient(h, err));
+    WK_RETURN_IF_ERROR(wk_attack_gradient(h, err));
     for (size_t i = 0; i < h->n; i++) {
       float std = h->p->std[h->p->bgr ? 2 - i % 3 : i % 3];
       h->x[i] = fminf(fmaxf(h->x[i] - (float)rate * std * std * h->gradient[i], 0), 255);
@@ -128,15 +128,15 @@ static void strongest_window(int *at_x, int *at_y, const float *g, int width, in
     }
 }
 
-wk_status wk_hunt_patch(wk_hunt *h, wk_error *err) {
+wk_status wk_attack_patch(wk_attack_state *h, wk_error *err) {
   int steps = h->o->steps ? h->o->steps : 200, k = h->o->patch, left = 0, top = 0;
   float step = h->o->step > 0 ? (float)h->o->step : 8;
   for (int t = 0; t <= steps; t++) {
     bool done;
-    WK_RETURN_IF_ERROR(wk_hunt_look(h, &done, err));
+    WK_RETURN_IF_ERROR(wk_attack_evaluate(h, &done, err));
     if (done || t == steps)
       break;
-    WK_RETURN_IF_ERROR(wk_hunt_gradient(h, err));
+    WK_RETURN_IF_ERROR(wk_attack_gradient(h, err));
     if (t == 0)
       strongest_window(&left, &top, h->gradient, h->width, h->height, k);
     for (int y = top; y < top + k; y++)

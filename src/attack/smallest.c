@@ -2,16 +2,16 @@
 #include <math.h>
 #include <string.h>
 
-#include "attack/attack.h"
+#include "attack/attack_state.h"
 
 enum { RIVALS = 5 }; /* DeepFool without a target: how many of the likeliest classes are tried a step */
 
 /* The gradient of score[to] - score[from]. */
-static wk_status gradient_between(wk_hunt *h, int to, int from, wk_error *err) {
+static wk_status gradient_between(wk_attack_state *h, int to, int from, wk_error *err) {
   memset(h->score_gradient, 0, (size_t)h->classes * sizeof *h->score_gradient);
   h->score_gradient[to] = 1;
   h->score_gradient[from] -= 1;
-  return wk_hunt_backward(h, err);
+  return wk_attack_backward(h, err);
 }
 
 /* The likeliest classes but `but`, best first; returns how many. */
@@ -29,8 +29,9 @@ static int likeliest(int *out, int n, const float *scores, int classes, int but)
 }
 
 /* The smallest step in x that takes the linearised model from class `from` over the border of one of `rival`. */
-static wk_status nearest_border(wk_hunt *h, float *step, int from, const int *rival, int rivals, wk_error *err) {
-  const float *scores = wk_lens_scores(h->lens);
+static wk_status nearest_border(wk_attack_state *h, float *step, int from, const int *rival, int rivals,
+                                wk_error *err) {
+  const float *scores = wk_diff_classifier_scores(h->classifier);
   double gap[RIVALS], least = INFINITY;
   for (int r = 0; r < rivals; r++)
     gap[r] = fabs((double)scores[from] - (double)scores[rival[r]]) + 1e-4;
@@ -50,7 +51,7 @@ static wk_status nearest_border(wk_hunt *h, float *step, int from, const int *ri
   return WK_OK;
 }
 
-wk_status wk_hunt_deepfool(wk_hunt *h, wk_error *err) {
+wk_status wk_attack_deepfool(wk_attack_state *h, wk_error *err) {
   enum { OVERSHOOT = 2 }; /* percent beyond the border, as in the paper, so that the class does change */
   int steps = h->o->steps ? h->o->steps : 50;
   float *step = wk_alloc_array(h->n, sizeof *step);
@@ -59,10 +60,10 @@ wk_status wk_hunt_deepfool(wk_hunt *h, wk_error *err) {
   wk_status st = WK_OK;
   for (int t = 0; t <= steps; t++) {
     bool done;
-    WK_TRY(wk_hunt_look(h, &done, err));
+    WK_TRY(wk_attack_evaluate(h, &done, err));
     if (h->best_success || t == steps)
       break;
-    const float *scores = wk_lens_scores(h->lens);
+    const float *scores = wk_diff_classifier_scores(h->classifier);
     int from = h->avoid, rival[RIVALS] = {h->target}, rivals = 1;
     if (h->target >= 0)
       likeliest(&from, 1, scores, h->classes, -1);
@@ -102,16 +103,16 @@ static void adam_step(adam *a, size_t i, float gradient, float rate) {
 }
 
 /* One descent with trade-off c on |change|^2 + c max(rival - wanted, 0), both in units of the whole range. */
-static wk_status cw_descend(wk_hunt *h, adam *a, double c, int steps, bool *reached, wk_error *err) {
+static wk_status cw_descend(wk_attack_state *h, adam *a, double c, int steps, bool *reached, wk_error *err) {
   adam_start(a, h->photo, h->n);
   *reached = false;
   for (int t = 0; t <= steps; t++) {
     bool done;
     for (size_t i = 0; i < h->n; i++)
       h->x[i] = 127.5f * (tanhf(a->w[i]) + 1);
-    WK_RETURN_IF_ERROR(wk_hunt_look(h, &done, err));
-    const float *scores = wk_lens_scores(h->lens);
-    bool there = wk_hunt_reached(h, scores);
+    WK_RETURN_IF_ERROR(wk_attack_evaluate(h, &done, err));
+    const float *scores = wk_diff_classifier_scores(h->classifier);
+    bool there = wk_attack_reached(h, scores);
     *reached = *reached || there;
     if (t == steps)
       break;
@@ -132,7 +133,7 @@ static wk_status cw_descend(wk_hunt *h, adam *a, double c, int steps, bool *reac
   return WK_OK;
 }
 
-wk_status wk_hunt_cw(wk_hunt *h, wk_error *err) {
+wk_status wk_attack_cw(wk_attack_state *h, wk_error *err) {
   enum { ROUNDS = 4 };
   int steps = (h->o->steps ? h->o->steps : 300) / ROUNDS;
   float *block = wk_alloc_array(3 * h->n, sizeof *block);

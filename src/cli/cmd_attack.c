@@ -21,7 +21,7 @@ typedef struct guess {
 typedef struct attack {
   cli *cli;
   wk_model *model;
-  wk_lens *lens;
+  wk_diff_classifier *classifier;
   wk_image photo; /* what is attacked: what the network sees of the photo, or all of it */
   float *pixels;  /* the same */
   wk_attack_result result;
@@ -44,7 +44,7 @@ static void attack_free(attack *a) {
   wk_image_free(&a->sheet);
   free(a->sheet_path);
   free(a->pixels);
-  wk_lens_free(a->lens);
+  wk_diff_classifier_free(a->classifier);
   wk_model_free(a->model);
 }
 
@@ -108,10 +108,10 @@ static wk_status ask_jpeg(guess *g, attack *a, int quality, float *scores, int t
     st = wk_preprocess_pixels(&seen, &back, p, err);
   if (st == WK_OK) {
     wk_preprocess_normalise(input, seen.pixels, p);
-    st = wk_lens_forward(a->lens, input, 1, err);
+    st = wk_diff_classifier_forward(a->classifier, input, 1, err);
   }
   if (st == WK_OK) {
-    wk_lens_softmax(scores, wk_lens_scores(a->lens), a->model->label_count);
+    wk_diff_classifier_softmax(scores, wk_diff_classifier_scores(a->classifier), a->model->label_count);
     st = keep_guess(g, a->model, scores, target, err);
   }
   wk_image_free(&seen);
@@ -301,16 +301,16 @@ static wk_status run(attack *a, const char *model, const char *photo, const char
         "%s: enlarges every photo before its crop, so a picture as the network sees it would not be read back as it "
         "is; use --full",
         model);
-  wk_lens_options lo;
-  wk_lens_options_init(&lo);
+  wk_diff_classifier_options lo;
+  wk_diff_classifier_options_init(&lo);
   lo.threads = wk_context_threads(&c->ctx);
   if ((st = load(a, photo, full, err)) == WK_OK)
-    st = wk_lens_create(&a->lens, a->model, &lo, err);
+    st = wk_diff_classifier_create(&a->classifier, a->model, &lo, err);
   if (full) {
     o->width = a->photo.width;
     o->height = a->photo.height;
   }
-  if (st == WK_OK && (st = wk_attack_run(&a->result, a->lens, p, a->pixels, o, c->ctx.seed, 0, err)) != WK_OK) {
+  if (st == WK_OK && (st = wk_attack_run(&a->result, a->classifier, p, a->pixels, o, c->ctx.seed, 0, err)) != WK_OK) {
     wk_error cause = *err;
     cli_error(err, st, "%s: %s", photo, cause.message);
   }

@@ -10,8 +10,8 @@ static const char *const paints[] = {"pyramid", "fourier", "pixels", NULL};
 typedef struct ideal_job {
   cli *cli;
   wk_model *model;
-  wk_lens *lens;
-  wk_ideal_options options;
+  wk_diff_classifier *classifier;
+  wk_visualize_options options;
   const char *out, *film;
   int *target; /* classes */
   int count;
@@ -41,16 +41,16 @@ static wk_status check_names(const ideal_job *j, wk_error *err) {
 }
 
 /* Up to eight of the pictures on the way, and the result last, with their steps. */
-static wk_status save_steps(const wk_ideal *i, const char *path, wk_error *err) {
+static wk_status save_steps(const wk_visualization *i, const char *path, wk_error *err) {
   enum { MOST = 8 };
   wk_image picture[MOST + 1], sheet;
   char text[MOST + 1][32];
   const char *label[MOST + 1];
-  int n = i->moment_count < MOST ? i->moment_count : MOST;
+  int n = i->snapshot_count < MOST ? i->snapshot_count : MOST;
   for (int k = 0; k <= n; k++) {
-    int from = n > 1 ? k * (i->moment_count - 1) / (n - 1) : 0;
-    picture[k] = k < n ? i->moments[from] : i->image;
-    snprintf(text[k], sizeof text[k], k < n ? "step %d" : "%d steps", k < n ? i->moment_step[from] : i->steps);
+    int from = n > 1 ? k * (i->snapshot_count - 1) / (n - 1) : 0;
+    picture[k] = k < n ? i->snapshots[from] : i->image;
+    snprintf(text[k], sizeof text[k], k < n ? "step %d" : "%d steps", k < n ? i->snapshot_step[from] : i->steps);
     label[k] = text[k];
   }
   wk_sheet s;
@@ -63,7 +63,7 @@ static wk_status save_steps(const wk_ideal *i, const char *path, wk_error *err) 
   return st;
 }
 
-static void report(ideal_job *j, const wk_ideal *ideal, int class, const char *path, const char *steps,
+static void report(ideal_job *j, const wk_visualization *ideal, int class, const char *path, const char *steps,
                    const char *film, double seconds) {
   cli_say(j->cli, "%s: p %.3f after %d steps, %.1f s. %s \u00b7 steps in %s%s%s\n", j->model->labels[class], ideal->p,
           ideal->steps, seconds, path, steps, film ? " \u00b7 film in " : "", film ? film : "");
@@ -77,7 +77,7 @@ static void report(ideal_job *j, const wk_ideal *ideal, int class, const char *p
                                            film ? cli_json_text(film) : json_null(), "seconds", seconds));
 }
 
-static wk_status save(ideal_job *j, const wk_ideal *ideal, int class, double seconds, wk_error *err) {
+static wk_status save(ideal_job *j, const wk_visualization *ideal, int class, double seconds, wk_error *err) {
   char *path = name_file(j, j->out, class, ""), *steps = name_file(j, j->out, class, "-steps"),
        *film = j->film ? name_file(j, j->film, class, "") : NULL;
   wk_status st = path && steps && (film || !j->film) ? WK_OK : cli_no_memory(err);
@@ -86,7 +86,7 @@ static wk_status save(ideal_job *j, const wk_ideal *ideal, int class, double sec
   if (st == WK_OK)
     st = save_steps(ideal, steps, err);
   if (st == WK_OK && film)
-    st = wk_image_save_film(ideal->moments, ideal->moment_count, 80, film, err);
+    st = wk_image_save_film(ideal->snapshots, ideal->snapshot_count, 80, film, err);
   if (st == WK_OK)
     report(j, ideal, class, path, steps, film, seconds);
   free(path);
@@ -101,31 +101,31 @@ static wk_status make_all(ideal_job *j, wk_error *err) {
   const wk_preprocess *p = &j->model->backbone->preprocess;
   wk_status st = WK_OK;
   for (int first = 0; first < j->count && st == WK_OK; first += AT_ONCE) {
-    wk_ideal *ideal[AT_ONCE] = {NULL};
+    wk_visualization *ideal[AT_ONCE] = {NULL};
     int n = j->count - first < AT_ONCE ? j->count - first : AT_ONCE;
     double start = cli_seconds();
     if (j->several) {
-      st = wk_ideal_make_several(ideal, j->lens, p, &j->options, j->target + first, n, &j->cli->ctx, err);
+      st = wk_visualize_classes(ideal, j->classifier, p, &j->options, j->target + first, n, &j->cli->ctx, err);
     } else {
       j->options.target = j->target[0];
-      st = wk_ideal_make(ideal, j->lens, p, &j->options, &j->cli->ctx, err);
+      st = wk_visualize_class(ideal, j->classifier, p, &j->options, &j->cli->ctx, err);
     }
     for (int i = 0; i < n; i++) {
       if (st == WK_OK)
         st = save(j, ideal[i], j->target[first + i], (cli_seconds() - start) / n, err);
-      wk_ideal_free(ideal[i]);
+      wk_visualization_free(ideal[i]);
     }
   }
   return st;
 }
 
-static wk_status open_lens(ideal_job *j, const char *photo, uint8_t **from, wk_error *err) {
+static wk_status open_classifier(ideal_job *j, const char *photo, uint8_t **from, wk_error *err) {
   cli *c = j->cli;
   wk_status st = WK_OK;
-  wk_lens_options lo;
-  wk_lens_options_init(&lo);
+  wk_diff_classifier_options lo;
+  wk_diff_classifier_options_init(&lo);
   /* Threads take windows or classes; only the lesson's single picture has nothing but layers to share. */
-  lo.threads = j->options.method == WK_IDEAL_LESSON && !j->several ? wk_context_threads(&c->ctx) : 1;
+  lo.threads = j->options.method == WK_VISUALIZE_PLAIN && !j->several ? wk_context_threads(&c->ctx) : 1;
   if (photo) {
     wk_image image, seen;
     if ((st = wk_image_load(&image, photo, NULL, err)) != WK_OK)
@@ -142,7 +142,7 @@ static wk_status open_lens(ideal_job *j, const char *photo, uint8_t **from, wk_e
       return cli_no_memory(err);
     j->options.from = *from;
   }
-  return wk_lens_create(&j->lens, j->model, &lo, err);
+  return wk_diff_classifier_create(&j->classifier, j->model, &lo, err);
 }
 
 /* "cat,dog", "284" or "all" into j->target. */
@@ -180,7 +180,7 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
   int method = 0, paint = 0;
   const char *classes = NULL, *photo = NULL;
   ideal_job j = {.cli = c, .out = "ideal.png"};
-  wk_ideal_options_init(&j.options);
+  wk_visualize_options_init(&j.options);
   double tv = -1;
   const cli_flag flags[] = {
       {"class", 0, CLI_STRING, &classes, "C,C,...", "labels, indices or WordNet ids; all: every class", 0, 0, NULL},
@@ -207,13 +207,14 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
       {"zoom", 0, CLI_DOUBLE, &j.options.zoom, "SHARE", "best: windows show as little as this share of a side", 0.1, 1,
        NULL},
       {"animate", 0, CLI_STRING, &j.film, "FILE.webp", "the steps as a film too", 0, 0, NULL},
-      {"enough", 0, CLI_DOUBLE, &j.options.enough, "P", "lesson: stop at this probability; above 1: never", 0, 2, NULL},
+      {"enough", 0, CLI_DOUBLE, &j.options.target_probability, "P", "lesson: stop at this probability; above 1: never",
+       0, 2, NULL},
       {"from", 0, CLI_STRING, &photo, "PHOTO", "start from a photo instead of noise (best)", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
   if (!classes)
     return cli_usage_error(self, "say which class with --class");
-  if (photo && method == WK_IDEAL_LESSON)
+  if (photo && method == WK_VISUALIZE_PLAIN)
     return cli_usage_error(self, "the lesson starts from noise: --from goes with --method best");
   if (photo && !cli_was_given(c, "octaves"))
     j.options.octaves = 1; /* the photo is in the finest */
@@ -223,12 +224,12 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
   if (j.film && (!dot || strcmp(dot, ".webp") != 0))
     return cli_usage_error(self, "the film is an animated WebP: call it something.webp");
   if (j.film) {
-    j.options.moments = 48;
-    j.options.even_moments = true;
+    j.options.snapshots = 48;
+    j.options.even_snapshots = true;
   }
-  j.options.method = (wk_ideal_method)method;
+  j.options.method = (wk_visualize_method)method;
   j.options.tv = tv;
-  j.options.paint = (wk_paint)paint;
+  j.options.parameterization = (wk_parameterization)paint;
   j.options.seed = c->ctx.seed;
   j.rows = json_array();
   wk_error err = {0};
@@ -243,7 +244,7 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK)
     st = check_names(&j, &err);
   if (st == WK_OK)
-    st = open_lens(&j, photo, &from, &err);
+    st = open_classifier(&j, photo, &from, &err);
   if (st == WK_OK)
     st = make_all(&j, &err);
   int rc;
@@ -258,7 +259,7 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
   json_decref(j.rows);
   free(j.target);
   free(from);
-  wk_lens_free(j.lens);
+  wk_diff_classifier_free(j.classifier);
   wk_model_free(j.model);
   return rc;
 }

@@ -13,34 +13,35 @@ static const char *const methods[] = {"gradcam",   "gradcam++",  "scorecam", "hi
 
 typedef struct cam_job {
   cli_looking l;
-  wk_cam_options o;
+  wk_attribution_options o;
   int class[MOST], count;
-  wk_cam *cam[MOST];
+  wk_attribution *cam[MOST];
   wk_image overlay[MOST];
   json_t *rows, *sanity;
 } cam_job;
 
 static const char *label_of(const cam_job *j, int k) { return j->l.model->labels[j->class[k]]; }
 
-static wk_status overlay(wk_image *out, const cam_job *j, const wk_cam *cam, wk_evidence *evidence, wk_error *err) {
-  const wk_view *v = &j->l.view;
+static wk_status overlay(wk_image *out, const cam_job *j, const wk_attribution *cam, wk_attribution_region *evidence,
+                         wk_error *err) {
+  const wk_explain_input *v = &j->l.view;
   float *map = NULL;
-  wk_status st = wk_cam_spread(&map, cam, v->seen.height, v->seen.width, err);
+  wk_status st = wk_attribution_upsample(&map, cam, v->seen.height, v->seen.width, err);
   if (st == WK_OK)
-    st = wk_evidence_draw(out, map, v, 0, err);
+    st = wk_attribution_draw(out, map, v, 0, err);
   if (st == WK_OK && evidence)
-    st = wk_evidence_find(evidence, map, v, err);
+    st = wk_attribution_region_find(evidence, map, v, err);
   wk_free(map);
   return st;
 }
 
-static void tell(cam_job *j, const wk_cam *cam, int k, const wk_evidence *e) {
+static void tell(cam_job *j, const wk_attribution *cam, int k, const wk_attribution_region *e) {
   cli *c = j->l.cli;
   json_t *row = json_pack("{s:o,s:i,s:o,s:o,s:o,s:i}", "class", cli_json_text(label_of(j, k)), "index", j->class[k],
                           "p", cli_json_number(cam->p), "score", cli_json_number(cam->score), "evidence",
                           cli_look_evidence_json(e), "steps", cam->steps);
   cli_say(c, "%s %s: %s.\n", label_of(j, k), cli_percent(cam->p), cli_look_where(e));
-  if (j->o.method == WK_CAM_IG) {
+  if (j->o.method == WK_ATTRIBUTION_IG) {
     double missing = fabs(cam->total - cam->expected) / fmax(fabs(cam->expected), 1e-12);
     cli_say(
         c,
@@ -58,9 +59,9 @@ static void tell(cam_job *j, const wk_cam *cam, int k, const wk_evidence *e) {
 static wk_status each_class(cam_job *j, wk_error *err) {
   wk_status st = WK_OK;
   for (int k = 0; k < j->count && st == WK_OK; k++) {
-    wk_evidence e;
+    wk_attribution_region e;
     j->o.target = j->class[k];
-    st = wk_cam_make(&j->cam[k], j->l.model, j->l.view.input, &j->o, &j->l.cli->ctx, err);
+    st = wk_attribution_make(&j->cam[k], j->l.model, j->l.view.input, &j->o, &j->l.cli->ctx, err);
     if (st == WK_OK)
       st = overlay(&j->overlay[k], j, j->cam[k], &e, err);
     if (st == WK_OK)
@@ -69,7 +70,7 @@ static wk_status each_class(cam_job *j, wk_error *err) {
   return st;
 }
 
-static bool shows_nothing(const wk_cam *cam) {
+static bool shows_nothing(const wk_attribution *cam) {
   for (int i = 0; i < cam->height * cam->width; i++)
     if (cam->map[i] > 0)
       return false;
@@ -168,7 +169,7 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   int method = 0;
   bool sanity = false;
   cam_job j = {0};
-  wk_cam_options_init(&j.o);
+  wk_attribution_options_init(&j.o);
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
       {"class", 0, CLI_STRING, &classes, "C,C", "labels, indices or WordNet ids, up to 4; without: what the model sees",
@@ -189,9 +190,9 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
-  j.o.method = (wk_cam_method)method;
+  j.o.method = (wk_attribution_method)method;
   j.o.seed = c->ctx.seed;
-  if (layer && wk_cam_of_pixels(j.o.method))
+  if (layer && wk_attribution_of_pixels(j.o.method))
     return cli_usage_error(self, "--layer is for maps of a layer; %s is of pixels", methods[method]);
   j.rows = json_array();
   j.sanity = json_array();
@@ -200,7 +201,7 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK && sanity)
     st = cli_check_beside(out, "-sanity", &err);
   if (st == WK_OK && layer)
-    st = wk_look_layer(&j.o.layer, j.l.model->backbone->graph, layer, &err);
+    st = wk_layer_find(&j.o.layer, j.l.model->backbone->graph, layer, &err);
   if (st == WK_OK)
     st = cli_look_classes(j.class, &j.count, MOST, &j.l, classes, &err);
   if (st == WK_OK)
@@ -214,12 +215,12 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
     st = wk_graph_node(&info, j.l.model->backbone->graph, j.cam[0]->layer, 0, 0, &err);
   json_t *more = NULL;
   if (st == WK_OK) {
-    cli_say(c, "%s \u00b7 %s%s%s\n", out, wk_cam_method_name(j.o.method), info.name ? " at " : "",
+    cli_say(c, "%s \u00b7 %s%s%s\n", out, wk_attribution_method_name(j.o.method), info.name ? " at " : "",
             info.name ? info.name : "");
     more = more_of(&j, info.name);
   }
   for (int k = 0; k < MOST; k++) {
-    wk_cam_free(j.cam[k]);
+    wk_attribution_free(j.cam[k]);
     wk_image_free(&j.overlay[k]);
   }
   json_decref(j.rows);

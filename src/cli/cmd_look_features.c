@@ -6,7 +6,7 @@
 
 static const char *const colour_names[] = {"viridis", "magma", "turbo", "coolwarm", "grey", "auto", NULL};
 
-static json_t *numbers_of(const wk_maps *m) {
+static json_t *numbers_of(const wk_feature_maps *m) {
   json_t *strongest = json_array();
   for (int i = 0; i < m->shape.channels && i < 10; i++)
     json_array_append_new(strongest, json_integer(m->order[i]));
@@ -16,12 +16,12 @@ static json_t *numbers_of(const wk_maps *m) {
                    "zeros", m->zeros, "dead", m->dead, "strongest", strongest, "sees", sees);
 }
 
-static json_t *tell(cli *c, const wk_maps *maps, int layers) {
+static json_t *tell(cli *c, const wk_feature_maps *maps, int layers) {
   json_t *rows = json_array();
   cli_say(c, "%-28s %-16s %-12s %9s %9s %7s  %s\n", "layer", "positions, ch.", "each sees", "mean", "largest", "zeros",
           "silent channels");
   for (int i = 0; i < layers; i++) {
-    const wk_maps *m = &maps[i];
+    const wk_feature_maps *m = &maps[i];
     char shape[48], sees[48] = "everything";
     snprintf(shape, sizeof shape, "%d x %d x %d", m->shape.height, m->shape.width, m->shape.channels);
     if (!m->field.whole)
@@ -33,18 +33,18 @@ static json_t *tell(cli *c, const wk_maps *maps, int layers) {
   return rows;
 }
 
-static wk_status draw(cli_looking *l, const wk_maps *maps, int layers, const wk_maps_style *style, bool ladder,
-                      const char *out, wk_error *err) {
+static wk_status draw(cli_looking *l, const wk_feature_maps *maps, int layers, const wk_feature_maps_style *style,
+                      bool ladder, const char *out, wk_error *err) {
   wk_image picture = {0};
   wk_status st;
   if (!ladder) {
-    st = wk_maps_draw(&picture, maps, &l->view, style, err);
+    st = wk_feature_maps_draw(&picture, maps, &l->view, style, err);
     if (st == WK_OK)
       st = cli_look_save(l, &picture, out, maps->name, err);
     wk_image_free(&picture);
     return st;
   }
-  st = wk_maps_draw_ladder(&picture, maps, layers, &l->view, style, err);
+  st = wk_feature_maps_draw_overview(&picture, maps, layers, &l->view, style, err);
   if (st == WK_OK)
     st = cli_look_save(l, &picture, out, "the strongest channels of every stage", err);
   wk_image_free(&picture);
@@ -52,7 +52,7 @@ static wk_status draw(cli_looking *l, const wk_maps *maps, int layers, const wk_
   if (st == WK_OK && !flat)
     st = cli_no_memory(err);
   if (st == WK_OK)
-    st = wk_maps_draw_flat(&picture, &maps[layers - 1], style, err);
+    st = wk_feature_maps_draw_flat(&picture, &maps[layers - 1], style, err);
   if (st == WK_OK)
     st = cli_look_save(l, &picture, flat, "the last layer as one heat map: positions x channels", err);
   wk_image_free(&picture);
@@ -62,8 +62,8 @@ static wk_status draw(cli_looking *l, const wk_maps *maps, int layers, const wk_
 
 int cli_look_features(cli *c, const cli_command *self, int argc, char **argv) {
   const char *layer = NULL, *out = "features.png", *raw = NULL, *arch = NULL;
-  wk_maps_style style;
-  wk_maps_style_init(&style);
+  wk_feature_maps_style style;
+  wk_feature_maps_style_init(&style);
   int colours = style.colours;
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
@@ -82,7 +82,7 @@ int cli_look_features(cli *c, const cli_command *self, int argc, char **argv) {
   style.colours = (wk_colormap)colours;
   wk_error err = {0};
   cli_looking l;
-  wk_maps *maps = NULL;
+  wk_feature_maps *maps = NULL;
   wk_node one, *rungs = NULL;
   int layers = 0;
   json_t *rows = NULL;
@@ -91,16 +91,16 @@ int cli_look_features(cli *c, const cli_command *self, int argc, char **argv) {
     st = cli_check_beside(out, "-flat", &err);
   if (st == WK_OK && raw)
     st = cli_check_output(raw, false, &err);
-  if (st == WK_OK && layer && (st = wk_look_layer(&one, l.model->backbone->graph, layer, &err)) == WK_OK)
+  if (st == WK_OK && layer && (st = wk_layer_find(&one, l.model->backbone->graph, layer, &err)) == WK_OK)
     layers = 1;
   if (st == WK_OK && !layer)
-    st = wk_look_ladder(&rungs, &layers, l.model->backbone->graph, &err);
+    st = wk_layer_overview(&rungs, &layers, l.model->backbone->graph, &err);
   if (st == WK_OK)
-    st = wk_maps_make(&maps, l.model->backbone, l.view.input, layer ? &one : rungs, layers, &c->ctx, &err);
+    st = wk_feature_maps_make(&maps, l.model->backbone, l.view.input, layer ? &one : rungs, layers, &c->ctx, &err);
   if (st == WK_OK)
     st = draw(&l, maps, layers, &style, !layer, out, &err);
   if (st == WK_OK && raw) {
-    const wk_maps *last = &maps[layers - 1];
+    const wk_feature_maps *last = &maps[layers - 1];
     st = wk_npy_write(raw, last->value, 3,
                       (const int64_t[]){last->shape.height, last->shape.width, last->shape.channels}, &err);
   }
@@ -109,7 +109,7 @@ int cli_look_features(cli *c, const cli_command *self, int argc, char **argv) {
     cli_say(c, "%s%s%s%s%s\n", out, layer ? "" : " \u00b7 flat heat map beside it", raw ? " \u00b7 values of " : "",
             raw ? maps[layers - 1].name : "", raw ? " in the .npy" : "");
   }
-  wk_maps_free(maps, layers);
+  wk_feature_maps_free(maps, layers);
   wk_free(rungs);
   return cli_look_end(&l, st, &err, rows ? json_pack("{s:o}", "layers", rows) : NULL);
 }

@@ -10,17 +10,17 @@ typedef struct filters_job {
   cli_looking l;
   wk_node layer;
   wk_node_info info;
-  wk_field field;
+  wk_receptive_field field;
   int channel[MOST_CHANNELS], channels;
   cli_photos photos;
   wk_dataset *data;
-  wk_patch *place; /* [all channels, PATCHES] */
+  wk_top_patch *place; /* [all channels, PATCHES] */
   int found;
   wk_image ideal[MOST_CHANNELS], patch[MOST_CHANNELS][PATCHES];
   float value[MOST_CHANNELS][PATCHES];
   double rise[MOST_CHANNELS];
   bool no_ideal;
-  wk_excite_options excite;
+  wk_activation_max_options excite;
 } filters_job;
 
 /* ---- the first layer --------------------------------------------------------------------------- */
@@ -102,9 +102,9 @@ static void choose_channels(filters_job *j) {
 static wk_status cut_patches(filters_job *j, wk_error *err) {
   for (int k = 0; k < j->channels; k++)
     for (int i = 0; i < j->found; i++) {
-      const wk_patch *p = &j->place[j->channel[k] * PATCHES + i];
+      const wk_top_patch *p = &j->place[j->channel[k] * PATCHES + i];
       wk_status st =
-          wk_patch_cut(&j->patch[k][i], p, j->photos.path[p->photo], j->l.model->backbone, j->layer, TILE, err);
+          wk_top_patch_crop(&j->patch[k][i], p, j->photos.path[p->photo], j->l.model->backbone, j->layer, TILE, err);
       if (st != WK_OK)
         return st;
       j->value[k][i] = p->value;
@@ -130,7 +130,7 @@ static json_t *tell(filters_job *j, const char *out) {
   for (int k = 0; k < j->channels; k++) {
     json_t *places = json_array(), *row = json_pack("{s:i}", "channel", j->channel[k]);
     for (int i = 0; j->place && i < j->found; i++) {
-      const wk_patch *p = &j->place[j->channel[k] * PATCHES + i];
+      const wk_top_patch *p = &j->place[j->channel[k] * PATCHES + i];
       json_array_append_new(places,
                             json_pack("{s:o,s:o,s:i,s:i}", "file", cli_json_text(j->photos.path[p->photo]), "value",
                                       cli_json_number((double)p->value), "row", p->row, "column", p->column));
@@ -152,19 +152,19 @@ static wk_status look(filters_job *j, const char *data, const char *channels, in
   const wk_context *ctx = &j->l.cli->ctx;
   wk_status st = wk_graph_node(&j->info, b->graph, j->layer, 0, 0, err);
   if (st == WK_OK)
-    st = wk_look_field(&j->field, b->graph, j->layer, 0, 0, err);
+    st = wk_layer_receptive_field(&j->field, b->graph, j->layer, 0, 0, err);
   if (st == WK_OK && channels)
     st = parse_channels(j, channels, err);
   if (st == WK_OK && data)
     st = gather(j, data, photos, err);
   if (st == WK_OK && data)
-    st = wk_patches_find(&j->place, &j->found, b, j->layer, PATCHES, j->photos.path, j->photos.n, ctx, err);
+    st = wk_top_patches_find(&j->place, &j->found, b, j->layer, PATCHES, j->photos.path, j->photos.n, ctx, err);
   if (st == WK_OK && !channels)
     choose_channels(j);
   if (st == WK_OK && data)
     st = cut_patches(j, err);
   if (st == WK_OK && !j->no_ideal)
-    st = wk_excite_make(j->ideal, j->rise, b, j->layer, j->channel, j->channels, &j->excite, ctx, err);
+    st = wk_activation_max_make(j->ideal, j->rise, b, j->layer, j->channel, j->channels, &j->excite, ctx, err);
   return st == WK_OK ? draw(j, out, err) : st;
 }
 
@@ -173,8 +173,8 @@ static wk_status look(filters_job *j, const char *data, const char *channels, in
 int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
   const char *layer = NULL, *channels = NULL, *out = "filters.png", *arch = NULL;
   int photos = 400;
-  wk_excite_options excite;
-  wk_excite_options_init(&excite);
+  wk_activation_max_options excite;
+  wk_activation_max_options_init(&excite);
   bool no_ideal = false;
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
@@ -207,7 +207,7 @@ int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
     rc = first_layer(j, st, out, &err);
   } else {
     if (st == WK_OK)
-      st = wk_look_layer(&j->layer, j->l.model->backbone->graph, layer, &err);
+      st = wk_layer_find(&j->layer, j->l.model->backbone->graph, layer, &err);
     if (st == WK_OK)
       st = look(j, n > 1 ? argv[1] : NULL, channels, photos, out, &err);
     rc = cli_look_end(&j->l, st, &err, st == WK_OK ? tell(j, out) : NULL);

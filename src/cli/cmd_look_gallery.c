@@ -84,13 +84,13 @@ static wk_status choose_classes(gallery *g, wk_error *err) {
 }
 
 /* Without gradients (nearest neighbours, no classes) some sections are left out. */
-static wk_status open_lens(gallery *g, wk_error *err) {
+static wk_status open_classifier(gallery *g, wk_error *err) {
   if (!g->l.model->label_count)
     return WK_OK;
-  wk_lens_options o;
-  wk_lens_options_init(&o);
+  wk_diff_classifier_options o;
+  wk_diff_classifier_options_init(&o);
   o.threads = wk_context_threads(&g->l.cli->ctx);
-  wk_status st = wk_lens_create(&g->lens, g->l.model, &o, err);
+  wk_status st = wk_diff_classifier_create(&g->classifier, g->l.model, &o, err);
   return st == WK_ERR_UNSUPPORTED ? WK_OK : st;
 }
 
@@ -115,13 +115,13 @@ static wk_status prepare(gallery *g, const char *model, const char *arch, const 
     st = judge(g, err);
   if (st == WK_OK)
     st = choose_classes(g, err);
-  return st == WK_OK ? open_lens(g, err) : st;
+  return st == WK_OK ? open_classifier(g, err) : st;
 }
 
 /* ---- one section after the other ----------------------------------------------------------------- */
 
 static bool possible(const gallery *g, const part *p) {
-  return (!p->labels || g->metrics) && (!p->gradients || g->lens);
+  return (!p->labels || g->metrics) && (!p->gradients || g->classifier);
 }
 
 static wk_status make_parts(gallery *g, const bool *left_out, wk_error *err) {
@@ -148,7 +148,7 @@ static wk_status make_parts(gallery *g, const bool *left_out, wk_error *err) {
 
 static void gallery_free(gallery *g) {
   wk_gallery_free(g->page);
-  wk_lens_free(g->lens);
+  wk_diff_classifier_free(g->classifier);
   wk_metrics_free(g->metrics);
   free(g->truth);
   free(g->seen);

@@ -15,7 +15,8 @@ static const char *const methods[] = {"tsne", "pca", NULL};
 /* Thumbnails as large as makes sense for so many photos. */
 static int thumb_side(size_t photos) { return photos <= 2500 ? 96 : photos <= 10000 ? 64 : 32; }
 
-static json_t *odd_json(cli *c, const cli_look_set *s, const wk_atlas *a, const wk_atlas_odd *odd, size_t count) {
+static json_t *odd_json(cli *c, const cli_look_set *s, const wk_embedding_map *a, const wk_label_error *odd,
+                        size_t count) {
   json_t *rows = json_array();
   for (size_t i = 0; i < count; i++) {
     const char *is = s->classes[s->label[odd[i].row]], *like = s->classes[odd[i].looks_like];
@@ -32,7 +33,7 @@ static json_t *odd_json(cli *c, const cli_look_set *s, const wk_atlas *a, const 
   return rows;
 }
 
-static json_t *twins_json(cli *c, const cli_look_set *s, const wk_atlas *a) {
+static json_t *twins_json(cli *c, const cli_look_set *s, const wk_embedding_map *a) {
   json_t *rows = json_array();
   for (size_t i = 0; i < a->rows && a->neighbours; i++) {
     size_t j = a->near[i * (size_t)a->neighbours];
@@ -52,7 +53,7 @@ static json_t *twins_json(cli *c, const cli_look_set *s, const wk_atlas *a) {
   return rows;
 }
 
-static json_t *points_json(const cli_look_set *s, const wk_atlas *a) {
+static json_t *points_json(const cli_look_set *s, const wk_embedding_map *a) {
   json_t *rows = json_array();
   for (size_t i = 0; i < a->rows; i++)
     json_array_append_new(rows, json_pack("{s:o,s:o,s:f,s:f}", "file", cli_json_text(s->path[i]), "label",
@@ -72,8 +73,8 @@ static int classes_used(const cli_look_set *s) {
   return used;
 }
 
-wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_atlas *a, const char *out, const char *html,
-                            int size, wk_error *err) {
+wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embedding_map *a, const char *out,
+                            const char *html, int size, wk_error *err) {
   int side = thumb_side(a->rows);
   uint8_t *thumbnail = NULL;
   char title[300], note[200];
@@ -90,8 +91,8 @@ wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_atla
   snprintf(note, sizeof note, "%s photos by %d features each. What is alike to the network lies together.",
            cli_count(a->rows), s->features->columns);
   wk_status st = wk_thumbnails(&thumbnail, s->path, a->rows, side, &l->cli->ctx, err);
-  wk_atlas_picture p;
-  wk_atlas_picture_init(&p);
+  wk_embedding_picture p;
+  wk_embedding_picture_init(&p);
   p.thumbnail = thumbnail;
   p.side = side;
   p.label = s->label;
@@ -100,27 +101,27 @@ wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_atla
   p.title = title;
   p.size = size;
   if (st == WK_OK)
-    st = wk_atlas_draw(&picture, a, &p, err);
+    st = wk_embedding_map_draw(&picture, a, &p, err);
   if (st == WK_OK)
     st = cli_look_save(l, &picture, out, "all photos, those that are alike together", err);
   wk_image_free(&picture);
   if (st == WK_OK && html) {
-    wk_atlas_page page = {.atlas = a,
-                          .title = title,
-                          .note = note,
-                          .file = s->name,
-                          .label = s->label,
-                          .name = p.name,
-                          .classes = p.classes,
-                          .thumbnail = thumbnail,
-                          .side = side};
-    st = wk_atlas_page_write(html, &page, err);
+    wk_embedding_page page = {.map = a,
+                              .title = title,
+                              .note = note,
+                              .file = s->name,
+                              .label = s->label,
+                              .name = p.name,
+                              .classes = p.classes,
+                              .thumbnail = thumbnail,
+                              .side = side};
+    st = wk_embedding_page_write(html, &page, err);
   }
   wk_free(thumbnail);
   return st;
 }
 
-static json_t *tell(cli *c, const cli_look_set *s, const wk_atlas *a, const wk_atlas_odd *odd, size_t odds,
+static json_t *tell(cli *c, const cli_look_set *s, const wk_embedding_map *a, const wk_label_error *odd, size_t odds,
                     double agree, const char *out, const char *html) {
   int used = classes_used(s);
   cli_say(c, "%s photos", cli_count(a->rows));
@@ -143,8 +144,8 @@ int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const from[] = {"folder", "name", NULL};
   const char *out = "map.png", *html = NULL, *arch = NULL;
   int method = 0, names = 0, most = 0, size = 1600;
-  wk_atlas_options o;
-  wk_atlas_options_init(&o);
+  wk_embedding_map_options o;
+  wk_embedding_map_options_init(&o);
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
       {"html", 0, CLI_STRING, &html, "FILE.html", "a page as well, to pan, zoom and search; one file, opens offline", 0,
@@ -158,12 +159,12 @@ int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
-  o.method = (wk_atlas_method)method;
+  o.method = (wk_embedding_map_method)method;
   wk_error err = {0};
   cli_looking l;
   cli_look_set s = {0};
-  wk_atlas *a = NULL;
-  wk_atlas_odd *odd = NULL;
+  wk_embedding_map *a = NULL;
+  wk_label_error *odd = NULL;
   size_t odds = 0;
   double agree = NAN;
   json_t *more = NULL;
@@ -173,15 +174,15 @@ int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK)
     st = cli_look_set_open(&s, c, l.model, argv[1], names == 1, most, &err);
   if (st == WK_OK)
-    st = wk_atlas_make(&a, s.features->row, s.features->rows, s.features->columns, &o, &c->ctx, &err);
+    st = wk_embedding_map_make(&a, s.features->row, s.features->rows, s.features->columns, &o, &c->ctx, &err);
   if (st == WK_OK)
-    st = wk_atlas_find_odd(&odd, &odds, &agree, a, s.label, s.class_count, &err);
+    st = wk_label_errors_find(&odd, &odds, &agree, a, s.label, s.class_count, &err);
   if (st == WK_OK)
     st = cli_look_map_draw(&l, &s, a, out, html, size, &err);
   if (st == WK_OK)
     more = tell(c, &s, a, odd, odds, agree, out, html);
   wk_free(odd);
-  wk_atlas_free(a);
+  wk_embedding_map_free(a);
   cli_look_set_free(&s);
   return cli_look_end(&l, st, &err, more);
 }

@@ -38,7 +38,7 @@ int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv) {
   wk_error err = {0};
   cli_looking l;
   wk_occlusion *hidden = NULL;
-  wk_evidence e;
+  wk_attribution_region e;
   wk_image picture = {0};
   json_t *more = NULL;
   int count;
@@ -48,9 +48,9 @@ int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK)
     st = wk_occlusion_make(&hidden, l.model, l.view.input, &o, &c->ctx, &err);
   if (st == WK_OK)
-    st = wk_evidence_find(&e, hidden->map, &l.view, &err);
+    st = wk_attribution_region_find(&e, hidden->map, &l.view, &err);
   if (st == WK_OK)
-    st = wk_evidence_draw(&picture, hidden->map, &l.view, 0, &err);
+    st = wk_attribution_draw(&picture, hidden->map, &l.view, 0, &err);
   const char *label = st == WK_OK ? l.model->labels[o.target] : "";
   if (st == WK_OK)
     st = cli_look_save(&l, &picture, out, label, &err);

@@ -29,20 +29,20 @@ static wk_status draw(const char *out, const wk_robust *r, const wk_robust_optio
 }
 
 static wk_status draw_damage(const char *path, const wk_robust *r, wk_error *err) {
-  double x[WK_SEVERITIES], y[WK_DAMAGE_COUNT][WK_SEVERITIES];
-  wk_series s[WK_DAMAGE_COUNT] = {{0}};
-  for (int d = 0; d < WK_DAMAGE_COUNT; d++) {
+  double x[WK_SEVERITIES], y[WK_CORRUPTION_COUNT][WK_SEVERITIES];
+  wk_series s[WK_CORRUPTION_COUNT] = {{0}};
+  for (int d = 0; d < WK_CORRUPTION_COUNT; d++) {
     for (int k = 0; k < WK_SEVERITIES; k++) {
       x[k] = k + 1;
-      y[d][k] = (double)r->damage_right[d][k] / (double)r->photos;
+      y[d][k] = (double)r->corruption_right[d][k] / (double)r->photos;
     }
-    s[d] = (wk_series){.name = wk_damage_name((wk_damage)d), .n = WK_SEVERITIES, .x = x, .y = y[d]};
+    s[d] = (wk_series){.name = wk_corruption_name((wk_corruption)d), .n = WK_SEVERITIES, .x = x, .y = y[d]};
   }
   wk_chart chart = {.title = "Right after ordinary damage",
                     .x_label = "severity",
                     .y_label = "top-1",
                     .series = s,
-                    .count = WK_DAMAGE_COUNT,
+                    .count = WK_CORRUPTION_COUNT,
                     .percent = true};
   return wk_chart_save(path, &chart, err);
 }
@@ -50,16 +50,16 @@ static wk_status draw_damage(const char *path, const wk_robust *r, wk_error *err
 static json_t *damage_json(cli *c, const wk_robust *r) {
   json_t *all = json_object();
   cli_say(c, "\nordinary damage, severity 1 to 5\n");
-  for (int d = 0; d < WK_DAMAGE_COUNT; d++) {
+  for (int d = 0; d < WK_CORRUPTION_COUNT; d++) {
     json_t *row = json_array();
-    cli_say(c, "  %-11s", wk_damage_name((wk_damage)d));
+    cli_say(c, "  %-11s", wk_corruption_name((wk_corruption)d));
     for (int s = 0; s < WK_SEVERITIES; s++) {
-      double share = (double)r->damage_right[d][s] / (double)r->photos;
+      double share = (double)r->corruption_right[d][s] / (double)r->photos;
       cli_say(c, " %6s", cli_percent(share));
       json_array_append_new(row, cli_json_number(share));
     }
     cli_say(c, "\n");
-    json_object_set_new(all, wk_damage_name((wk_damage)d), row);
+    json_object_set_new(all, wk_corruption_name((wk_corruption)d), row);
   }
   return all;
 }
@@ -75,7 +75,7 @@ static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const 
     json_array_append_new(intervals, cli_json_interval(w));
   }
   cli_say(c, "Changes below 1/255 exist only before a photo is saved in 8 bits: they show how near the border is.\n");
-  json_t *damage = o->damage ? damage_json(c, r) : json_null();
+  json_t *damage = o->corruptions ? damage_json(c, r) : json_null();
   if (out)
     cli_say(c, "\nThe curve is in %s%s%s\n", out, damage_out ? ", that of the damage in " : "",
             damage_out ? damage_out : "");
@@ -123,14 +123,14 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
     if ((o.count = numbers(strengths, CLI_STRENGTHS, eps)) < 1)
       return cli_usage_error(self, "--eps takes numbers with commas between, such as 0,1,2");
   }
-  o.damage = !no_damage;
+  o.corruptions = !no_damage;
   wk_error err = {0};
   wk_model *m = NULL;
   wk_dataset *d = NULL;
   wk_robust *r = NULL;
   cli_photos p = {0};
   wk_status st = out ? cli_check_output(out, false, &err) : WK_OK;
-  if (st == WK_OK && out && o.damage)
+  if (st == WK_OK && out && o.corruptions)
     st = cli_check_beside(out, "-damage", &err);
   if (st == WK_OK)
     st = wk_model_open(&m, argv[0], NULL, &c->pull, &c->ctx, &err);
@@ -151,7 +151,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK && out)
     st = draw(out, r, &o, &err);
   char *damage_out = NULL;
-  if (st == WK_OK && out && o.damage)
+  if (st == WK_OK && out && o.corruptions)
     st = (damage_out = cli_beside(out, "-damage")) ? draw_damage(damage_out, r, &err) : cli_no_memory(&err);
   int rc = st == WK_OK ? report(c, r, &o, out, damage_out) : cli_fail(c, &err);
   free(damage_out);

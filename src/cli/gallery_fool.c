@@ -7,7 +7,7 @@
 
 /* ---- ideal pictures ------------------------------------------------------------------------------ */
 
-static wk_status draw_ideals(wk_image *out, const gallery *g, wk_ideal *const *ideal, wk_error *err) {
+static wk_status draw_ideals(wk_image *out, const gallery *g, wk_visualization *const *ideal, wk_error *err) {
   int n = g->shown_count;
   wk_image *picture = malloc((size_t)n * sizeof *picture);
   char(*text)[120] = malloc((size_t)n * sizeof *text);
@@ -30,16 +30,16 @@ static wk_status draw_ideals(wk_image *out, const gallery *g, wk_ideal *const *i
 }
 
 wk_status gallery_ideal(gallery *g, wk_error *err) {
-  wk_ideal **ideal = calloc((size_t)g->shown_count, sizeof *ideal);
-  wk_ideal_options o;
+  wk_visualization **ideal = calloc((size_t)g->shown_count, sizeof *ideal);
+  wk_visualize_options o;
   wk_image picture = {0};
   wk_status st = ideal ? WK_OK : cli_no_memory(err);
-  wk_ideal_options_init(&o);
+  wk_visualize_options_init(&o);
   o.steps = g->ideal_steps;
   o.seed = g->l.cli->ctx.seed;
   for (int i = 0; i < g->shown_count && st == WK_OK; i++) {
     o.target = g->shown[i];
-    st = wk_ideal_make(&ideal[i], g->lens, &g->l.model->backbone->preprocess, &o, &g->l.cli->ctx, err);
+    st = wk_visualize_class(&ideal[i], g->classifier, &g->l.model->backbone->preprocess, &o, &g->l.cli->ctx, err);
   }
   if (st == WK_OK)
     st = draw_ideals(&picture, g, ideal, err);
@@ -54,7 +54,7 @@ wk_status gallery_ideal(gallery *g, wk_error *err) {
                             "The ideal picture of each class, and how sure the model is.", err);
   wk_image_free(&picture);
   for (int i = 0; ideal && i < g->shown_count; i++)
-    wk_ideal_free(ideal[i]);
+    wk_visualization_free(ideal[i]);
   free(ideal);
   return st;
 }
@@ -106,7 +106,7 @@ static wk_status attack_one(gallery *g, size_t judged, int number, wk_error *err
   for (size_t i = 0; st == WK_OK && i < n; i++)
     pixels[i] = seen.pixels[i];
   if (st == WK_OK)
-    st = wk_attack_run(&r, g->lens, p, pixels, &o, g->l.cli->ctx.seed, (uint64_t)number, err);
+    st = wk_attack_run(&r, g->classifier, p, pixels, &o, g->l.cli->ctx.seed, (uint64_t)number, err);
   if (st == WK_OK)
     st = draw_attack(&picture, g, &seen, &r, err);
   char file[40], caption[300];
@@ -160,20 +160,20 @@ static wk_status show_curve(gallery *g, const wk_robust *r, const wk_robust_opti
 
 static wk_status show_damage(gallery *g, const wk_robust *r, wk_error *err) {
   static const char *const severity[WK_SEVERITIES] = {"1", "2", "3", "4", "5"};
-  const char *name[WK_DAMAGE_COUNT], *cell[WK_DAMAGE_COUNT * WK_SEVERITIES];
-  char text[WK_DAMAGE_COUNT * WK_SEVERITIES][16];
-  double heat[WK_DAMAGE_COUNT * WK_SEVERITIES];
-  for (int d = 0; d < WK_DAMAGE_COUNT; d++) {
-    name[d] = wk_damage_name((wk_damage)d);
+  const char *name[WK_CORRUPTION_COUNT], *cell[WK_CORRUPTION_COUNT * WK_SEVERITIES];
+  char text[WK_CORRUPTION_COUNT * WK_SEVERITIES][16];
+  double heat[WK_CORRUPTION_COUNT * WK_SEVERITIES];
+  for (int d = 0; d < WK_CORRUPTION_COUNT; d++) {
+    name[d] = wk_corruption_name((wk_corruption)d);
     for (int s = 0; s < WK_SEVERITIES; s++) {
       int k = d * WK_SEVERITIES + s;
-      heat[k] = (double)r->damage_right[d][s] / (double)r->photos;
+      heat[k] = (double)r->corruption_right[d][s] / (double)r->photos;
       snprintf(text[k], sizeof text[k], "%.0f%%", 100 * heat[k]);
       cell[k] = text[k];
     }
   }
-  wk_gallery_table t = {
-      "damage, from light to heavy", severity, name, cell, heat, NULL, WK_DAMAGE_COUNT, WK_SEVERITIES};
+  wk_gallery_table t = {"damage, from light to heavy", severity,     name, cell, heat, NULL,
+                        WK_CORRUPTION_COUNT,           WK_SEVERITIES};
   return wk_gallery_show_table(g->page, &t, err);
 }
 

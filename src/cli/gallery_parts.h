@@ -11,11 +11,11 @@ typedef struct gallery {
   cli_photos test;  /* those that are judged by */
   float *p;         /* [judged->rows, labels] */
   wk_features *judged;
-  int *truth;          /* [judged->rows] */
-  int *seen;           /* [judged->rows] what the model says */
-  wk_metrics *metrics; /* NULL: the photos are not sorted into the model's classes */
-  wk_lens *lens;       /* NULL: the head has no gradients */
-  int *shown;          /* classes that get pictures of their own */
+  int *truth;                     /* [judged->rows] */
+  int *seen;                      /* [judged->rows] what the model says */
+  wk_metrics *metrics;            /* NULL: the photos are not sorted into the model's classes */
+  wk_diff_classifier *classifier; /* NULL: the head has no gradients */
+  int *shown;                     /* classes that get pictures of their own */
   int shown_count;
   wk_gallery *page;
   json_t *sections; /* names of those that are done */
@@ -31,7 +31,7 @@ wk_status gallery_map(gallery *g, wk_error *err); /* (gallery_see.c) */
 wk_status gallery_nearest(gallery *g, wk_error *err);
 wk_status gallery_features(gallery *g, wk_error *err);
 wk_status gallery_filters(gallery *g, wk_error *err);
-wk_status gallery_cam(gallery *g, wk_error *err); /* (gallery_why.c) */
+wk_status gallery_cam(gallery *g, wk_error *err);   /* (gallery_why.c) */
 wk_status gallery_ideal(gallery *g, wk_error *err); /* (gallery_fool.c) */
 wk_status gallery_attack(gallery *g, wk_error *err);
 wk_status gallery_robust(gallery *g, wk_error *err);

@@ -9,7 +9,7 @@ enum { MOST_ODD = 12, CELL = 200, ALIKE = 7 };
 
 /* ---- the map ------------------------------------------------------------------------------------- */
 
-static wk_status draw_odd(wk_image *out, const gallery *g, const wk_atlas_odd *odd, int n, wk_error *err) {
+static wk_status draw_odd(wk_image *out, const gallery *g, const wk_label_error *odd, int n, wk_error *err) {
   wk_image picture[MOST_ODD] = {{0}};
   char text[MOST_ODD][240];
   const char *label[MOST_ODD];
@@ -31,13 +31,13 @@ static wk_status draw_odd(wk_image *out, const gallery *g, const wk_atlas_odd *o
   return st;
 }
 
-static wk_status show_odd(gallery *g, const wk_atlas *a, wk_error *err) {
-  wk_atlas_odd *odd = NULL;
+static wk_status show_odd(gallery *g, const wk_embedding_map *a, wk_error *err) {
+  wk_label_error *odd = NULL;
   size_t count = 0;
   double agree;
   wk_image picture = {0};
   char line[200];
-  wk_status st = wk_atlas_find_odd(&odd, &count, &agree, a, g->all.label, g->all.class_count, err);
+  wk_status st = wk_label_errors_find(&odd, &count, &agree, a, g->all.label, g->all.class_count, err);
   if (st == WK_OK && isfinite(agree)) {
     snprintf(line, sizeof line, "For %s of the photos the one most alike is of the same class.", cli_percent(agree));
     st = wk_gallery_note(g->page, line, err);
@@ -58,16 +58,16 @@ static wk_status show_odd(gallery *g, const wk_atlas *a, wk_error *err) {
 
 /* The picture is drawn by what `look map` draws with, and read back for the page. */
 wk_status gallery_map(gallery *g, wk_error *err) {
-  wk_atlas *a = NULL;
-  wk_atlas_options o;
-  wk_atlas_options_init(&o);
+  wk_embedding_map *a = NULL;
+  wk_embedding_map_options o;
+  wk_embedding_map_options_init(&o);
   o.tsne.steps = g->map_steps;
   char *png = cli_join(g->folder, "map.png"), *html = cli_join(g->folder, "map.html");
   wk_image picture = {0};
   const wk_features *f = g->all.features;
   wk_status st = png && html ? WK_OK : cli_no_memory(err);
   if (st == WK_OK)
-    st = wk_atlas_make(&a, f->row, f->rows, f->columns, &o, &g->l.cli->ctx, err);
+    st = wk_embedding_map_make(&a, f->row, f->rows, f->columns, &o, &g->l.cli->ctx, err);
   if (st == WK_OK)
     st = cli_look_map_draw(&g->l, &g->all, a, png, html, 1600, err);
   if (st == WK_OK)
@@ -86,7 +86,7 @@ wk_status gallery_map(gallery *g, wk_error *err) {
   wk_image_free(&picture);
   free(png);
   free(html);
-  wk_atlas_free(a);
+  wk_embedding_map_free(a);
   return st;
 }
 
@@ -145,21 +145,21 @@ wk_status gallery_nearest(gallery *g, wk_error *err) {
 wk_status gallery_features(gallery *g, wk_error *err) {
   ptrdiff_t judged = g->shown_count ? gallery_example(g, g->shown[0], true) : -1;
   const char *photo = judged >= 0 ? gallery_path(g, (size_t)judged) : g->all.path[0];
-  wk_view view;
-  wk_maps *maps = NULL;
+  wk_explain_input view;
+  wk_feature_maps *maps = NULL;
   wk_node *rung = NULL;
   int rungs = 0;
   wk_image picture = {0};
-  wk_maps_style style;
-  wk_maps_style_init(&style);
+  wk_feature_maps_style style;
+  wk_feature_maps_style_init(&style);
   const wk_backbone *b = g->l.model->backbone;
-  wk_status st = wk_view_open(&view, photo, &b->preprocess, err);
+  wk_status st = wk_explain_input_open(&view, photo, &b->preprocess, err);
   if (st == WK_OK)
-    st = wk_look_ladder(&rung, &rungs, b->graph, err);
+    st = wk_layer_overview(&rung, &rungs, b->graph, err);
   if (st == WK_OK)
-    st = wk_maps_make(&maps, b, view.input, rung, rungs, &g->l.cli->ctx, err);
+    st = wk_feature_maps_make(&maps, b, view.input, rung, rungs, &g->l.cli->ctx, err);
   if (st == WK_OK)
-    st = wk_maps_draw_ladder(&picture, maps, rungs, &view, &style, err);
+    st = wk_feature_maps_draw_overview(&picture, maps, rungs, &view, &style, err);
   if (st == WK_OK)
     st = wk_gallery_section(
         g->page, "features", "One photo, layer by layer",
@@ -170,9 +170,9 @@ wk_status gallery_features(gallery *g, wk_error *err) {
     st = wk_gallery_picture(g->page, &picture, "features.png",
                             "From the first stage at the top to the last at the bottom; bright is strong.", err);
   wk_image_free(&picture);
-  wk_maps_free(maps, rungs);
+  wk_feature_maps_free(maps, rungs);
   wk_free(rung);
-  wk_view_free(&view);
+  wk_explain_input_free(&view);
   return st;
 }
 

@@ -11,7 +11,7 @@ enum { MOST_WRONG = 2, SIDE = 256 };
 typedef struct why {
   wk_image piece[3];
   char text[3][160];
-  wk_evidence evidence; /* for the first */
+  wk_attribution_region evidence; /* for the first */
 } why;
 
 static void why_free(why *w) {
@@ -19,27 +19,28 @@ static void why_free(why *w) {
     wk_image_free(&w->piece[i]);
 }
 
-static wk_status evidence_for(why *w, int place, const gallery *g, const wk_view *view, int class, wk_error *err) {
-  wk_cam_options o;
-  wk_cam_options_init(&o);
+static wk_status evidence_for(why *w, int place, const gallery *g, const wk_explain_input *view, int class,
+                              wk_error *err) {
+  wk_attribution_options o;
+  wk_attribution_options_init(&o);
   o.target = class;
-  wk_cam *cam = NULL;
+  wk_attribution *cam = NULL;
   float *map = NULL;
-  wk_evidence e;
-  wk_status st = wk_cam_make(&cam, g->l.model, view->input, &o, &g->l.cli->ctx, err);
+  wk_attribution_region e;
+  wk_status st = wk_attribution_make(&cam, g->l.model, view->input, &o, &g->l.cli->ctx, err);
   if (st == WK_OK)
-    st = wk_cam_spread(&map, cam, view->seen.height, view->seen.width, err);
+    st = wk_attribution_upsample(&map, cam, view->seen.height, view->seen.width, err);
   if (st == WK_OK)
-    st = wk_evidence_draw(&w->piece[place], map, view, 0, err);
+    st = wk_attribution_draw(&w->piece[place], map, view, 0, err);
   if (st == WK_OK)
-    st = wk_evidence_find(&e, map, view, err);
+    st = wk_attribution_region_find(&e, map, view, err);
   if (st == WK_OK) {
     snprintf(w->text[place], sizeof w->text[place], "for %.80s (%s)", g->l.model->labels[class], cli_percent(cam->p));
     if (place == 1)
       w->evidence = e;
   }
   wk_free(map);
-  wk_cam_free(cam);
+  wk_attribution_free(cam);
   return st;
 }
 
@@ -60,11 +61,11 @@ static wk_status copy(wk_image *out, const wk_image *in, wk_error *err) {
 }
 
 static wk_status show(gallery *g, size_t judged, int number, wk_error *err) {
-  wk_view view;
+  wk_explain_input view;
   why w = {0};
   wk_image picture = {0};
   int truth = g->truth[judged], seen = g->seen[judged], pieces = seen == truth ? 2 : 3;
-  wk_status st = wk_view_open(&view, gallery_path(g, judged), &g->l.model->backbone->preprocess, err);
+  wk_status st = wk_explain_input_open(&view, gallery_path(g, judged), &g->l.model->backbone->preprocess, err);
   if (st == WK_OK)
     st = copy(&w.piece[0], &view.photo, err);
   snprintf(w.text[0], sizeof w.text[0], "is %.80s", g->l.model->labels[truth]);
@@ -88,7 +89,7 @@ static wk_status show(gallery *g, size_t judged, int number, wk_error *err) {
   }
   wk_image_free(&picture);
   why_free(&w);
-  wk_view_free(&view);
+  wk_explain_input_free(&view);
   return st;
 }
 

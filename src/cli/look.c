@@ -15,7 +15,7 @@ wk_status cli_look_begin(cli_looking *l, cli *c, const char *model, const char *
   if (st == WK_OK)
     st = wk_model_open(&l->model, model, arch, &c->pull, &c->ctx, err);
   if (st == WK_OK && photo)
-    st = wk_view_open(&l->view, photo, &l->model->backbone->preprocess, err);
+    st = wk_explain_input_open(&l->view, photo, &l->model->backbone->preprocess, err);
   return st;
 }
 
@@ -41,7 +41,7 @@ int cli_look_end(cli_looking *l, wk_status st, const wk_error *err, json_t *more
   }
   json_decref(more);
   json_decref(l->images);
-  wk_view_free(&l->view);
+  wk_explain_input_free(&l->view);
   wk_model_free(l->model);
   return rc;
 }
@@ -76,7 +76,7 @@ wk_status cli_look_classes(int *class, int *count, int most, const cli_looking *
   float *p = calloc((size_t)m->label_count, sizeof *p);
   if (!p)
     return cli_no_memory(err);
-  wk_status st = wk_view_predict(p, &l->view, m, &l->cli->ctx, err);
+  wk_status st = wk_explain_input_predict(p, &l->view, m, &l->cli->ctx, err);
   *class = 0;
   *count = 1;
   for (int i = 1; i < m->label_count; i++)
@@ -85,7 +85,7 @@ wk_status cli_look_classes(int *class, int *count, int most, const cli_looking *
   return st;
 }
 
-const char *cli_look_where(const wk_evidence *e) {
+const char *cli_look_where(const wk_attribution_region *e) {
   static char text[128];
   if (e->share > 0)
     snprintf(text, sizeof text, "%.0f%% of the evidence in one region, %s (%s%.0f%% of the photo)", 100 * e->share,
@@ -95,7 +95,7 @@ const char *cli_look_where(const wk_evidence *e) {
   return text;
 }
 
-json_t *cli_look_evidence_json(const wk_evidence *e) {
+json_t *cli_look_evidence_json(const wk_attribution_region *e) {
   return json_pack("{s:f,s:f,s:s}", "share", e->share, "area", e->area, "place", e->place);
 }
 

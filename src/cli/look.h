@@ -1,4 +1,5 @@
-/* look.h - the sub-commands of `whisker look`, each in a file of its own (cmd_look_NAME.c), and the steps they share (look.c). */
+/* look.h - the sub-commands of `whisker look`, each in a file of its own (cmd_look_NAME.c), and the steps they share
+ * (look.c). */
 #ifndef WK_CLI_LOOK_H
 #define WK_CLI_LOOK_H
 
@@ -16,7 +17,7 @@ int cli_look_gallery(cli *c, const cli_command *self, int argc, char **argv);
 typedef struct cli_looking {
   cli *cli;
   wk_model *model;
-  wk_view view;
+  wk_explain_input view;
   json_t *images; /* what cli_look_save has written */
   double began;
 } cli_looking;
@@ -26,14 +27,16 @@ wk_status cli_look_begin(cli_looking *l, cli *c, const char *model, const char *
                          const char *out, wk_error *err);
 /* Writes a picture, and notes it with what it shows. */
 wk_status cli_look_save(cli_looking *l, const wk_image *picture, const char *path, const char *shows, wk_error *err);
-/* Prints {"images": [...], "seconds"} and `more` (taken; may be NULL), or the error; frees everything; the exit code. */
+/* Prints {"images": [...], "seconds"} and `more` (taken; may be NULL), or the error; frees everything; the exit code.
+ */
 int cli_look_end(cli_looking *l, wk_status st, const wk_error *err, json_t *more);
 /* The classes that `names` ("cat", "cat,dog"; NULL: what the model sees in the photo) means, at most `most`. */
 wk_status cli_look_classes(int *class, int *count, int most, const cli_looking *l, const char *names, wk_error *err);
 /* "61% of it in one region, upper left (14% of the photo)" in a static buffer. */
-const char *cli_look_where(const wk_evidence *e);
-json_t *cli_look_evidence_json(const wk_evidence *e);
-/* Pictures side by side with labels: the photo first. Each is shown at its own size, but for very large or small ones. */
+const char *cli_look_where(const wk_attribution_region *e);
+json_t *cli_look_evidence_json(const wk_attribution_region *e);
+/* Pictures side by side with labels: the photo first. Each is shown at its own size, but for very large or small ones.
+ */
 wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count, wk_error *err);
 
 /* A collection as one model sees it: the photos that could be read, and their features (look_set.c). */
@@ -49,17 +52,17 @@ typedef struct cli_look_set {
   bool of_model; /* the classes are the model's */
 } cli_look_set;
 
-/* Classes are the model's where the photos are sorted into these, else the collection's own; none is fine, too. The first
- * `most` photos of every class; 0: all. Zeroed before; cli_look_set_free frees it. */
+/* Classes are the model's where the photos are sorted into these, else the collection's own; none is fine, too. The
+ * first `most` photos of every class; 0: all. Zeroed before; cli_look_set_free frees it. */
 wk_status cli_look_set_open(cli_look_set *s, cli *c, const wk_model *m, const char *data, bool labels_from_name,
                             int most, wk_error *err);
 void cli_look_set_free(cli_look_set *s);
 
 /* The map as a picture and, with `html`, as a page (cmd_look_map.c). */
-wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_atlas *a, const char *out, const char *html,
-                            int size, wk_error *err);
-/* The *k rows most like `query`, but those with the very same features; *k at most 200, and fewer where there are not that
- * many (cmd_look_nearest.c). */
+wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embedding_map *a, const char *out,
+                            const char *html, int size, wk_error *err);
+/* The *k rows most like `query`, but those with the very same features; *k at most 200, and fewer where there are not
+ * that many (cmd_look_nearest.c). */
 wk_status cli_look_nearest_find(size_t *row, float *cosine, int *k, const cli_look_set *s, const float *query,
                                 wk_error *err);
 /* The middle of a photo, `side` pixels square. columns 0: about as many as rows. */

@@ -58,7 +58,7 @@ void wk_colormap_at(uint8_t rgb[3], wk_colormap map, double t) {
 
 /* ---- arrays ------------------------------------------------------------------------------------ */
 
-void wk_map_range(double *low, double *high, const float *map, size_t n) {
+void wk_heatmap_range(double *low, double *high, const float *map, size_t n) {
   bool any = false;
   double least = 0, most = 0;
   for (size_t i = 0; i < n; i++) {
@@ -88,8 +88,8 @@ static void place_of(int *first, int *second, float *share, int i, int n, int ou
   *share = (float)(at - low);
 }
 
-wk_status wk_map_resize(float *out, int out_width, int out_height, const float *map, int width, int height,
-                        wk_filter filter, wk_error *err) {
+wk_status wk_heatmap_resize(float *out, int out_width, int out_height, const float *map, int width, int height,
+                            wk_filter filter, wk_error *err) {
   WK_RETURN_IF_ERROR(check_map(map, width, height, err));
   WK_RETURN_IF_ERROR(check_map(out, out_width, out_height, err));
   if (filter != WK_FILTER_NEAREST && filter != WK_FILTER_BILINEAR)
@@ -116,8 +116,8 @@ wk_status wk_map_resize(float *out, int out_width, int out_height, const float *
   return WK_OK;
 }
 
-wk_status wk_map_draw(wk_image *out, const float *map, int width, int height, double low, double high,
-                      wk_colormap colours, wk_error *err) {
+wk_status wk_heatmap_draw(wk_image *out, const float *map, int width, int height, double low, double high,
+                          wk_colormap colours, wk_error *err) {
   WK_RETURN_IF_ERROR(check_map(map, width, height, err));
   if ((unsigned)colours >= WK_COLORMAP_COUNT)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no colour map number %d", (int)colours);
@@ -125,7 +125,7 @@ wk_status wk_map_draw(wk_image *out, const float *map, int width, int height, do
   WK_RETURN_IF_ERROR(wk_image_alloc_raw(&image, width, height, err));
   const size_t n = (size_t)width * (size_t)height;
   if (low == high)
-    wk_map_range(&low, &high, map, n);
+    wk_heatmap_range(&low, &high, map, n);
   /* 1,024 colours, looked up: the maps themselves are too slow for every pixel of a contact sheet. */
   enum { COLOURS = 1024 };
   uint8_t table[COLOURS][3];

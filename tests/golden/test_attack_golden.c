@@ -2,12 +2,12 @@
  * (tools/make_attack_goldens.py). Both sides compute the weights and the photo by the same rules. */
 #include "attack_golden.h"
 #include "whisker/attack.h"
-#include "whisker/look.h"
+#include "whisker/visualize.h"
 #include "zoo_weights.h"
 
 enum { SIDE = 32, VALUES = SIDE * SIDE * 3, SAMPLE = 97, EPS = 3 };
 
-static wk_lens *lens;
+static wk_diff_classifier *classifier;
 static float photo[VALUES];
 
 /* Smooth everywhere: where a ReLU is at its kink, rounding decides the gradient, and the ways part. */
@@ -45,9 +45,9 @@ static int open_model(void **state) {
   for (int64_t i = 0; i < fc->shape[0] * fc->shape[1]; i++)
     w[i] *= 30;
   model = (wk_model){.backbone = &backbone, .labels = labels, .label_count = 10};
-  wk_lens_options lo;
-  wk_lens_options_init(&lo);
-  assert_ok(wk_lens_create(&lens, &model, &lo, &err), &err);
+  wk_diff_classifier_options lo;
+  wk_diff_classifier_options_init(&lo);
+  assert_ok(wk_diff_classifier_create(&classifier, &model, &lo, &err), &err);
   for (int y = 0, i = 0; y < SIDE; y++)
     for (int x = 0; x < SIDE; x++)
       for (int c = 0; c < 3; c++)
@@ -57,7 +57,7 @@ static int open_model(void **state) {
 
 static int close_model(void **state) {
   (void)state;
-  wk_lens_free(lens);
+  wk_diff_classifier_free(classifier);
   wk_tensors_free(backbone.weights);
   wk_graph_free(backbone.graph);
   return 0;
@@ -69,9 +69,9 @@ static void scores_are_those_of_pytorch(void **state) {
   float input[VALUES];
   for (int i = 0; i < VALUES; i++)
     input[i] = (photo[i] - 127.5f) / 127.5f;
-  assert_ok(wk_lens_forward(lens, input, 1, &err), &err);
+  assert_ok(wk_diff_classifier_forward(classifier, input, 1, &err), &err);
   for (int k = 0; k < 10; k++)
-    assert_near((double)wk_lens_scores(lens)[k], photo_scores[k], 1e-4);
+    assert_near((double)wk_diff_classifier_scores(classifier)[k], photo_scores[k], 1e-4);
 }
 
 /* Any level, no stop before the last step. */
@@ -88,7 +88,7 @@ static wk_attack_result attacked(wk_attack_method method, int steps, double mome
   o.whole_levels = false;
   wk_attack_result r;
   wk_error err;
-  assert_ok(wk_attack_run(&r, lens, &backbone.preprocess, photo, &o, 42, 0, &err), &err);
+  assert_ok(wk_attack_run(&r, classifier, &backbone.preprocess, photo, &o, 42, 0, &err), &err);
   assert_int_equal(r.before, BEFORE);
   return r;
 }
@@ -149,19 +149,19 @@ static void deepfool_ends_where_pytorch_ends(void **state) {
 }
 
 static void descend(double tv, const double *losses) {
-  wk_ideal_options o;
-  wk_ideal_options_init(&o);
-  o.method = WK_IDEAL_LESSON;
+  wk_visualize_options o;
+  wk_visualize_options_init(&o);
+  o.method = WK_VISUALIZE_PLAIN;
   o.target = TARGET;
   o.steps = IDEAL_STEPS;
   o.tv = tv;
-  wk_ideal *ideal = NULL;
+  wk_visualization *ideal = NULL;
   wk_error err;
-  assert_ok(wk_ideal_make(&ideal, lens, &backbone.preprocess, &o, NULL, &err), &err);
+  assert_ok(wk_visualize_class(&ideal, classifier, &backbone.preprocess, &o, NULL, &err), &err);
   assert_int_equal(ideal->steps, IDEAL_STEPS);
   for (int i = 0; i < IDEAL_STEPS; i++)
     assert_near(ideal->losses[i], losses[i], 1e-3 * fmax(1, losses[i]));
-  wk_ideal_free(ideal);
+  wk_visualization_free(ideal);
 }
 
 static void lesson_descends_as_pytorch(void **state) {

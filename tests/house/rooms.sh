@@ -2,7 +2,7 @@
 # rooms.sh - a file may include its own room's headers and those of rooms above it; the command and the page use the
 # public headers alone; pictures and networks do not know each other.
 set -eu
-order="base image nn formats zoo data model learn look attack report studio cli"
+order="base image nn formats zoo data model learn explain attack report studio cli"
 bad=0
 
 rank() {
@@ -20,7 +20,7 @@ public_room() {
   case " $order whisker " in
     *" $1 "*) echo "$1" && return ;;
   esac
-  for file_of_room in src/*/"$1".[ch]; do
+  for file_of_room in src/*/"$1".[ch] src/*/*/"$1".[ch]; do
     if [ -f "$file_of_room" ]; then
       echo "$file_of_room" | cut -d / -f 2
       return

@@ -4,7 +4,7 @@
 #include "whisker/attack.h"
 
 static wk_model *model;
-static wk_lens *lens;
+static wk_diff_classifier *classifier;
 
 static int open_model(void **state) {
   (void)state;
@@ -22,15 +22,15 @@ static int open_model(void **state) {
   b->preprocess.resize = 36;
   static const char *const labels[10] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
   assert_ok(wk_model_create(&model, b, NULL, labels, NULL, &err), &err);
-  wk_lens_options lo;
-  wk_lens_options_init(&lo);
-  assert_ok(wk_lens_create(&lens, model, &lo, &err), &err);
+  wk_diff_classifier_options lo;
+  wk_diff_classifier_options_init(&lo);
+  assert_ok(wk_diff_classifier_create(&classifier, model, &lo, &err), &err);
   return 0;
 }
 
 static int close_model(void **state) {
   (void)state;
-  wk_lens_free(lens);
+  wk_diff_classifier_free(classifier);
   wk_model_free(model);
   return 0;
 }
@@ -102,7 +102,7 @@ static void bound_holds(wk_attack_method method, double eps, bool whole) {
   o.height = whole ? photo.height : 0;
   wk_attack_result r;
   wk_error err;
-  assert_ok(wk_attack_run(&r, lens, &model->backbone->preprocess, pixels, &o, 1, 2, &err), &err);
+  assert_ok(wk_attack_run(&r, classifier, &model->backbone->preprocess, pixels, &o, 1, 2, &err), &err);
   assert_ok(wk_image_alloc(&saved, photo.width, photo.height, &err), &err);
   for (size_t i = 0; i < n; i++) {
     assert_true(r.pixels[i] == rintf(r.pixels[i]) && r.pixels[i] >= 0 && r.pixels[i] <= 255);
@@ -135,8 +135,8 @@ static void bound_holds(wk_attack_method method, double eps, bool whole) {
   assert_ok(wk_preprocess_pixels(&seen, &back, &model->backbone->preprocess, &err), &err);
   float input[32 * 32 * 3], p[10];
   wk_preprocess_normalise(input, seen.pixels, &model->backbone->preprocess);
-  assert_ok(wk_lens_forward(lens, input, 1, &err), &err);
-  wk_lens_softmax(p, wk_lens_scores(lens), 10);
+  assert_ok(wk_diff_classifier_forward(classifier, input, 1, &err), &err);
+  wk_diff_classifier_softmax(p, wk_diff_classifier_scores(classifier), 10);
   assert_near((double)p[r.after], (double)r.p_after, 1e-4);
   test_tmp_remove(dir);
   wk_attack_result_free(&r);
@@ -167,26 +167,26 @@ static void says_what_cannot_be(void **state) {
   const wk_preprocess *p = &model->backbone->preprocess;
   wk_attack_options_init(&o);
   o.eps_255 = 0;
-  assert_int_equal(wk_attack_run(&r, lens, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_attack_run(&r, classifier, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
   o.eps_255 = 0.5;
-  assert_int_equal(wk_attack_run(&r, lens, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_attack_run(&r, classifier, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
   assert_non_null(strstr(err.message, "8 bits"));
   wk_attack_options_init(&o);
   o.target = 10;
-  assert_int_equal(wk_attack_run(&r, lens, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_attack_run(&r, classifier, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
   wk_attack_options_init(&o);
   o.width = o.height = 32;
   o.whole_levels = false;
-  assert_int_equal(wk_attack_run(&r, lens, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_attack_run(&r, classifier, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
   wk_attack_options_init(&o);
   o.method = WK_ATTACK_PATCH;
   o.patch = 33;
-  assert_int_equal(wk_attack_run(&r, lens, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_attack_run(&r, classifier, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
   wk_attack_options_init(&o);
-  assert_ok(wk_attack_run(&r, lens, p, pixels, &o, 1, 1, &err), &err);
+  assert_ok(wk_attack_run(&r, classifier, p, pixels, &o, 1, 1, &err), &err);
   o.target = r.before;
   wk_attack_result_free(&r);
-  assert_int_equal(wk_attack_run(&r, lens, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_attack_run(&r, classifier, p, pixels, &o, 1, 1, &err), WK_ERR_ARGUMENT);
   assert_non_null(strstr(err.message, "already"));
 }
 

@@ -54,10 +54,10 @@ static void test_maps(void **state) {
   wk_error err;
   const float map[6] = {0, 1, 2, 3, NAN, 5};
   double low, high;
-  wk_map_range(&low, &high, map, 6);
+  wk_heatmap_range(&low, &high, map, 6);
   assert_true(low == 0 && high == 5);
   wk_image image;
-  assert_ok(wk_map_draw(&image, map, 3, 2, 0, 0, WK_COLORMAP_GREY, &err), &err);
+  assert_ok(wk_heatmap_draw(&image, map, 3, 2, 0, 0, WK_COLORMAP_GREY, &err), &err);
   assert_int_equal(at(&image, 0, 0)[0], 0);
   assert_int_equal(at(&image, 2, 1)[0], 255);
   assert_int_equal(at(&image, 1, 1)[0], 128);
@@ -65,12 +65,12 @@ static void test_maps(void **state) {
   /* PyTorch: interpolate(tensor([[0, 1], [2, 3]]), size (3, 4), bilinear) */
   static const float two[4] = {0, 1, 2, 3}, want[12] = {0, 0.25f, 0.75f, 1, 1, 1.25f, 1.75f, 2, 2, 2.25f, 2.75f, 3};
   float out[12];
-  assert_ok(wk_map_resize(out, 4, 3, two, 2, 2, WK_FILTER_BILINEAR, &err), &err);
+  assert_ok(wk_heatmap_resize(out, 4, 3, two, 2, 2, WK_FILTER_BILINEAR, &err), &err);
   for (int i = 0; i < 12; i++)
     assert_near(out[i], want[i], 1e-6);
-  assert_ok(wk_map_resize(out, 4, 3, two, 2, 2, WK_FILTER_NEAREST, &err), &err);
+  assert_ok(wk_heatmap_resize(out, 4, 3, two, 2, 2, WK_FILTER_NEAREST, &err), &err);
   assert_true(out[0] == 0 && out[1] == 0 && out[2] == 1 && out[11] == 3);
-  assert_int_equal(wk_map_resize(out, 4, 3, two, 2, 2, WK_FILTER_BICUBIC, &err), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_heatmap_resize(out, 4, 3, two, 2, 2, WK_FILTER_BICUBIC, &err), WK_ERR_ARGUMENT);
 }
 
 /* Shapes and text at and far over every border, under a sanitizer too. */

@@ -1,7 +1,7 @@
 /* test_pages.c - text inside pages: nothing that a file or class is called may end a tag, a string or a script. */
 #include "report/html.h"
 #include "support.h"
-#include "whisker/atlas_page.h"
+#include "whisker/embedding_page.h"
 #include "whisker/gallery.h"
 
 static void text_is_made_safe(void **state) {
@@ -38,9 +38,9 @@ static void base64_is_the_standard_one(void **state) {
 static void a_page_needs_its_parts(void **state) {
   (void)state;
   wk_error err;
-  wk_atlas a = {.rows = 1};
-  wk_atlas_page p = {.atlas = &a, .title = "t", .side = 4};
-  assert_int_equal(wk_atlas_page_write("/nowhere/map.html", &p, &err), WK_ERR_ARGUMENT);
+  wk_embedding_map a = {.rows = 1};
+  wk_embedding_page p = {.map = &a, .title = "t", .side = 4};
+  assert_int_equal(wk_embedding_page_write("/nowhere/map.html", &p, &err), WK_ERR_ARGUMENT);
 }
 
 static char *read_page(const char *folder) {
