@@ -35,11 +35,11 @@ const char *test_source(const char *relative);
 /* Path of fetched data (weights/..., photos/...) in $WHISKER_TEST_DATA or ../shared/data; NULL when it is not there. */
 const char *test_data(const char *relative);
 /* Skips the running test, saying why, where the data is absent. */
-#define TEST_NEEDS(path, relative)                                                                 \
-  const char *path = test_data(relative);                                                          \
-  if (!path) {                                                                                     \
-    printf("skipped: %s is not here (set WHISKER_TEST_DATA)\n", relative);                         \
-    skip();                                                                                        \
+#define TEST_NEEDS(path, relative)                                                                                     \
+  const char *path = test_data(relative);                                                                              \
+  if (!path) {                                                                                                         \
+    printf("skipped: %s is not here (set WHISKER_TEST_DATA)\n", relative);                                             \
+    skip();                                                                                                            \
   }
 /* A fresh folder for the test's files; removed by test_tmp_remove. */
 char *test_tmp_dir(void);
@@ -48,30 +48,30 @@ void test_tmp_remove(char *dir);
 void test_fail_allocation(long n);
 long test_allocations(void); /* since the last test_fail_allocation */
 
-/* What a picture looks like, as 256 bits in hexadecimal: is each of 16 x 16 places clearly brighter than its right neighbour
- * (dHash)? Pictures that look alike differ in few bits, whatever the last bits of their numbers are. */
+/* What a picture looks like, as 256 bits in hexadecimal: is each of 16 x 16 places clearly brighter than its right
+ * neighbour (dHash)? Pictures that look alike differ in few bits, whatever the last bits of their numbers are. */
 #define TEST_HASH_SIZE 65
 void test_picture_hash(char hex[TEST_HASH_SIZE], const wk_image *picture);
-/* NULL when the picture has that size (0: any), is not blank, and differs from `hash` (NULL: any) in at most 20 bits; else
- * what is wrong, with the hash it has, so that a change that is meant can be written down. Static buffer. */
+/* NULL when the picture has that size (0: any), is not blank, and differs from `hash` (NULL: any) in at most 20 bits;
+ * else what is wrong, with the hash it has, so that a change that is meant can be written down. Static buffer. */
 const char *test_picture_wrong(const wk_image *picture, int width, int height, const char *hash);
-#define assert_picture(picture, width, height, hash)                                               \
-  do {                                                                                             \
-    const char *wrong_ = test_picture_wrong((picture), (width), (height), (hash));                 \
-    if (wrong_)                                                                                    \
-      fail_msg("%s: %s", #picture, wrong_);                                                        \
+#define assert_picture(picture, width, height, hash)                                                                   \
+  do {                                                                                                                 \
+    const char *wrong_ = test_picture_wrong((picture), (width), (height), (hash));                                     \
+    if (wrong_)                                                                                                        \
+      fail_msg("%s: %s", #picture, wrong_);                                                                            \
   } while (0)
 
-#define assert_ok(st, err)                                                                         \
-  do {                                                                                             \
-    if ((st) != WK_OK)                                                                             \
-      fail_msg("%s: %s", wk_status_name(st), (err)->message);                                      \
+#define assert_ok(st, err)                                                                                             \
+  do {                                                                                                                 \
+    if ((st) != WK_OK)                                                                                                 \
+      fail_msg("%s: %s", wk_status_name(st), (err)->message);                                                          \
   } while (0)
-#define assert_near(a, b, tol)                                                                     \
-  do {                                                                                             \
-    double a_ = (a), b_ = (b), t_ = (tol);                                                         \
-    if (!(fabs(a_ - b_) <= t_))                                                                    \
-      fail_msg("%s = %.9g, expected %.9g within %.3g", #a, a_, b_, t_);                            \
+#define assert_near(a, b, tol)                                                                                         \
+  do {                                                                                                                 \
+    double a_ = (a), b_ = (b), t_ = (tol);                                                                             \
+    if (!(fabs(a_ - b_) <= t_))                                                                                        \
+      fail_msg("%s = %.9g, expected %.9g within %.3g", #a, a_, b_, t_);                                                \
   } while (0)
 
 #endif

@@ -12,10 +12,10 @@ extern "C" {
 typedef enum wk_check_kind {
   WK_CHECK_ENDING = 0, /* the content is another format than the file's ending says (it is read as what it is) */
   WK_CHECK_TINY,       /* hardly any pixels */
-  WK_CHECK_FEW,        /* a class with few photos, or with none in a part */
+  WK_CHECK_FEW,        /* a class with few photos, or with none in a split */
   WK_CHECK_IMBALANCE,  /* one class has many times the photos of another */
   WK_CHECK_LABELS,     /* one photo, or two that look the same, in two classes */
-  WK_CHECK_LEAK,       /* one photo, or two that look the same, in two parts: the test knows it already */
+  WK_CHECK_LEAK,       /* one photo, or two that look the same, in two splits: the test knows it already */
   WK_CHECK_IGNORED     /* files that are no photos */
 } wk_check_kind;
 
@@ -35,7 +35,7 @@ typedef struct wk_check_warning {
 typedef struct wk_check_group {
   size_t *photo; /* ascending */
   size_t count;  /* at least 2 */
-  bool exact;    /* the same bytes; else nearly the same picture, in different classes or parts */
+  bool exact;    /* the same bytes; else nearly the same picture, in different classes or splits */
 } wk_check_group;
 
 typedef struct wk_check {
@@ -55,7 +55,7 @@ typedef struct wk_check_options {
   int tiny;         /* warn of photos whose shorter side is below this; default 32 pixels */
   int few;          /* warn of classes with fewer photos; default 10 */
   double imbalance; /* warn when the largest class has this many times the photos of the smallest; default 5 */
-  bool look_alikes; /* also find photos that look the same across classes and parts; default true */
+  bool look_alikes; /* also find photos that look the same across classes and splits; default true */
 } wk_check_options;
 
 WK_API void wk_check_options_init(wk_check_options *o);

@@ -11,17 +11,17 @@ extern "C" {
 
 /* ---- photos with labels ----------------------------------------------------------------------- */
 
-typedef enum wk_part { WK_PART_ALL = 0, WK_PART_TRAIN, WK_PART_VAL, WK_PART_TEST } wk_part;
+typedef enum wk_split { WK_SPLIT_ALL = 0, WK_SPLIT_TRAIN, WK_SPLIT_VAL, WK_SPLIT_TEST } wk_split;
 
 typedef struct wk_photo {
   char *path;
   int label; /* index into classes; -1: none known */
-  wk_part part; /* WK_PART_ALL where the data set itself has no parts */
+  wk_split split; /* WK_SPLIT_ALL where the data set itself has no splits */
 } wk_photo;
 
 typedef enum wk_layout {
   WK_LAYOUT_CLASS_FOLDERS = 0, /* root/CLASS/.../photo */
-  WK_LAYOUT_PART_FOLDERS,      /* root/train/CLASS/photo, with val/ (or valid/, validation/) and test/ */
+  WK_LAYOUT_SPLIT_FOLDERS,      /* root/train/CLASS/photo, with val/ (or valid/, validation/) and test/ */
   WK_LAYOUT_FLAT,              /* root/CLASS_12.jpg, with labels_from_name */
   WK_LAYOUT_LIST,              /* a CSV or TSV */
   WK_LAYOUT_PHOTOS             /* no labels: single photos or a flat folder */
@@ -48,7 +48,7 @@ typedef struct wk_dataset_options {
 } wk_dataset_options;
 
 WK_API void wk_dataset_options_init(wk_dataset_options *o);
-/* `path`: a folder; a CSV/TSV (columns file and label or class, and perhaps part; files relative to the list or to an images/
+/* `path`: a folder; a CSV/TSV (columns file and label or class, and perhaps split or part; files relative to the list or to an images/
  * beside it; a label is a name, or with known classes also an index or, for 1,000 ImageNet classes, a WordNet id); or an
  * archive (.zip, .tar, .tar.gz ...) of either. A folder of photos with one such list in it is read by the list. Hidden files
  * are skipped. Errors say what was found and how the folder should look. Photos are not opened. */
@@ -56,7 +56,7 @@ WK_API wk_status wk_dataset_open(wk_dataset **out, const char *path, const wk_da
 WK_API void wk_dataset_free(wk_dataset *d);
 
 /* Marks every photo of `index` (n of them, labels in `label`) as held out or not, so that each class gives
- * round(fraction * its photos) to the held-out part, at least 1 and at most all but 1 where it has 2 or more. Depends on the seed, and on
+ * round(fraction * its photos) to the held-out set, at least 1 and at most all but 1 where it has 2 or more. Depends on the seed, and on
  * the labels' order only. */
 WK_API wk_status wk_split_stratified(bool *held_out, const int *label, size_t n, int classes, double fraction, uint64_t seed,
                                      wk_error *err) WK_NODISCARD;

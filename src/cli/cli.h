@@ -120,7 +120,8 @@ typedef struct cli_photos {
   int *label;
   size_t n;
 } cli_photos;
-bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part); /* WK_PART_ALL: every photo; false: no memory */
+bool cli_photos_of(cli_photos *out, const wk_dataset *d,
+                   wk_split split); /* WK_SPLIT_ALL: every photo; false: no memory */
 /* The photos to test on: test/, else val/, else all; the first `most` of every class, 0: all of them. */
 bool cli_test_photos(cli_photos *out, const wk_dataset *d, int most);
 void cli_photos_free(cli_photos *p);

@@ -96,7 +96,7 @@ static wk_status keep_row(compare *x, const row *r, const char *backbone, const 
 }
 
 /* What a tuned network says of the photos to check on. */
-static wk_status check_tuned(row *r, const compare *x, wk_tune_result *t, wk_error *err) {
+static wk_status check_tuned(row *r, const compare *x, wk_finetune_result *t, wk_error *err) {
   const cli_split *s = &x->split;
   size_t learn = s->photos.n - s->held_count;
   wk_model *m = NULL;
@@ -133,24 +133,24 @@ static wk_status check_tuned(row *r, const compare *x, wk_tune_result *t, wk_err
  * network that was looked at in every epoch would be compared with a head that was not. */
 static wk_status one_depth(row *r, const compare *x, const wk_backbone *b, const char *depth, wk_error *err) {
   const cli_split *s = &x->split;
-  wk_tune_data train = {s->photos.path, s->photos.label, s->photos.n - s->held_count};
-  wk_tune_options o;
-  wk_tune_result *t = NULL;
-  wk_tune_options_init(&o);
+  wk_finetune_data train = {s->photos.path, s->photos.label, s->photos.n - s->held_count};
+  wk_finetune_options o;
+  wk_finetune_result *t = NULL;
+  wk_finetune_options_init(&o);
   o.depth = depth;
   o.epochs = x->epochs ? x->epochs : o.epochs;
-  o.keep = WK_KEEP_TUNED;
+  o.keep = WK_KEEP_FINETUNED;
   o.scratch_folder = x->cli->unpacked;
   o.features.cache_folder = x->cli->features;
   double start = cli_seconds();
-  wk_status st = wk_tune(&t, b, &train, NULL, s->data->class_count, &o, &x->cli->ctx, err);
+  wk_status st = wk_finetune(&t, b, &train, NULL, s->data->class_count, &o, &x->cli->ctx, err);
   r->fit_seconds = cli_seconds() - start;
   snprintf(r->head, sizeof r->head, "tuned %.40s", depth);
   if (st == WK_OK && t->cancelled)
     st = cli_error(err, WK_ERR_CANCELLED, "stopped");
   if (st == WK_OK)
     st = check_tuned(r, x, t, err);
-  wk_tune_result_free(t);
+  wk_finetune_result_free(t);
   return st;
 }
 

@@ -13,7 +13,7 @@ typedef struct eval {
   float *p;   /* [rows, labels] */
   int *truth; /* [rows] */
   wk_metrics *metrics;
-  const char *part;
+  const char *split;
 } eval;
 
 static void eval_free(eval *e) {
@@ -28,18 +28,18 @@ static void eval_free(eval *e) {
 
 /* test/ when the data have one, else val/, else everything. */
 static bool choose_part(eval *e, int wanted) {
-  static const wk_part part[] = {WK_PART_ALL, WK_PART_TRAIN, WK_PART_VAL, WK_PART_TEST};
+  static const wk_split splits[] = {WK_SPLIT_ALL, WK_SPLIT_TRAIN, WK_SPLIT_VAL, WK_SPLIT_TEST};
   static const char *const name[] = {"all", "train", "val", "test"};
   if (wanted > 0) {
-    e->part = name[wanted - 1];
-    return cli_photos_of(&e->photos, e->data, part[wanted - 1]);
+    e->split = name[wanted - 1];
+    return cli_photos_of(&e->photos, e->data, splits[wanted - 1]);
   }
   for (int i = 3; i >= 0; i--) {
     if (i == 1)
       continue;
-    if (!cli_photos_of(&e->photos, e->data, part[i]))
+    if (!cli_photos_of(&e->photos, e->data, splits[i]))
       return false;
-    e->part = name[i];
+    e->split = name[i];
     if (e->photos.n)
       return true;
     cli_photos_free(&e->photos);
@@ -63,7 +63,7 @@ static wk_status run(eval *e, cli *c, const char *model, const char *arch, const
     return cli_no_memory(err);
   if (!e->photos.n)
     return cli_error(err, WK_ERR_NOT_FOUND, "%s: no photos in its %s part; `whisker eval --part all` takes every photo",
-                     data, e->part);
+                     data, e->split);
   wk_features_options f;
   wk_features_options_init(&f);
   f.cache_folder = c->features;
@@ -107,7 +107,7 @@ static json_t *result_json(const eval *e, json_t *warnings) {
                                       cli_json_text(e->model->labels[top]), "p", cli_json_number((double)p[top])));
   }
   return json_pack("{s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O}", "images",
-                   (json_int_t)m->images, "broken", (json_int_t)e->features->broken, "part", e->part, "top1",
+                   (json_int_t)m->images, "broken", (json_int_t)e->features->broken, "part", e->split, "top1",
                    cli_json_number(m->top1.value), "top1_interval", cli_json_interval(m->top1), "top5",
                    cli_json_number(m->topk.value), "top5_interval", cli_json_interval(m->topk), "k", m->k, "loss",
                    cli_json_number(m->loss.value), "loss_interval", cli_json_interval(m->loss), "ece",

@@ -66,7 +66,7 @@ static wk_status gather(filters_job *j, const char *path, int most, wk_error *er
   wk_status st = wk_dataset_open(&j->data, path, &o, err);
   if (st != WK_OK)
     return st;
-  if (!cli_photos_of(&j->photos, j->data, WK_PART_ALL))
+  if (!cli_photos_of(&j->photos, j->data, WK_SPLIT_ALL))
     return cli_no_memory(err);
   if (most && j->photos.n > (size_t)most) {
     for (size_t i = 0; i < (size_t)most; i++)

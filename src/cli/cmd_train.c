@@ -189,7 +189,7 @@ static wk_status open_backbone(train *t, wk_error *err) {
       return cli_error(err, WK_ERR_NOT_FOUND,
                        "%s: --from-scratch needs the name of an architecture, such as simple_cnn or resnet18",
                        f->backbone);
-    st = wk_backbone_fresh(&t->backbone, a, (wk_init_kind)f->tune.init, t->cli->ctx.seed, err);
+    st = wk_backbone_init_random(&t->backbone, a, (wk_init_kind)f->tune.init, t->cli->ctx.seed, err);
   } else {
     st = wk_backbone_open(&t->backbone, f->backbone, f->arch, &t->cli->pull, &t->cli->ctx, err);
   }
@@ -218,7 +218,7 @@ static wk_status prepare(train *t, const char *path, const char *out, wk_error *
 
 /* --show-augment by itself trains nothing: only tuned networks see changed photos. */
 static wk_status show(train *t, wk_error *err) {
-  wk_tune_options o;
+  wk_finetune_options o;
   cli_tune_options(&o, &t->flags->tune);
   wk_status st = cli_check_output(t->flags->tune.show_augment, false, err);
   return st == WK_OK

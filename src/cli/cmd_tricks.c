@@ -9,64 +9,64 @@
 /* One change to the base recipe. */
 typedef struct trick {
   const char *name, *setting;
-  void (*apply)(wk_tune_options *o, wk_preprocess *p, double value);
+  void (*apply)(wk_finetune_options *o, wk_preprocess *p, double value);
   double value;
 } trick;
 
-static void nothing(wk_tune_options *o, wk_preprocess *p, double v) { (void)o, (void)p, (void)v; }
-static void two_sided(wk_tune_options *o, wk_preprocess *p, double v) {
+static void nothing(wk_finetune_options *o, wk_preprocess *p, double v) { (void)o, (void)p, (void)v; }
+static void two_sided(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)o;
   for (int c = 0; c < 3; c++)
     p->mean[c] = p->std[c] = (float)v;
 }
-static void scaling(wk_tune_options *o, wk_preprocess *p, double v) {
+static void scaling(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)o;
   for (int c = 0; c < 3; c++) {
     p->mean[c] = 0;
     p->std[c] = (float)v;
   }
 }
-static void init(wk_tune_options *o, wk_preprocess *p, double v) {
+static void init(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   o->init = (wk_init_kind)v;
 }
-static void norm(wk_tune_options *o, wk_preprocess *p, double v) {
+static void norm(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   o->norm = (wk_norm_mode)v;
 }
-static void dropout(wk_tune_options *o, wk_preprocess *p, double v) {
+static void dropout(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   o->dropout = (float)v;
 }
-static void patience(wk_tune_options *o, wk_preprocess *p, double v) {
+static void patience(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   o->patience = (int)v;
 }
-static void decay(wk_tune_options *o, wk_preprocess *p, double v) {
+static void decay(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   o->optim.weight_decay = v;
 }
-static void average(wk_tune_options *o, wk_preprocess *p, double v) {
+static void average(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
-  o->average = (wk_tune_average)v;
+  o->average = (wk_finetune_average)v;
 }
-static void optimiser(wk_tune_options *o, wk_preprocess *p, double v) {
+static void optimiser(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   wk_optim_options_init(&o->optim, (wk_optim_kind)v);
 }
-static void clip(wk_tune_options *o, wk_preprocess *p, double v) {
+static void clip(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   o->clip_norm = v;
 }
-static void schedule(wk_tune_options *o, wk_preprocess *p, double v) {
+static void schedule(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   wk_schedule_options_init(&o->schedule, (wk_schedule_kind)v);
 }
-static void smoothing(wk_tune_options *o, wk_preprocess *p, double v) {
+static void smoothing(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   o->loss.smoothing = v;
 }
-static void mixup(wk_tune_options *o, wk_preprocess *p, double v) {
+static void mixup(wk_finetune_options *o, wk_preprocess *p, double v) {
   (void)p;
   o->mix.mixup = v;
 }
@@ -129,25 +129,25 @@ typedef struct table {
 static wk_status once(double *top1, table *t, const trick *k, uint64_t seed, wk_error *err) {
   const cli_split *s = &t->split;
   size_t learn = s->photos.n - s->held_count;
-  wk_tune_data train = {s->photos.path, s->photos.label, learn};
-  wk_tune_data val = {s->photos.path + learn, s->photos.label + learn, s->held_count};
-  wk_tune_options o;
-  wk_tune_options_scratch(&o);
+  wk_finetune_data train = {s->photos.path, s->photos.label, learn};
+  wk_finetune_data val = {s->photos.path + learn, s->photos.label + learn, s->held_count};
+  wk_finetune_options o;
+  wk_finetune_options_scratch(&o);
   o.epochs = t->epochs;
-  o.keep = WK_KEEP_TUNED;
+  o.keep = WK_KEEP_FINETUNED;
   o.scratch_folder = t->cli->unpacked;
   wk_context ctx = t->cli->ctx;
   ctx.seed = seed;
   ctx.progress = NULL;
   wk_backbone *b = NULL;
-  wk_tune_result *r = NULL;
-  wk_status st = wk_backbone_fresh(&b, t->arch, o.init, seed, err);
+  wk_finetune_result *r = NULL;
+  wk_status st = wk_backbone_init_random(&b, t->arch, o.init, seed, err);
   if (st != WK_OK)
     return st;
   if (t->size)
     wk_preprocess_set_size(&b->preprocess, t->size, 0);
   k->apply(&o, &b->preprocess, k->value);
-  st = wk_tune(&r, b, &train, &val, s->data->class_count, &o, &ctx, err);
+  st = wk_finetune(&r, b, &train, &val, s->data->class_count, &o, &ctx, err);
   *top1 = NAN;
   if (st == WK_OK && r->cancelled)
     st = cli_error(err, WK_ERR_CANCELLED, "stopped");
@@ -155,7 +155,7 @@ static wk_status once(double *top1, table *t, const trick *k, uint64_t seed, wk_
     *top1 = r->tuned_val->top1.value;
   else if (st == WK_ERR_NUMERIC)
     st = WK_OK;
-  wk_tune_result_free(r);
+  wk_finetune_result_free(r);
   wk_backbone_free(b);
   return st;
 }

@@ -26,12 +26,12 @@ static const char *bar(double share) {
   return height[at < 0 ? 0 : at > 7 ? 7 : at];
 }
 
-static void say_attacked(cli *c, const wk_tune_epoch *e) {
+static void say_attacked(cli *c, const wk_finetune_epoch *e) {
   if (isfinite(e->attacked_top1))
     cli_say(c, "  attacked %6s  %s", cli_percent(e->attacked_top1), bar(e->attacked_top1));
 }
 
-static void on_epoch(void *user, const wk_tune_epoch *e) {
+static void on_epoch(void *user, const wk_finetune_epoch *e) {
   teller *t = user;
   if (e->epoch == 0) {
     if (isfinite(e->val_top1))
@@ -79,7 +79,7 @@ wk_status cli_tune_check_outputs(const char *out, const cli_tune *t, wk_error *e
 }
 
 /* The share right over the epochs where there are check photos, else the loss. */
-static wk_status draw(const char *path, const wk_tune_result *r, wk_error *err) {
+static wk_status draw(const char *path, const wk_finetune_result *r, wk_error *err) {
   size_t n = (size_t)r->epochs;
   double *x = malloc(4 * n * sizeof *x);
   if (!x)
@@ -105,9 +105,9 @@ static wk_status draw(const char *path, const wk_tune_result *r, wk_error *err) 
   return st;
 }
 
-static const wk_metrics *kept(const wk_tune_result *r) { return r->tuned ? r->tuned_val : r->probe_val; }
+static const wk_metrics *kept(const wk_finetune_result *r) { return r->tuned ? r->tuned_val : r->probe_val; }
 
-static wk_status save(cli_tune_job *j, wk_tune_result *r, size_t learn, size_t check, wk_error *err) {
+static wk_status save(cli_tune_job *j, wk_finetune_result *r, size_t learn, size_t check, wk_error *err) {
   const wk_metrics *m = kept(r);
   json_t *recipe =
       json_pack("{s:s,s:o,s:s,s:s?,s:b,s:i,s:i,s:i,s:I,s:I,s:I,s:o,s:I}", "made_by", "whisker " WK_VERSION, "data",
@@ -137,7 +137,7 @@ static wk_status save(cli_tune_job *j, wk_tune_result *r, size_t learn, size_t c
 }
 
 /* The rates that were tried, as a picture beside the model. */
-static wk_status draw_rates(cli *c, const wk_tune_result *r, const char *out, wk_error *err) {
+static wk_status draw_rates(cli *c, const wk_finetune_result *r, const char *out, wk_error *err) {
   char *path = r->rates.steps > 1 ? beside(out, "-rates.svg") : NULL;
   if (r->rates.steps < 2)
     return WK_OK;
@@ -158,7 +158,7 @@ static wk_status draw_rates(cli *c, const wk_tune_result *r, const char *out, wk
 }
 
 /* What adversarial training bought; what it cost is told by the line on right answers. */
-static void say_withstood(cli *c, const wk_tune_result *r, const cli_tune_job *j) {
+static void say_withstood(cli *c, const wk_finetune_result *r, const cli_tune_job *j) {
   if (!r->attacked)
     return;
   cli_say(c, "Attacked by up to %g/255 (a few steps, %zu check photos), %s stayed right", j->flags->adversarial,
@@ -168,7 +168,7 @@ static void say_withstood(cli *c, const wk_tune_result *r, const cli_tune_job *j
   cli_say(c, ". `whisker robust` attacks harder, and photos that were not seen here.\n");
 }
 
-static void say_result(cli *c, const wk_tune_result *r, const cli_tune_job *j) {
+static void say_result(cli *c, const wk_finetune_result *r, const cli_tune_job *j) {
   if (r->trouble)
     cli_say(c, "  ! %s\n", r->trouble);
   if (r->cancelled)
@@ -202,17 +202,17 @@ static void say_result(cli *c, const wk_tune_result *r, const cli_tune_job *j) {
 }
 
 /* null: the run was not adversarial. */
-static json_t *withstood_json(const cli_tune_job *j, const wk_tune_result *r) {
+static json_t *withstood_json(const cli_tune_job *j, const wk_finetune_result *r) {
   if (!(j->flags->adversarial > 0))
     return json_null();
   return json_pack("{s:f,s:I,s:o,s:o}", "eps_255", j->flags->adversarial, "photos", (json_int_t)r->attacked, "before",
                    cli_json_number(r->attacked_before), "after", cli_json_number(r->attacked_after));
 }
 
-static json_t *result_json(const cli_tune_job *j, const wk_tune_result *r, size_t learn, size_t check, double features,
-                           double fit, const char *history, const char *curve) {
+static json_t *result_json(const cli_tune_job *j, const wk_finetune_result *r, size_t learn, size_t check,
+                           double features, double fit, const char *history, const char *curve) {
   const wk_metrics *m = kept(r);
-  char *text = wk_tune_history(r);
+  char *text = wk_finetune_history(r);
   json_t *epochs = text ? json_loads(text, 0, NULL) : NULL;
   wk_free(text);
   struct stat st;
@@ -239,11 +239,11 @@ int cli_tune_run(cli_tune_job *j) {
   cli *c = j->cli;
   const cli_split *s = j->split;
   size_t learn = s->photos.n - s->held_count;
-  wk_tune_data train = {s->photos.path, s->photos.label, learn};
-  wk_tune_data val = {s->photos.path + learn, s->photos.label + learn, s->held_count};
+  wk_finetune_data train = {s->photos.path, s->photos.label, learn};
+  wk_finetune_data val = {s->photos.path + learn, s->photos.label + learn, s->held_count};
   wk_error err = {0};
-  wk_tune_result *r = NULL;
-  wk_tune_options o;
+  wk_finetune_result *r = NULL;
+  wk_finetune_options o;
   cli_tune_options(&o, j->flags);
   teller t = {c, o.epochs, 0};
   o.on_start = on_start;
@@ -261,10 +261,10 @@ int cli_tune_run(cli_tune_job *j) {
     st = cli_tune_teacher(&teacher, c, j->flags->teacher, s->data, &err);
   o.teacher = teacher;
   if (st == WK_OK)
-    st = wk_tune(&r, j->backbone, &train, val.photos ? &val : NULL, s->data->class_count, &o, &c->ctx, &err);
+    st = wk_finetune(&r, j->backbone, &train, val.photos ? &val : NULL, s->data->class_count, &o, &c->ctx, &err);
   double begun = t.started > 0 ? t.started : start, fit = cli_seconds() - begun;
   if (st == WK_OK)
-    st = wk_tune_history_save(history, r, &err);
+    st = wk_finetune_history_save(history, r, &err);
   if (st == WK_OK)
     st = draw(curve, r, &err);
   if (st == WK_OK)
@@ -286,7 +286,7 @@ int cli_tune_run(cli_tune_job *j) {
   } else {
     rc = cli_fail(c, &err);
   }
-  wk_tune_result_free(r);
+  wk_finetune_result_free(r);
   wk_model_free(teacher);
   free(checkpoint);
   free(history);

@@ -53,14 +53,14 @@ bool cli_is_collection(const char *path) {
   return false;
 }
 
-bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part) {
+bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_split split) {
   cli_photos p = {malloc((d->photos + 1) * sizeof *p.path), malloc((d->photos + 1) * sizeof *p.label), 0};
   if (!p.path || !p.label) {
     cli_photos_free(&p);
     return false;
   }
   for (size_t i = 0; i < d->photos; i++)
-    if (part == WK_PART_ALL || d->photo[i].part == part) {
+    if (split == WK_SPLIT_ALL || d->photo[i].split == split) {
       p.path[p.n] = d->photo[i].path;
       p.label[p.n++] = d->photo[i].label;
     }
@@ -69,7 +69,7 @@ bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_part part) {
 }
 
 bool cli_test_photos(cli_photos *out, const wk_dataset *d, int most) {
-  static const wk_part order[] = {WK_PART_TEST, WK_PART_VAL, WK_PART_ALL};
+  static const wk_split order[] = {WK_SPLIT_TEST, WK_SPLIT_VAL, WK_SPLIT_ALL};
   for (int i = 0; i < 3; i++) {
     if (!cli_photos_of(out, d, order[i]))
       return false;

@@ -27,7 +27,7 @@ static wk_status open_data(cli_look_set *s, cli *c, const wk_model *m, const cha
 /* All photos, or the first `most` of every class. */
 static bool choose(cli_look_set *s, int most) {
   int *seen = calloc((size_t)s->data->class_count + 1, sizeof *seen);
-  if (!seen || !cli_photos_of(&s->photos, s->data, WK_PART_ALL)) {
+  if (!seen || !cli_photos_of(&s->photos, s->data, WK_SPLIT_ALL)) {
     free(seen);
     return false;
   }

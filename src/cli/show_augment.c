@@ -38,8 +38,8 @@ static wk_status mix_column(wk_image *const *column, int rows, int epoch, const 
   return WK_OK;
 }
 
-static wk_status fill(wk_image *cell, int rows, const cli_split *s, const wk_preprocess *p, const wk_tune_options *o,
-                      uint64_t seed, wk_error *err) {
+static wk_status fill(wk_image *cell, int rows, const cli_split *s, const wk_preprocess *p,
+                      const wk_finetune_options *o, uint64_t seed, wk_error *err) {
   size_t learn = s->photos.n - s->held_count;
   for (int r = 0; r < rows; r++) {
     size_t photo = photo_of(learn, (size_t)rows, (size_t)r);
@@ -64,7 +64,7 @@ static wk_status fill(wk_image *cell, int rows, const cli_split *s, const wk_pre
   return WK_OK;
 }
 
-wk_status cli_show_augment(cli *c, const cli_split *s, const wk_preprocess *p, const wk_tune_options *o,
+wk_status cli_show_augment(cli *c, const cli_split *s, const wk_preprocess *p, const wk_finetune_options *o,
                            const char *path, wk_error *err) {
   size_t learn = s->photos.n - s->held_count;
   int rows = learn < MOST_PHOTOS ? (int)learn : MOST_PHOTOS;

@@ -24,7 +24,7 @@ static bool join_photos(cli_photos *a, const cli_photos *b) {
 static wk_status hold_back(cli_split *t, double fraction, uint64_t seed, wk_error *err) {
   cli_photos *p = &t->photos, moved;
   bool *held = calloc(p->n + 1, sizeof *held);
-  if (!held || !cli_photos_of(&moved, t->data, WK_PART_ALL)) {
+  if (!held || !cli_photos_of(&moved, t->data, WK_SPLIT_ALL)) {
     free(held);
     return cli_no_memory(err);
   }
@@ -61,12 +61,12 @@ wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split
     return st;
   bool parts = false;
   for (size_t i = 0; i < t->data->photos; i++)
-    parts = parts || t->data->photo[i].part == WK_PART_TRAIN;
-  if (!cli_photos_of(&t->photos, t->data, parts ? WK_PART_TRAIN : WK_PART_ALL))
+    parts = parts || t->data->photo[i].split == WK_SPLIT_TRAIN;
+  if (!cli_photos_of(&t->photos, t->data, parts ? WK_SPLIT_TRAIN : WK_SPLIT_ALL))
     return cli_no_memory(err);
   size_t tests = 0;
   for (size_t i = 0; i < t->data->photos; i++)
-    tests += t->data->photo[i].part == WK_PART_TEST;
+    tests += t->data->photo[i].split == WK_SPLIT_TEST;
   char *end = NULL;
   double fraction = o->val ? strtod(o->val, &end) : 0;
   bool number = o->val && end != o->val && !*end;
@@ -78,14 +78,14 @@ wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split
     d.class_count = t->data->class_count;
     if ((st = wk_dataset_open(&t->val_data, o->val, &d, err)) != WK_OK)
       return st;
-    if (!cli_photos_of(&extra, t->val_data, WK_PART_ALL))
+    if (!cli_photos_of(&extra, t->val_data, WK_SPLIT_ALL))
       return cli_no_memory(err);
-  } else if (!o->val && parts && !cli_photos_of(&extra, t->data, WK_PART_VAL)) {
+  } else if (!o->val && parts && !cli_photos_of(&extra, t->data, WK_SPLIT_VAL)) {
     return cli_no_memory(err);
   }
   if (!o->val && !extra.n && tests && o->test_checks) {
     cli_photos_free(&extra);
-    if (!cli_photos_of(&extra, t->data, WK_PART_TEST))
+    if (!cli_photos_of(&extra, t->data, WK_SPLIT_TEST))
       return cli_no_memory(err);
   }
   if (!o->val && !extra.n && (!tests || o->always))

@@ -1,5 +1,5 @@
 /* tune_flags.c - the flags of fine-tuning, with timm's names, and the library's options from them. The defaults are the
- * library's own, read from wk_tune_options_init, so that --help tells the truth. */
+ * library's own, read from wk_finetune_options_init, so that --help tells the truth. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +16,17 @@ static const char *const norms[] = {"frozen", "batch", NULL},
                          *const inits[] = {"uniform", "normal",     "lecun",  "xavier",     "xavier_normal",
                                            "he",      "he_uniform", "he_out", "orthogonal", NULL};
 
-static void defaults(wk_tune_options *o, cli_tune_kind kind) {
+static void defaults(wk_finetune_options *o, cli_tune_kind kind) {
   if (kind == CLI_TUNE_SCRATCH)
-    wk_tune_options_scratch(o);
+    wk_finetune_options_scratch(o);
   else if (kind == CLI_TUNE_ADVERSARIAL)
-    wk_tune_options_adversarial(o, 1);
+    wk_finetune_options_adversarial(o, 1);
   else
-    wk_tune_options_init(o);
+    wk_finetune_options_init(o);
 }
 
 void cli_tune_init(cli_tune *t, cli_tune_kind kind) {
-  wk_tune_options o;
+  wk_finetune_options o;
   defaults(&o, kind);
   *t = (cli_tune){.depth = kind == CLI_TUNE_ADVERSARIAL ? o.depth : NULL,
                   .from_scratch = kind == CLI_TUNE_SCRATCH,
@@ -139,7 +139,7 @@ wk_status cli_tune_read(cli_tune *t, wk_error *err) {
   return t->augment_text ? wk_augment_parse(&t->augment, t->augment_text, err) : WK_OK;
 }
 
-void cli_tune_options(wk_tune_options *o, const cli_tune *t) {
+void cli_tune_options(wk_finetune_options *o, const cli_tune *t) {
   defaults(o, t->from_scratch ? CLI_TUNE_SCRATCH : t->adversarial > 0 ? CLI_TUNE_ADVERSARIAL : CLI_TUNE_PLAIN);
   o->adversary.eps_255 = t->adversarial;
   if (t->depth && !t->from_scratch)
@@ -151,8 +151,8 @@ void cli_tune_options(wk_tune_options *o, const cli_tune *t) {
   o->accumulate = t->accumulate;
   o->patience = t->patience;
   o->norm = (wk_norm_mode)t->norm;
-  o->average = (wk_tune_average)t->average;
-  o->keep = (wk_tune_keep)t->keep;
+  o->average = (wk_finetune_average)t->average;
+  o->keep = (wk_finetune_keep)t->keep;
   o->init = (wk_init_kind)t->init;
   if (t->optimiser != (int)o->optim.kind)
     wk_optim_options_init(&o->optim, (wk_optim_kind)t->optimiser);

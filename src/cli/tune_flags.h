@@ -3,7 +3,7 @@
 #define WK_CLI_TUNE_H
 
 #include "cli.h"
-#include "whisker/tune.h"
+#include "whisker/finetune.h"
 
 typedef struct cli_tune {
   const char *depth; /* --tune; NULL: no fine-tuning */
@@ -32,7 +32,7 @@ const char *cli_tune_misplaced(const cli *c, const cli_tune *t);
 /* Reads the flags that are more than a number. WK_ERR_ARGUMENT says what is wrong with which. */
 wk_status cli_tune_read(cli_tune *t, wk_error *err);
 /* Options of the library from the flags; *o keeps pointers into t. */
-void cli_tune_options(wk_tune_options *o, const cli_tune *t);
+void cli_tune_options(wk_finetune_options *o, const cli_tune *t);
 
 /* What is trained, from what, to where. */
 typedef struct cli_tune_job {
@@ -56,7 +56,7 @@ int cli_tune_run(cli_tune_job *job);
 wk_status cli_suit_scratch(cli *c, const cli_split *s, wk_preprocess *p, cli_tune *t, wk_error *err);
 
 /* A PNG of some photos as training will change them. */
-wk_status cli_show_augment(cli *c, const cli_split *s, const wk_preprocess *p, const wk_tune_options *o,
+wk_status cli_show_augment(cli *c, const cli_split *s, const wk_preprocess *p, const wk_finetune_options *o,
                            const char *path, wk_error *err);
 
 #endif

@@ -146,35 +146,35 @@ static void tell_photos(teller *t, const wk_looked *looked) {
   }
 }
 
-static const char *part_name(wk_part part) {
+static const char *split_name(wk_split split) {
   static const char *const name[] = {"all", "train", "val", "test"};
-  return name[part];
+  return name[split];
 }
 
-/* One line for a group that spans classes, and one if it spans parts: its first photo and the first that differs. */
+/* One line for a group that spans classes, and one if it spans splits: its first photo and the first that differs. */
 static void tell_group(teller *t, const wk_check_group *g) {
   const wk_photo *photo = t->d->photo, *first = &photo[g->photo[0]];
-  const wk_photo *other_class = NULL, *other_part = NULL;
+  const wk_photo *other_class = NULL, *other_split = NULL;
   for (size_t i = 1; i < g->count; i++) {
     const wk_photo *p = &photo[g->photo[i]];
     if (!other_class && p->label != first->label && p->label >= 0 && first->label >= 0)
       other_class = p;
-    if (!other_part && p->part != first->part)
-      other_part = p;
+    if (!other_split && p->split != first->split)
+      other_split = p;
   }
   const char *same = g->exact ? "are one photo" : "look almost the same";
   if (other_class)
     warn(t, WK_CHECK_LABELS,
          wk_asprintf("%s and %s %s, but one is in class \"%s\", the other in \"%s\": a label may be wrong", first->path,
                      other_class->path, same, t->d->classes[first->label], t->d->classes[other_class->label]));
-  if (other_part)
+  if (other_split)
     warn(t, WK_CHECK_LEAK,
          wk_asprintf("%s and %s %s, but one is in %s, the other in %s: what is learnt from one is no test on the other",
-                     first->path, other_part->path, same, part_name(first->part), part_name(other_part->part)));
+                     first->path, other_split->path, same, split_name(first->split), split_name(other_split->split)));
 }
 
 /* One line for all classes with fewer than `few` photos, which names some of them. */
-static void tell_few(teller *t, const size_t *photos, const char *part, size_t few) {
+static void tell_few(teller *t, const size_t *photos, const char *split, size_t few) {
   enum { NAMED = 5 };
   size_t n = 0, classes = (size_t)t->d->class_count;
   wk_text names = {0};
@@ -189,9 +189,9 @@ static void tell_few(teller *t, const size_t *photos, const char *part, size_t f
     wk_text_add(&names, "%s", n > NAMED ? " ..." : "");
     char *line = NULL;
     if (!names.failed)
-      line = part ? wk_asprintf("%s: no photo of %zu of %zu classes: %s", part, n, classes, names.data)
-                  : wk_asprintf("few photos in %zu of %zu classes: %s. %zu a class are a start", n, classes, names.data,
-                                few);
+      line = split ? wk_asprintf("%s: no photo of %zu of %zu classes: %s", split, n, classes, names.data)
+                   : wk_asprintf("few photos in %zu of %zu classes: %s. %zu a class are a start", n, classes,
+                                 names.data, few);
     warn(t, WK_CHECK_FEW, line);
   }
   wk_text_free(&names);
@@ -199,11 +199,11 @@ static void tell_few(teller *t, const size_t *photos, const char *part, size_t f
 
 static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err) {
   const wk_dataset *d = t->d;
-  size_t classes = (size_t)d->class_count, parts[WK_PART_TEST + 1] = {0};
-  size_t(*in_part)[WK_PART_TEST + 1] = wk_calloc(classes, sizeof *in_part);
+  size_t classes = (size_t)d->class_count, splits[WK_SPLIT_TEST + 1] = {0};
+  size_t(*in_split)[WK_SPLIT_TEST + 1] = wk_calloc(classes, sizeof *in_split);
   size_t *here = wk_alloc_array(classes, sizeof *here);
-  if (!in_part || !here) {
-    wk_free(in_part);
+  if (!in_split || !here) {
+    wk_free(in_split);
     wk_free(here);
     return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu classes", d->root, classes);
   }
@@ -212,8 +212,8 @@ static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err)
     if (!looked[i].usable || p->label < 0)
       continue;
     t->c->class_photos[p->label]++;
-    in_part[p->label][p->part]++;
-    parts[p->part]++;
+    in_split[p->label][p->split]++;
+    splits[p->split]++;
   }
   size_t most = 0, least = 0;
   for (size_t k = 0; k < classes; k++) {
@@ -222,11 +222,11 @@ static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err)
     least = n < t->c->class_photos[least] ? k : least;
   }
   tell_few(t, t->c->class_photos, NULL, (size_t)t->o->few);
-  for (int part = WK_PART_TRAIN; part <= WK_PART_TEST; part++)
-    if (parts[part]) {
+  for (int split = WK_SPLIT_TRAIN; split <= WK_SPLIT_TEST; split++)
+    if (splits[split]) {
       for (size_t k = 0; k < classes; k++)
-        here[k] = in_part[k][part];
-      tell_few(t, here, part_name((wk_part)part), 1);
+        here[k] = in_split[k][split];
+      tell_few(t, here, split_name((wk_split)split), 1);
     }
   if (classes) {
     size_t high = t->c->class_photos[most], low = t->c->class_photos[least];
@@ -235,7 +235,7 @@ static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err)
            wk_asprintf("class \"%s\" has %zu photos, \"%s\" only %zu: add photos of the smaller, or weigh the classes",
                        d->classes[most], high, d->classes[least], low));
   }
-  wk_free(in_part);
+  wk_free(in_split);
   wk_free(here);
   return WK_OK;
 }

@@ -55,7 +55,7 @@ typedef struct wk_builder {
 
 /* Takes ownership of `path`, also on failure; NULL stands for an allocation that failed. `name` NULL: no class known.
  */
-wk_status wk_builder_add(wk_builder *b, char *path, const char *name, size_t name_len, wk_part part, wk_error *err);
+wk_status wk_builder_add(wk_builder *b, char *path, const char *name, size_t name_len, wk_split split, wk_error *err);
 /* The number of a class the caller knows already; -1: not there. `any_form`: also an index. */
 int wk_known_class(const wk_dataset_options *o, const char *name, size_t len, bool any_form);
 /* Length of the class in a file name, as labels_from_name reads it; 0: none. `numbered`: a number follows it. */
@@ -65,8 +65,8 @@ wk_status wk_read_folder(wk_builder *b, const char *root, wk_error *err); /* fol
 wk_status wk_read_list(wk_builder *b, const char *path, wk_error *err);   /* list.c */
 bool wk_is_list(const char *path);                                        /* names a file and a label column */
 
-/* WK_PART_ALL where the name is not that of a part. */
-wk_part wk_part_find(const char *name, size_t len);
+/* WK_SPLIT_ALL where the name is not that of a split. */
+wk_split wk_split_find(const char *name, size_t len);
 
 /* ---- archive.c -------------------------------------------------------------------------------- */
 
@@ -76,8 +76,9 @@ wk_status wk_archive_unpack(char **folder, const char *path, const char *into, c
 
 /* ---- features.c ------------------------------------------------------------------------------- */
 
-/* The cache's key: everything that a row depends on besides the photo, hashed. Instruction sets differ in the last digits, and
- * a folder of kept features may be shared by machines: so the set is part of the key, and no row depends on who came first. */
+/* The cache's key: everything that a row depends on besides the photo, hashed. Instruction sets differ in the last
+ * digits, and a folder of kept features may be shared by machines: so the set is part of the key, and no row depends on
+ * who came first. */
 wk_status wk_features_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk_node node, const char *layer,
                           wk_isa isa, wk_error *err);
 

@@ -27,7 +27,7 @@ static wk_status no_memory(const wk_builder *b, wk_error *err) {
   return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for a list of %zu photos", b->d->root, b->d->photos + 1);
 }
 
-wk_status wk_builder_add(wk_builder *b, char *path, const char *name, size_t name_len, wk_part part, wk_error *err) {
+wk_status wk_builder_add(wk_builder *b, char *path, const char *name, size_t name_len, wk_split split, wk_error *err) {
   wk_status st = WK_OK;
   wk_dataset *d = b->d;
   if (path && d->photos == b->cap) {
@@ -51,21 +51,21 @@ wk_status wk_builder_add(wk_builder *b, char *path, const char *name, size_t nam
     return st;
   }
   b->raw[d->photos] = number;
-  d->photo[d->photos++] = (wk_photo){path, -1, part};
+  d->photo[d->photos++] = (wk_photo){path, -1, split};
   return WK_OK;
 }
 
-wk_part wk_part_find(const char *name, size_t len) {
+wk_split wk_split_find(const char *name, size_t len) {
   static const struct {
     const char *name;
-    wk_part part;
-  } known[] = {{"train", WK_PART_TRAIN}, {"training", WK_PART_TRAIN}, {"val", WK_PART_VAL},
-               {"valid", WK_PART_VAL},   {"validation", WK_PART_VAL}, {"test", WK_PART_TEST},
-               {"testing", WK_PART_TEST}};
+    wk_split split;
+  } known[] = {{"train", WK_SPLIT_TRAIN}, {"training", WK_SPLIT_TRAIN}, {"val", WK_SPLIT_VAL},
+               {"valid", WK_SPLIT_VAL},   {"validation", WK_SPLIT_VAL}, {"test", WK_SPLIT_TEST},
+               {"testing", WK_SPLIT_TEST}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strlen(known[i].name) == len && strncasecmp(known[i].name, name, len) == 0)
-      return known[i].part;
-  return WK_PART_ALL;
+      return known[i].split;
+  return WK_SPLIT_ALL;
 }
 
 /* ---- classes in file names -------------------------------------------------------------------- */
@@ -260,7 +260,7 @@ static wk_status read_file(wk_builder *b, const char *path, wk_error *err) {
                    "%s: this is one photo (%s). Expected a folder with one sub-folder a class, or a list (CSV)", path,
                    wk_image_format_name(format));
   b->d->layout = WK_LAYOUT_PHOTOS;
-  return wk_builder_add(b, wk_strdup(path), NULL, 0, WK_PART_ALL, err);
+  return wk_builder_add(b, wk_strdup(path), NULL, 0, WK_SPLIT_ALL, err);
 }
 
 wk_status wk_dataset_open(wk_dataset **out, const char *path, const wk_dataset_options *o, wk_error *err) {

@@ -1,5 +1,5 @@
 /* duplicates.c - photos that are the same bytes, and photos that look the same although they are not (another size,
- * another compression). The second kind only matters where classes or parts differ, so only those are looked for.
+ * another compression). The second kind only matters where classes or splits differ, so only those are looked for.
  *
  * Looking the same: brightness steps between neighbouring dots of a small grey copy agree almost everywhere (a
  * difference hash, after N. Krawetz, "Kind of like that", 2013), and the dots themselves differ little.
@@ -123,7 +123,7 @@ static void restart(uint32_t *parent, size_t n) {
 static bool same_bytes(const wk_looked *a, const wk_looked *b) { return memcmp(a->hash, b->hash, sizeof a->hash) == 0; }
 
 static bool apart(const wk_photo *a, const wk_photo *b) {
-  return a->part != b->part || (a->label != b->label && a->label >= 0 && b->label >= 0);
+  return a->split != b->split || (a->label != b->label && a->label >= 0 && b->label >= 0);
 }
 
 wk_status wk_find_duplicates(wk_check *c, const wk_dataset *d, const wk_looked *looked, bool look_alikes,

@@ -14,7 +14,7 @@ typedef struct view {
 
 typedef struct child {
   const char *path; /* in the tree, relative to its root */
-  const char *name; /* the last part of it */
+  const char *name; /* the last component of it */
   size_t name_len;
   view in;
   size_t direct; /* photos in the folder itself */
@@ -107,8 +107,8 @@ static wk_status children(child **out, size_t *count, const reader *r, const vie
 
 static size_t photos_in(const view *v) { return v->photo_end - v->photo; }
 
-static wk_status add_photo(reader *r, size_t i, const char *name, size_t name_len, wk_part part, wk_error *err) {
-  return wk_builder_add(r->b, wk_path_join(r->root, r->tree.photo[i]), name, name_len, part, err);
+static wk_status add_photo(reader *r, size_t i, const char *name, size_t name_len, wk_split split, wk_error *err) {
+  return wk_builder_add(r->b, wk_path_join(r->root, r->tree.photo[i]), name, name_len, split, err);
 }
 
 /* "ROOT/animals", for messages. */
@@ -120,7 +120,7 @@ static const char *const want_folders = "Expected one sub-folder a class, with t
 /* ---- one folder a class ----------------------------------------------------------------------- */
 
 /* Adds the class folders in `v`. */
-static wk_status add_classes(reader *r, const view *v, const child *list, size_t count, wk_part part, wk_error *err) {
+static wk_status add_classes(reader *r, const view *v, const child *list, size_t count, wk_split split, wk_error *err) {
   for (size_t i = 0; i < count; i++) {
     const child *c = &list[i];
     if (!photos_in(&c->in) && !r->b->o->classes && !r->b->o->allow_unlabelled)
@@ -128,7 +128,7 @@ static wk_status add_classes(reader *r, const view *v, const child *list, size_t
                      "%s/%s: no photos in this class folder. Put photos of \"%s\" there, or remove the folder", r->root,
                      c->path, c->name);
     for (size_t k = c->in.photo; k < c->in.photo_end; k++)
-      WK_RETURN_IF_ERROR(add_photo(r, k, c->name, c->name_len, part, err));
+      WK_RETURN_IF_ERROR(add_photo(r, k, c->name, c->name_len, split, err));
   }
   r->b->d->ignored += photos_directly_in(r, v); /* they belong to no class */
   return WK_OK;
@@ -137,37 +137,37 @@ static wk_status add_classes(reader *r, const view *v, const child *list, size_t
 /* ---- train/ val/ test/ ------------------------------------------------------------------------ */
 
 static bool is_parts(const child *list, size_t count) {
-  size_t parts = 0, with_classes = 0, others = 0;
+  size_t splits = 0, with_classes = 0, others = 0;
   for (size_t i = 0; i < count; i++) {
-    if (wk_part_find(list[i].name, list[i].name_len) == WK_PART_ALL) {
+    if (wk_split_find(list[i].name, list[i].name_len) == WK_SPLIT_ALL) {
       others += photos_in(&list[i].in) > 0;
     } else {
-      parts++;
+      splits++;
       with_classes += list[i].inner > 0;
     }
   }
   /* A class may be called "train": then it has photos, not folders, and other classes beside it. */
-  return parts && (with_classes || !others);
+  return splits && (with_classes || !others);
 }
 
-static wk_status add_part(reader *r, const child *part, wk_error *err) {
-  wk_part which = wk_part_find(part->name, part->name_len);
+static wk_status add_split(reader *r, const child *split, wk_error *err) {
+  wk_split which = wk_split_find(split->name, split->name_len);
   child *list = NULL;
   size_t count = 0;
   wk_status st = WK_OK;
-  if (!photos_in(&part->in))
+  if (!photos_in(&split->in))
     return WK_FAIL(err, WK_ERR_FORMAT, "%s/%s: no photos here. Put one sub-folder a class there, or remove the folder",
-                   r->root, part->path);
-  if (part->inner == 0) {
+                   r->root, split->path);
+  if (split->inner == 0) {
     if (!r->b->o->allow_unlabelled)
       return WK_FAIL(err, WK_ERR_FORMAT, "%s/%s: no class folders here, only %zu photos. %s, such as %s/cat and %s/dog",
-                     r->root, part->path, part->direct, want_folders, part->name, part->name);
-    for (size_t i = part->in.photo; i < part->in.photo_end; i++)
+                     r->root, split->path, split->direct, want_folders, split->name, split->name);
+    for (size_t i = split->in.photo; i < split->in.photo_end; i++)
       WK_TRY(add_photo(r, i, NULL, 0, which, err));
     return WK_OK;
   }
-  WK_TRY(children(&list, &count, r, &part->in, err));
-  WK_TRY(add_classes(r, &part->in, list, count, which, err));
+  WK_TRY(children(&list, &count, r, &split->in, err));
+  WK_TRY(add_classes(r, &split->in, list, count, which, err));
 done:
   free_children(list, count);
   return st;
@@ -180,7 +180,7 @@ static wk_status check_parts(reader *r, wk_error *err) {
   bool *in_train = wk_calloc(b->names.count, sizeof *in_train);
   WK_FAIL_IF(!in_train, err, WK_ERR_MEMORY, "%s: out of memory for %zu classes", r->root, b->names.count);
   for (size_t i = 0; i < b->d->photos; i++)
-    if (b->raw[i] != WK_NO_CLASS && b->d->photo[i].part == WK_PART_TRAIN)
+    if (b->raw[i] != WK_NO_CLASS && b->d->photo[i].split == WK_SPLIT_TRAIN)
       in_train[b->raw[i]] = true;
   for (size_t i = 0; i < b->d->photos; i++)
     WK_FAIL_IF(
@@ -194,15 +194,15 @@ done:
 
 static wk_status open_parts(reader *r, const view *v, const child *list, size_t count, wk_error *err) {
   bool train = false;
-  r->b->d->layout = WK_LAYOUT_PART_FOLDERS;
+  r->b->d->layout = WK_LAYOUT_SPLIT_FOLDERS;
   r->b->d->ignored += photos_directly_in(r, v);
   for (size_t i = 0; i < count; i++) {
-    wk_part part = wk_part_find(list[i].name, list[i].name_len);
-    train |= part == WK_PART_TRAIN;
-    if (part == WK_PART_ALL)
+    wk_split split = wk_split_find(list[i].name, list[i].name_len);
+    train |= split == WK_SPLIT_TRAIN;
+    if (split == WK_SPLIT_ALL)
       r->b->d->ignored += photos_in(&list[i].in);
     else
-      WK_RETURN_IF_ERROR(add_part(r, &list[i], err));
+      WK_RETURN_IF_ERROR(add_split(r, &list[i], err));
   }
   if (r->b->o->classes || r->b->o->allow_unlabelled)
     return WK_OK;
@@ -230,8 +230,8 @@ static wk_status open_named(reader *r, const view *v, wk_error *err) {
           r->root, r->tree.photo[i]);
     /* Kaggle's train/cat.0.jpg */
     const char *slash = strchr(below, '/');
-    wk_part part = slash ? wk_part_find(below, (size_t)(slash - below)) : WK_PART_ALL;
-    WK_RETURN_IF_ERROR(add_photo(r, i, len ? name : NULL, len, part, err));
+    wk_split split = slash ? wk_split_find(below, (size_t)(slash - below)) : WK_SPLIT_ALL;
+    WK_RETURN_IF_ERROR(add_photo(r, i, len ? name : NULL, len, split, err));
   }
   return WK_OK;
 }
@@ -239,7 +239,7 @@ static wk_status open_named(reader *r, const view *v, wk_error *err) {
 static wk_status open_unlabelled(reader *r, const view *v, wk_error *err) {
   r->b->d->layout = WK_LAYOUT_PHOTOS;
   for (size_t i = v->photo; i < v->photo_end; i++)
-    WK_RETURN_IF_ERROR(add_photo(r, i, NULL, 0, WK_PART_ALL, err));
+    WK_RETURN_IF_ERROR(add_photo(r, i, NULL, 0, WK_SPLIT_ALL, err));
   return WK_OK;
 }
 
@@ -322,7 +322,7 @@ static const child *wrapped(const reader *r, const child *list, size_t count, si
         return NULL;
       only = &list[i];
     }
-  if (!only || wk_part_find(only->name, only->name_len) != WK_PART_ALL)
+  if (!only || wk_split_find(only->name, only->name_len) != WK_SPLIT_ALL)
     return NULL;
   const wk_dataset_options *o = r->b->o;
   if (o->labels_from_name)
@@ -371,7 +371,7 @@ static wk_status open_view(reader *r, const view *v, wk_error *err) {
       WK_TRY(open_unlabelled(r, v, err));
     else if (foldered) { /* a single class is an error, told when labels are made */
       r->b->d->layout = WK_LAYOUT_CLASS_FOLDERS;
-      WK_TRY(add_classes(r, v, list, count, WK_PART_ALL, err));
+      WK_TRY(add_classes(r, v, list, count, WK_SPLIT_ALL, err));
     } else
       WK_TRY(explain_flat(r, v, direct, err));
   }

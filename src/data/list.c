@@ -97,7 +97,7 @@ static int column(const reader *r, const char *const *names) {
 }
 
 typedef struct columns {
-  int file, label, part; /* -1: not there */
+  int file, label, split; /* -1: not there */
 } columns;
 
 /* The separator is what stands between the columns' names. */
@@ -111,7 +111,7 @@ static char guess_separator(const char *at, const char *end) {
 static wk_status read_header(columns *c, reader *r, const wk_dataset_options *o, wk_error *err) {
   static const char *const file_names[] = {"file", "filename", "file_name", "path", "image", "photo", NULL};
   static const char *const label_names[] = {"label", "class", NULL};
-  static const char *const part_names[] = {"part", "split", NULL};
+  static const char *const split_names[] = {"split", "part", NULL};
   r->separator = guess_separator(r->at, r->end);
   WK_RETURN_IF_ERROR(next_row(r, err));
   if (!r->fields)
@@ -119,7 +119,7 @@ static wk_status read_header(columns *c, reader *r, const wk_dataset_options *o,
                    "%s: the list is empty. Expected a first line \"file,label\" and one line a photo", r->path);
   for (int i = 0; i < r->fields; i++)
     r->field[i] = trim(r->field[i]);
-  *c = (columns){column(r, file_names), column(r, label_names), column(r, part_names)};
+  *c = (columns){column(r, file_names), column(r, label_names), column(r, split_names)};
   if (c->file >= 0 && (c->label >= 0 || o->allow_unlabelled))
     return WK_OK;
   const char *two = r->fields > 1 ? r->field[1] : "";
@@ -163,18 +163,18 @@ static wk_status add_row(wk_builder *b, reader *r, const columns *c, const char 
   if (!*label && !b->o->allow_unlabelled)
     return WK_FAIL(err, WK_ERR_FORMAT, "%s: line %zu: %s has no label. Fill it in, or remove the line", r->path,
                    r->line, file);
-  wk_part part = WK_PART_ALL;
-  if (c->part >= 0) {
-    const char *name = trim(r->field[c->part]);
-    part = wk_part_find(name, strlen(name));
-    if (part == WK_PART_ALL && *name)
-      return WK_FAIL(err, WK_ERR_FORMAT, "%s: line %zu: \"%s\" is not a part. Expected train, val or test", r->path,
+  wk_split split = WK_SPLIT_ALL;
+  if (c->split >= 0) {
+    const char *name = trim(r->field[c->split]);
+    split = wk_split_find(name, strlen(name));
+    if (split == WK_SPLIT_ALL && *name)
+      return WK_FAIL(err, WK_ERR_FORMAT, "%s: line %zu: \"%s\" is not a split. Expected train, val or test", r->path,
                      r->line, name);
   }
   bool there;
   char *path = resolve(folder, file, &there);
   *missing += !there;
-  return wk_builder_add(b, path, *label ? label : NULL, strlen(label), part, err);
+  return wk_builder_add(b, path, *label ? label : NULL, strlen(label), split, err);
 }
 
 static void begin(reader *r, const char *path, uint8_t *bytes, size_t size) {

@@ -1,7 +1,7 @@
 /* test_optim_golden.c - optimisers, schedules, losses and clipping against PyTorch (tools/make_optim_goldens.py). */
 #include "optim_golden.h"
 #include "support.h"
-#include "whisker/train.h"
+#include "whisker/optim.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -37,7 +37,7 @@ static void optimisers_equal_pytorch(void **state) {
 
 static void check_schedule(const wk_schedule_options *o, const double *want) {
   for (uint64_t s = 0; s < SCHEDULE_EPOCHS * SCHEDULE_PER_EPOCH; s++) {
-    double rate = wk_schedule_rate(o, s, SCHEDULE_PER_EPOCH, SCHEDULE_EPOCHS * SCHEDULE_PER_EPOCH);
+    double rate = wk_schedule_lr(o, s, SCHEDULE_PER_EPOCH, SCHEDULE_EPOCHS * SCHEDULE_PER_EPOCH);
     if (!(fabs(rate - want[s]) <= 1e-6 * want[s] + 1e-12)) /* PyTorch's recursive forms drift; goldens are its own */
       fail_msg("%s, step %d: %.9g instead of %.9g", wk_schedule_name(o->kind), (int)s, rate, want[s]);
   }

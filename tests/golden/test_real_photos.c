@@ -1,6 +1,6 @@
-/* test_real_photos.c - real weights on real photos: top-1 and top-5 of 650 ImageNet validation photos must be what PyTorch
- * gets from the same weights, within 2 photos (0.31 points): enough for the pixels that decoders and resizers round
- * differently, too little for any mistake. The photos here are 227 x 227 already and are only cropped. */
+/* test_real_photos.c - real weights on real photos: top-1 and top-5 of 650 ImageNet validation photos must be what
+ * PyTorch gets from the same weights, within 2 photos (0.31 points): enough for the pixels that decoders and resizers
+ * round differently, too little for any mistake. The photos here are 227 x 227 already and are only cropped. */
 #include <stdatomic.h>
 
 #include "golden/zoo_weights.h"

@@ -5,7 +5,7 @@
  * precision differs from its double precision by up to 7% of a change after one step, in the norms of MobileNetV2 that
  * hardly move.) */
 #include "golden/zoo_weights.h"
-#include "whisker/train.h"
+#include "whisker/optim.h"
 #include "whisker/train_nn.h"
 
 enum { STEPS = 10, MAX_BATCH = 16 };

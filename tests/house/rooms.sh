@@ -2,7 +2,7 @@
 # rooms.sh - a file may include its own room's headers and those of rooms above it; the command and the page use the
 # public headers alone; pictures and networks do not know each other.
 set -eu
-order="base image nn formats zoo data model learn explain attack report studio cli"
+order="base image nn formats zoo data model train explain attack report studio cli"
 bad=0
 
 rank() {
@@ -27,7 +27,7 @@ public_room() {
     fi
   done
   case $1 in
-    train) echo learn ;;
+    probe) echo train ;;
     train_nn) echo nn ;;
     *) echo unknown ;;
   esac

@@ -157,7 +157,7 @@ static void layouts(void **state) {
   (void)state;
   make_pair("zip", "w/train/cat/1.jpg", "w/train/dog/1.jpg");
   assert_ok(open_it(), &error);
-  assert_int_equal(data->layout, WK_LAYOUT_PART_FOLDERS);
+  assert_int_equal(data->layout, WK_LAYOUT_SPLIT_FOLDERS);
 
   struct archive *a = begin("tar.gz");
   add(a, "set/images/1.jpg", "x", 1);

@@ -80,11 +80,11 @@ static void classes_are(const char *expected) {
   assert_string_equal(all, expected);
 }
 
-static void photo_is(size_t i, const char *relative, int label, wk_part part) {
+static void photo_is(size_t i, const char *relative, int label, wk_split part) {
   assert_true(i < data->photos);
   assert_string_equal(data->photo[i].path, in_dir(relative));
   assert_int_equal(data->photo[i].label, label);
-  assert_int_equal(data->photo[i].part, part);
+  assert_int_equal(data->photo[i].split, part);
 }
 
 /* ---- folders ---------------------------------------------------------------------------------- */
@@ -101,11 +101,11 @@ static void class_folders(void **state) {
   assert_int_equal(data->layout, WK_LAYOUT_CLASS_FOLDERS);
   classes_are("cat cat-big dog");
   assert_int_equal(data->photos, 5);
-  photo_is(0, "cat-big/1.gif", 1, WK_PART_ALL); /* by path: '-' comes before '/' */
-  photo_is(1, "cat/10.webp", 0, WK_PART_ALL);
-  photo_is(2, "cat/2.jpeg", 0, WK_PART_ALL);
-  photo_is(3, "dog/b.jpg", 2, WK_PART_ALL);
-  photo_is(4, "dog/deep/er/a.PNG", 2, WK_PART_ALL);
+  photo_is(0, "cat-big/1.gif", 1, WK_SPLIT_ALL); /* by path: '-' comes before '/' */
+  photo_is(1, "cat/10.webp", 0, WK_SPLIT_ALL);
+  photo_is(2, "cat/2.jpeg", 0, WK_SPLIT_ALL);
+  photo_is(3, "dog/b.jpg", 2, WK_SPLIT_ALL);
+  photo_is(4, "dog/deep/er/a.PNG", 2, WK_SPLIT_ALL);
   assert_int_equal(data->ignored, 1);
   assert_string_equal(data->root, dir);
 }
@@ -128,9 +128,9 @@ static void what_is_a_photo(void **state) {
   opens(dir);
   classes_are("a b");
   assert_int_equal(data->photos, 3);
-  photo_is(0, "a/noending", 0, WK_PART_ALL);
-  photo_is(1, "a/photo.dat", 0, WK_PART_ALL);
-  photo_is(2, "b/1.TIFF", 1, WK_PART_ALL);
+  photo_is(0, "a/noending", 0, WK_SPLIT_ALL);
+  photo_is(1, "a/photo.dat", 0, WK_SPLIT_ALL);
+  photo_is(2, "b/1.TIFF", 1, WK_SPLIT_ALL);
   assert_int_equal(data->ignored, 5);
 }
 
@@ -146,9 +146,9 @@ static void links(void **state) {
   opens(in_dir("set"));
   classes_are("cat dog");
   assert_int_equal(data->photos, 4);
-  photo_is(0, "set/cat/1.jpg", 0, WK_PART_ALL);
-  photo_is(2, "set/dog/1.jpg", 1, WK_PART_ALL);
-  photo_is(3, "set/dog/dangling.jpg", 1, WK_PART_ALL); /* meant as a photo: it is named as unreadable later */
+  photo_is(0, "set/cat/1.jpg", 0, WK_SPLIT_ALL);
+  photo_is(2, "set/dog/1.jpg", 1, WK_SPLIT_ALL);
+  photo_is(3, "set/dog/dangling.jpg", 1, WK_SPLIT_ALL); /* meant as a photo: it is named as unreadable later */
   assert_int_equal(data->ignored, 1);
 }
 
@@ -171,13 +171,13 @@ static void part_folders(void **state) {
   make("test/dog/3.jpg");
   make("extra/x.jpg");
   opens(dir);
-  assert_int_equal(data->layout, WK_LAYOUT_PART_FOLDERS);
+  assert_int_equal(data->layout, WK_LAYOUT_SPLIT_FOLDERS);
   classes_are("cat dog");
   assert_int_equal(data->photos, 4);
-  photo_is(0, "test/dog/3.jpg", 1, WK_PART_TEST);
-  photo_is(1, "train/cat/1.jpg", 0, WK_PART_TRAIN);
-  photo_is(2, "train/dog/1.jpg", 1, WK_PART_TRAIN);
-  photo_is(3, "valid/cat/2.jpg", 0, WK_PART_VAL);
+  photo_is(0, "test/dog/3.jpg", 1, WK_SPLIT_TEST);
+  photo_is(1, "train/cat/1.jpg", 0, WK_SPLIT_TRAIN);
+  photo_is(2, "train/dog/1.jpg", 1, WK_SPLIT_TRAIN);
+  photo_is(3, "valid/cat/2.jpg", 0, WK_SPLIT_VAL);
   assert_int_equal(data->ignored, 1);
 }
 
@@ -201,7 +201,7 @@ static void wrapped(void **state) {
   make("more/w/train/a/1.jpg");
   make("more/w/train/b/1.jpg");
   opens(in_dir("more"));
-  assert_int_equal(data->layout, WK_LAYOUT_PART_FOLDERS);
+  assert_int_equal(data->layout, WK_LAYOUT_SPLIT_FOLDERS);
   classes_are("a b");
 }
 
@@ -219,16 +219,16 @@ static void labels_from_name(void **state) {
   assert_int_equal(data->layout, WK_LAYOUT_FLAT);
   classes_are("Abyssinian cat great_pyrenees maine_coon");
   assert_int_equal(data->photos, 6);
-  photo_is(2, "images/cat.12.jpg", 1, WK_PART_ALL);
-  photo_is(5, "images/maine_coon.7.jpg", 3, WK_PART_ALL);
+  photo_is(2, "images/cat.12.jpg", 1, WK_SPLIT_ALL);
+  photo_is(5, "images/maine_coon.7.jpg", 3, WK_SPLIT_ALL);
   make("images/whiskers.jpg");
   FAILS(dir, WK_ERR_FORMAT, "images/whiskers.jpg", "no class in this file name", "cat_12.jpg");
   make("kaggle/train/cat.0.jpg");
   make("kaggle/train/dog.0.jpg");
   make("kaggle/test/dog.1.jpg");
   opens(in_dir("kaggle"));
-  photo_is(0, "kaggle/test/dog.1.jpg", 1, WK_PART_TEST);
-  photo_is(1, "kaggle/train/cat.0.jpg", 0, WK_PART_TRAIN);
+  photo_is(0, "kaggle/test/dog.1.jpg", 1, WK_SPLIT_TEST);
+  photo_is(1, "kaggle/train/cat.0.jpg", 0, WK_SPLIT_TRAIN);
 }
 
 static void unlabelled(void **state) {
@@ -240,10 +240,10 @@ static void unlabelled(void **state) {
   assert_int_equal(data->layout, WK_LAYOUT_PHOTOS);
   assert_int_equal(data->photos, 2);
   assert_int_equal(data->class_count, 0);
-  photo_is(0, "holiday/a.jpg", -1, WK_PART_ALL);
+  photo_is(0, "holiday/a.jpg", -1, WK_SPLIT_ALL);
   opens(in_dir("holiday/b.jpg"));
   assert_int_equal(data->photos, 1);
-  photo_is(0, "holiday/b.jpg", -1, WK_PART_ALL);
+  photo_is(0, "holiday/b.jpg", -1, WK_SPLIT_ALL);
   options.allow_unlabelled = false;
   FAILS(in_dir("holiday/b.jpg"), WK_ERR_FORMAT, "one photo (JPEG)", "Expected");
 }
@@ -309,16 +309,16 @@ static void known_classes(void **state) {
   make_folder("a/nothing");
   opens(in_dir("a")); /* one class is enough to be tested on */
   classes_are("dog cat rat");
-  photo_is(0, "a/cat/1.jpg", 1, WK_PART_ALL);
+  photo_is(0, "a/cat/1.jpg", 1, WK_SPLIT_ALL);
   make("b/test/rat/1.jpg");
   opens(in_dir("b"));
-  photo_is(0, "b/test/rat/1.jpg", 2, WK_PART_TEST);
+  photo_is(0, "b/test/rat/1.jpg", 2, WK_SPLIT_TEST);
   make("c/cat/1.jpg");
   make("c/dgo/1.jpg");
   FAILS(in_dir("c"), WK_ERR_NOT_FOUND, "\"dgo\"", "Did you mean \"dog\"?", "dog, cat, rat");
   options.allow_unlabelled = true;
   opens(in_dir("c"));
-  photo_is(1, "c/dgo/1.jpg", -1, WK_PART_ALL);
+  photo_is(1, "c/dgo/1.jpg", -1, WK_SPLIT_ALL);
   options.allow_unlabelled = false;
   make("d/cat/1.jpg");
   make("d/1/1.jpg"); /* an index only counts in lists */
@@ -336,10 +336,10 @@ static void list_plain(void **state) {
   assert_int_equal(data->layout, WK_LAYOUT_LIST);
   classes_are("cat dog");
   assert_int_equal(data->photos, 4);
-  photo_is(0, "b.jpg", 1, WK_PART_ALL); /* in the list's order */
-  photo_is(1, "images/a.jpg", 0, WK_PART_ALL);
+  photo_is(0, "b.jpg", 1, WK_SPLIT_ALL); /* in the list's order */
+  photo_is(1, "images/a.jpg", 0, WK_SPLIT_ALL);
   assert_string_equal(data->photo[2].path, "/absolute.jpg");
-  photo_is(3, "gone.jpg", 1, WK_PART_ALL); /* named as unreadable later */
+  photo_is(3, "gone.jpg", 1, WK_SPLIT_ALL); /* named as unreadable later */
 }
 
 static void list_dialects(void **state) {
@@ -363,8 +363,8 @@ static void list_dialects(void **state) {
     assert_int_equal(data->class_count, 2);
     assert_string_equal(data->classes[0], "cat, big");
     assert_string_equal(data->classes[1], "say \"dog\"");
-    photo_is(0, "x.jpg", 0, WK_PART_ALL);
-    photo_is(1, "y.jpg", 1, WK_PART_ALL);
+    photo_is(0, "x.jpg", 0, WK_SPLIT_ALL);
+    photo_is(1, "y.jpg", 1, WK_SPLIT_ALL);
   }
   make_text("list", text[3]);
   FAILS(in_dir("list"), WK_ERR_FORMAT, "line 3", "follows a closing quote");
@@ -378,10 +378,10 @@ static void list_parts(void **state) {
   make("x.jpg");
   make_text("list.tsv", "file\tlabel\tpart\nx.jpg\ta\ttrain\nx.jpg\tb\tVal\nx.jpg\tb\ttest\nx.jpg\ta\t\n");
   opens(in_dir("list.tsv"));
-  photo_is(0, "x.jpg", 0, WK_PART_TRAIN);
-  photo_is(1, "x.jpg", 1, WK_PART_VAL);
-  photo_is(2, "x.jpg", 1, WK_PART_TEST);
-  photo_is(3, "x.jpg", 0, WK_PART_ALL);
+  photo_is(0, "x.jpg", 0, WK_SPLIT_TRAIN);
+  photo_is(1, "x.jpg", 1, WK_SPLIT_VAL);
+  photo_is(2, "x.jpg", 1, WK_SPLIT_TEST);
+  photo_is(3, "x.jpg", 0, WK_SPLIT_ALL);
   make_text("list.tsv", "file\tlabel\tpart\nx.jpg\ta\tholdout\n");
   FAILS(in_dir("list.tsv"), WK_ERR_FORMAT, "line 2", "\"holdout\"", "train, val or test");
 }
@@ -394,10 +394,10 @@ static void list_known(void **state) {
   make("x.jpg");
   make_text("list.csv", "file,label\nx.jpg,cat\nx.jpg,0\nx.jpg,2\nx.jpg,1\n");
   opens(in_dir("list.csv"));
-  photo_is(0, "x.jpg", 1, WK_PART_ALL);
-  photo_is(1, "x.jpg", 0, WK_PART_ALL);
-  photo_is(2, "x.jpg", 2, WK_PART_ALL); /* a name before an index */
-  photo_is(3, "x.jpg", 1, WK_PART_ALL);
+  photo_is(0, "x.jpg", 1, WK_SPLIT_ALL);
+  photo_is(1, "x.jpg", 0, WK_SPLIT_ALL);
+  photo_is(2, "x.jpg", 2, WK_SPLIT_ALL); /* a name before an index */
+  photo_is(3, "x.jpg", 1, WK_SPLIT_ALL);
   make_text("list.csv", "file,label\nx.jpg,3\n");
   FAILS(in_dir("list.csv"), WK_ERR_NOT_FOUND, "\"3\"", "not a class of this model");
   make_text("list.csv", "file,label\nx.jpg,n02123597\n");
@@ -410,12 +410,12 @@ static void list_known(void **state) {
   options.class_count = WK_IMAGENET_CLASSES;
   make_text("list.csv", "file,label\nx.jpg,n02123597\nx.jpg,284\nx.jpg,n01440764\n");
   opens(in_dir("list.csv"));
-  photo_is(0, "x.jpg", 284, WK_PART_ALL);
-  photo_is(1, "x.jpg", 284, WK_PART_ALL);
-  photo_is(2, "x.jpg", 0, WK_PART_ALL);
+  photo_is(0, "x.jpg", 284, WK_SPLIT_ALL);
+  photo_is(1, "x.jpg", 284, WK_SPLIT_ALL);
+  photo_is(2, "x.jpg", 0, WK_SPLIT_ALL);
   make("wnid/n02123597/1.jpg");
   opens(in_dir("wnid"));
-  photo_is(0, "wnid/n02123597/1.jpg", 284, WK_PART_ALL);
+  photo_is(0, "wnid/n02123597/1.jpg", 284, WK_SPLIT_ALL);
 }
 
 /* A folder of photos with its list beside them. */
@@ -427,14 +427,14 @@ static void list_in_folder(void **state) {
   make_text("a/labels.csv", "file,label\n1.jpg,x\n2.jpg,y\n");
   opens(in_dir("a"));
   assert_int_equal(data->layout, WK_LAYOUT_LIST);
-  photo_is(1, "a/images/2.jpg", 1, WK_PART_ALL);
+  photo_is(1, "a/images/2.jpg", 1, WK_SPLIT_ALL);
   make_text("a/more.csv", "file,label\n1.jpg,x\n2.jpg,y\n"); /* which of the two? */
   FAILS(in_dir("a"), WK_ERR_FORMAT, "\"images\"");
   make("b/1.jpg");
   make("b/2.jpg");
   make_text("b/l.tsv", "label\tfile\nx\t1.jpg\ny\t2.jpg\n");
   opens(in_dir("b"));
-  photo_is(1, "b/2.jpg", 1, WK_PART_ALL);
+  photo_is(1, "b/2.jpg", 1, WK_SPLIT_ALL);
   make_text("c/other.csv", "file,label\n1.jpg,x\n"); /* of other photos: those have folders */
   make("c/x/1.jpg");
   make("c/y/2.jpg");
@@ -449,7 +449,7 @@ static void list_unlabelled(void **state) {
   make_text("list.csv", "file\nx.jpg\n");
   opens(in_dir("list.csv"));
   assert_int_equal(data->class_count, 0);
-  photo_is(0, "x.jpg", -1, WK_PART_ALL);
+  photo_is(0, "x.jpg", -1, WK_SPLIT_ALL);
 }
 
 static void wrong_lists(void **state) {
@@ -553,7 +553,7 @@ static void real_cats_dogs(void **state) {
   (void)state;
   TEST_NEEDS(path, "photos/cats-dogs");
   opens(path);
-  assert_int_equal(data->layout, WK_LAYOUT_PART_FOLDERS);
+  assert_int_equal(data->layout, WK_LAYOUT_SPLIT_FOLDERS);
   classes_are("cat dog");
   assert_int_equal(data->photos, 1500);
 }

@@ -7,13 +7,13 @@
 
 #include "explain/embedding/eigen.h"
 #include "explain/embedding/tsne.h"
-#include "learn/products.h"
+#include "train/probe/matrix_products.h"
 
 /* Photos whose reduced features are nearest, among which the most alike by the whole features are looked for. */
 #define CANDIDATES 32
 #define ROW_BLOCK 64
 
-static const wk_learn_scores_fn scores_of[] = WK_ISA_TABLE(wk_learn_scores);
+static const wk_product_scores_fn scores_of[] = WK_ISA_TABLE(wk_product_scores);
 
 void wk_embedding_map_options_init(wk_embedding_map_options *o) {
   *o = (wk_embedding_map_options){.columns = 50, .neighbours = 8};

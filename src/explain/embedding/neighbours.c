@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "explain/embedding/tsne.h"
-#include "learn/products.h"
+#include "train/probe/matrix_products.h"
 
 #define QUERIES 32
 #define TILE 512
 
-static const wk_learn_scores_fn scores_of[] = WK_ISA_TABLE(wk_learn_scores);
+static const wk_product_scores_fn scores_of[] = WK_ISA_TABLE(wk_product_scores);
 
 typedef struct search {
   const float **row;

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "learn/products.h"
+#include "train/probe/matrix_products.h"
 #include "whisker/embedding_map.h"
 
 #define ROW_BLOCK 64
@@ -16,8 +16,8 @@
 #define SETTLED 1e-5 /* of the variance found: what a round may still add when it is the last */
 #define RANK_TOLERANCE 1e-12
 
-static const wk_learn_scores_fn scores_of[] = WK_ISA_TABLE(wk_learn_scores);
-static const wk_learn_gradient_fn gradient_of[] = WK_ISA_TABLE(wk_learn_gradient);
+static const wk_product_scores_fn scores_of[] = WK_ISA_TABLE(wk_product_scores);
+static const wk_product_gradient_fn gradient_of[] = WK_ISA_TABLE(wk_product_gradient);
 
 /* ---- small symmetric matrices ------------------------------------------------------------------ */
 

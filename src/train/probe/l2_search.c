@@ -1,0 +1,240 @@
+/* l2_search.c - choosing the penalty of the linear probe on photos held out: one part where there are many, stratified
+ * folds where a class has few.
+ *
+ * Penalties are compared by held-out log loss at the best temperature for each. A strong penalty makes better
+ * classifiers of few photos but shrinks their confidence; without the temperature the log loss would see only the
+ * second, and accuracy alone is too coarse a measure of a hundred photos. */
+#include <math.h>
+#include <string.h>
+
+#include "train/metrics/temperature_scaling.h"
+#include "train/probe/l2_search.h"
+
+/* Strong to weak, in half decades: each fit starts from the one before it, and a strong one takes few iterations. */
+static const double grid[] = {100, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4};
+#define GRID (sizeof grid / sizeof *grid)
+#define PATIENCE 2     /* weaker penalties tried after the best so far */
+#define TOLERANCE 1e-3 /* of a fit on the path */
+#define DEFAULT_L2 1.0 /* where nothing can be held out */
+#define FOLD_STREAM 0x666f6c64u
+
+size_t wk_probe_choice_steps(void) { return GRID; }
+
+/* One division of the rows: a fit on `p`, judged on the rows held out. */
+typedef struct part {
+  wk_logreg p;
+  const float **row;
+  int *label;
+  double *weight;
+  double *params;
+  const float **out_row;
+  size_t *out_index; /* where each held-out row's scores go */
+  size_t out_rows;
+  double *out_score;
+} part;
+
+typedef struct choosing {
+  const wk_logreg *all;
+  part *parts;
+  size_t count;
+  int *fold;     /* [rows] the part that holds a row out; -1: none */
+  double *score; /* [held out, classes] */
+  int *label;
+  double *weight;
+  size_t held_out;
+  double l2;
+  int max_iterations;
+  int threads; /* inside a part */
+  const wk_context *ctx;
+} choosing;
+
+static void part_free(part *t) {
+  wk_free(t->row);
+  wk_free(t->label);
+  wk_free(t->weight);
+  wk_free(t->params);
+  wk_free(t->out_row);
+  wk_free(t->out_index);
+  wk_free(t->out_score);
+}
+
+/* Stratified folds: each class is shuffled and dealt out, and the next class goes on where the last one stopped, so
+ * that folds differ by at most one photo. A class's only photo is never held out: it could not be learned. */
+static wk_status deal_folds(choosing *w, int folds, const size_t *count, uint64_t seed, wk_error *err) {
+  const wk_logreg *p = w->all;
+  uint32_t *order = wk_alloc_array(p->rows, sizeof *order);
+  if (!order)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %zu rows", p->rows);
+  size_t dealt = 0;
+  for (int c = 0; c < p->classes; c++) {
+    size_t n = 0;
+    for (size_t r = 0; r < p->rows; r++)
+      if (p->label[r] == c)
+        order[n++] = (uint32_t)r;
+    wk_rng rng;
+    wk_rng_init(&rng, seed, ((uint64_t)FOLD_STREAM << 32) | (uint32_t)c);
+    wk_rng_shuffle(&rng, order, n);
+    for (size_t i = 0; i < n; i++)
+      w->fold[order[i]] = count[c] < 2 ? -1 : (int)(dealt++ % (size_t)folds);
+  }
+  wk_free(order);
+  return WK_OK;
+}
+
+static wk_status divide(choosing *w, const wk_probe_options *o, bool *cross_validated, wk_error *err) {
+  const wk_logreg *p = w->all;
+  wk_status st = WK_OK;
+  bool *held = NULL;
+  size_t *count = wk_calloc((size_t)p->classes, sizeof *count);
+  w->fold = wk_alloc_array(p->rows, sizeof *w->fold);
+  WK_FAIL_IF(!count || !w->fold, err, WK_ERR_MEMORY, "out of memory for %zu rows", p->rows);
+  size_t fewest = p->rows, most = 0;
+  for (size_t r = 0; r < p->rows; r++)
+    count[p->label[r]]++;
+  for (int c = 0; c < p->classes; c++) {
+    fewest = count[c] < fewest ? count[c] : fewest;
+    most = count[c] > most ? count[c] : most;
+  }
+  if (most < 2)
+    goto done;
+  uint64_t seed = w->ctx ? w->ctx->seed : 42;
+  *cross_validated = fewest < (size_t)o->few;
+  if (*cross_validated) {
+    w->count = (size_t)o->folds;
+    WK_TRY(deal_folds(w, o->folds, count, seed, err));
+  } else {
+    held = wk_alloc_array(p->rows, sizeof *held);
+    WK_FAIL_IF(!held, err, WK_ERR_MEMORY, "out of memory for %zu rows", p->rows);
+    WK_TRY(wk_split_stratified(held, p->label, p->rows, p->classes, o->held_out, seed, err));
+    w->count = 1;
+    for (size_t r = 0; r < p->rows; r++)
+      w->fold[r] = held[r] ? 0 : -1;
+  }
+done:
+  wk_free(held);
+  wk_free(count);
+  return st;
+}
+
+static wk_status part_init(part *t, const choosing *w, int number, wk_error *err) {
+  const wk_logreg *p = w->all;
+  for (size_t r = 0; r < p->rows; r++)
+    t->out_rows += w->fold[r] == number;
+  size_t rows = p->rows - t->out_rows;
+  t->row = wk_alloc_array(rows, sizeof *t->row);
+  t->label = wk_alloc_array(rows, sizeof *t->label);
+  t->weight = wk_alloc_array(rows, sizeof *t->weight);
+  t->params = wk_calloc(wk_logreg_params(p->classes, p->columns), sizeof *t->params);
+  t->out_row = wk_alloc_array(t->out_rows, sizeof *t->out_row);
+  t->out_index = wk_alloc_array(t->out_rows, sizeof *t->out_index);
+  t->out_score = wk_alloc_array(t->out_rows, (size_t)p->classes * sizeof *t->out_score);
+  if (!t->row || !t->label || !t->weight || !t->params || !t->out_row || !t->out_index || !t->out_score)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for choosing the penalty on %zu rows", p->rows);
+  double sum = 0;
+  size_t in = 0, out = 0, held = 0;
+  for (size_t r = 0; r < p->rows; r++) {
+    if (w->fold[r] == number) {
+      t->out_row[out] = p->row[r];
+      t->out_index[out++] = held;
+    } else {
+      t->row[in] = p->row[r];
+      t->label[in] = p->label[r];
+      sum += t->weight[in++] = p->weight[r];
+    }
+    held += w->fold[r] >= 0;
+  }
+  for (size_t i = 0; i < in; i++)
+    t->weight[i] /= sum;
+  t->p = (wk_logreg){t->row, t->label, t->weight, in, p->columns, p->classes, p->mean, p->scale, p->mapped};
+  return WK_OK;
+}
+
+static wk_status part_job(void *user, size_t index, int worker, wk_error *err) {
+  (void)worker;
+  choosing *w = user;
+  part *t = &w->parts[index];
+  size_t classes = (size_t)w->all->classes;
+  WK_RETURN_IF_ERROR(
+      wk_logreg_fit(t->params, NULL, &t->p, w->l2, TOLERANCE, w->max_iterations, w->threads, w->ctx, err));
+  WK_RETURN_IF_ERROR(
+      wk_logreg_scores(t->out_score, t->out_row, t->out_rows, t->params, w->all, w->threads, w->ctx, err));
+  for (size_t i = 0; i < t->out_rows; i++)
+    memcpy(w->score + t->out_index[i] * classes, t->out_score + i * classes, classes * sizeof *w->score);
+  return WK_OK;
+}
+
+static double accuracy(const choosing *w) {
+  double right = 0;
+  size_t classes = (size_t)w->all->classes;
+  for (size_t i = 0; i < w->held_out; i++) {
+    const double *s = w->score + i * classes;
+    int best = 0;
+    for (int c = 1; c < w->all->classes; c++)
+      best = s[c] > s[best] ? c : best;
+    right += best == w->label[i];
+  }
+  return right / (double)w->held_out;
+}
+
+static wk_status collect_truth(choosing *w, wk_error *err) {
+  const wk_logreg *p = w->all;
+  for (size_t r = 0; r < p->rows; r++)
+    w->held_out += w->fold[r] >= 0;
+  w->label = wk_alloc_array(w->held_out, sizeof *w->label);
+  w->weight = wk_alloc_array(w->held_out, sizeof *w->weight);
+  w->score = wk_alloc_array(w->held_out, (size_t)p->classes * sizeof *w->score);
+  w->parts = wk_calloc(w->count, sizeof *w->parts);
+  if (!w->label || !w->weight || !w->score || !w->parts)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for choosing the penalty on %zu rows", p->rows);
+  size_t n = 0;
+  double sum = 0;
+  for (size_t r = 0; r < p->rows; r++)
+    if (w->fold[r] >= 0) {
+      w->label[n] = p->label[r];
+      sum += w->weight[n++] = p->weight[r];
+    }
+  for (size_t i = 0; i < n; i++)
+    w->weight[i] /= sum;
+  return WK_OK;
+}
+
+wk_status wk_probe_choose_l2(wk_probe_choice *out, const wk_logreg *p, const wk_probe_options *o, wk_progress *progress,
+                             const wk_context *ctx, wk_error *err) {
+  wk_status st = WK_OK;
+  choosing w = {.all = p, .max_iterations = o->max_iterations, .ctx = ctx};
+  wk_probe_choice best = {.l2 = DEFAULT_L2, .temperature = 1, .top1 = NAN, .loss = NAN};
+  WK_TRY(divide(&w, o, &best.cross_validated, err));
+  if (w.count) {
+    WK_TRY(collect_truth(&w, err));
+    for (size_t i = 0; i < w.count; i++)
+      WK_TRY(part_init(&w.parts[i], &w, (int)i, err));
+    w.threads = w.count > 1 ? 1 : wk_context_threads(ctx);
+    best.held_out = w.held_out;
+    double temperature = 1;
+    for (size_t i = 0, worse = 0; i < GRID && worse < PATIENCE; i++) {
+      double loss;
+      worse++;
+      w.l2 = grid[i];
+      WK_TRY(wk_parallel(ctx, 0, w.count, part_job, &w, err));
+      wk_temperature_fit(&temperature, &loss, w.score, w.label, w.weight, w.held_out, p->classes);
+      if (!(loss >= best.loss)) {
+        best.l2 = grid[i];
+        best.loss = loss;
+        best.temperature = temperature;
+        best.top1 = accuracy(&w);
+        worse = 0;
+      }
+      wk_progress_add(progress, 1);
+    }
+  }
+  *out = best;
+done:
+  for (size_t i = 0; w.parts && i < w.count; i++)
+    part_free(&w.parts[i]);
+  wk_free(w.parts);
+  wk_free(w.fold);
+  wk_free(w.label);
+  wk_free(w.weight);
+  wk_free(w.score);
+  return st;
+}
