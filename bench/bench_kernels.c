@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "nn/kernels/int8.h"
-#include "nn/kernels/kernels.h"
+#include "nn/kernels/int8/microkernels_int8.h"
+#include "nn/kernels/microkernels.h"
 
 /* One thread is timed by the processor time it got, so that other work on the machine disturbs less. */
 static clockid_t clock_used = CLOCK_MONOTONIC;
@@ -32,12 +32,12 @@ static float *buffer(size_t n) {
 }
 
 typedef struct bench {
-  const wk_kernels *kn;
+  const wk_microkernels *kn;
   int threads;
   double peak; /* flop/s of all threads */
 } bench;
 
-static double measure_peak(const wk_kernels *kn, int threads) {
+static double measure_peak(const wk_microkernels *kn, int threads) {
   double best = 0;
   for (int i = 0; i < 5; i++) {
     double total = 0, start = now();
@@ -174,9 +174,9 @@ static void bench_gemm(const bench *b, const char *only) {
 
 typedef struct int8_job {
   gemm_job f; /* the same product on floats */
-  const wk_kernels8 *kn;
-  wk_gemm8 g[8];
-  wk_quantise8 q;
+  const wk_microkernels_int8 *kn;
+  wk_gemm_int8 g[8];
+  wk_quantize_int8 q;
   uint8_t *rows[8];
 } int8_job;
 
@@ -189,7 +189,7 @@ static void int8_own(void *user, int thread) {
   const int most = (64 << 10) / s->k < 48 ? 48 : (64 << 10) / s->k;
   for (int row = 0; row < s->m; row += most) {
     const int rows = s->m - row < most ? s->m - row : most;
-    wk_gemm8 g = j->g[thread];
+    wk_gemm_int8 g = j->g[thread];
     j->kn->quantise(&j->q, j->rows[thread], g.lda, j->f.g[thread].a + (ptrdiff_t)row * s->k, rows);
     g.c += (ptrdiff_t)row * s->n;
     j->kn->gemm(&g, 0, rows, 0, s->n);
@@ -197,7 +197,7 @@ static void int8_own(void *user, int thread) {
 }
 
 static void bench_int8(const bench *b, const char *only) {
-  const wk_kernels8 *kn = wk_kernels8_for(b->kn->isa);
+  const wk_microkernels_int8 *kn = wk_microkernels_int8_for(b->kn->isa);
   printf("%-32s %9s %9s %7s %7s  (%s)\n", "product with floats as input", "float G/s", "int8 G/s", "ratio", "peaks",
          kn->name);
   for (size_t i = 0; i < sizeof gemm_shapes / sizeof *gemm_shapes; i++) {
@@ -205,7 +205,7 @@ static void bench_int8(const bench *b, const char *only) {
     if (only && !strstr(s->what, only))
       continue;
     const int k = wk_up(s->k, WK_INT8_DEPTH);
-    const size_t bytes = wk_gemm8_packed(kn->panel, k, s->n);
+    const size_t bytes = wk_gemm_int8_packed(kn->panel, k, s->n);
     int8_job j = {.kn = kn, .f = {.b = b, .s = s}};
     float *packed = buffer(b->kn->gemm_packed(s->k, s->n)), *ones = buffer((size_t)s->k + (size_t)s->n + 64);
     float *low = buffer((size_t)s->k), *high = buffer((size_t)s->k);
@@ -216,7 +216,7 @@ static void bench_int8(const bench *b, const char *only) {
     memset(weights, 3, bytes);
     for (int c = 0; c < s->k; c++)
       zero[c] = 64, low[c] = -64, high[c] = 63;
-    j.q = (wk_quantise8){.channels = s->k, .inverse = ones, .low = low, .high = high, .zero = zero};
+    j.q = (wk_quantize_int8){.channels = s->k, .inverse = ones, .low = low, .high = high, .zero = zero};
     for (int t = 0; t < b->threads; t++) {
       j.f.scratch[t] = buffer(b->kn->gemm_shape().scratch);
       j.f.g[t] = (wk_gemm){.m = s->m,
@@ -228,15 +228,15 @@ static void bench_int8(const bench *b, const char *only) {
                            .lda = s->k,
                            .ldc = s->n};
       j.rows[t] = wk_alloc((size_t)s->m * (size_t)k);
-      j.g[t] = (wk_gemm8){.n = s->n,
-                          .k = k,
-                          .a = j.rows[t],
-                          .b = weights,
-                          .scale = ones,
-                          .bias = ones,
-                          .c = j.f.g[t].c,
-                          .lda = k,
-                          .ldc = s->n};
+      j.g[t] = (wk_gemm_int8){.n = s->n,
+                              .k = k,
+                              .a = j.rows[t],
+                              .b = weights,
+                              .scale = ones,
+                              .bias = ones,
+                              .c = j.f.g[t].c,
+                              .lda = k,
+                              .ldc = s->n};
     }
     double best[2];
     compare(best, b->threads, int8_float, int8_own, &j);
@@ -278,7 +278,7 @@ static const conv_shape conv_shapes[] = {
 typedef struct winograd_job {
   const bench *b;
   wk_winograd w[8];
-  float *scratch[8], *light;
+  float *scratch[8], *on_the_fly;
 } winograd_job;
 
 static void winograd_own(void *user, int thread) {
@@ -287,10 +287,10 @@ static void winograd_own(void *user, int thread) {
   j->b->kn->winograd(w, 0, j->b->kn->winograd_shape(w).tiles, 0, w->out_c, j->scratch[thread]);
 }
 
-static void winograd_light(void *user, int thread) {
+static void winograd_packed_taps(void *user, int thread) {
   const winograd_job *j = user;
   wk_winograd w = j->w[thread];
-  w.light = true, w.weights = j->light;
+  w.on_the_fly = true, w.weights = j->on_the_fly;
   j->b->kn->winograd(&w, 0, j->b->kn->winograd_shape(&w).tiles, 0, w.out_c, j->scratch[thread]);
 }
 
@@ -304,8 +304,8 @@ static void bench_winograd(const bench *b, const char *only, int m) {
     float *weights = buffer((size_t)s->in_c * (size_t)s->out_c * 9), *bias = buffer((size_t)s->out_c);
     float *packed = buffer(b->kn->winograd_packed(m, s->in_c, s->out_c));
     b->kn->winograd_pack(packed, weights, m, s->in_c, s->out_c, 9, 9 * s->in_c, false);
-    j.light = buffer(b->kn->winograd_light(s->in_c, s->out_c));
-    b->kn->winograd_pack_light(j.light, weights, s->in_c, s->out_c, 9, 9 * s->in_c, false);
+    j.on_the_fly = buffer(b->kn->winograd_packed_taps(s->in_c, s->out_c));
+    b->kn->winograd_pack_taps(j.on_the_fly, weights, s->in_c, s->out_c, 9, 9 * s->in_c, false);
     const size_t pixels = (size_t)s->batch * (size_t)s->size * (size_t)s->size;
     for (int t = 0; t < b->threads; t++) {
       j.w[t] = (wk_winograd){.m = m,
@@ -324,19 +324,19 @@ static void bench_winograd(const bench *b, const char *only, int m) {
                              .out = buffer(pixels * (size_t)s->out_c),
                              .act = WK_ACT_RELU};
       wk_winograd light = j.w[t];
-      light.light = m == 4;
+      light.on_the_fly = m == 4;
       const size_t own = b->kn->winograd_shape(&j.w[t]).scratch, other = b->kn->winograd_shape(&light).scratch;
       j.scratch[t] = buffer(own > other ? own : other);
     }
     double t[2] = {0};
-    compare(t, b->threads, winograd_own, m == 4 ? winograd_light : NULL, &j);
+    compare(t, b->threads, winograd_own, m == 4 ? winograd_packed_taps : NULL, &j);
     const double flops = 18.0 * (double)pixels * s->in_c * s->out_c * b->threads;
     printf("%-32s %9.1f %6.1f%%", s->what, flops / t[0] * 1e-9, 100 * flops / t[0] / b->peak);
     if (m == 4)
       printf(" %9.1f", flops / t[1] * 1e-9);
     printf("\n");
     fflush(stdout);
-    wk_free(j.light);
+    wk_free(j.on_the_fly);
     for (int k = 0; k < b->threads; k++)
       wk_free(j.scratch[k]), wk_free((float *)j.w[k].in), wk_free(j.w[k].out);
     wk_free(packed), wk_free(weights), wk_free(bias);
@@ -398,7 +398,7 @@ static void stem_one(const bench *b, const stem_shape *s) {
   for (int way = 0; way < STEM_WAYS; way++) {
     wk_plan_options o;
     wk_plan_options_init(&o);
-    o.batch = 1, o.output = &x, o.outputs = 1, o.library = way == STEM_DNNL;
+    o.batch = 1, o.output = &x, o.outputs = 1, o.use_onednn = way == STEM_DNNL;
     o.pixels = way == STEM_BYTES ? &pixels : NULL;
     if (wk_plan_create(&plan[way], g, weights, &o, &err) != WK_OK)
       exit(1);
@@ -459,20 +459,20 @@ static const mb_shape mb_shapes[] = {
 
 typedef struct mb_job {
   const bench *b;
-  wk_fused_mb f[8];
+  wk_mbconv f[8];
   wk_depthwise d[8];
   float *expanded[8], *middle[8], *scratch[8];
 } mb_job;
 
 static void mb_fused(void *user, int t) {
   const mb_job *j = user;
-  j->b->kn->fused_mb(&j->f[t], 0, j->f[t].batch * j->f[t].out_h, j->scratch[t]);
+  j->b->kn->mbconv(&j->f[t], 0, j->f[t].batch * j->f[t].out_h, j->scratch[t]);
 }
 
 static void mb_parts(void *user, int t) {
   const mb_job *j = user;
-  const wk_kernels *kn = j->b->kn;
-  const wk_fused_mb *f = &j->f[t];
+  const wk_microkernels *kn = j->b->kn;
+  const wk_mbconv *f = &j->f[t];
   const wk_gemm e = {.m = f->batch * f->in_h * f->in_w,
                      .n = f->mid_c,
                      .k = f->in_c,
@@ -521,29 +521,29 @@ static void bench_mb(const bench *b, const char *only) {
     for (int t = 0; t < b->threads; t++) {
       float *in = buffer(ins * (size_t)s->in_c);
       j.expanded[t] = buffer(ins * (size_t)s->mid_c), j.middle[t] = buffer(outs * (size_t)s->mid_c);
-      j.f[t] = (wk_fused_mb){.batch = batch,
-                             .in_h = s->size,
-                             .in_w = s->size,
-                             .in_c = s->in_c,
-                             .mid_c = s->mid_c,
-                             .out_h = out,
-                             .out_w = out,
-                             .out_c = s->out_c,
-                             .kernel = s->kernel,
-                             .stride = s->stride,
-                             .pad_top = s->kernel / 2,
-                             .pad_left = s->kernel / 2,
-                             .in = in,
-                             .expand = s->in_c == s->mid_c ? NULL : expand,
-                             .expand_bias = bias,
-                             .depthwise = weights,
-                             .depthwise_bias = bias,
-                             .project = project,
-                             .project_bias = bias,
-                             .add = s->stride == 1 && s->in_c == s->out_c ? in : NULL,
-                             .out = buffer(outs * (size_t)s->out_c),
-                             .expand_act = WK_ACT_RELU6,
-                             .depthwise_act = WK_ACT_RELU6};
+      j.f[t] = (wk_mbconv){.batch = batch,
+                           .in_h = s->size,
+                           .in_w = s->size,
+                           .in_c = s->in_c,
+                           .mid_c = s->mid_c,
+                           .out_h = out,
+                           .out_w = out,
+                           .out_c = s->out_c,
+                           .kernel = s->kernel,
+                           .stride = s->stride,
+                           .pad_top = s->kernel / 2,
+                           .pad_left = s->kernel / 2,
+                           .in = in,
+                           .expand = s->in_c == s->mid_c ? NULL : expand,
+                           .expand_bias = bias,
+                           .depthwise = weights,
+                           .depthwise_bias = bias,
+                           .project = project,
+                           .project_bias = bias,
+                           .add = s->stride == 1 && s->in_c == s->out_c ? in : NULL,
+                           .out = buffer(outs * (size_t)s->out_c),
+                           .expand_act = WK_ACT_RELU6,
+                           .depthwise_act = WK_ACT_RELU6};
       j.d[t] = (wk_depthwise){.in_h = s->size,
                               .in_w = s->size,
                               .channels = s->mid_c,
@@ -559,7 +559,7 @@ static void bench_mb(const bench *b, const char *only) {
                               .bias = bias,
                               .out = j.middle[t],
                               .act = WK_ACT_RELU6};
-      j.scratch[t] = buffer(b->kn->fused_mb_shape(&j.f[t]).scratch);
+      j.scratch[t] = buffer(b->kn->mbconv_shape(&j.f[t]).scratch);
     }
     double t[2], dw[2];
     compare(t, b->threads, mb_fused, mb_parts, &j);
@@ -598,7 +598,7 @@ int main(int argc, char **argv) {
     else
       only = argv[i];
   }
-  b.kn = wk_kernels_for(isa);
+  b.kn = wk_microkernels_for(isa);
   if (b.threads == 1)
     clock_used = CLOCK_THREAD_CPUTIME_ID;
   if (!b.kn || b.threads < 1 || b.threads > 8)

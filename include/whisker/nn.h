@@ -65,12 +65,12 @@ WK_API wk_status wk_tensors_add_view(wk_tensors *t, const wk_tensor *tensor, wk_
 WK_API wk_status wk_tensors_add_zeros(wk_tensors *t, float **data, const char *name, int ndim, const int64_t *shape,
                                       wk_error *err) WK_NODISCARD;
 /* `release(user)` is called by wk_tensors_free: how a mapped file stays open as long as its tensors. `rest(user)` (may be
- * NULL) by wk_tensors_rest. */
+ * NULL) by wk_tensors_release_pages. */
 WK_API wk_status wk_tensors_keep(wk_tensors *t, void (*release)(void *user), void (*rest)(void *user), void *user,
                                  wk_error *err) WK_NODISCARD;
 /* They will not be read for a while: pages of mapped files need not stay in this process's memory until they are. Making a
  * plan does so, because it has packed what it needs. */
-WK_API void wk_tensors_rest(const wk_tensors *t);
+WK_API void wk_tensors_release_pages(const wk_tensors *t);
 WK_API size_t wk_tensors_size(const wk_tensors *t);
 WK_API const wk_tensor *wk_tensors_at(const wk_tensors *t, size_t index);
 WK_API const wk_tensor *wk_tensors_find(const wk_tensors *t, const char *name); /* NULL: not there */
@@ -214,15 +214,15 @@ typedef struct wk_plan_options {
   int threads;           /* that share one layer; default 1: the caller is image-parallel */
   const wk_node *output; /* nodes wanted, in order; NULL: the features node */
   int outputs;
-  bool exact; /* only plain sums: without it, 3x3 convolutions may go through Winograd's transform, which is several times
+  bool no_winograd; /* only plain sums: without it, 3x3 convolutions may go through Winograd's transform, which is several times
                  faster and rounds a little more (some 1e-6 of a layer's values) */
-  bool library; /* convolutions by oneDNN wherever it can, layer by layer: what the own kernels are measured against */
+  bool use_onednn; /* convolutions by oneDNN wherever it can, layer by layer: what the own kernels are measured against */
   const wk_pixels *pixels; /* the input is given as bytes, a quarter of the memory, which the first layer normalises as it
                               reads them: the results are those of the floats, bit by bit. NULL: as floats. Copied */
   wk_precision precision; /* default float32 */
   const wk_tensors *ranges; /* for int8: of every step that wk_exec_observe tells, its name and [2, channels] floats, the least
                                and the largest value of each channel. A layer whose ranges are not there is float32 */
-  bool apart; /* every layer with weights is a step of its own, for wk_exec_observe */
+  bool no_fusion; /* every layer with weights is a step of its own, for wk_exec_observe */
 } wk_plan_options;
 
 WK_API void wk_plan_options_init(wk_plan_options *o);
@@ -231,7 +231,7 @@ typedef struct wk_plan wk_plan;
 typedef struct wk_exec wk_exec;
 
 /* A step of a plan: one layer with what was fused into it, or several that are computed together. */
-typedef struct wk_step_info {
+typedef struct wk_op_info {
   const char *name;   /* of the last layer in it */
   const char *kernel; /* "Winograd F(4x4,3x3)": what computes it */
   wk_shape in, out;
@@ -240,7 +240,7 @@ typedef struct wk_step_info {
   size_t bytes;       /* of activations a photo, read and written */
   size_t weight_bytes;
   wk_precision precision; /* of its products */
-} wk_step_info;
+} wk_op_info;
 
 /* Only nodes that the outputs depend on are planned, and only their weights are read. The plan keeps no reference to
  * `weights`, but does to `g`, which must outlive it. An output that fusion would swallow is kept whole. */
@@ -251,8 +251,8 @@ WK_API wk_shape wk_plan_output_shape(const wk_plan *plan, int output);
 WK_API size_t wk_plan_weight_bytes(const wk_plan *plan); /* packed weights, shared */
 WK_API size_t wk_plan_exec_bytes(const wk_plan *plan);   /* working memory of each wk_exec */
 
-WK_API int wk_plan_steps(const wk_plan *plan);
-WK_API void wk_plan_step(wk_step_info *out, const wk_plan *plan, int step);
+WK_API int wk_plan_ops(const wk_plan *plan);
+WK_API void wk_plan_op_at(wk_op_info *out, const wk_plan *plan, int step);
 /* Independent multiply-adds on this thread; returns how many operations that were. Timed by the caller, it tells the
  * processor's limit, of which other speeds are given as a share. */
 WK_API double wk_peak_flops(long rounds);
@@ -267,7 +267,7 @@ WK_API wk_status wk_exec_run(wk_exec *exec, const float *input, int count, wk_er
 WK_API wk_status wk_exec_run_pixels(wk_exec *exec, const uint8_t *input, int count, wk_error *err) WK_NODISCARD;
 /* One step alone, on whatever the last run left in its memory: for timing it. `input` is floats or bytes, as the plan takes
  * it. Afterwards no output is valid. */
-WK_API wk_status wk_exec_step(wk_exec *exec, int step, const void *input, int count, wk_error *err) WK_NODISCARD;
+WK_API wk_status wk_exec_op(wk_exec *exec, int step, const void *input, int count, wk_error *err) WK_NODISCARD;
 /* Runs one photo through a plan made `apart`, and shows what each step makes, by the step's name, before the next begins:
  * value [shape]. Afterwards the outputs are those of a run. */
 WK_API wk_status wk_exec_observe(wk_exec *exec, const float *input,

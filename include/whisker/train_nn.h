@@ -27,7 +27,7 @@ typedef struct wk_grad_options {
   int targets;
   const wk_node *output; /* nodes whose activations are wanted besides the seeds'; may be NULL */
   int outputs;
-  bool exact; /* only plain sums, as in wk_plan_options */
+  bool no_winograd; /* only plain sums, as in wk_plan_options */
 } wk_grad_options;
 
 WK_API void wk_grad_options_init(wk_grad_options *o);
@@ -46,8 +46,8 @@ WK_API void wk_grad_exec_free(wk_grad_exec *exec);
 /* `count` photos (1..batch), [count, h, w, c]; `input` must stay until wk_grad_backward has returned. */
 WK_API wk_status wk_grad_forward(wk_grad_exec *exec, const float *input, int count, wk_error *err) WK_NODISCARD;
 /* Activations after forward, [count, h, w, c]: of seed number i, of output number i. Valid until the next forward. */
-WK_API const float *wk_grad_seed_output(const wk_grad_exec *exec, int seed);
-WK_API const float *wk_grad_output(const wk_grad_exec *exec, int output);
+WK_API const float *wk_grad_output(const wk_grad_exec *exec, int seed);
+WK_API const float *wk_grad_activation(const wk_grad_exec *exec, int output);
 /* gradient[i] is d loss / d (activation of seed i), [count, h, w, c] for the photos of the last forward. May be called again
  * with other gradients for the same forward. */
 WK_API wk_status wk_grad_backward(wk_grad_exec *exec, const float *const *gradient, wk_error *err) WK_NODISCARD;
@@ -64,7 +64,7 @@ typedef enum wk_norm_mode {
 typedef struct wk_trainer_options {
   int height, width;       /* of the network's input, also where training starts at a later node; 0, 0: the default */
   int batch;               /* photos a step at most; default 32 */
-  int shard;               /* photos whose gradients are made in one piece; default 4. The result depends on it (in the
+  int micro_batch;               /* photos whose gradients are made in one piece; default 4. The result depends on it (in the
                               last bits), but not on the number of threads */
   wk_node from;            /* activations of this node are the input of a step; -1 (default): the network's input */
   wk_node to;              /* where the loss is fed in; -1 (default): the logits */
@@ -75,7 +75,7 @@ typedef struct wk_trainer_options {
   float stochastic_depth;  /* share of photos that skip the last residual branch, falling linearly to the first
                               (Huang et al., "Deep networks with stochastic depth", ECCV 2016); default 0 */
   bool input_gradient;     /* wk_trainer_input_gradient will be called */
-  bool exact;              /* only plain sums, as in wk_plan_options */
+  bool no_winograd;              /* only plain sums, as in wk_plan_options */
 } wk_trainer_options;
 
 WK_API void wk_trainer_options_init(wk_trainer_options *o);
@@ -118,9 +118,9 @@ WK_API size_t wk_trainer_stats_size(const wk_trainer *t);
 WK_API float *wk_trainer_stats(wk_trainer *t);
 WK_API void wk_trainer_set_norm_momentum(wk_trainer *t, float momentum);
 
-/* Called once a shard, from any worker and from several at once, with what the network gave for photos
+/* Called once a micro-batch, from any worker and from several at once, with what the network gave for photos
  * first..first+count-1 of the batch: output and gradient are [count, shape of `to`]. Writes d loss / d output, and adds
- * the shard's part of the loss to *loss. The parts are summed as a fixed tree. */
+ * the micro-batch's part of the loss to *loss. The parts are summed as a fixed tree. */
 typedef wk_status (*wk_loss_fn)(void *user, float *gradient, double *loss, const float *output, int first, int count,
                                 wk_error *err);
 

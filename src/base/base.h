@@ -103,7 +103,7 @@ typedef struct wk_file_view {
 wk_status wk_file_map(wk_file_view *out, const char *path, wk_error *err);
 void wk_file_unmap(wk_file_view *view);
 /* What was read of it need not stay in this process's memory; it comes back when it is read again. */
-void wk_file_rest(const wk_file_view *view);
+void wk_file_release_pages(const wk_file_view *view);
 /* Reads a whole file of at most `limit` bytes. *out is NUL-terminated past its end. */
 wk_status wk_file_read(uint8_t **out, size_t *size, const char *path, size_t limit, wk_error *err);
 
@@ -117,12 +117,12 @@ void wk_writer_abort(wk_writer *w);                      /* frees w, removes the
 wk_status wk_file_write(const char *path, const void *bytes, size_t n, wk_error *err); /* the three in one */
 
 /* `bytes` zeros in a file without a name below `folder`, mapped; it goes away with the mapping, or the process. `what` it
- * will hold is for the message. wk_room_unmap frees it. */
-wk_status wk_room_map(void **out, const char *folder, size_t bytes, const char *what, wk_error *err);
-void wk_room_unmap(void *room, size_t bytes);
+ * will hold is for the message. wk_scratch_unmap frees it. */
+wk_status wk_scratch_map(void **out, const char *folder, size_t bytes, const char *what, wk_error *err);
+void wk_scratch_unmap(void *room, size_t bytes);
 /* What lies there, in such a room and nowhere else, need not stay in this process's memory; it is read from the file when it
  * is looked at again. */
-void wk_room_rest(const void *begin, const void *end);
+void wk_scratch_release_pages(const void *begin, const void *end);
 
 wk_status wk_mkdir_p(const char *path, wk_error *err);
 bool wk_path_is_dir(const char *path);

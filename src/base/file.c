@@ -62,7 +62,7 @@ void wk_file_unmap(wk_file_view *view) {
     *view = (wk_file_view){0};
 }
 
-void wk_file_rest(const wk_file_view *view) {
+void wk_file_release_pages(const wk_file_view *view) {
   if (view->size)
     madvise((void *)(uintptr_t)view->data, view->size, MADV_DONTNEED);
 }

@@ -23,7 +23,7 @@ typedef struct cli_bench_figure {
   float score[CLI_BENCH_SCORES]; /* the first class scores of a ramp; forward only */
 } cli_bench_figure;
 
-/* Forward, backward to all parameters with batch norm frozen, and an update by SGD; the shards of the batch in
+/* Forward, backward to all parameters with batch norm frozen, and an update by SGD; the micro-batches of the batch in
  * parallel. */
 wk_status cli_bench_train(cli_bench_figure *out, const cli_bench_job *job, wk_error *err);
 /* Step by step on one thread, beside plain sums and oneDNN: prints a table, and adds a row a step to `rows`. */

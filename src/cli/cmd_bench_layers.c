@@ -36,17 +36,17 @@ static wk_status open_way(way *w, int kind, const cli_bench_job *job, wk_error *
   o.height = job->height, o.width = job->width, o.batch = job->batch, o.output = &out, o.outputs = 1;
   if (kind == OWN)
     o.precision = job->precision, o.ranges = job->ranges;
-  o.exact = kind == EXACT;
-  o.library = kind == LIBRARY;
+  o.no_winograd = kind == EXACT;
+  o.use_onednn = kind == LIBRARY;
   wk_status st = wk_plan_create(&w->plan, g, job->backbone->weights, &o, err);
   return st == WK_OK ? wk_exec_create(&w->exec, w->plan, err) : st;
 }
 
 /* Steps follow each other in the same order whatever computes them, and end with the same layer. */
 static bool find(way *w, const char *name) {
-  for (w->from = w->to; w->to < wk_plan_steps(w->plan);) {
-    wk_step_info s;
-    wk_plan_step(&s, w->plan, w->to++);
+  for (w->from = w->to; w->to < wk_plan_ops(w->plan);) {
+    wk_op_info s;
+    wk_plan_op_at(&s, w->plan, w->to++);
     if (!strcmp(s.name, name))
       return true;
   }
@@ -59,7 +59,7 @@ static wk_status time_once(way *w, const float *input, int batch, wk_error *err)
   double spent = 0;
   for (int times = 1; spent < SLICE; times++) {
     for (int i = w->from; i < w->to; i++) {
-      wk_status st = wk_exec_step(w->exec, i, input, batch, err);
+      wk_status st = wk_exec_op(w->exec, i, input, batch, err);
       if (st != WK_OK)
         return st;
     }
@@ -75,8 +75,8 @@ static json_t *milliseconds(const way *w) { return w->best > 0 ? json_real(1e3 *
 /* One step of our own, the others in turn with it. */
 static wk_status step(cli *c, json_t *rows, way *w, int index, const float *input, const cli_bench_job *job,
                       double peak, int *slower, wk_error *err) {
-  wk_step_info s;
-  wk_plan_step(&s, w[OWN].plan, index);
+  wk_op_info s;
+  wk_plan_op_at(&s, w[OWN].plan, index);
   w[OWN].from = index, w[OWN].to = index + 1;
   bool there[WAYS] = {true, find(&w[EXACT], s.name), find(&w[LIBRARY], s.name)};
   for (int k = 0; k < WAYS; k++)
@@ -129,10 +129,10 @@ wk_status cli_bench_layers(cli *c, json_t *rows, const cli_bench_job *job, doubl
     cli_say(c, "%s, batch %d, one thread, peak %.1f GFLOP/s\n%-28s %-26s %-20s %8s %8s %6s %8s %8s %8s %6s\n",
             job->backbone->arch->name, job->batch, 1e-9 * peak, "step", "shape", "kernel", "ms", "GFLOP/s", "peak",
             "MB moved", "exact ms", "oneDNN", "gain");
-  for (int i = 0; st == WK_OK && i < wk_plan_steps(w[OWN].plan); i++)
+  for (int i = 0; st == WK_OK && i < wk_plan_ops(w[OWN].plan); i++)
     st = step(c, rows, w, i, input, job, peak, &slower, err);
   if (st == WK_OK)
-    cli_say(c, "%d of %d steps take more than 3%% longer than another way\n", slower, wk_plan_steps(w[OWN].plan));
+    cli_say(c, "%d of %d steps take more than 3%% longer than another way\n", slower, wk_plan_ops(w[OWN].plan));
   for (int k = 0; k < WAYS; k++) {
     wk_exec_free(w[k].exec);
     wk_plan_free(w[k].plan);

@@ -31,7 +31,7 @@ wk_status cli_bench_ranges(wk_tensors **out, const cli_bench_job *job, wk_error 
   wk_node node = wk_graph_logits(g) >= 0 ? wk_graph_logits(g) : wk_graph_features(g);
   wk_plan_options o;
   wk_plan_options_init(&o);
-  o.height = job->height, o.width = job->width, o.batch = 1, o.output = &node, o.outputs = 1, o.apart = true;
+  o.height = job->height, o.width = job->width, o.batch = 1, o.output = &node, o.outputs = 1, o.no_fusion = true;
   wk_plan *plan = NULL;
   wk_exec *exec = NULL;
   look l = {.err = err};

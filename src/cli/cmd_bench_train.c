@@ -41,8 +41,8 @@ typedef struct training {
   const wk_loss_options *loss;
 } training;
 
-static wk_status shard_loss(void *user, float *gradient, double *loss, const float *output, int first, int count,
-                            wk_error *err) {
+static wk_status micro_batch_loss(void *user, float *gradient, double *loss, const float *output, int first, int count,
+                                  wk_error *err) {
   (void)err;
   const training *t = user;
   const wk_loss_target target = {.label = t->label};
@@ -53,7 +53,7 @@ static wk_status shard_loss(void *user, float *gradient, double *loss, const flo
 static wk_status train_step(void *user, wk_error *err) {
   training *t = user;
   double loss = 0;
-  wk_status st = wk_trainer_step(t->trainer, &loss, t->input, t->batch, 0, shard_loss, t, t->ctx, err);
+  wk_status st = wk_trainer_step(t->trainer, &loss, t->input, t->batch, 0, micro_batch_loss, t, t->ctx, err);
   if (st == WK_OK)
     st = wk_optim_step(t->optim, wk_trainer_params(t->trainer), wk_trainer_gradient(t->trainer), 1e-6, NULL, t->ctx,
                        err);

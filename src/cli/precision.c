@@ -35,9 +35,9 @@ static wk_status lowers(bool *any, const wk_backbone *b, wk_error *err) {
   wk_plan *plan = NULL;
   wk_status st = wk_plan_create(&plan, b->graph, b->weights, &o, err);
   *any = false;
-  for (int i = 0; st == WK_OK && i < wk_plan_steps(plan); i++) {
-    wk_step_info s;
-    wk_plan_step(&s, plan, i);
+  for (int i = 0; st == WK_OK && i < wk_plan_ops(plan); i++) {
+    wk_op_info s;
+    wk_plan_op_at(&s, plan, i);
     *any |= s.precision != WK_PRECISION_FLOAT32;
   }
   wk_plan_free(plan);

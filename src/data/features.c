@@ -59,7 +59,7 @@ void wk_features_free(wk_features *f) {
   if (!f)
     return;
   if (f->mapped)
-    wk_room_unmap(f->row, f->mapped);
+    wk_scratch_unmap(f->row, f->mapped);
   else
     wk_free(f->row);
   wk_free(f->usable);
@@ -69,7 +69,7 @@ void wk_features_free(wk_features *f) {
 
 void wk_features_rest(const wk_features *f, size_t first, size_t last) {
   if (f->mapped)
-    wk_room_rest(f->row + first * (size_t)f->columns, f->row + last * (size_t)f->columns);
+    wk_scratch_release_pages(f->row + first * (size_t)f->columns, f->row + last * (size_t)f->columns);
 }
 
 /* ---- which node, which key -------------------------------------------------------------------- */
@@ -353,7 +353,7 @@ static float *room_for_rows(size_t *mapped, size_t bytes, const wk_features_opti
   const char *folder = o->scratch_folder ? o->scratch_folder : o->cache_folder;
   void *room = NULL;
   wk_error why;
-  if (bytes > o->memory && folder && wk_room_map(&room, folder, bytes, "features", &why) == WK_OK)
+  if (bytes > o->memory && folder && wk_scratch_map(&room, folder, bytes, "features", &why) == WK_OK)
     *mapped = bytes;
   return *mapped ? room : wk_alloc(bytes);
 }

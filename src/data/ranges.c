@@ -87,9 +87,9 @@ static wk_status observe(void *user, size_t index, int w, wk_error *err) {
 /* The extremes of all workers: whose photos they were makes no difference. */
 static wk_status gather(wk_tensors *out, const job *j, int threads, wk_error *err) {
   size_t at = 0;
-  for (int i = 0; i < wk_plan_steps(j->plan); i++) {
-    wk_step_info s;
-    wk_plan_step(&s, j->plan, i);
+  for (int i = 0; i < wk_plan_ops(j->plan); i++) {
+    wk_op_info s;
+    wk_plan_op_at(&s, j->plan, i);
     const size_t channels = (size_t)s.out.channels;
     float *range;
     WK_RETURN_IF_ERROR(
@@ -129,14 +129,14 @@ wk_status wk_ranges_measure(wk_tensors **out, const wk_backbone *b, const char *
   job j = {.b = b, .path = path, .pixels = (size_t)b->preprocess.height * (size_t)b->preprocess.width};
   wk_plan_options o;
   wk_plan_options_init(&o);
-  o.height = b->preprocess.height, o.width = b->preprocess.width, o.batch = 1, o.apart = true;
+  o.height = b->preprocess.height, o.width = b->preprocess.width, o.batch = 1, o.no_fusion = true;
   WK_FAIL_IF(!drawn || photos > UINT32_MAX, err, WK_ERR_ARGUMENT, "%zu photos to look for ranges in", photos);
   WK_TRY(wk_preprocess_validate(&b->preprocess, err));
   WK_TRY(wk_plan_create(&plan, b->graph, b->weights, &o, err));
   j.plan = plan;
-  for (int i = 0; i < wk_plan_steps(plan); i++) {
-    wk_step_info s;
-    wk_plan_step(&s, plan, i);
+  for (int i = 0; i < wk_plan_ops(plan); i++) {
+    wk_op_info s;
+    wk_plan_op_at(&s, plan, i);
     j.values += 2 * (size_t)s.out.channels;
   }
   j.photo = wk_alloc_array(drawn, sizeof *j.photo);

@@ -168,20 +168,20 @@ static void head_backward(float *dx, const wk_head *h, const float *x, const flo
 wk_status wk_diff_classifier_forward(wk_diff_classifier *l, const float *input, int count, wk_error *err) {
   WK_RETURN_IF_ERROR(wk_grad_forward(l->exec, input, count, err));
   l->count = count;
-  const float *x = wk_grad_seed_output(l->exec, 0);
+  const float *x = wk_grad_output(l->exec, 0);
   for (int i = 0; l->scores && i < count; i++)
     head_forward(l->scores + (size_t)i * (size_t)l->classes, l->model->head, x + (size_t)i * l->seed_width);
   return WK_OK;
 }
 
 const float *wk_diff_classifier_scores(const wk_diff_classifier *l) {
-  return l->scores ? l->scores : wk_grad_seed_output(l->exec, 0);
+  return l->scores ? l->scores : wk_grad_output(l->exec, 0);
 }
 
-const float *wk_diff_classifier_layer(const wk_diff_classifier *l, int layer) { return wk_grad_output(l->exec, layer); }
+const float *wk_diff_classifier_layer(const wk_diff_classifier *l, int layer) { return wk_grad_activation(l->exec, layer); }
 
 wk_status wk_diff_classifier_backward(wk_diff_classifier *l, const float *score_gradient, wk_error *err) {
-  const float *seed = score_gradient, *x = wk_grad_seed_output(l->exec, 0);
+  const float *seed = score_gradient, *x = wk_grad_output(l->exec, 0);
   if (l->scores) {
     for (int i = 0; i < l->count; i++)
       head_backward(l->seed_gradient + (size_t)i * l->seed_width, l->model->head, x + (size_t)i * l->seed_width,

@@ -2,7 +2,7 @@
  * (explain_input.h). */
 #include <string.h>
 
-#include "nn/graph.h"
+#include "nn/graph/graph.h"
 #include "whisker/explain_input.h"
 
 /* ---- layers ------------------------------------------------------------------------------------ */

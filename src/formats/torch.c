@@ -5,7 +5,7 @@
 
 #include "formats/torch.h"
 
-#include "base/turn.h"
+#include "base/transpose.h"
 
 /* ---- storages ----------------------------------------------------------------------------------- */
 
@@ -150,8 +150,8 @@ enum { SIDE = 16 }; /* of a square */
 static void turn_square(uint8_t *out, size_t out_step, const uint8_t *in, ptrdiff_t column_step) {
   for (size_t i = 0; i < SIDE; i += 4)
     for (size_t j = 0; j < SIDE; j += 4)
-      wk_turn_4x4(out + i * out_step + j * sizeof(float), (ptrdiff_t)out_step,
-                  in + (ptrdiff_t)j * column_step + i * sizeof(float), column_step);
+      wk_transpose_4x4(out + i * out_step + j * sizeof(float), (ptrdiff_t)out_step,
+                       in + (ptrdiff_t)j * column_step + i * sizeof(float), column_step);
 }
 
 /* In squares, so that columns that lie far apart are read while they are near. The squares follow each other as the

@@ -58,7 +58,7 @@ static void release_view(void *user) {
   wk_free(user);
 }
 
-static void rest_view(void *user) { wk_file_rest(user); }
+static void rest_view(void *user) { wk_file_release_pages(user); }
 
 wk_status wk_weights_open(wk_tensors **out, const char *path, wk_error *err) {
   wk_status st;

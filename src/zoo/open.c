@@ -65,7 +65,7 @@ done:
 }
 
 static void release_tensors(void *user) { wk_tensors_free(user); }
-static void rest_tensors(void *user) { wk_tensors_rest(user); }
+static void rest_tensors(void *user) { wk_tensors_release_pages(user); }
 
 /* The tensors under a prefix as a set of their own, without it; data and ownership stay with `weights`. */
 static wk_status strip_prefix(wk_tensors **out, const wk_tensors *weights, const char *prefix, size_t length,

@@ -50,7 +50,7 @@ static void begin(run *r, const rule *rules, bool plain) {
   o.to = features ? wk_graph_find(r->graph, "features.28") : wk_graph_logits(r->graph);
   o.norm = strcmp(r->c.norm, "batch") == 0 ? WK_NORM_BATCH : WK_NORM_FROZEN;
   o.dropout = 0;
-  o.exact = plain;
+  o.no_winograd = plain;
   r->start = rule_weights_to(rules, r->graph, o.to);
   assert_ok(wk_trainer_create(&r->trainer, r->graph, r->start, &o, &err), &err);
   int slots = wk_trainer_slots(r->trainer);

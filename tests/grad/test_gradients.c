@@ -114,7 +114,7 @@ static wk_trainer *trainer_of(const task *t, int shard, int batch) {
   wk_trainer_options o;
   wk_error err;
   wk_trainer_options_init(&o);
-  o.batch = batch, o.shard = shard, o.dropout = 0;
+  o.batch = batch, o.micro_batch = shard, o.dropout = 0;
   o.norm = t->norm_batch ? WK_NORM_BATCH : WK_NORM_FROZEN;
   assert_ok(wk_trainer_create(&trainer, t->g, t->weights, &o, &err), &err);
   return trainer;
@@ -319,9 +319,9 @@ static void inner_layers(void **state) {
   assert_ok(wk_grad_backward(a, gradient, &err), &err);
   double **act = ref_forward(g, t.param, false, t.input, PHOTOS, 0, 0);
   for (size_t i = 0; i < values(g, side) * PHOTOS; i++)
-    assert_near((double)wk_grad_output(a, 0)[i], act[side][i], 1e-4);
+    assert_near((double)wk_grad_activation(a, 0)[i], act[side][i], 1e-4);
   for (size_t i = 0; i < t.out * PHOTOS; i++)
-    assert_near((double)wk_grad_seed_output(a, 0)[i], act[logits][i], 1e-4);
+    assert_near((double)wk_grad_output(a, 0)[i], act[logits][i], 1e-4);
   ref_free(act, g);
   assert_true(slope_fits(&t, &rng, t.input, wk_grad_result(a, 1), t.in * PHOTOS, "input"));
   /* the layer's gradient, fed in at the layer, with nothing at the scores */
@@ -455,7 +455,7 @@ static void random_choices(void **state) {
   wk_trainer_options o;
   wk_trainer *trainer;
   wk_trainer_options_init(&o);
-  o.batch = PHOTOS, o.shard = SHARD, o.stochastic_depth = 0.5f;
+  o.batch = PHOTOS, o.micro_batch = SHARD, o.stochastic_depth = 0.5f;
   assert_ok(wk_trainer_create(&trainer, g, t.weights, &o, &err), &err);
   double loss = step_loss(trainer, &t, 1);
   if (loss == step_loss(trainer, &t, 2) || loss != step_loss(trainer, &t, 1))
@@ -610,7 +610,7 @@ static wk_status train_once(const task *t, wk_norm_mode norm, wk_error *err) {
   wk_context_init(&ctx);
   ctx.threads = 2;
   wk_trainer_options_init(&o);
-  o.batch = PHOTOS, o.shard = SHARD, o.norm = norm;
+  o.batch = PHOTOS, o.micro_batch = SHARD, o.norm = norm;
   wk_status st = wk_trainer_create(&trainer, t->g, t->weights, &o, err);
   if (st == WK_OK)
     st = wk_trainer_step(trainer, NULL, t->input_f, PHOTOS, 0, given_loss, (void *)t, &ctx, err);

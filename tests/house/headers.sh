@@ -37,7 +37,8 @@ for header in include/whisker/*.h; do
     bad=1
   fi
 done
-for header in src/*/*.h src/*/*/*.h; do
+for header in src/*/*.h src/*/*/*.h src/*/*/*/*.h; do
+  [ -f "$header" ] || continue
   # shellcheck disable=SC2086
   try "${header#src/}" "$cc" -x c -std=c17 -D_GNU_SOURCE $strict -Isrc
 done

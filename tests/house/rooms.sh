@@ -65,7 +65,7 @@ check() {
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 for room in $order; do
-  for file in src/"$room"/*.[ch] src/"$room"/*/*.[ch]; do
+  for file in src/"$room"/*.[ch] src/"$room"/*/*.[ch] src/"$room"/*/*/*.[ch]; do
     [ ! -f "$file" ] || check "$file" "$room"
   done
 done

@@ -3,7 +3,7 @@
 #ifndef WK_TEST_KERNELS_SUPPORT_H
 #define WK_TEST_KERNELS_SUPPORT_H
 
-#include "nn/kernels/kernels.h"
+#include "nn/kernels/microkernels.h"
 #include "support.h"
 
 static inline float *numbers(wk_rng *rng, size_t n) {
@@ -45,6 +45,6 @@ static inline int pick(wk_rng *rng, int low, int high) {
 /* Runs `body` with `k` being the kernels of each set that this processor has. */
 #define FOR_EACH_ISA(k)                                                                                                \
   for (int isa_ = WK_ISA_C; isa_ <= WK_ISA_AVX512; isa_++)                                                             \
-    for (const wk_kernels *k = wk_kernels_for((wk_isa)isa_); k; k = NULL)
+    for (const wk_microkernels *k = wk_microkernels_for((wk_isa)isa_); k; k = NULL)
 
 #endif

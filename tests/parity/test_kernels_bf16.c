@@ -4,12 +4,12 @@
  * Sums need not be the same bits as the plain twin's. The processor may add the two products of a pair in an order of
  * its own, and takes denormals for zero: each of k additions is off by at most 2^-24 of what has been summed. */
 #include "kernels_support.h"
-#include "low_network.h"
-#include "nn/kernels/bf16.h"
+#include "low_precision_network.h"
+#include "nn/kernels/bf16/microkernels_bf16.h"
 
 #define FOR_EACH_SET(kn)                                                                                               \
   for (int set_ = WK_ISA_C; set_ <= WK_ISA_AVX512; set_++)                                                             \
-    for (const wk_kernels16 *kn = wk_kernels16_for((wk_isa)set_); kn; kn = NULL)
+    for (const wk_microkernels_bf16 *kn = wk_microkernels_bf16_for((wk_isa)set_); kn; kn = NULL)
 
 static float bits(uint32_t u) {
   float x;
@@ -59,24 +59,24 @@ static void check_gemm(wk_rng *rng, int m, int n, int in_c, int taps, wk_act act
   for (int j = 0; j < n; j++)
     bias[j] = (float)wk_rng_normal(rng);
   FOR_EACH_SET(kn) {
-    const size_t size = wk_gemm16_packed(kn->panel, depth, n);
+    const size_t size = wk_gemm_bf16_packed(kn->panel, depth, n);
     uint16_t *packed = calloc(size, sizeof *packed),
              *rows = calloc((size_t)(m - 1) * (size_t)lda + (size_t)depth, sizeof *rows);
     float *shift = malloc((size_t)((n + kn->panel - 1) / kn->panel * kn->panel) * sizeof *shift), *c = nans(cells);
     memcpy(shift, bias, (size_t)((n + kn->panel - 1) / kn->panel * kn->panel) * sizeof *shift);
-    wk_gemm16_pack(packed, w, kn->panel, in_c, taps, n);
+    wk_gemm_bf16_pack(packed, w, kn->panel, in_c, taps, n);
     kn->round(rows, lda, a, k, m);
-    const wk_gemm16 g = {.n = n,
-                         .k = depth,
-                         .a = rows,
-                         .b = packed,
-                         .bias = shift,
-                         .add = add ? add_data : NULL,
-                         .c = c,
-                         .lda = lda,
-                         .ldc = ldc,
-                         .ldadd = ldc,
-                         .act = act};
+    const wk_gemm_bf16 g = {.n = n,
+                            .k = depth,
+                            .a = rows,
+                            .b = packed,
+                            .bias = shift,
+                            .add = add ? add_data : NULL,
+                            .c = c,
+                            .lda = lda,
+                            .ldc = ldc,
+                            .ldadd = ldc,
+                            .act = act};
     /* In parts that are cut anywhere. */
     const int row = pick(rng, 0, m), col = pick(rng, 0, n / kn->panel) * kn->panel;
     kn->gemm(&g, 0, row, 0, n);
@@ -120,12 +120,12 @@ static void test_special(void **state) {
   FOR_EACH_SET(kn) {
     static const float row[] = {INFINITY, 1, NAN, 1e-40f};
     float weight[16] = {0}, shift[32] = {0}, c[4];
-    uint16_t rows[4][2] = {{0}}, *packed = calloc(wk_gemm16_packed(kn->panel, 2, 1), sizeof *packed);
+    uint16_t rows[4][2] = {{0}}, *packed = calloc(wk_gemm_bf16_packed(kn->panel, 2, 1), sizeof *packed);
     weight[0] = 2;
-    wk_gemm16_pack(packed, weight, kn->panel, 2, 1, 1);
+    wk_gemm_bf16_pack(packed, weight, kn->panel, 2, 1, 1);
     for (int i = 0; i < 4; i++)
       kn->round(rows[i], 1, &row[i], 1, 1);
-    const wk_gemm16 g = {
+    const wk_gemm_bf16 g = {
         .n = 1, .k = 2, .a = rows[0], .b = packed, .bias = shift, .c = c, .lda = 2, .ldc = 1, .act = WK_ACT_NONE};
     kn->gemm(&g, 0, 4, 0, 1);
     assert_true(isinf(c[0]) && c[1] == 2 && isnan(c[2]) && c[3] == 0);
@@ -150,7 +150,7 @@ static void test_network(void **state) {
     float *exact = run_network(g, w, &o, WK_ISA_C, in, PHOTOS, "bf16");
     o.precision = WK_PRECISION_BF16;
     for (int isa = 0; isa <= (int)WK_ISA_AVX512; isa++) {
-      if (!wk_kernels16_for((wk_isa)isa))
+      if (!wk_microkernels_bf16_for((wk_isa)isa))
         continue;
       o.threads = 1, o.batch = PHOTOS;
       float *whole = run_network(g, w, &o, isa, in, PHOTOS, "bf16");

@@ -5,7 +5,7 @@
 /* At most 49 products of numbers in [-1, 1] and one bias. */
 #define TOLERANCE 1e-5
 
-static void check(const wk_kernels *kn, wk_rng *rng, int kernel, int stride, int in_h, int in_w, int channels) {
+static void check(const wk_microkernels *kn, wk_rng *rng, int kernel, int stride, int in_h, int in_w, int channels) {
   const int batch = pick(rng, 1, 2), pad_top = pick(rng, 0, kernel - 1), pad_left = pick(rng, 0, kernel - 1);
   const int span_h = in_h + pad_top + pick(rng, 0, kernel - 1) - kernel;
   const int span_w = in_w + pad_left + pick(rng, 0, kernel - 1) - kernel;
@@ -66,13 +66,13 @@ static void test_depthwise(void **state) {
   }
 }
 
-static float *pack(const wk_kernels *kn, const float *w, int in_c, int out_c) { /* [out_c][in_c] as in PyTorch */
+static float *pack(const wk_microkernels *kn, const float *w, int in_c, int out_c) { /* [out_c][in_c] as in PyTorch */
   float *packed = nans(kn->gemm_packed(in_c, out_c));
   kn->gemm_pack(packed, w, in_c, out_c, 1, in_c);
   return packed;
 }
 
-static void check_fused(const wk_kernels *kn, wk_rng *rng, int kernel, int stride, int size, int in_c, int mid_c,
+static void check_fused(const wk_microkernels *kn, wk_rng *rng, int kernel, int stride, int size, int in_c, int mid_c,
                         int out_c) {
   const bool expands = in_c != mid_c, residual = stride == 1 && in_c == out_c;
   const int batch = 2, pad = pick(rng, 0, 1) ? kernel / 2 : (kernel - stride) / 2; /* PyTorch's or TensorFlow's */
@@ -130,38 +130,38 @@ static void check_fused(const wk_kernels *kn, wk_rng *rng, int kernel, int strid
                      .ldc = out_c};
   kn->gemm(&p, 0, p.m, 0, p.n, scratch);
 
-  const wk_fused_mb f = {.batch = batch,
-                         .in_h = size,
-                         .in_w = in_w,
-                         .in_c = in_c,
-                         .mid_c = mid_c,
-                         .out_h = out,
-                         .out_w = out_w,
-                         .out_c = out_c,
-                         .kernel = kernel,
-                         .stride = stride,
-                         .pad_top = pad,
-                         .pad_left = pad,
-                         .in = in,
-                         .expand = expands ? pe : NULL,
-                         .expand_bias = be,
-                         .depthwise = pd,
-                         .depthwise_bias = bd,
-                         .project = pp,
-                         .project_bias = bp,
-                         .add = residual ? in : NULL,
-                         .out = got,
-                         .expand_act = WK_ACT_RELU6,
-                         .depthwise_act = WK_ACT_RELU};
-  const wk_fused_mb_sizes shape = kn->fused_mb_shape(&f);
+  const wk_mbconv f = {.batch = batch,
+                       .in_h = size,
+                       .in_w = in_w,
+                       .in_c = in_c,
+                       .mid_c = mid_c,
+                       .out_h = out,
+                       .out_w = out_w,
+                       .out_c = out_c,
+                       .kernel = kernel,
+                       .stride = stride,
+                       .pad_top = pad,
+                       .pad_left = pad,
+                       .in = in,
+                       .expand = expands ? pe : NULL,
+                       .expand_bias = be,
+                       .depthwise = pd,
+                       .depthwise_bias = bd,
+                       .project = pp,
+                       .project_bias = bp,
+                       .add = residual ? in : NULL,
+                       .out = got,
+                       .expand_act = WK_ACT_RELU6,
+                       .depthwise_act = WK_ACT_RELU};
+  const wk_mbconv_sizes shape = kn->mbconv_shape(&f);
   assert_int_equal(shape.rows, batch * out);
   float *work = nans(shape.scratch);
-  kn->fused_mb(&f, 0, shape.rows, work);
+  kn->mbconv(&f, 0, shape.rows, work);
   assert_memory_equal(got, expected, outs * (size_t)out_c * sizeof *got);
   memset(got, 0, outs * (size_t)out_c * sizeof *got);
   const int cut = pick(rng, 0, shape.rows); /* ranges may begin within an image */
-  kn->fused_mb(&f, cut, shape.rows, work);
-  kn->fused_mb(&f, 0, cut, work);
+  kn->mbconv(&f, cut, shape.rows, work);
+  kn->mbconv(&f, 0, cut, work);
   assert_memory_equal(got, expected, outs * (size_t)out_c * sizeof *got);
   free(in), free(we), free(wd), free(wp), free(be), free(bd), free(bp), free(pe), free(pp), free(pd);
   free(scratch), free(mid), free(mid2), free(expected), free(got), free(work);

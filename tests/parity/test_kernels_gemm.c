@@ -5,7 +5,7 @@
  * average), and typically by the square root of that; a wrong, missing or doubled term is off by about 0.25. */
 static double tolerance(int k) { return 1e-6 * sqrt(k) + 1e-7 * k; }
 
-static void check(const wk_kernels *kn, wk_rng *rng, int m, int n, int k, wk_act act, bool bias, bool add) {
+static void check(const wk_microkernels *kn, wk_rng *rng, int m, int n, int k, wk_act act, bool bias, bool add) {
   const int lda = k + pick(rng, 0, 3), ldc = n + pick(rng, 0, 3), ldadd = n + pick(rng, 0, 3);
   float *a = numbers(rng, (size_t)(m - 1) * (size_t)lda + (size_t)k), *b = numbers(rng, (size_t)k * (size_t)n);
   float *c = nans((size_t)(m - 1) * (size_t)ldc + (size_t)n), *whole = nans((size_t)(m - 1) * (size_t)ldc + (size_t)n);

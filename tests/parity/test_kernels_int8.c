@@ -1,8 +1,8 @@
 /* test_kernels_int8.c - kernels on small integers: every variant gives the bytes and the floats of the plain one, bit
  * by bit; the plain one gives the sums that 64-bit integers give; and a network in int8 is near the one in float32. */
 #include "kernels_support.h"
-#include "low_network.h"
-#include "nn/int8_weights.h"
+#include "low_precision_network.h"
+#include "nn/ops/int8/quantize_int8.h"
 
 static uint8_t *u7(wk_rng *rng, size_t n) {
   uint8_t *x = malloc(n + (n == 0));
@@ -36,26 +36,26 @@ static void check_gemm(wk_rng *rng, int m, int n, int k, wk_act act, bool add, b
   float *scale, *shift, *add_data = numbers(rng, cells), *want = NULL;
   int8_t *q = weights8(rng, &scale, &shift, n, k, depth, extreme);
   uint8_t *want8 = NULL;
-  for (int i = 0; wk_kernels8_at(i); i++) {
-    const wk_kernels8 *kn = wk_kernels8_at(i);
-    int8_t *packed = malloc(wk_gemm8_packed(kn->panel, depth, n));
-    wk_gemm8_pack(packed, q, kn->panel, depth, n);
+  for (int i = 0; wk_microkernels_int8_at(i); i++) {
+    const wk_microkernels_int8 *kn = wk_microkernels_int8_at(i);
+    int8_t *packed = malloc(wk_gemm_int8_packed(kn->panel, depth, n));
+    wk_gemm_int8_pack(packed, q, kn->panel, depth, n);
     float *c = nans(cells);
     uint8_t *c8 = calloc(cells, 1);
-    const wk_gemm8 g = {.n = n,
-                        .k = depth,
-                        .a = a,
-                        .b = packed,
-                        .scale = scale,
-                        .bias = shift,
-                        .add = add ? add_data : NULL,
-                        .c = bytes ? NULL : c,
-                        .q = bytes ? c8 : NULL,
-                        .lda = lda,
-                        .ldc = ldc,
-                        .ldadd = ldc,
-                        .ldq = ldc,
-                        .act = act};
+    const wk_gemm_int8 g = {.n = n,
+                            .k = depth,
+                            .a = a,
+                            .b = packed,
+                            .scale = scale,
+                            .bias = shift,
+                            .add = add ? add_data : NULL,
+                            .c = bytes ? NULL : c,
+                            .q = bytes ? c8 : NULL,
+                            .lda = lda,
+                            .ldc = ldc,
+                            .ldadd = ldc,
+                            .ldq = ldc,
+                            .act = act};
     /* In parts that are cut anywhere. */
     const int row = pick(rng, 0, m), col = pick(rng, 0, n / kn->panel) * kn->panel;
     kn->gemm(&g, 0, row, 0, n);
@@ -118,9 +118,9 @@ static void test_quantise(void **state) {
       zero[c] = (int32_t)wk_rng_below(&rng, 128);
       low[c] = (float)-zero[c], high[c] = (float)(127 - zero[c]), inverse[c] = fabsf(inverse[c]) + 0.1f;
     }
-    const wk_quantise8 s = {channels, inverse, low, high, zero};
+    const wk_quantize_int8 s = {channels, inverse, low, high, zero};
     uint8_t *want = calloc(room, 1);
-    wk_kernels8_at(0)->quantise(&s, want, ld, x, pixels);
+    wk_microkernels_int8_at(0)->quantise(&s, want, ld, x, pixels);
     for (int p = 0; p < pixels; p++)
       for (int c = 0; c < channels; c++) {
         const float t = x[p * channels + c] * inverse[c];
@@ -131,9 +131,9 @@ static void test_quantise(void **state) {
         else
           assert_int_equal(byte, t >= high[c] ? 127 : 0);
       }
-    for (int i = 1; wk_kernels8_at(i); i++) {
+    for (int i = 1; wk_microkernels_int8_at(i); i++) {
       uint8_t *got = calloc(room, 1);
-      wk_kernels8_at(i)->quantise(&s, got, ld, x, pixels);
+      wk_microkernels_int8_at(i)->quantise(&s, got, ld, x, pixels);
       assert_memory_equal(got, want, room);
       free(got);
     }
@@ -160,16 +160,16 @@ static void check_depthwise(wk_rng *rng, int out_w, int channels, int kernel, in
   for (int k = 0; k < kernel; k++)
     rows[k] = in + (ptrdiff_t)k * in_w * wide;
   wk_int8_depthwise(q, shift, multiplier, w, bias, in_scale, out_scale, channels, kernel);
-  const wk_depthwise8 d = {.out_w = out_w,
-                           .channels = wide,
-                           .kernel = kernel,
-                           .stride = stride,
-                           .weights = q,
-                           .bias = shift,
-                           .multiplier = multiplier};
+  const wk_depthwise_int8 d = {.out_w = out_w,
+                               .channels = wide,
+                               .kernel = kernel,
+                               .stride = stride,
+                               .weights = q,
+                               .bias = shift,
+                               .multiplier = multiplier};
   const size_t outs = (size_t)(out_w * wide);
   uint8_t *want = calloc(outs, 1);
-  wk_kernels8_at(0)->depthwise(&d, want, rows);
+  wk_microkernels_int8_at(0)->depthwise(&d, want, rows);
   for (int x = 0; x < out_w; x++)
     for (int c = 0; c < channels; c++) {
       double sum = (double)bias[c], size = 0;
@@ -184,9 +184,9 @@ static void check_depthwise(wk_rng *rng, int out_w, int channels, int kernel, in
       const double byte = sum / step < 0 ? 0 : sum / step > 127 ? 127 : sum / step;
       assert_near(want[x * wide + c], byte, error);
     }
-  for (int i = 1; wk_kernels8_at(i); i++) {
+  for (int i = 1; wk_microkernels_int8_at(i); i++) {
     uint8_t *got = calloc(outs, 1);
-    wk_kernels8_at(i)->depthwise(&d, got, rows);
+    wk_microkernels_int8_at(i)->depthwise(&d, got, rows);
     assert_memory_equal(got, want, outs);
     free(got);
   }
@@ -235,7 +235,7 @@ static void test_network(void **state) {
     wk_exec *exec;
     wk_plan_options o;
     wk_plan_options_init(&o);
-    o.batch = 1, o.apart = true;
+    o.batch = 1, o.no_fusion = true;
     assert_ok(wk_tensors_create(&ranges_of, &err), &err);
     assert_ok(wk_plan_create(&apart, g, w, &o, &err), &err);
     assert_ok(wk_exec_create(&exec, apart, &err), &err);
@@ -243,7 +243,7 @@ static void test_network(void **state) {
     assert_ok(wk_exec_observe(exec, in, see, &all, &err), &err);
     wk_exec_free(exec);
     wk_plan_free(apart);
-    o.apart = false, o.batch = PHOTOS;
+    o.no_fusion = false, o.batch = PHOTOS;
     float *exact = run_network(g, w, &o, WK_ISA_C, in, PHOTOS, "int8");
     o.precision = WK_PRECISION_INT8, o.ranges = ranges_of;
     for (int isa = 0; isa <= (int)wk_cpu_isa(); isa++) {
@@ -279,9 +279,9 @@ static void test_ranges(void **state) {
   assert_ok(wk_tensors_create(&t, &err), &err);
   o.ranges = t;
   assert_ok(wk_plan_create(&plan, g, w, &o, &err), &err); /* all float */
-  for (int i = 0; i < wk_plan_steps(plan); i++) {
-    wk_step_info s;
-    wk_plan_step(&s, plan, i);
+  for (int i = 0; i < wk_plan_ops(plan); i++) {
+    wk_op_info s;
+    wk_plan_op_at(&s, plan, i);
     assert_null(strstr(s.kernel, "int8"));
   }
   wk_plan_free(plan);

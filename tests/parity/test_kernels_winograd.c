@@ -27,7 +27,7 @@ static double reference(const wk_winograd *w, const float *weights, const float 
 }
 
 /* In two stages, as threads that share the channels: the same bits. `scratch` has room for a call. */
-static void check_stages(const wk_kernels *kn, wk_rng *rng, wk_winograd w, const float *whole, size_t outs,
+static void check_stages(const wk_microkernels *kn, wk_rng *rng, wk_winograd w, const float *whole, size_t outs,
                          float *scratch) {
   const wk_winograd_sizes size = kn->winograd_shape(&w);
   const int panel = kn->gemm_shape().panel, tile = pick(rng, 0, size.tiles),
@@ -44,12 +44,12 @@ static void check_stages(const wk_kernels *kn, wk_rng *rng, wk_winograd w, const
 }
 
 /* Light weights make the same bits, whole and cut. */
-static void check_light(const wk_kernels *kn, wk_rng *rng, wk_winograd w, const float *weights, const float *whole,
+static void check_light(const wk_microkernels *kn, wk_rng *rng, wk_winograd w, const float *weights, const float *whole,
                         size_t outs) {
   const int panel = kn->gemm_shape().panel, col = pick(rng, 0, w.out_c / panel) * panel;
-  float *packed = nans(kn->winograd_light(w.in_c, w.out_c)), *out = nans(outs);
-  kn->winograd_pack_light(packed, weights, w.in_c, w.out_c, 9, 9 * w.in_c, false);
-  w.light = true, w.weights = packed, w.out = out;
+  float *packed = nans(kn->winograd_packed_taps(w.in_c, w.out_c)), *out = nans(outs);
+  kn->winograd_pack_taps(packed, weights, w.in_c, w.out_c, 9, 9 * w.in_c, false);
+  w.on_the_fly = true, w.weights = packed, w.out = out;
   const wk_winograd_sizes size = kn->winograd_shape(&w);
   const int tile = pick(rng, 0, size.tiles);
   float *scratch = nans(size.scratch);
@@ -61,7 +61,7 @@ static void check_light(const wk_kernels *kn, wk_rng *rng, wk_winograd w, const 
   free(packed), free(out), free(scratch);
 }
 
-static void check(const wk_kernels *kn, wk_rng *rng, int m, shape s, wk_act act, bool bias, bool add) {
+static void check(const wk_microkernels *kn, wk_rng *rng, int m, shape s, wk_act act, bool bias, bool add) {
   const int out_h = s.in_h + s.pad_top + s.pad_bottom - 2, out_w = s.in_w + s.pad_left + s.pad_right - 2;
   if (out_h < 1 || out_w < 1)
     return;
@@ -187,9 +187,9 @@ static void test_backward(void **state) {
             }
           assert_near(din[(y * W + x) * IN + i], sum, tolerance(4, OUT));
         }
-    float *light = nans(kn->winograd_light(OUT, IN)), *same = nans(H * W * IN);
-    kn->winograd_pack_light(light, weights, OUT, IN, 9 * IN, 9, true);
-    w.light = true, w.weights = light, w.out = same;
+    float *light = nans(kn->winograd_packed_taps(OUT, IN)), *same = nans(H * W * IN);
+    kn->winograd_pack_taps(light, weights, OUT, IN, 9 * IN, 9, true);
+    w.on_the_fly = true, w.weights = light, w.out = same;
     const wk_winograd_sizes again = kn->winograd_shape(&w);
     float *room = nans(again.scratch);
     kn->winograd(&w, 0, again.tiles, 0, IN, room);

@@ -530,7 +530,7 @@ static void rows_of_a_file(void **state) {
   char *dir = test_tmp_dir();
   void *room = NULL;
   wk_error err;
-  assert_ok(wk_room_map(&room, dir, bytes, "features", &err), &err);
+  assert_ok(wk_scratch_map(&room, dir, bytes, "features", &err), &err);
   memcpy(room, b.x, bytes);
   wk_probe_options o;
   wk_probe_options_init(&o);
@@ -546,8 +546,8 @@ static void rows_of_a_file(void **state) {
   assert_memory_equal(room, b.x, bytes);
   for (int i = 0; i < 2; i++)
     wk_head_free(h[i]);
-  wk_room_unmap(room, bytes);
-  assert_int_not_equal(wk_room_map(&room, "/proc/nowhere", bytes, "features", &err), WK_OK);
+  wk_scratch_unmap(room, bytes);
+  assert_int_not_equal(wk_scratch_map(&room, "/proc/nowhere", bytes, "features", &err), WK_OK);
   test_tmp_remove(dir);
   free_blobs(&b);
 }

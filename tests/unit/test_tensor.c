@@ -94,7 +94,7 @@ static void test_views_and_keep(void **state) {
   assert_ptr_not_equal(wk_tensors_find(t, "copy")->data, data);
   assert_ok(wk_tensors_keep(t, count_release, NULL, &released, &err), &err);
   assert_int_equal(released, 0);
-  wk_tensors_rest(t);
+  wk_tensors_release_pages(t);
   assert_int_equal(released, 100);
   wk_tensors_free(t);
   assert_int_equal(released, 102);

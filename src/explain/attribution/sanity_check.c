@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "explain/attribution/attribution_job.h"
-#include "nn/graph.h"
+#include "nn/graph/graph.h"
 
 enum { STEPS = 6 };
 

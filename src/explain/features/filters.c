@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "nn/graph.h"
+#include "nn/graph/graph.h"
 #include "whisker/filters.h"
 
 static wk_node first_conv(const wk_graph *g) {

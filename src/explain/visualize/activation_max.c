@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "explain/visualize/parameterization.h"
-#include "nn/graph.h"
+#include "nn/graph/graph.h"
 #include "whisker/filters.h"
 #include "whisker/train_nn.h"
 
@@ -103,7 +103,7 @@ static wk_status paint(painting *p, easel *e, wk_grad_exec *exec, int channel, u
     wk_parameters_render(&e->canvas);
     see(e->input, p, e, left, top);
     WK_RETURN_IF_ERROR(wk_grad_forward(exec, e->input, 1, err));
-    const double now = mean_of(wk_grad_seed_output(exec, 0), p, channel);
+    const double now = mean_of(wk_grad_output(exec, 0), p, channel);
     first = step == 1 ? now : first;
     *rise = now - first;
     if (last)

@@ -162,7 +162,7 @@ static wk_status prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p,
   conv *c = wk_calloc(1, sizeof *c);
   if (!c)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", l->name);
-  int before = wk_dnnl_threads(l->library ? p->threads : 1);
+  int before = wk_dnnl_threads(l->use_onednn ? p->threads : 1);
   wk_status st = make(c, l, p, err);
   wk_dnnl_threads(before);
   if (st != WK_OK)
@@ -190,7 +190,7 @@ static wk_status run(const wk_call *c, wk_error *err) {
   size_t out = (size_t)l->out.height * (size_t)l->out.width * (size_t)l->out.channels;
   if (l->residual && c->residual != c->out)
     memcpy(c->out, c->residual, sizeof *c->out * out * (size_t)c->count);
-  const int before = wk_dnnl_threads(l->library ? c->threads : 1);
+  const int before = wk_dnnl_threads(l->use_onednn ? c->threads : 1);
   wk_status st = WK_OK;
   for (size_t i = 0; i < (size_t)c->count && st == WK_OK; i++) {
     void *data[WK_DNNL_ARGS] = {(void *)(c->in[0] + in * i), c->out + out * i};

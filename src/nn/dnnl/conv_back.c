@@ -1,5 +1,6 @@
-/* conv_back.c - gradients of a convolution through oneDNN: of its input, one photo a call as in conv.c, and of its
- * weight and bias, summed over a shard in one call. Shards have a fixed size, so the library's choices are fixed too.
+/* conv_data_grad.c - gradients of a convolution through oneDNN: of its input, one photo a call as in conv.c, and of its
+ * weight and bias, summed over a micro-batch in one call. Micro-batches have a fixed size, so the library's choices are
+ * fixed too.
  */
 #include "nn/dnnl/conv_desc.h"
 

@@ -3,7 +3,7 @@
 #define WK_NN_DNNL_CONV_DESC_H
 
 #include "nn/dnnl/primitive.h"
-#include "nn/step.h"
+#include "nn/ops/op.h"
 
 typedef struct wk_conv_desc {
   wk_md src, weight, bias, dst; /* NHWC; the weight's layout is left to the library */

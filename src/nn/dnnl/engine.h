@@ -1,4 +1,4 @@
-/* engine.h (internal) - what the rest of nn sees of oneDNN besides its kernels (step.h). */
+/* engine.h (internal) - what the rest of nn sees of oneDNN besides its kernels (op.h). */
 #ifndef WK_NN_DNNL_ENGINE_H
 #define WK_NN_DNNL_ENGINE_H
 

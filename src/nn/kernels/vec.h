@@ -1,7 +1,7 @@
 /* vec.h - the vector type of the instruction set a kernel file is compiled for: WK_VL floats in a `vec`. Everything
  * but loads of part of a vector and min/max is the compiler's own arithmetic, so one source serves every set. */
-#ifndef WK_NN_KERNELS_VEC_H
-#define WK_NN_KERNELS_VEC_H
+#ifndef WK_NN_VEC_H
+#define WK_NN_VEC_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -24,7 +24,7 @@ static wk_status make_room(void **room, size_t *mapped, uint64_t bytes, const wk
         "the activations before the first layer that trains take %.1f GB, and %.1f GB may be used: tune fewer "
         "layers, or give a folder to keep them in",
         (double)bytes / 1e9, (double)o->memory / 1e9);
-  WK_RETURN_IF_ERROR(wk_room_map(room, o->scratch, bytes, "activations", err));
+  WK_RETURN_IF_ERROR(wk_scratch_map(room, o->scratch, bytes, "activations", err));
   *mapped = bytes;
   return WK_OK;
 }
@@ -32,7 +32,7 @@ static wk_status make_room(void **room, size_t *mapped, uint64_t bytes, const wk
 void wk_finetune_input_free(wk_finetune_input *in) {
   void *room = in->row ? (void *)in->row : in->pixels;
   if (in->mapped)
-    wk_room_unmap(room, in->mapped);
+    wk_scratch_unmap(room, in->mapped);
   else
     wk_free(room);
   wk_frozen_extractor_free(in->front);

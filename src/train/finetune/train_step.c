@@ -18,7 +18,7 @@ typedef struct batch_loss {
   double divisor;
 } batch_loss;
 
-static wk_status shard_loss(void *user, float *gradient, double *loss, const float *output, int first, int count,
+static wk_status micro_batch_loss(void *user, float *gradient, double *loss, const float *output, int first, int count,
                             wk_error *err) {
   (void)err;
   const batch_loss *b = user;
@@ -87,8 +87,8 @@ static wk_status run_batch(wk_finetuner *l, double *loss, int epoch, size_t batc
   double part = 0;
   uint64_t stream = (uint64_t)epoch * l->batches + batch;
   if (l->clean)
-    WK_RETURN_IF_ERROR(wk_finetuner_perturb(l, first, count, epoch, stream, shard_loss, &b, err));
-  WK_RETURN_IF_ERROR(wk_trainer_step(l->t, &part, l->input, (int)count, stream, shard_loss, &b, s->ctx, err));
+    WK_RETURN_IF_ERROR(wk_finetuner_perturb(l, first, count, epoch, stream, micro_batch_loss, &b, err));
+  WK_RETURN_IF_ERROR(wk_trainer_step(l->t, &part, l->input, (int)count, stream, micro_batch_loss, &b, s->ctx, err));
   if (!isfinite(part))
     return not_finite(l, count, part, rate, epoch, err);
   *loss += part;

@@ -46,7 +46,7 @@ wk_status wk_probe_options_validate(const wk_probe_options *o, wk_error *err) {
 /* After row `r` of a pass through all rows. */
 static void let_go(const float *x, size_t r, int columns, bool mapped) {
   if (mapped && (r + 1) % REST_ROWS == 0)
-    wk_room_rest(x + (r + 1 - REST_ROWS) * (size_t)columns, x + (r + 1) * (size_t)columns);
+    wk_scratch_release_pages(x + (r + 1 - REST_ROWS) * (size_t)columns, x + (r + 1) * (size_t)columns);
 }
 
 static wk_status check_data(const float *x, const int *y, size_t rows, int columns, int classes, bool mapped,

@@ -130,7 +130,7 @@ static wk_status evaluate_chunk(work *w, size_t weights, int threads, const wk_c
   }
 done:
   if (p->mapped)
-    wk_room_rest(p->row[w->begin], p->row[w->begin + w->count - 1] + p->columns);
+    wk_scratch_release_pages(p->row[w->begin], p->row[w->begin + w->count - 1] + p->columns);
   return st;
 }
 
@@ -338,7 +338,7 @@ wk_status wk_logreg_scores(double *score, const float *const *row, size_t rows, 
         score + at * (size_t)p->classes, row + at, n, plain ? plain : params, p->classes, p->columns, wk_cpu_isa()};
     st = wk_parallel(ctx, threads, (n + ROW_BLOCK - 1) / ROW_BLOCK, score_job, &w, err);
     if (p->mapped)
-      wk_room_rest(row[at], row[at + n - 1] + p->columns);
+      wk_scratch_release_pages(row[at], row[at + n - 1] + p->columns);
   }
   wk_free(plain);
   return st;

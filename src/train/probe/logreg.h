@@ -13,7 +13,7 @@ typedef struct wk_logreg {
   int columns, classes;
   /* [columns] a row counts as (row - mean) / scale, without a copy of it; both NULL: as it is */
   const double *mean, *scale;
-  bool mapped; /* rows lie in order in one mapped file (wk_room_map): those that have been used are let go */
+  bool mapped; /* rows lie in order in one mapped file (wk_scratch_map): those that have been used are let go */
 } wk_logreg;
 
 /* Parameters are one array of doubles: weights [classes, columns], then biases [classes]. */

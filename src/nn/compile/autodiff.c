@@ -1,0 +1,372 @@
+/* autodiff.c - the backward pass, written from the steps in reverse order.
+ *
+ * The gradient of a value is complete when the step that wrote it is reached, because all its readers came later. The
+ * first reader's part is written (or simply becomes the gradient, where it is passed on unchanged), later ones are
+ * added. */
+#include <string.h>
+
+#include "nn/compile/tape.h"
+
+typedef struct back {
+  wk_tape *p;
+  const wk_tape_options *o;
+  bool *needs;      /* [values] does anything wanted lie at or before it? */
+  bool *target;     /* [values] its gradient is asked for, so nothing may be written over it */
+  bool failed;      /* out of memory; sticks */
+  wk_instr nowhere; /* written to once that has happened */
+} back;
+
+static bool trains(const back *b, wk_node node) {
+  const wk_graph *g = b->p->plan->graph;
+  const wk_node_def *n = &g->node[node];
+  for (int i = 0; b->o->trainable && i < n->param_count; i++)
+    if (b->o->trainable[n->first_param + i] && g->param[n->first_param + i].trainable)
+      return true;
+  return false;
+}
+
+static bool step_trains(const back *b, const wk_plan_op *s) {
+  for (int k = 0; k < s->sub_ops; k++)
+    if (step_trains(b, &s->sub_op[k]))
+      return true;
+  return !s->sub_ops && (trains(b, s->head) || (s->norm >= 0 && trains(b, s->norm)));
+}
+
+static void find_needs(back *b) {
+  const wk_plan *plan = b->p->plan;
+  for (int i = 0; i < b->o->targets; i++) {
+    int v = b->p->value_of[b->o->target[i]];
+    b->needs[v] = b->target[v] = true;
+  }
+  for (int i = 0; i < plan->ops; i++) {
+    const wk_plan_op *s = &plan->op[i];
+    bool needs = step_trains(b, s) || (s->residual >= 0 && b->needs[s->residual]);
+    for (int k = 0; k < s->inputs; k++)
+      needs |= b->needs[s->in[k]];
+    b->needs[s->out] |= needs;
+  }
+}
+
+/* ---- writing instructions ------------------------------------------------------------------------- */
+
+static wk_instr *emit(back *b, wk_instr_fn run, int step) {
+  wk_instr *in = b->failed ? NULL : wk_tape_add(b->p, run);
+  if (!in) {
+    b->failed = true;
+    in = &b->nowhere;
+  }
+  in->op = step;
+  return in;
+}
+
+static int fresh(back *b, int like) {
+  int v = b->failed ? -1 : wk_tape_value(b->p, b->p->plan->value[like].shape);
+  b->failed |= v < 0;
+  return v;
+}
+
+/* Makes `in` write its part of the gradient of value v. */
+static void contribute(back *b, wk_instr *in, int v) {
+  in->accumulate = b->p->grad_of[v] >= 0;
+  if (!in->accumulate)
+    b->p->grad_of[v] = fresh(b, v);
+  in->dx = b->p->grad_of[v];
+}
+
+/* Gradient g is, unchanged, a part of that of v. It is given away: nothing may use it as it is afterwards. */
+static void give(back *b, int step, int v, int g) {
+  if (b->p->grad_of[v] < 0) {
+    b->p->grad_of[v] = g;
+    return;
+  }
+  wk_instr *in = emit(b, wk_run_move, step);
+  in->dy = g;
+  in->dx = b->p->grad_of[v];
+  in->accumulate = true;
+}
+
+/* The same where g is still used. */
+static void copy(back *b, int step, int v, int g) {
+  wk_instr *in = emit(b, wk_run_move, step);
+  in->dy = g;
+  contribute(b, in, v);
+}
+
+/* An instruction that can work in place: on g itself where v has no gradient yet. */
+static void contribute_in_place(back *b, wk_instr *in, int v, int g) {
+  in->dy = g;
+  in->accumulate = b->p->grad_of[v] >= 0;
+  if (!in->accumulate)
+    b->p->grad_of[v] = g;
+  in->dx = b->p->grad_of[v];
+}
+
+/* ---- one step -------------------------------------------------------------------------------------- */
+
+/* Can it multiply what it writes with the slope of the activation that made value `out`? */
+static bool can_mask(const wk_instr *in, int out) {
+  return in->run == wk_run_max_pool_back ? in->x == out && !in->mask_act : in->data && in->data->masks && in->y < 0;
+}
+
+/* The instruction that has just finished gradient g, of `out`, and can multiply it with a slope as it goes; NULL: there
+ * is none, or somebody has read g since as it was. */
+static wk_instr *finisher(const back *b, int g, int out, wk_act act) {
+  for (int k = b->p->instrs - 1; k >= b->p->loss; k--) {
+    wk_instr *in = &b->p->instr[k];
+    if (in->dx == g)
+      return act <= WK_ACT_RELU6 && can_mask(in, out) ? in : NULL;
+    if (in->dy == g)
+      return NULL;
+  }
+  return NULL;
+}
+
+static void mask(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  wk_instr *last = b->failed ? NULL : finisher(b, g, s->out, s->layer.act);
+  if (last) {
+    if (last->data)
+      last->y = s->out;
+    last->mask_act = s->layer.act;
+    return;
+  }
+  wk_instr *in = emit(b, wk_run_act_back, i);
+  in->y = s->out;
+  in->dy = in->dx = g;
+}
+
+/* The number of a new group of parameters. */
+static int group(back *b, const wk_instr *in, int i, int sub_op, const wk_weights_kernel *weights) {
+  if (b->failed)
+    return -1;
+  b->p->group[b->p->groups] =
+      (wk_param_group){.op = i, .sub_op = sub_op, .instr = (int)(in - b->p->instr), .weights = weights};
+  return b->p->groups++;
+}
+
+static void back_weights(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  if (!step_trains(b, s))
+    return;
+  bool linear = wk_layer_is_linear(&s->layer);
+  wk_instr *in = emit(b, linear ? wk_run_linear_save : wk_run_weights_back, i);
+  in->x = s->in[0];
+  in->dy = g;
+  if (!linear)
+    in->weights = wk_weights_kernel_for(&s->layer, b->p->plan->isa);
+  in->index = group(b, in, i, -1, in->weights);
+}
+
+static void back_matrix(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  back_weights(b, i, g);
+  if (b->needs[s->in[0]]) {
+    wk_instr *in = emit(b, wk_run_data_back, i);
+    in->dy = g;
+    in->data = wk_data_kernel_for(&s->layer, b->p->plan->isa);
+    contribute(b, in, s->in[0]);
+  }
+  if (s->residual >= 0 && b->needs[s->residual])
+    give(b, i, s->residual, g);
+}
+
+/* All layers of a block in one instruction. Its own input is usually the other side of the addition as well, whose part
+ * is then added on the way. */
+static void back_block(back *b, int i, int g) {
+  /* Sums of expansion and depthwise lie by rows of outputs, those of the projection as those of any convolution. */
+  const wk_weights_kernel *const layout[WK_MBCONV_OPS] = {&wk_weights_depthwise, &wk_weights_depthwise,
+                                                          &wk_weights_conv};
+  const wk_plan_op *s = &b->p->plan->op[i];
+  const int x = s->in[0], other = s->residual, skipped = WK_MBCONV_OPS - s->sub_ops;
+  wk_instr *in = emit(b, wk_run_mbconv_back, i);
+  in->x = x;
+  in->dy = g;
+  in->data = &wk_data_mbconv;
+  for (int k = 0; k < WK_MBCONV_OPS; k++)
+    in->group[k] =
+        k < skipped || !step_trains(b, &s->sub_op[k - skipped]) ? -1 : group(b, in, i, k - skipped, layout[k]);
+  const bool adds = other == x && !skipped && b->needs[x] && b->p->grad_of[x] < 0;
+  if (b->needs[x])
+    contribute(b, in, x);
+  in->f = adds ? g : -1;
+  if (other >= 0 && b->needs[other] && !adds)
+    give(b, i, other, g);
+}
+
+static void back_add(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  int first = s->in[0], second = s->in[1];
+  wk_node node = s->head;
+  if (b->o->depth && b->o->depth[node] > 0) { /* the branch's part is scaled photo by photo; it is the later operand */
+    int branch = first > second ? first : second, shortcut = first > second ? second : first;
+    if (b->needs[branch]) {
+      wk_instr *in = emit(b, wk_run_depth_back, i);
+      in->dy = g;
+      contribute(b, in, branch);
+    }
+    if (b->needs[shortcut])
+      give(b, i, shortcut, g);
+    return;
+  }
+  if (b->needs[first] && b->needs[second])
+    copy(b, i, second, g);
+  else if (b->needs[second])
+    give(b, i, second, g);
+  if (b->needs[first])
+    give(b, i, first, g);
+}
+
+static void back_norm(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  bool weights = step_trains(b, s), data = b->needs[s->in[0]];
+  if (b->o->norm_batch) {
+    wk_instr *in = emit(b, wk_run_norm_sums, i);
+    in->after = data ? wk_run_norm_back : wk_run_nothing; /* they meet for its weight, too */
+    in->x = s->in[0];
+    int number = 0;
+    while (b->p->norm[number] != s->head)
+      number++;
+    in->index = number;
+    if (data)
+      contribute_in_place(b, in, s->in[0], g);
+    else
+      in->dy = g;
+    /* the gradients of its weight and bias fall out of the sums; the group tells where they go */
+    if (weights)
+      group(b, in, i, -1, NULL);
+    return;
+  }
+  if (weights) {
+    wk_instr *in = emit(b, wk_run_norm_weights, i);
+    in->x = s->in[0];
+    in->dy = g;
+    in->index = group(b, in, i, -1, NULL);
+  }
+  if (data)
+    contribute_in_place(b, emit(b, wk_run_affine_back, i), s->in[0], g);
+}
+
+static void back_scale(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  if (b->needs[s->in[1]]) {
+    wk_instr *in = emit(b, wk_run_factor_back, i);
+    in->x = s->in[0];
+    in->dy = g;
+    contribute(b, in, s->in[1]);
+  }
+  if (b->needs[s->in[0]]) {
+    wk_instr *in = emit(b, wk_run_scale_back, i);
+    in->f = s->in[1];
+    contribute_in_place(b, in, s->in[0], g);
+  }
+}
+
+static void back_concat(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  for (int k = 0; k < s->inputs; k++) {
+    if (!b->needs[s->in[k]])
+      continue;
+    wk_instr *in = emit(b, wk_run_concat_back, i);
+    in->dy = g;
+    in->index = k;
+    contribute(b, in, s->in[k]);
+  }
+}
+
+/* g: the gradient of the step's output. */
+static void back_step(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  wk_op op = s->layer.op;
+  bool unary = op >= WK_OP_RELU && op <= WK_OP_SIGMOID;
+  if (b->target[s->out]) { /* what was asked for stays; what goes on is a copy */
+    int kept = g;
+    wk_instr *in = emit(b, wk_run_move, i);
+    in->dy = kept;
+    in->dx = g = fresh(b, s->out);
+  }
+  if (s->layer.act && !unary)
+    mask(b, i, g);
+  switch (op) {
+  case WK_OP_CONV:
+  case WK_OP_LINEAR:
+    (s->sub_ops ? back_block : back_matrix)(b, i, g);
+    return;
+  case WK_OP_ADD:
+    back_add(b, i, g);
+    return;
+  case WK_OP_BATCH_NORM:
+    back_norm(b, i, g);
+    return;
+  case WK_OP_SCALE:
+    back_scale(b, i, g);
+    return;
+  case WK_OP_CONCAT:
+    back_concat(b, i, g);
+    return;
+  default:
+    break;
+  }
+  if (!b->needs[s->in[0]])
+    return;
+  if (unary) {
+    wk_instr *in = emit(b, wk_run_act_back, i);
+    bool from_input = s->layer.act == WK_ACT_HARDSWISH || s->layer.act == WK_ACT_SILU;
+    in->x = from_input ? s->in[0] : -1;
+    in->y = from_input ? -1 : s->out;
+    contribute_in_place(b, in, s->in[0], g);
+  } else if (op == WK_OP_DROPOUT || op == WK_OP_SOFTMAX) {
+    wk_instr *in = emit(b, op == WK_OP_DROPOUT ? wk_run_dropout_back : wk_run_softmax_back, i);
+    in->y = op == WK_OP_SOFTMAX ? s->out : -1;
+    contribute_in_place(b, in, s->in[0], g);
+  } else {
+    wk_instr *in = emit(b,
+                        op == WK_OP_FLATTEN    ? wk_run_flatten_back
+                        : op == WK_OP_MAX_POOL ? wk_run_max_pool_back
+                                               : wk_run_pool_back,
+                        i);
+    in->dy = g;
+    if (op == WK_OP_MAX_POOL) {
+      in->x = s->in[0];
+      in->y = s->out;
+    }
+    contribute(b, in, s->in[0]);
+  }
+}
+
+/* Gradients that come from outside at value v. */
+static void feed(back *b, int v) {
+  for (int i = 0; i < b->o->seeds; i++) {
+    if (b->p->value_of[b->o->seed[i]] != v || !b->needs[v])
+      continue;
+    wk_instr *in = emit(b, b->o->trainable ? wk_run_loss : wk_run_output_grad, -1);
+    in->index = i;
+    in->y = b->o->trainable ? v : -1;
+    contribute(b, in, v);
+  }
+}
+
+wk_status wk_tape_differentiate(wk_tape *p, const wk_tape_options *o, wk_error *err) {
+  const wk_plan *plan = p->plan;
+  wk_status st = WK_OK;
+  back b = {.p = p, .o = o};
+  b.needs = wk_calloc((size_t)plan->values, sizeof *b.needs);
+  b.target = wk_calloc((size_t)plan->values, sizeof *b.target);
+  WK_FAIL_IF(!b.needs || !b.target, err, WK_ERR_MEMORY, "out of memory for planning a network");
+  find_needs(&b);
+  for (int i = plan->ops - 1; i >= 0; i--) {
+    int out = plan->op[i].out;
+    feed(&b, out);
+    if (!b.failed && p->grad_of[out] >= 0)
+      back_step(&b, i, p->grad_of[out]);
+  }
+  feed(&b, 0);
+  WK_FAIL_IF(b.failed, err, WK_ERR_MEMORY, "out of memory for planning a network");
+  for (int i = 0; i < o->targets; i++)
+    WK_FAIL_IF(p->grad_of[p->value_of[o->target[i]]] < 0, err, WK_ERR_ARGUMENT,
+               "the gradient of '%s' was asked for, but nothing that gradients are fed into depends on it",
+               plan->graph->node[o->target[i]].name);
+done:
+  wk_free(b.needs);
+  wk_free(b.target);
+  return st;
+}
