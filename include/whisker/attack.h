@@ -93,7 +93,7 @@ typedef struct wk_robust_options {
 WK_API void wk_robust_options_init(wk_robust_options *o); /* 0, 1/4, 1/2, 1, 2, 4, 8 */
 
 typedef struct wk_robust {
-  size_t photos; /* that could be read */
+  size_t photo_count; /* that could be read */
   int count;
   size_t *right; /* [count] photos that stay right under untargeted PGD */
   size_t corruption_right[WK_CORRUPTION_COUNT][WK_SEVERITIES];

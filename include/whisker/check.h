@@ -33,8 +33,8 @@ typedef struct wk_check_warning {
 
 /* Photos that are one: the same bytes, or the same to the eye. */
 typedef struct wk_check_group {
-  size_t *photo; /* ascending */
-  size_t count;  /* at least 2 */
+  size_t *photos; /* ascending */
+  size_t photo_count;  /* at least 2 */
   bool exact;    /* the same bytes; else nearly the same picture, in different classes or splits */
 } wk_check_group;
 
@@ -43,10 +43,10 @@ typedef struct wk_check {
   size_t usable; /* photos that can be read */
   wk_check_broken *broken;
   size_t broken_count;
-  wk_check_warning *warning; /* photos first, in their order, then pairs, then classes */
-  size_t warnings;
-  wk_check_group *group; /* exact ones first, each kind in the order of its first photo */
-  size_t groups;
+  wk_check_warning *warnings; /* photos first, in their order, then pairs, then classes */
+  size_t warning_count;
+  wk_check_group *groups; /* exact ones first, each kind in the order of its first photo */
+  size_t group_count;
   size_t *class_photos; /* [class_count of the collection] usable ones */
   double seconds;
 } wk_check;

@@ -30,8 +30,8 @@ typedef enum wk_layout {
 typedef struct wk_dataset {
   char *root;
   wk_layout layout;
-  wk_photo *photo;
-  size_t photos;   /* sorted by path (a list keeps its order): the same on every machine */
+  wk_photo *photos;
+  size_t photo_count;   /* sorted by path (a list keeps its order): the same on every machine */
   char **classes;  /* sorted by name, byte order */
   int class_count;
   size_t ignored;  /* files whose ending is not a photo's (.mat, .txt) and whose content is not either, and photos outside the class folders: left out */

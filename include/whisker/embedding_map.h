@@ -97,11 +97,11 @@ WK_API wk_status wk_thumbnails(uint8_t **out, const char *const *path, size_t ph
 WK_API void wk_class_colour(uint8_t rgb[3], int index, int count);
 
 typedef struct wk_embedding_picture {
-  const uint8_t *thumbnail; /* [rows, side, side, 3]; NULL: dots */
+  const uint8_t *thumbnails; /* [rows, side, side, 3]; NULL: dots */
   int side;
-  const int *label;        /* [rows], -1: none; NULL: none has one */
-  const char *const *name; /* [classes] */
-  int classes;
+  const int *labels;        /* [rows], -1: none; NULL: none has one */
+  const char *const *names; /* [classes] */
+  int class_count;
   const char *title; /* NULL: none */
   int size;          /* of the map's longer side in pixels; default 1600 */
 } wk_embedding_picture;

@@ -12,11 +12,11 @@ extern "C" {
 typedef struct wk_embedding_page {
   const wk_embedding_map *map;
   const char *title, *note; /* note: a line under the title, may be NULL */
-  const char *const *file;  /* [rows] names to show */
-  const int *label;         /* [rows], -1: none; NULL: none has one */
-  const char *const *name;  /* [classes] */
-  int classes;
-  const uint8_t *thumbnail; /* [rows, side, side, 3] */
+  const char *const *files;  /* [rows] names to show */
+  const int *labels;         /* [rows], -1: none; NULL: none has one */
+  const char *const *names;  /* [classes] */
+  int class_count;
+  const uint8_t *thumbnails; /* [rows, side, side, 3] */
   int side;                 /* 8 to 256 */
 } wk_embedding_page;
 

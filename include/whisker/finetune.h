@@ -32,28 +32,28 @@ typedef enum wk_finetune_keep { WK_KEEP_BETTER = 0, WK_KEEP_FINETUNED, WK_KEEP_P
 
 /* Photos with labels 0..classes-1. A photo that cannot be read is left out with a warning. */
 typedef struct wk_finetune_data {
-  const char *const *path;
-  const int *label;
-  size_t photos;
+  const char *const *paths;
+  const int *labels;
+  size_t photo_count;
 } wk_finetune_data;
 
 /* One epoch of a run's history. Epoch 0 is the network before its first step. */
 typedef struct wk_finetune_epoch {
   int epoch;
-  double rate;       /* learning rate of its last step */
+  double lr;       /* learning rate of its last step */
   double train_loss; /* mean over its steps, as trained (smoothed, mixed, with dropout); NaN for epoch 0 */
   double val_loss;   /* cross-entropy at the best temperature; NaN without val photos */
   double val_top1;
   double attacked_loss; /* the same two (at the temperature of the photos as they are) of at most 100 val photos, moved */
   double attacked_top1; /* against the network by a few steps; NaN unless the run is adversarial */
-  double gradient;   /* length of the last step's, before clipping */
+  double gradient_norm;   /* length of the last step's, before clipping */
   double seconds;
   bool best;         /* the best so far, and kept */
 } wk_finetune_epoch;
 
 /* What the learning-rate range test saw: short of its end where the loss rose too far. */
 typedef struct wk_lr_curve {
-  double *rate, *loss; /* [steps] */
+  double *lr, *loss; /* [steps] */
   int steps;
   double suggested;
 } wk_lr_curve;
@@ -138,7 +138,7 @@ typedef struct wk_finetune_result {
   bool tuned;            /* false: the probe came out */
   wk_probe_report probe; /* of the probe it began with; all NaN from scratch */
   wk_metrics *probe_val, *tuned_val; /* on the val photos, each at its own temperature; NULL without */
-  wk_finetune_epoch *epoch;  /* [epochs] history, epoch 0 first */
+  wk_finetune_epoch *history;  /* [epochs] history, epoch 0 first */
   int epochs;
   int best;              /* number of the epoch whose weights were kept */
   int64_t params;        /* that trained */

@@ -17,8 +17,8 @@ typedef struct wk_interval {
 WK_API wk_interval wk_wilson(size_t k, size_t n);
 
 typedef struct wk_metrics {
-  size_t images;
-  int classes;
+  size_t photo_count;
+  int class_count;
   wk_interval top1, topk;
   int k;              /* of topk: min(5, classes) unless asked otherwise */
   wk_interval loss;   /* mean negative log-likelihood, probabilities clipped at 1e-15; interval by its standard error */

@@ -20,7 +20,7 @@ typedef enum wk_head_kind {
 /* Owned by whoever made it; wk_head_free frees the arrays and the struct. */
 typedef struct wk_head {
   wk_head_kind kind;
-  int classes, features;
+  int class_count, feature_count;
   float *weight;     /* LINEAR [classes, features]; KNN [examples, features], unit length; MEAN [classes, features], unit length */
   float *bias;       /* LINEAR [classes] */
   int *example_label; /* KNN [examples] */

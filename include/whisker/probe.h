@@ -52,7 +52,7 @@ WK_API wk_status wk_probe_fit(wk_head **out, wk_probe_report *report, const floa
 /* ---- what a lower precision costs -------------------------------------------------------------- */
 
 typedef struct wk_precision_report {
-  size_t photos;               /* left out in turn, 5 folds */
+  size_t photo_count;               /* left out in turn, 5 folds */
   size_t float32_right, right; /* of them, with features of float32 and of the backbone's precision */
   double float32_speed, speed; /* photos a second, from file to features; 0: some were kept from before */
 } wk_precision_report;

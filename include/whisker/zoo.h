@@ -37,8 +37,8 @@ typedef struct wk_arch {
   const char *origin;           /* who trained them, on what */
   wk_build_fn build;
   wk_preprocess preprocess;
-  int classes;                  /* 1000; 0: the published weights have no classifier */
-  int features;                 /* columns of the embedding */
+  int class_count;                  /* 1000; 0: the published weights have no classifier */
+  int feature_count;                 /* columns of the embedding */
   int64_t params, macs;         /* with the classifier, at the default size */
   wk_source source;
 } wk_arch;
@@ -84,7 +84,7 @@ typedef struct wk_backbone {
   wk_graph *graph;
   wk_tensors *weights;
   wk_preprocess preprocess; /* arch's, or changed with wk_preprocess_set_size */
-  int classes;              /* of its own classifier; 0: the weights have none */
+  int class_count;              /* of its own classifier; 0: the weights have none */
   struct wk_kept_hash *kept; /* what wk_backbone_hash has found; NULL: it keeps nothing */
   wk_precision precision; /* its features are computed in; float32 unless it is set */
   wk_tensors *ranges;     /* of int8 (wk_ranges_measure); NULL: none. Owned */

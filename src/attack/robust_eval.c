@@ -139,7 +139,7 @@ static wk_status sum_up(wk_robust **out, const job *j, size_t photos, wk_error *
   r->right = right;
   for (size_t i = 0; i < photos; i++) {
     const verdict *v = &j->verdict[i];
-    r->photos += v->readable;
+    r->photo_count += v->readable;
     for (int e = 0; e < v->stands; e++)
       right[e]++;
     for (int d = 0; d < WK_CORRUPTION_COUNT; d++)

@@ -7,16 +7,16 @@ static json_t *result_json(const wk_check *k, const wk_dataset *d) {
   json_t *broken = json_array(), *warnings = json_array(), *twins = json_array(), *alike = json_array(),
          *classes = json_object();
   for (size_t i = 0; i < k->broken_count; i++)
-    json_array_append_new(broken, json_pack("{s:o,s:o}", "file", cli_json_text(d->photo[k->broken[i].photo].path),
+    json_array_append_new(broken, json_pack("{s:o,s:o}", "file", cli_json_text(d->photos[k->broken[i].photo].path),
                                             "why", cli_json_text(k->broken[i].why)));
-  for (size_t i = 0; i < k->warnings; i++)
-    json_array_append_new(warnings, json_pack("{s:s,s:o}", "kind", wk_check_kind_name(k->warning[i].kind), "message",
-                                              cli_json_text(k->warning[i].message)));
-  for (size_t i = 0; i < k->groups; i++) {
+  for (size_t i = 0; i < k->warning_count; i++)
+    json_array_append_new(warnings, json_pack("{s:s,s:o}", "kind", wk_check_kind_name(k->warnings[i].kind), "message",
+                                              cli_json_text(k->warnings[i].message)));
+  for (size_t i = 0; i < k->group_count; i++) {
     json_t *group = json_array();
-    for (size_t p = 0; p < k->group[i].count; p++)
-      json_array_append_new(group, cli_json_text(d->photo[k->group[i].photo[p]].path));
-    json_array_append_new(k->group[i].exact ? twins : alike, group);
+    for (size_t p = 0; p < k->groups[i].photo_count; p++)
+      json_array_append_new(group, cli_json_text(d->photos[k->groups[i].photos[p]].path));
+    json_array_append_new(k->groups[i].exact ? twins : alike, group);
   }
   for (int i = 0; i < d->class_count; i++) {
     json_t *name = cli_json_text(d->classes[i]);
@@ -34,20 +34,20 @@ static void say(cli *c, const wk_check *k, const wk_dataset *d) {
           d->class_count);
   for (size_t i = 0; i < k->broken_count; i++)
     cli_say(c, "  cannot be read: %s\n", k->broken[i].why);
-  size_t shown = c->verbose || k->warnings <= SHOWN ? k->warnings : SHOWN;
+  size_t shown = c->verbose || k->warning_count <= SHOWN ? k->warning_count : SHOWN;
   for (size_t i = 0; i < shown; i++)
-    cli_say(c, "  ! %s\n", k->warning[i].message);
-  if (shown < k->warnings)
-    cli_say(c, "  ! and %zu more; -v shows them all\n", k->warnings - shown);
+    cli_say(c, "  ! %s\n", k->warnings[i].message);
+  if (shown < k->warning_count)
+    cli_say(c, "  ! and %zu more; -v shows them all\n", k->warning_count - shown);
   size_t twins = 0, extra = 0;
-  for (size_t i = 0; i < k->groups; i++)
-    if (k->group[i].exact) {
+  for (size_t i = 0; i < k->group_count; i++)
+    if (k->groups[i].exact) {
       twins++;
-      extra += k->group[i].count - 1;
+      extra += k->groups[i].photo_count - 1;
     }
   if (twins)
     cli_say(c, "  %zu photos are there more than once (%zu files too many); --json lists them\n", twins, extra);
-  if (!k->broken_count && !k->warnings && !twins)
+  if (!k->broken_count && !k->warning_count && !twins)
     cli_say(c, "Nothing to complain about.\n");
 }
 

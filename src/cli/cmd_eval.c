@@ -87,18 +87,19 @@ static json_t *class_json(const wk_metrics *m, int i) {
 static json_t *result_json(const eval *e, json_t *warnings) {
   const wk_metrics *m = e->metrics;
   json_t *per_class = json_object(), *confusion = json_array(), *wrong = json_array();
-  for (int i = 0; i < m->classes; i++) {
+  for (int i = 0; i < m->class_count; i++) {
     if (m->support[i])
       json_object_set_new(per_class, e->model->labels[i], class_json(m, i));
     json_t *row = json_array();
-    for (int j = 0; j < m->classes; j++)
-      json_array_append_new(row, json_integer((json_int_t)m->confusion[(size_t)i * (size_t)m->classes + (size_t)j]));
+    for (int j = 0; j < m->class_count; j++)
+      json_array_append_new(row,
+                            json_integer((json_int_t)m->confusion[(size_t)i * (size_t)m->class_count + (size_t)j]));
     json_array_append_new(confusion, row);
   }
   for (size_t i = 0; i < e->features->rows; i++) {
-    const float *p = e->p + i * (size_t)m->classes;
+    const float *p = e->p + i * (size_t)m->class_count;
     int top = 0;
-    for (int j = 1; j < m->classes; j++)
+    for (int j = 1; j < m->class_count; j++)
       top = p[j] > p[top] ? j : top;
     if (top != e->truth[i])
       json_array_append_new(wrong,
@@ -107,13 +108,13 @@ static json_t *result_json(const eval *e, json_t *warnings) {
                                       cli_json_text(e->model->labels[top]), "p", cli_json_number((double)p[top])));
   }
   return json_pack("{s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O}", "images",
-                   (json_int_t)m->images, "broken", (json_int_t)e->features->broken, "part", e->split, "top1",
+                   (json_int_t)m->photo_count, "broken", (json_int_t)e->features->broken, "part", e->split, "top1",
                    cli_json_number(m->top1.value), "top1_interval", cli_json_interval(m->top1), "top5",
                    cli_json_number(m->topk.value), "top5_interval", cli_json_interval(m->topk), "k", m->k, "loss",
                    cli_json_number(m->loss.value), "loss_interval", cli_json_interval(m->loss), "ece",
                    cli_json_number(m->ece.value), "ece_interval", cli_json_interval(m->ece), "per_class", per_class,
-                   "confusion", confusion, "labels", cli_json_labels(e->model->labels, m->classes), "mistakes", wrong,
-                   "warnings", warnings);
+                   "confusion", confusion, "labels", cli_json_labels(e->model->labels, m->class_count), "mistakes",
+                   wrong, "warnings", warnings);
 }
 
 /* The classes that go wrong most, and what they are taken for. */
@@ -121,19 +122,19 @@ static void say_classes(cli *c, const eval *e) {
   const wk_metrics *m = e->metrics;
   enum { SHOWN = 40 };
   int present = 0;
-  for (int i = 0; i < m->classes; i++)
+  for (int i = 0; i < m->class_count; i++)
     present += m->support[i] > 0;
   if (present > SHOWN)
     cli_say(c, "\n%d classes are in these photos; those that are not always right:\n", present);
   else
     cli_say(c, "\n");
   int shown = 0;
-  for (int i = 0; i < m->classes && shown < SHOWN; i++) {
-    const size_t *row = m->confusion + (size_t)i * (size_t)m->classes;
+  for (int i = 0; i < m->class_count && shown < SHOWN; i++) {
+    const size_t *row = m->confusion + (size_t)i * (size_t)m->class_count;
     if (!m->support[i] || (present > SHOWN && row[i] == m->support[i]))
       continue;
     int worst = -1;
-    for (int j = 0; j < m->classes; j++)
+    for (int j = 0; j < m->class_count; j++)
       if (j != i && row[j] && (worst < 0 || row[j] > row[worst]))
         worst = j;
     cli_say(c, "  %-28.28s %4zu of %-4zu %6s (%s)", e->model->labels[i], row[i], m->support[i],
@@ -166,11 +167,11 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   } else {
     const wk_metrics *m = e.metrics;
     size_t right = 0;
-    for (int i = 0; i < m->classes; i++)
-      right += m->confusion[(size_t)i * (size_t)m->classes + (size_t)i];
-    cli_say(c, "right %s of %s   %s   (95%% interval %s)\n", cli_count(right), cli_count(m->images),
+    for (int i = 0; i < m->class_count; i++)
+      right += m->confusion[(size_t)i * (size_t)m->class_count + (size_t)i];
+    cli_say(c, "right %s of %s   %s   (95%% interval %s)\n", cli_count(right), cli_count(m->photo_count),
             cli_percent(m->top1.value), cli_interval(m->top1));
-    if (m->classes > 2)
+    if (m->class_count > 2)
       cli_say(c, "among the best %d   %s   (%s)\n", m->k, cli_percent(m->topk.value), cli_interval(m->topk));
     cli_say(c, "log loss %.4f (%.4f\u2013%.4f)   calibration error %s (%s)\n", m->loss.value, m->loss.low, m->loss.high,
             cli_percent(m->ece.value), cli_interval(m->ece));

@@ -43,14 +43,14 @@ static int info_name(cli *c, const wk_arch *a) {
   wk_error err = {0};
   wk_graph *g = NULL;
   json_t *out = NULL;
-  wk_status st = a->build(&g, a->classes ? a->classes : 1000, &err);
+  wk_status st = a->build(&g, a->class_count ? a->class_count : 1000, &err);
   if (st == WK_OK) {
     cli_say(c, "%s: %s\n\n", a->name, a->title);
     st = describe(c, &out, g, a->preprocess.height, a->preprocess.width, &err);
   }
   if (st == WK_OK) {
     json_object_set_new(out, "name", json_string(a->name));
-    json_object_set_new(out, "features", json_integer(a->features));
+    json_object_set_new(out, "features", json_integer(a->feature_count));
     json_object_set_new(out, "preprocess", preprocess_json(&a->preprocess));
     if (a->licence)
       json_object_set_new(out, "licence", json_string(a->licence));

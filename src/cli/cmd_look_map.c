@@ -93,11 +93,11 @@ wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embe
   wk_status st = wk_thumbnails(&thumbnail, s->path, a->rows, side, &l->cli->ctx, err);
   wk_embedding_picture p;
   wk_embedding_picture_init(&p);
-  p.thumbnail = thumbnail;
+  p.thumbnails = thumbnail;
   p.side = side;
-  p.label = s->label;
-  p.name = (const char *const *)s->classes;
-  p.classes = s->class_count;
+  p.labels = s->label;
+  p.names = (const char *const *)s->classes;
+  p.class_count = s->class_count;
   p.title = title;
   p.size = size;
   if (st == WK_OK)
@@ -109,11 +109,11 @@ wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embe
     wk_embedding_page page = {.map = a,
                               .title = title,
                               .note = note,
-                              .file = s->name,
-                              .label = s->label,
-                              .name = p.name,
-                              .classes = p.classes,
-                              .thumbnail = thumbnail,
+                              .files = s->name,
+                              .labels = s->label,
+                              .names = p.names,
+                              .class_count = p.class_count,
+                              .thumbnails = thumbnail,
                               .side = side};
     st = wk_embedding_page_write(html, &page, err);
   }

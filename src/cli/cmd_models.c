@@ -19,16 +19,16 @@ int cli_models(cli *c, const cli_command *self, int argc, char **argv) {
     const char *licence = a->licence ? a->licence : "-",
                *origin = a->origin ? a->origin : "none: for training from scratch";
     cli_say(c, "%-20s %9s %9s %6s %9d  %-13s %-5s %s\n", a->name, cli_short((double)a->params),
-            cli_short((double)a->macs), input, a->features, licence, path ? "yes" : "-", origin);
+            cli_short((double)a->macs), input, a->feature_count, licence, path ? "yes" : "-", origin);
     json_t *aliases = json_array();
     for (const char *const *s = a->aliases; s && *s; s++)
       json_array_append_new(aliases, json_string(*s));
     json_array_append_new(list, json_pack("{s:s,s:s?,s:I,s:I,s:[i,i],s:i,s:i,s:s?,s:s?,s:s?,s:s?,s:b,s:s?,s:o}", "name",
                                           a->name, "title", a->title, "params", (json_int_t)a->params, "macs",
                                           (json_int_t)a->macs, "input", a->preprocess.height, a->preprocess.width,
-                                          "features", a->features, "classes", a->classes, "licence", a->licence,
-                                          "origin", a->origin, "source", a->source.url, "sha256", a->source.sha256,
-                                          "cached", path != NULL, "path", path, "aliases", aliases));
+                                          "features", a->feature_count, "classes", a->class_count, "licence",
+                                          a->licence, "origin", a->origin, "source", a->source.url, "sha256",
+                                          a->source.sha256, "cached", path != NULL, "path", path, "aliases", aliases));
     wk_free(path);
   }
   cli_say(c, "\nA weight file of your own works by its path: -b some/resnet18.safetensors\n");

@@ -68,7 +68,7 @@ static wk_status photos_gather(photos *out, cli *c, char **name, int names, wk_e
         return status;
       out->set[out->sets++] = d;
     }
-    size_t more = d ? d->photos : 1;
+    size_t more = d ? d->photo_count : 1;
     if (out->n + more > capacity) {
       capacity = 2 * (out->n + more);
       const char **grown = realloc(out->path, capacity * sizeof *grown);
@@ -77,7 +77,7 @@ static wk_status photos_gather(photos *out, cli *c, char **name, int names, wk_e
       out->path = grown;
     }
     for (size_t j = 0; j < more; j++)
-      out->path[out->n++] = d ? d->photo[j].path : name[i];
+      out->path[out->n++] = d ? d->photos[j].path : name[i];
   }
   return WK_OK;
 }

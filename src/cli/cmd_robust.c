@@ -8,7 +8,7 @@
 void cli_robust_curve_fill(cli_robust_curve *c, const wk_robust *r, const double *eps_255, const char *y_label) {
   int n = r->count < CLI_STRENGTHS ? r->count : CLI_STRENGTHS;
   for (int i = 0; i < n; i++) {
-    wk_interval w = wk_wilson(r->right[i], r->photos);
+    wk_interval w = wk_wilson(r->right[i], r->photo_count);
     c->y[i] = w.value;
     c->low[i] = w.low;
     c->high[i] = w.high;
@@ -34,7 +34,7 @@ static wk_status draw_damage(const char *path, const wk_robust *r, wk_error *err
   for (int d = 0; d < WK_CORRUPTION_COUNT; d++) {
     for (int k = 0; k < WK_SEVERITIES; k++) {
       x[k] = k + 1;
-      y[d][k] = (double)r->corruption_right[d][k] / (double)r->photos;
+      y[d][k] = (double)r->corruption_right[d][k] / (double)r->photo_count;
     }
     s[d] = (wk_series){.name = wk_corruption_name((wk_corruption)d), .n = WK_SEVERITIES, .x = x, .y = y[d]};
   }
@@ -54,7 +54,7 @@ static json_t *damage_json(cli *c, const wk_robust *r) {
     json_t *row = json_array();
     cli_say(c, "  %-11s", wk_corruption_name((wk_corruption)d));
     for (int s = 0; s < WK_SEVERITIES; s++) {
-      double share = (double)r->corruption_right[d][s] / (double)r->photos;
+      double share = (double)r->corruption_right[d][s] / (double)r->photo_count;
       cli_say(c, " %6s", cli_percent(share));
       json_array_append_new(row, cli_json_number(share));
     }
@@ -66,9 +66,9 @@ static json_t *damage_json(cli *c, const wk_robust *r) {
 
 static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const char *out, const char *damage_out) {
   json_t *eps = json_array(), *accuracy = json_array(), *intervals = json_array();
-  cli_say(c, "%zu photos, untargeted PGD, %d steps, %d random restarts\n", r->photos, o->steps, o->restarts);
+  cli_say(c, "%zu photos, untargeted PGD, %d steps, %d random restarts\n", r->photo_count, o->steps, o->restarts);
   for (int i = 0; i < r->count; i++) {
-    wk_interval w = wk_wilson(r->right[i], r->photos);
+    wk_interval w = wk_wilson(r->right[i], r->photo_count);
     cli_say(c, "  change up to %4g/255  %6s  (%s)\n", o->eps_255[i], cli_percent(w.value), cli_interval(w));
     json_array_append_new(eps, cli_json_number(o->eps_255[i]));
     json_array_append_new(accuracy, cli_json_number(w.value));
@@ -81,7 +81,7 @@ static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const 
             damage_out ? damage_out : "");
   return cli_print_json(c, json_pack("{s:o,s:I,s:o,s:o,s:o,s:o,s:i,s:i,s:o,s:O}", "damage_out",
                                      damage_out ? cli_json_text(damage_out) : json_null(), "photos",
-                                     (json_int_t)r->photos, "eps_255", eps, "accuracy", accuracy, "intervals",
+                                     (json_int_t)r->photo_count, "eps_255", eps, "accuracy", accuracy, "intervals",
                                      intervals, "damage", damage, "steps", o->steps, "restarts", o->restarts, "out",
                                      out ? cli_json_text(out) : json_null(), "warnings", c->warnings));
 }
@@ -146,7 +146,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
     st = cli_no_memory(&err);
   if (st == WK_OK)
     st = wk_robust_measure(&r, m, p.path, p.label, p.n, &o, &c->ctx, &err);
-  if (st == WK_OK && !r->photos)
+  if (st == WK_OK && !r->photo_count)
     st = cli_error(&err, WK_ERR_FORMAT, "%s: none of its photos could be read", argv[1]);
   if (st == WK_OK && out)
     st = draw(out, r, &o, &err);

@@ -76,7 +76,7 @@ static wk_status fit(train *t, wk_error *err) {
 /* What was checked: held-back photos, or else those that the penalty was chosen on. */
 static wk_interval checked(const train *t, size_t *n) {
   if (t->check) {
-    *n = t->check->images;
+    *n = t->check->photo_count;
     return t->check->top1;
   }
   if (isnan(t->report.held_out_top1)) {
@@ -121,7 +121,7 @@ static int report(train *t, const char *out, double began) {
   double total = cli_seconds() - began;
   struct stat st;
   uint64_t bytes = stat(out, &st) == 0 ? (uint64_t)st.st_size : 0;
-  if (t->check && t->check->classes > 3)
+  if (t->check && t->check->class_count > 3)
     cli_say(c, "classifier  top-1 %s  top-%d %s  (%s photos it did not learn from, interval %s)\n",
             cli_percent(top1.value), t->check->k, cli_percent(t->check->topk.value), cli_count(n), cli_interval(top1));
   else if (n)

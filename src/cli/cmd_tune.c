@@ -86,11 +86,11 @@ static wk_status draw(const char *path, const wk_finetune_result *r, wk_error *e
     return cli_no_memory(err);
   bool checked = false;
   for (size_t i = 0; i < n; i++) {
-    x[i] = r->epoch[i].epoch;
-    x[n + i] = r->epoch[i].train_loss;
-    x[2 * n + i] = r->epoch[i].val_top1;
-    x[3 * n + i] = r->epoch[i].attacked_top1;
-    checked = checked || isfinite(r->epoch[i].val_top1);
+    x[i] = r->history[i].epoch;
+    x[n + i] = r->history[i].train_loss;
+    x[2 * n + i] = r->history[i].val_top1;
+    x[3 * n + i] = r->history[i].attacked_top1;
+    checked = checked || isfinite(r->history[i].val_top1);
   }
   const wk_series s[2] = {{.name = checked ? "check" : "loss", .n = n, .x = x, .y = checked ? x + 2 * n : x + n},
                           {.name = "check, attacked", .n = n, .x = x, .y = x + 3 * n}};
@@ -143,7 +143,7 @@ static wk_status draw_rates(cli *c, const wk_finetune_result *r, const char *out
     return WK_OK;
   if (!path)
     return cli_no_memory(err);
-  wk_series s = {.name = "loss", .n = (size_t)r->rates.steps, .x = r->rates.rate, .y = r->rates.loss};
+  wk_series s = {.name = "loss", .n = (size_t)r->rates.steps, .x = r->rates.lr, .y = r->rates.loss};
   wk_chart chart = {.title = "Learning rates tried",
                     .x_label = "learning rate",
                     .y_label = "loss",
@@ -176,8 +176,8 @@ static void say_result(cli *c, const wk_finetune_result *r, const cli_tune_job *
   else if (r->stopped_early)
     cli_say(c, "No better epoch for a while: stopped early. Epoch %d is kept.\n", r->best);
   if (r->probe_val && r->tuned_val) {
-    long better = lround(r->tuned_val->top1.value * (double)r->tuned_val->images) -
-                  lround(r->probe_val->top1.value * (double)r->probe_val->images);
+    long better = lround(r->tuned_val->top1.value * (double)r->tuned_val->photo_count) -
+                  lround(r->probe_val->top1.value * (double)r->probe_val->photo_count);
     cli_say(c, "The plain classifier had %s; tuned %s (interval %s): ", cli_percent(r->probe_val->top1.value),
             cli_percent(r->tuned_val->top1.value), cli_interval(r->tuned_val->top1));
     bool overlap =
@@ -186,7 +186,7 @@ static void say_result(cli *c, const wk_finetune_result *r, const cli_tune_job *
       cli_say(c, "no difference in right answers");
     else
       cli_say(c, "%s by %ld photo%s of %zu%s", better > 0 ? "better" : "worse", labs(better),
-              labs(better) == 1 ? "" : "s", r->tuned_val->images, overlap ? ", which may be luck" : "");
+              labs(better) == 1 ? "" : "s", r->tuned_val->photo_count, overlap ? ", which may be luck" : "");
     cli_say(c, ". Kept the %s; --keep %s keeps the other.\n", r->tuned ? "tuned one" : "plain one",
             r->tuned ? "probe" : "tuned");
   } else if (kept(r)) {
@@ -261,7 +261,7 @@ int cli_tune_run(cli_tune_job *j) {
     st = cli_tune_teacher(&teacher, c, j->flags->teacher, s->data, &err);
   o.teacher = teacher;
   if (st == WK_OK)
-    st = wk_finetune(&r, j->backbone, &train, val.photos ? &val : NULL, s->data->class_count, &o, &c->ctx, &err);
+    st = wk_finetune(&r, j->backbone, &train, val.photo_count ? &val : NULL, s->data->class_count, &o, &c->ctx, &err);
   double begun = t.started > 0 ? t.started : start, fit = cli_seconds() - begun;
   if (st == WK_OK)
     st = wk_finetune_history_save(history, r, &err);

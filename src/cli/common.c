@@ -54,15 +54,15 @@ bool cli_is_collection(const char *path) {
 }
 
 bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_split split) {
-  cli_photos p = {malloc((d->photos + 1) * sizeof *p.path), malloc((d->photos + 1) * sizeof *p.label), 0};
+  cli_photos p = {malloc((d->photo_count + 1) * sizeof *p.path), malloc((d->photo_count + 1) * sizeof *p.label), 0};
   if (!p.path || !p.label) {
     cli_photos_free(&p);
     return false;
   }
-  for (size_t i = 0; i < d->photos; i++)
-    if (split == WK_SPLIT_ALL || d->photo[i].split == split) {
-      p.path[p.n] = d->photo[i].path;
-      p.label[p.n++] = d->photo[i].label;
+  for (size_t i = 0; i < d->photo_count; i++)
+    if (split == WK_SPLIT_ALL || d->photos[i].split == split) {
+      p.path[p.n] = d->photos[i].path;
+      p.label[p.n++] = d->photos[i].label;
     }
   *out = p;
   return true;

@@ -154,7 +154,7 @@ static wk_status show_curve(gallery *g, const wk_robust *r, const wk_robust_opti
   snprintf(
       caption, sizeof caption,
       "%zu photos, untargeted PGD with %d steps. Bars are 95%% intervals. Changes below 1 exist only before saving.",
-      r->photos, o->steps);
+      r->photo_count, o->steps);
   return wk_gallery_chart(g->page, &c.chart, caption, err);
 }
 
@@ -167,7 +167,7 @@ static wk_status show_damage(gallery *g, const wk_robust *r, wk_error *err) {
     name[d] = wk_corruption_name((wk_corruption)d);
     for (int s = 0; s < WK_SEVERITIES; s++) {
       int k = d * WK_SEVERITIES + s;
-      heat[k] = (double)r->corruption_right[d][s] / (double)r->photos;
+      heat[k] = (double)r->corruption_right[d][s] / (double)r->photo_count;
       snprintf(text[k], sizeof text[k], "%.0f%%", 100 * heat[k]);
       cell[k] = text[k];
     }

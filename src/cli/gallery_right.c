@@ -11,7 +11,7 @@ enum { MOST_CLASSES = 30, MOST_MISTAKES = 12, CELL = 200, TEXT = 80 };
 /* The classes of which there are photos; how many. */
 static int present(int *out, const wk_metrics *m) {
   int n = 0;
-  for (int k = 0; k < m->classes; k++)
+  for (int k = 0; k < m->class_count; k++)
     if (m->support[k])
       out[n++] = k;
   return n;
@@ -30,7 +30,7 @@ static wk_status confusion(gallery *g, const int *class, int n, wk_error *err) {
     name[i] = g->l.model->labels[class[i]];
     for (int j = 0; j < n; j++) {
       size_t k = (size_t)(i * n + j),
-             count = m->confusion[(size_t) class[i] * (size_t)m -> classes + (size_t) class[j]];
+             count = m->confusion[(size_t) class[i] * (size_t)m -> class_count + (size_t) class[j]];
       snprintf(text[k], sizeof text[k], count ? "%zu" : "", count);
       cell[k] = text[k];
       heat[k] = (double)count / (double)m->support[class[i]];
@@ -64,13 +64,13 @@ static int more_first(const void *a, const void *b) {
 /* Many classes: what is confused most, rather than a table that nobody reads. */
 static wk_status worst_pairs(gallery *g, const int *class, int n, wk_error *err) {
   const wk_metrics *m = g->metrics;
-  pair *p = malloc(((size_t)n * (size_t)m->classes + 1) * sizeof *p);
+  pair *p = malloc(((size_t)n * (size_t)m->class_count + 1) * sizeof *p);
   size_t found = 0;
   if (!p)
     return cli_no_memory(err);
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < m->classes; j++) {
-      size_t count = m->confusion[(size_t) class[i] * (size_t)m -> classes + (size_t)j];
+    for (int j = 0; j < m->class_count; j++) {
+      size_t count = m->confusion[(size_t) class[i] * (size_t)m -> class_count + (size_t)j];
       if (j != class[i] && count)
         p[found++] = (pair){class[i], j, count};
     }
@@ -95,12 +95,12 @@ wk_status gallery_right(gallery *g, wk_error *err) {
   char interval[64];
   snprintf(value[0], sizeof value[0], "%s", cli_percent(m->top1.value));
   snprintf(interval, sizeof interval, "right (95%% interval %s)", cli_interval(m->top1));
-  snprintf(value[1], sizeof value[1], "%s", cli_count(m->images));
+  snprintf(value[1], sizeof value[1], "%s", cli_count(m->photo_count));
   snprintf(value[2], sizeof value[2], "%.3f", m->loss.value);
   snprintf(value[3], sizeof value[3], "%s", cli_percent(m->ece.value));
   const char *const what[4] = {interval, "photos judged by", "log loss",
                                "calibration error: how far its certainty is from the truth"};
-  int *class = malloc(((size_t)m->classes + 1) * sizeof *class);
+  int *class = malloc(((size_t)m->class_count + 1) * sizeof *class);
   if (!class)
     return cli_no_memory(err);
   int n = present(class, m);

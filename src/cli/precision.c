@@ -63,7 +63,7 @@ static bool comparable(const cli_split *s, size_t n) {
 }
 
 static void say(cli *c, const char *name, const wk_precision_report *r) {
-  cli_say(c, "precision   %s: %zu of %zu photos right, left out in turn; float32: %zu", name, r->right, r->photos,
+  cli_say(c, "precision   %s: %zu of %zu photos right, left out in turn; float32: %zu", name, r->right, r->photo_count,
           r->float32_right);
   if (r->speed > 0 && r->float32_speed > 0)
     cli_say(c, ". %s photos/s against %s", rate(r->speed), rate(r->float32_speed));
@@ -140,7 +140,7 @@ json_t *cli_precision_json(const cli_precision *p, const wk_backbone *b) {
   const wk_precision_report *r = &p->report;
   json_t *j = json_pack("{s:s,s:s}", "asked", cli_precision_names[p->asked], "used", wk_precision_name(b->precision));
   if (p->compared) {
-    json_object_set_new(j, "photos", json_integer((json_int_t)r->photos));
+    json_object_set_new(j, "photos", json_integer((json_int_t)r->photo_count));
     json_object_set_new(j, "right", json_integer((json_int_t)r->right));
     json_object_set_new(j, "float32_right", json_integer((json_int_t)r->float32_right));
     json_object_set_new(j, "photos_per_second", r->speed > 0 ? json_real(r->speed) : json_null());

@@ -60,13 +60,13 @@ wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split
   if (st != WK_OK)
     return st;
   bool parts = false;
-  for (size_t i = 0; i < t->data->photos; i++)
-    parts = parts || t->data->photo[i].split == WK_SPLIT_TRAIN;
+  for (size_t i = 0; i < t->data->photo_count; i++)
+    parts = parts || t->data->photos[i].split == WK_SPLIT_TRAIN;
   if (!cli_photos_of(&t->photos, t->data, parts ? WK_SPLIT_TRAIN : WK_SPLIT_ALL))
     return cli_no_memory(err);
   size_t tests = 0;
-  for (size_t i = 0; i < t->data->photos; i++)
-    tests += t->data->photo[i].split == WK_SPLIT_TEST;
+  for (size_t i = 0; i < t->data->photo_count; i++)
+    tests += t->data->photos[i].split == WK_SPLIT_TEST;
   char *end = NULL;
   double fraction = o->val ? strtod(o->val, &end) : 0;
   bool number = o->val && end != o->val && !*end;

@@ -20,13 +20,13 @@ void wk_check_free(wk_check *c) {
     return;
   for (size_t i = 0; i < c->broken_count; i++)
     wk_free(c->broken[i].why);
-  for (size_t i = 0; i < c->warnings; i++)
-    wk_free(c->warning[i].message);
-  for (size_t i = 0; i < c->groups; i++)
-    wk_free(c->group[i].photo);
+  for (size_t i = 0; i < c->warning_count; i++)
+    wk_free(c->warnings[i].message);
+  for (size_t i = 0; i < c->group_count; i++)
+    wk_free(c->groups[i].photos);
   wk_free(c->broken);
-  wk_free(c->warning);
-  wk_free(c->group);
+  wk_free(c->warnings);
+  wk_free(c->groups);
   wk_free(c->class_photos);
   wk_free(c);
 }
@@ -76,7 +76,7 @@ static wk_status look(job *j, wk_looked *l, const char *path, wk_buffer *bytes, 
 static wk_status look_at_one(void *user, size_t i, int worker, wk_error *err) {
   job *j = user;
   wk_error why = {0};
-  const char *path = j->d->photo[i].path;
+  const char *path = j->d->photos[i].path;
   wk_status st = look(j, &j->looked[i], path, &j->buffer[worker], &why);
   if (st == WK_OK)
     return st;
@@ -99,21 +99,21 @@ typedef struct teller {
 
 static void warn(teller *t, wk_check_kind kind, char *message) {
   wk_check *c = t->c;
-  if (message && c->warnings == t->cap) {
+  if (message && c->warning_count == t->cap) {
     size_t cap = t->cap ? t->cap * 2 : 16;
-    wk_check_warning *grown = wk_grow(c->warning, c->warnings * sizeof *grown, cap * sizeof *grown);
+    wk_check_warning *grown = wk_grow(c->warnings, c->warning_count * sizeof *grown, cap * sizeof *grown);
     if (grown) {
-      c->warning = grown;
+      c->warnings = grown;
       t->cap = cap;
     }
   }
-  if (!message || c->warnings == t->cap) {
+  if (!message || c->warning_count == t->cap) {
     t->failed = true;
     wk_free(message);
     return;
   }
   wk_one_line(message);
-  c->warning[c->warnings++] = (wk_check_warning){kind, message};
+  c->warnings[c->warning_count++] = (wk_check_warning){kind, message};
 }
 
 /* Whether a file of this ending holds this format; endings that say nothing are right. */
@@ -132,9 +132,9 @@ static bool ending_fits(const char *path, wk_image_format format) {
 }
 
 static void tell_photos(teller *t, const wk_looked *looked) {
-  for (size_t i = 0; i < t->d->photos; i++) {
+  for (size_t i = 0; i < t->d->photo_count; i++) {
     const wk_looked *l = &looked[i];
-    const char *path = t->d->photo[i].path;
+    const char *path = t->d->photos[i].path;
     if (!l->usable)
       continue;
     if (!ending_fits(path, (wk_image_format)l->format))
@@ -153,10 +153,10 @@ static const char *split_name(wk_split split) {
 
 /* One line for a group that spans classes, and one if it spans splits: its first photo and the first that differs. */
 static void tell_group(teller *t, const wk_check_group *g) {
-  const wk_photo *photo = t->d->photo, *first = &photo[g->photo[0]];
+  const wk_photo *photo = t->d->photos, *first = &photo[g->photos[0]];
   const wk_photo *other_class = NULL, *other_split = NULL;
-  for (size_t i = 1; i < g->count; i++) {
-    const wk_photo *p = &photo[g->photo[i]];
+  for (size_t i = 1; i < g->photo_count; i++) {
+    const wk_photo *p = &photo[g->photos[i]];
     if (!other_class && p->label != first->label && p->label >= 0 && first->label >= 0)
       other_class = p;
     if (!other_split && p->split != first->split)
@@ -207,8 +207,8 @@ static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err)
     wk_free(here);
     return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu classes", d->root, classes);
   }
-  for (size_t i = 0; i < d->photos; i++) {
-    const wk_photo *p = &d->photo[i];
+  for (size_t i = 0; i < d->photo_count; i++) {
+    const wk_photo *p = &d->photos[i];
     if (!looked[i].usable || p->label < 0)
       continue;
     t->c->class_photos[p->label]++;
@@ -244,18 +244,18 @@ static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err)
 
 static wk_status take_broken(wk_check *c, job *j, wk_error *err) {
   size_t n = 0;
-  for (size_t i = 0; i < j->d->photos; i++)
+  for (size_t i = 0; i < j->d->photo_count; i++)
     n += j->why[i] != NULL;
   c->broken = wk_alloc_array(n, sizeof *c->broken);
   if (!c->broken)
-    return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", j->d->root, j->d->photos);
-  for (size_t i = 0; i < j->d->photos; i++) {
+    return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", j->d->root, j->d->photo_count);
+  for (size_t i = 0; i < j->d->photo_count; i++) {
     if (!j->why[i])
       continue;
     c->broken[c->broken_count++] = (wk_check_broken){i, j->why[i]};
     j->why[i] = NULL;
   }
-  c->usable = j->d->photos - n;
+  c->usable = j->d->photo_count - n;
   return WK_OK;
 }
 
@@ -275,22 +275,22 @@ wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_check_optio
   job j = {.d = d};
   teller t = {.d = d, .o = o ? o : &defaults};
   wk_check *c = t.c = wk_calloc(1, sizeof *c);
-  j.looked = wk_calloc(d->photos, sizeof *j.looked);
-  j.why = wk_calloc(d->photos, sizeof *j.why);
+  j.looked = wk_calloc(d->photo_count, sizeof *j.looked);
+  j.why = wk_calloc(d->photo_count, sizeof *j.why);
   j.buffer = wk_calloc((size_t)threads, sizeof *j.buffer);
   WK_FAIL_IF(!c || !j.looked || !j.why || !j.buffer, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", d->root,
-             d->photos);
+             d->photo_count);
   c->class_photos = wk_calloc((size_t)d->class_count, sizeof *c->class_photos);
   WK_FAIL_IF(!c->class_photos, err, WK_ERR_MEMORY, "%s: out of memory for %d classes", d->root, d->class_count);
-  c->files = d->photos + d->ignored;
+  c->files = d->photo_count + d->ignored;
 
-  WK_TRY(wk_progress_begin(&j.progress, ctx, "check", d->photos, err));
-  WK_TRY(wk_parallel(ctx, threads, d->photos, look_at_one, &j, err));
+  WK_TRY(wk_progress_begin(&j.progress, ctx, "check", d->photo_count, err));
+  WK_TRY(wk_parallel(ctx, threads, d->photo_count, look_at_one, &j, err));
   WK_TRY(take_broken(c, &j, err));
   WK_TRY(wk_find_duplicates(c, d, j.looked, t.o->look_alikes, ctx, err));
   tell_photos(&t, j.looked);
-  for (size_t i = 0; i < c->groups; i++)
-    tell_group(&t, &c->group[i]);
+  for (size_t i = 0; i < c->group_count; i++)
+    tell_group(&t, &c->groups[i]);
   WK_TRY(tell_classes(&t, j.looked, err));
   if (d->ignored)
     warn(&t, WK_CHECK_IGNORED,
@@ -304,7 +304,7 @@ done:
   wk_progress_end(&j.progress);
   for (int i = 0; j.buffer && i < threads; i++)
     wk_buffer_free(&j.buffer[i]);
-  for (size_t i = 0; j.why && i < d->photos; i++)
+  for (size_t i = 0; j.why && i < d->photo_count; i++)
     wk_free(j.why[i]);
   wk_free(j.buffer);
   wk_free(j.why);

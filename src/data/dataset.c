@@ -13,35 +13,35 @@ void wk_dataset_options_init(wk_dataset_options *o) { *o = (wk_dataset_options){
 void wk_dataset_free(wk_dataset *d) {
   if (!d)
     return;
-  for (size_t i = 0; i < d->photos; i++)
-    wk_free(d->photo[i].path);
+  for (size_t i = 0; i < d->photo_count; i++)
+    wk_free(d->photos[i].path);
   for (int i = 0; i < d->class_count; i++)
     wk_free(d->classes[i]);
-  wk_free(d->photo);
+  wk_free(d->photos);
   wk_free(d->classes);
   wk_free(d->root);
   wk_free(d);
 }
 
 static wk_status no_memory(const wk_builder *b, wk_error *err) {
-  return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for a list of %zu photos", b->d->root, b->d->photos + 1);
+  return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for a list of %zu photos", b->d->root, b->d->photo_count + 1);
 }
 
 wk_status wk_builder_add(wk_builder *b, char *path, const char *name, size_t name_len, wk_split split, wk_error *err) {
   wk_status st = WK_OK;
   wk_dataset *d = b->d;
-  if (path && d->photos == b->cap) {
+  if (path && d->photo_count == b->cap) {
     size_t cap = b->cap ? b->cap * 2 : 256;
-    wk_photo *photo = wk_grow(d->photo, d->photos * sizeof *photo, cap * sizeof *photo);
+    wk_photo *photo = wk_grow(d->photos, d->photo_count * sizeof *photo, cap * sizeof *photo);
     if (photo)
-      d->photo = photo;
-    uint32_t *raw = photo ? wk_grow(b->raw, d->photos * sizeof *raw, cap * sizeof *raw) : NULL;
+      d->photos = photo;
+    uint32_t *raw = photo ? wk_grow(b->raw, d->photo_count * sizeof *raw, cap * sizeof *raw) : NULL;
     if (raw) {
       b->raw = raw;
       b->cap = cap;
     }
   }
-  if (!path || d->photos == b->cap)
+  if (!path || d->photo_count == b->cap)
     st = no_memory(b, err);
   uint32_t number = WK_NO_CLASS;
   if (st == WK_OK && name)
@@ -50,8 +50,8 @@ wk_status wk_builder_add(wk_builder *b, char *path, const char *name, size_t nam
     wk_free(path);
     return st;
   }
-  b->raw[d->photos] = number;
-  d->photo[d->photos++] = (wk_photo){path, -1, split};
+  b->raw[d->photo_count] = number;
+  d->photos[d->photo_count++] = (wk_photo){path, -1, split};
   return WK_OK;
 }
 
@@ -174,8 +174,8 @@ static wk_status label_by_data(wk_builder *b, int *label_of, wk_error *err) {
   if (n == 0)
     return WK_OK; /* photos without labels, which the readers have let pass */
   WK_FAIL_IF(n == 1 && !b->o->allow_unlabelled, err, WK_ERR_FORMAT,
-             "%s: all %zu photos are of one class, \"%.200s\". A classifier needs at least two: %s", d->root, d->photos,
-             b->names.name[0],
+             "%s: all %zu photos are of one class, \"%.200s\". A classifier needs at least two: %s", d->root,
+             d->photo_count, b->names.name[0],
              d->layout == WK_LAYOUT_LIST   ? "add rows of other classes"
              : d->layout == WK_LAYOUT_FLAT ? "add photos whose names begin with other classes"
                                            : "put the photos of each other class into a folder beside it");
@@ -206,10 +206,10 @@ static wk_status finish(wk_builder *b, wk_error *err) {
   int *label_of = wk_alloc_array(b->names.count, sizeof *label_of);
   WK_FAIL_IF(!label_of, err, WK_ERR_MEMORY, "%s: out of memory for %zu classes", b->d->root, b->names.count);
   WK_TRY(b->o->classes ? label_by_known(b, label_of, err) : label_by_data(b, label_of, err));
-  for (size_t i = 0; i < b->d->photos; i++)
-    b->d->photo[i].label = b->raw[i] == WK_NO_CLASS ? -1 : label_of[b->raw[i]];
-  if (b->d->layout != WK_LAYOUT_LIST && b->d->photos)
-    qsort(b->d->photo, b->d->photos, sizeof *b->d->photo, by_path);
+  for (size_t i = 0; i < b->d->photo_count; i++)
+    b->d->photos[i].label = b->raw[i] == WK_NO_CLASS ? -1 : label_of[b->raw[i]];
+  if (b->d->layout != WK_LAYOUT_LIST && b->d->photo_count)
+    qsort(b->d->photos, b->d->photo_count, sizeof *b->d->photos, by_path);
 done:
   wk_free(label_of);
   return st;

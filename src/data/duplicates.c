@@ -71,9 +71,9 @@ static wk_status add_groups(wk_check *c, uint32_t *parent, size_t n, bool exact,
     fresh += ++size[root_of(parent, i)] == 2;
   if (!fresh)
     goto done;
-  group = wk_grow(c->group, c->groups * sizeof *group, (c->groups + fresh) * sizeof *group);
+  group = wk_grow(c->groups, c->group_count * sizeof *group, (c->group_count + fresh) * sizeof *group);
   WK_FAIL_IF(!group, err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", n);
-  c->group = group;
+  c->groups = group;
   for (uint32_t i = 0; i < n; i++) {
     uint32_t root = root_of(parent, i);
     if (size[root] < 2)
@@ -81,11 +81,11 @@ static wk_status add_groups(wk_check *c, uint32_t *parent, size_t n, bool exact,
     if (!place[root]) { /* i is the root, and the first */
       size_t *photo = wk_alloc_array(size[root], sizeof *photo);
       WK_FAIL_IF(!photo, err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", n);
-      c->group[c->groups] = (wk_check_group){.photo = photo, .exact = exact};
-      place[root] = (uint32_t)++c->groups;
+      c->groups[c->group_count] = (wk_check_group){.photos = photo, .exact = exact};
+      place[root] = (uint32_t)++c->group_count;
     }
-    wk_check_group *g = &c->group[place[root] - 1];
-    g->photo[g->count++] = i;
+    wk_check_group *g = &c->groups[place[root] - 1];
+    g->photos[g->photo_count++] = i;
   }
 done:
   wk_free(size);
@@ -130,36 +130,36 @@ wk_status wk_find_duplicates(wk_check *c, const wk_dataset *d, const wk_looked *
                              const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
   size_t n = 0;
-  uint32_t *parent = wk_alloc_array(d->photos, sizeof *parent);
-  ranked *rank = wk_alloc_array(d->photos, sizeof *rank);
-  WK_FAIL_IF(!parent || !rank || d->photos >= UINT32_MAX, err, WK_ERR_MEMORY,
-             "out of memory for the copies among %zu photos", d->photos);
-  for (uint32_t i = 0; i < d->photos; i++)
+  uint32_t *parent = wk_alloc_array(d->photo_count, sizeof *parent);
+  ranked *rank = wk_alloc_array(d->photo_count, sizeof *rank);
+  WK_FAIL_IF(!parent || !rank || d->photo_count >= UINT32_MAX, err, WK_ERR_MEMORY,
+             "out of memory for the copies among %zu photos", d->photo_count);
+  for (uint32_t i = 0; i < d->photo_count; i++)
     if (looked[i].usable)
       rank[n++] = (ranked){&looked[i], i};
 
-  restart(parent, d->photos);
+  restart(parent, d->photo_count);
   qsort(rank, n, sizeof *rank, by_hash);
   for (size_t i = 1; i < n; i++)
     if (same_bytes(rank[i - 1].looked, rank[i].looked))
       join(parent, rank[i - 1].photo, rank[i].photo);
-  WK_TRY(add_groups(c, parent, d->photos, true, err));
+  WK_TRY(add_groups(c, parent, d->photo_count, true, err));
   if (!look_alikes)
     goto done;
 
   /* Dots that differ by LEVELS_MAX on average have means that differ by no more (one more by rounding), so in the
    * order of means only a stretch must be searched. */
-  restart(parent, d->photos);
+  restart(parent, d->photo_count);
   qsort(rank, n, sizeof *rank, by_mean);
   for (size_t i = 0; i < n; i++) {
     const ranked *a = &rank[i];
     WK_FAIL_IF(i % 256 == 0 && wk_cancelled(ctx), err, WK_ERR_CANCELLED, "stopped");
     for (size_t k = i + 1; k < n && rank[k].looked->mean - a->looked->mean <= LEVELS_MAX + 1; k++)
       if (!a->looked->blank && look_alike(a->looked, rank[k].looked) &&
-          apart(&d->photo[a->photo], &d->photo[rank[k].photo]) && !same_bytes(a->looked, rank[k].looked))
+          apart(&d->photos[a->photo], &d->photos[rank[k].photo]) && !same_bytes(a->looked, rank[k].looked))
         join(parent, a->photo, rank[k].photo);
   }
-  WK_TRY(add_groups(c, parent, d->photos, false, err));
+  WK_TRY(add_groups(c, parent, d->photo_count, false, err));
 done:
   wk_free(parent);
   wk_free(rank);

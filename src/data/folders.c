@@ -179,14 +179,14 @@ static wk_status check_parts(reader *r, wk_error *err) {
   wk_status st = WK_OK;
   bool *in_train = wk_calloc(b->names.count, sizeof *in_train);
   WK_FAIL_IF(!in_train, err, WK_ERR_MEMORY, "%s: out of memory for %zu classes", r->root, b->names.count);
-  for (size_t i = 0; i < b->d->photos; i++)
-    if (b->raw[i] != WK_NO_CLASS && b->d->photo[i].split == WK_SPLIT_TRAIN)
+  for (size_t i = 0; i < b->d->photo_count; i++)
+    if (b->raw[i] != WK_NO_CLASS && b->d->photos[i].split == WK_SPLIT_TRAIN)
       in_train[b->raw[i]] = true;
-  for (size_t i = 0; i < b->d->photos; i++)
+  for (size_t i = 0; i < b->d->photo_count; i++)
     WK_FAIL_IF(
         b->raw[i] != WK_NO_CLASS && !in_train[b->raw[i]], err, WK_ERR_FORMAT,
         "%s: its class \"%s\" has no folder in train/, so it can never be learnt. Add it there, or rename this one",
-        b->d->photo[i].path, b->names.name[b->raw[i]]);
+        b->d->photos[i].path, b->names.name[b->raw[i]]);
 done:
   wk_free(in_train);
   return st;

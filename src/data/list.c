@@ -208,12 +208,13 @@ wk_status wk_read_list(wk_builder *b, const char *path, wk_error *err) {
         path, r->line, r->fields, r->fields == 1 ? "" : "s", width, r->separator);
     WK_TRY(add_row(b, r, &c, folder, &missing, err));
   }
-  WK_FAIL_IF(b->d->photos == 0, err, WK_ERR_FORMAT, "%s: the list names no photos: it has only its first line", path);
+  WK_FAIL_IF(b->d->photo_count == 0, err, WK_ERR_FORMAT, "%s: the list names no photos: it has only its first line",
+             path);
   WK_FAIL_IF(
-      missing == b->d->photos, err, WK_ERR_NOT_FOUND,
+      missing == b->d->photo_count, err, WK_ERR_NOT_FOUND,
       "%s: none of its %zu files is there (the first would be %s). Names are relative to the list's folder, or to "
       "images/ in it",
-      path, b->d->photos, b->d->photo[0].path);
+      path, b->d->photo_count, b->d->photos[0].path);
 done:
   wk_free(r);
   wk_free(folder);

@@ -53,8 +53,8 @@ wk_status wk_diff_classifier_create(wk_diff_classifier **out, const wk_model *m,
   wk_node *target = wk_calloc((size_t)o->layers + 1, sizeof *target);
   WK_FAIL_IF(!l || !target, err, WK_ERR_MEMORY, "out of memory");
   *l = (wk_diff_classifier){.model = m, .batch = o->batch, .layers = o->layers, .input = !o->no_input};
-  l->classes = m->head ? m->head->classes : m->label_count;
-  l->seed_width = m->head ? (size_t)m->head->features : (size_t)m->label_count;
+  l->classes = m->head ? m->head->class_count : m->label_count;
+  l->seed_width = m->head ? (size_t)m->head->feature_count : (size_t)m->label_count;
   int targets = 0;
   for (int i = 0; i < wk_graph_size(g) && l->input && !targets; i++) {
     wk_node_info info;
@@ -131,9 +131,9 @@ static float length_of(const float *x, size_t n) {
 }
 
 static void head_forward(float *scores, const wk_head *h, const float *x) {
-  size_t n = (size_t)h->features;
+  size_t n = (size_t)h->feature_count;
   float length = h->kind == WK_HEAD_MEAN ? length_of(x, n) : 1, scale = length > 0 ? 1 / length : 0;
-  for (int c = 0; c < h->classes; c++) {
+  for (int c = 0; c < h->class_count; c++) {
     const float *w = h->weight + (size_t)c * n;
     double sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -144,9 +144,9 @@ static void head_forward(float *scores, const wk_head *h, const float *x) {
 
 /* Linear: dx = W' ds / T. Cosine: with u = x / |x|, dx = (W' ds - u (u . W' ds)) / (|x| T). */
 static void head_backward(float *dx, const wk_head *h, const float *x, const float *ds) {
-  size_t n = (size_t)h->features;
+  size_t n = (size_t)h->feature_count;
   memset(dx, 0, n * sizeof *dx);
-  for (int c = 0; c < h->classes; c++) {
+  for (int c = 0; c < h->class_count; c++) {
     const float *w = h->weight + (size_t)c * n;
     float k = ds[c] / h->temperature;
     for (size_t i = 0; i < n; i++)

@@ -15,7 +15,7 @@ wk_status wk_head_alloc(wk_head **out, wk_head_kind kind, int classes, int featu
   wk_head *h = wk_calloc(1, sizeof *h);
   size_t rows = (size_t)(knn ? examples : classes), cells;
   if (h && !wk_mul_overflow(&cells, rows, (size_t)features)) {
-    *h = (wk_head){.kind = kind, .classes = classes, .features = features, .temperature = 1};
+    *h = (wk_head){.kind = kind, .class_count = classes, .feature_count = features, .temperature = 1};
     h->weight = wk_calloc(cells, sizeof *h->weight);
     if (kind == WK_HEAD_LINEAR)
       h->bias = wk_calloc((size_t)classes, sizeof *h->bias);
@@ -51,17 +51,18 @@ static bool all_finite(const float *x, size_t n) {
 
 wk_status wk_head_validate(const wk_head *h, wk_error *err) {
   bool knn = h->kind == WK_HEAD_KNN;
-  size_t rows = (size_t)(knn ? h->examples : h->classes);
+  size_t rows = (size_t)(knn ? h->examples : h->class_count);
   if (!(h->temperature > 0) || !isfinite(h->temperature))
     return WK_FAIL(err, WK_ERR_FORMAT, "the head's temperature is %g; it must be above 0", (double)h->temperature);
-  if (!all_finite(h->weight, rows * (size_t)h->features) || (h->bias && !all_finite(h->bias, (size_t)h->classes)))
+  if (!all_finite(h->weight, rows * (size_t)h->feature_count) ||
+      (h->bias && !all_finite(h->bias, (size_t)h->class_count)))
     return WK_FAIL(err, WK_ERR_NUMERIC, "the head's weights hold values that are not numbers");
   if (knn && (h->k < 1 || h->k > WK_HEAD_MAX_K))
     return WK_FAIL(err, WK_ERR_FORMAT, "the head looks at %d neighbours; 1 to %d are possible", h->k, WK_HEAD_MAX_K);
   for (int i = 0; knn && i < h->examples; i++)
-    if (h->example_label[i] < 0 || h->example_label[i] >= h->classes)
+    if (h->example_label[i] < 0 || h->example_label[i] >= h->class_count)
       return WK_FAIL(err, WK_ERR_FORMAT, "the head's example %d is of class %d; there are %d classes", i,
-                     h->example_label[i], h->classes);
+                     h->example_label[i], h->class_count);
   return WK_OK;
 }
 
@@ -99,16 +100,16 @@ static float inverse_length(const float *x, int n) {
 }
 
 static void predict_linear(float *p, const wk_head *h, const float *x) {
-  for (int c = 0; c < h->classes; c++)
-    p[c] = dot(h->weight + (size_t)c * (size_t)h->features, x, h->features) + h->bias[c];
-  wk_softmax(p, h->classes, h->temperature);
+  for (int c = 0; c < h->class_count; c++)
+    p[c] = dot(h->weight + (size_t)c * (size_t)h->feature_count, x, h->feature_count) + h->bias[c];
+  wk_softmax(p, h->class_count, h->temperature);
 }
 
 static void predict_mean(float *p, const wk_head *h, const float *x) {
-  float scale = inverse_length(x, h->features);
-  for (int c = 0; c < h->classes; c++)
-    p[c] = dot(h->weight + (size_t)c * (size_t)h->features, x, h->features) * scale;
-  wk_softmax(p, h->classes, h->temperature);
+  float scale = inverse_length(x, h->feature_count);
+  for (int c = 0; c < h->class_count; c++)
+    p[c] = dot(h->weight + (size_t)c * (size_t)h->feature_count, x, h->feature_count) * scale;
+  wk_softmax(p, h->class_count, h->temperature);
 }
 
 /* The nearest examples vote with the softmax of their similarities. Of equally near ones the earlier counts. */
@@ -116,9 +117,9 @@ static void predict_knn(float *p, const wk_head *h, const float *x) {
   float similarity[WK_HEAD_MAX_K];
   int label[WK_HEAD_MAX_K], found = 0, k = h->k < h->examples ? h->k : h->examples;
   k = k < 1 ? 1 : k < WK_HEAD_MAX_K ? k : WK_HEAD_MAX_K;
-  float scale = inverse_length(x, h->features);
+  float scale = inverse_length(x, h->feature_count);
   for (int e = 0; e < h->examples; e++) {
-    float s = dot(h->weight + (size_t)e * (size_t)h->features, x, h->features) * scale;
+    float s = dot(h->weight + (size_t)e * (size_t)h->feature_count, x, h->feature_count) * scale;
     if (found == k && !(s > similarity[k - 1]))
       continue;
     int at = found < k ? found++ : k - 1;
@@ -130,15 +131,15 @@ static void predict_knn(float *p, const wk_head *h, const float *x) {
     label[at] = h->example_label[e];
   }
   wk_softmax(similarity, found, h->temperature);
-  memset(p, 0, (size_t)h->classes * sizeof *p);
+  memset(p, 0, (size_t)h->class_count * sizeof *p);
   for (int i = 0; i < found; i++)
     p[label[i]] += similarity[i];
 }
 
 void wk_head_predict(float *p, const wk_head *h, const float *features, size_t rows) {
   for (size_t r = 0; r < rows; r++) {
-    float *out = p + r * (size_t)h->classes;
-    const float *x = features + r * (size_t)h->features;
+    float *out = p + r * (size_t)h->class_count;
+    const float *x = features + r * (size_t)h->feature_count;
     if (h->kind == WK_HEAD_KNN)
       predict_knn(out, h, x);
     else if (h->kind == WK_HEAD_MEAN)
@@ -152,7 +153,7 @@ void wk_head_predict_features(float *p, const wk_head *h, const wk_features *f, 
   enum { AT_ONCE = 1024 };
   for (size_t r = first; r < last; r += AT_ONCE) {
     size_t n = last - r < AT_ONCE ? last - r : AT_ONCE;
-    wk_head_predict(p + (r - first) * (size_t)h->classes, h, f->row + r * (size_t)f->columns, n);
+    wk_head_predict(p + (r - first) * (size_t)h->class_count, h, f->row + r * (size_t)f->columns, n);
     wk_features_rest(f, r, r + n);
   }
 }

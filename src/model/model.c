@@ -10,9 +10,9 @@ static wk_status no_classifier(const wk_model *m, wk_error *err) {
 }
 
 static wk_status check_parts(const wk_backbone *b, const wk_head *head, const char *recipe, wk_error *err) {
-  if (head && head->features != b->arch->features)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "the head expects %d features; %s gives %d", head->features, b->arch->name,
-                   b->arch->features);
+  if (head && head->feature_count != b->arch->feature_count)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "the head expects %d features; %s gives %d", head->feature_count,
+                   b->arch->name, b->arch->feature_count);
   if (head)
     WK_RETURN_IF_ERROR(wk_head_validate(head, err));
   json_t *value = NULL;
@@ -33,14 +33,14 @@ static wk_status check_labels(const char *const *labels, int n, wk_error *err) {
 
 /* The name of class `i` of a backbone's own classifier. */
 static char *own_label(const wk_backbone *b, int i) {
-  const char *name = b->classes == WK_IMAGENET_CLASSES ? wk_imagenet_label(i) : NULL;
+  const char *name = b->class_count == WK_IMAGENET_CLASSES ? wk_imagenet_label(i) : NULL;
   return name ? wk_strdup(name) : wk_asprintf("class %d", i);
 }
 
 wk_status wk_model_create(wk_model **out, wk_backbone *b, wk_head *head, const char *const *labels, const char *recipe,
                           wk_error *err) {
   wk_status st = WK_OK;
-  int n = head ? head->classes : b->classes;
+  int n = head ? head->class_count : b->class_count;
   wk_model *m = NULL;
   if (!recipe)
     recipe = "{}";
@@ -108,7 +108,7 @@ wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const 
     options = *o;
   options.layer = m->head ? NULL : "logits";
   WK_TRY(wk_features_compute(&found, m->backbone, path, photos, &options, ctx, err));
-  WK_FAIL_IF(found->columns != (m->head ? m->head->features : m->label_count), err, WK_ERR_INTERNAL,
+  WK_FAIL_IF(found->columns != (m->head ? m->head->feature_count : m->label_count), err, WK_ERR_INTERNAL,
              "%s gives %d columns; the model expects another number", m->backbone->arch->name, found->columns);
   all = wk_mul_overflow(&cells, found->rows, (size_t)m->label_count) ? NULL : wk_alloc_array(cells, sizeof *all);
   WK_FAIL_IF(!all, err, WK_ERR_MEMORY, "not enough memory for the probabilities of %zu photos", found->rows);

@@ -104,12 +104,12 @@ static wk_status set_description(wk_tensors *t, const wk_model *m, bool light, w
 
 static wk_status add_head(wk_tensors *t, const wk_head *h, wk_error *err) {
   bool knn = h->kind == WK_HEAD_KNN;
-  int64_t rows = knn ? h->examples : h->classes;
-  wk_tensor weight = {.name = "head.weight", .ndim = 2, .shape = {rows, h->features}, .data = h->weight};
+  int64_t rows = knn ? h->examples : h->class_count;
+  wk_tensor weight = {.name = "head.weight", .ndim = 2, .shape = {rows, h->feature_count}, .data = h->weight};
   wk_tensor bias = {.name = "head.bias", .ndim = 1, .shape = {rows}, .data = h->bias};
   wk_tensor label = {
       .name = "head.example_label", .dtype = WK_I32, .ndim = 1, .shape = {rows}, .data = h->example_label};
-  weight.bytes = (size_t)rows * (size_t)h->features * sizeof *h->weight;
+  weight.bytes = (size_t)rows * (size_t)h->feature_count * sizeof *h->weight;
   bias.bytes = label.bytes = (size_t)rows * 4;
   WK_RETURN_IF_ERROR(wk_tensors_add_view(t, &weight, err));
   if (h->kind == WK_HEAD_LINEAR)
@@ -413,8 +413,8 @@ wk_status wk_model_read(wk_model **out, const char *path, const wk_pull_options 
   recipe = wk_strdup(text);
   WK_FAIL_IF(!recipe, err, WK_ERR_MEMORY, "not enough memory for a model");
   WK_TRY(read_backbone(&b, &t, o, ctx, err));
-  WK_FAIL_IF(!head && (size_t)b->classes != classes, err, WK_ERR_FORMAT,
-             "%zu labels for a network of %d classes: the file is damaged", classes, b->classes);
+  WK_FAIL_IF(!head && (size_t)b->class_count != classes, err, WK_ERR_FORMAT,
+             "%zu labels for a network of %d classes: the file is damaged", classes, b->class_count);
   WK_TRY(wk_model_create(out, b, head, labels, recipe, err));
   b = NULL;
   head = NULL;

@@ -38,7 +38,7 @@ static void add_places(page *g) {
   }
   add_numbers(g, "c");
   for (size_t i = 0; i < a->rows; i++)
-    wk_text_add(&g->t, "%s%d", i ? "," : "", g->p->label ? g->p->label[i] : -1);
+    wk_text_add(&g->t, "%s%d", i ? "," : "", g->p->labels ? g->p->labels[i] : -1);
   wk_text_add(&g->t, "],\n\"neighbours\":%d", a->neighbours);
   size_t n = a->rows * (size_t)a->neighbours;
   add_numbers(g, "near");
@@ -57,17 +57,17 @@ static void add_names(page *g) {
   wk_text_add(&g->t, ",\"note\":");
   wk_json_string(&g->t, g->p->note ? g->p->note : "");
   wk_text_add(&g->t, ",\n\"classes\":[");
-  for (int i = 0; i < g->p->classes; i++) {
+  for (int i = 0; i < g->p->class_count; i++) {
     uint8_t rgb[3];
-    wk_class_colour(rgb, i, g->p->classes);
+    wk_class_colour(rgb, i, g->p->class_count);
     wk_text_add(&g->t, "%s{\"colour\":\"#%02x%02x%02x\",\"name\":", i ? "," : "", rgb[0], rgb[1], rgb[2]);
-    wk_json_string(&g->t, g->p->name[i]);
+    wk_json_string(&g->t, g->p->names[i]);
     wk_text_add(&g->t, "}");
   }
   wk_text_add(&g->t, "],\n\"file\":[");
   for (size_t i = 0; i < g->p->map->rows; i++) {
     wk_text_append(&g->t, ",\n", i ? 2 : 0);
-    wk_json_string(&g->t, g->p->file[i]);
+    wk_json_string(&g->t, g->p->files[i]);
   }
   wk_text_add(&g->t, "]");
 }
@@ -81,7 +81,7 @@ static wk_status add_sheet(page *g, size_t first, int across, wk_error *err) {
   WK_RETURN_IF_ERROR(wk_image_alloc(&sheet, across * p->side, (int)(rows * side), err));
   for (size_t i = 0; i < n; i++) {
     uint8_t *to = sheet.pixels + (i / (size_t)across * side * (size_t)sheet.width + i % (size_t)across * side) * 3;
-    const uint8_t *from = p->thumbnail + (first + i) * side * side * 3;
+    const uint8_t *from = p->thumbnails + (first + i) * side * side * 3;
     for (size_t y = 0; y < side; y++)
       memcpy(to + y * (size_t)sheet.width * 3, from + y * side * 3, side * 3);
   }
@@ -119,7 +119,7 @@ done:
 }
 
 wk_status wk_embedding_page_write(const char *path, const wk_embedding_page *p, wk_error *err) {
-  if (!p->thumbnail || p->side < 8 || p->side > 256 || !p->file || !p->title || (p->classes && !p->name))
+  if (!p->thumbnails || p->side < 8 || p->side > 256 || !p->files || !p->title || (p->class_count && !p->names))
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a map's page needs a title, file names, and thumbnails of 8 to 256 pixels");
   page g = {.p = p};
   WK_RETURN_IF_ERROR(wk_writer_open(&g.w, path, err));

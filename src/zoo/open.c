@@ -45,7 +45,7 @@ static wk_status count_classes(int *classes, const wk_arch *arch, const wk_tenso
   wk_status st = WK_OK;
   char *name = NULL;
   /* Any number will do to learn the classifier's name, also of networks that are published without one. */
-  WK_TRY(arch->build(&g, arch->classes ? arch->classes : 1, err));
+  WK_TRY(arch->build(&g, arch->class_count ? arch->class_count : 1, err));
   WK_TRY(wk_graph_node(&logits, g, wk_graph_logits(g), 0, 0, err));
   name = wk_asprintf("%s.weight", logits.name);
   WK_FAIL_IF(!name, err, WK_ERR_MEMORY, "out of memory");
@@ -54,8 +54,8 @@ static wk_status count_classes(int *classes, const wk_arch *arch, const wk_tenso
     *classes = 0;
     goto done;
   }
-  WK_FAIL_IF(t->ndim != 2 || t->shape[1] != arch->features || t->shape[0] < 1 || t->shape[0] > INT32_MAX, err,
-             WK_ERR_FORMAT, "tensor %s has not the shape [classes, %d] of %s's classifier", name, arch->features,
+  WK_FAIL_IF(t->ndim != 2 || t->shape[1] != arch->feature_count || t->shape[0] < 1 || t->shape[0] > INT32_MAX, err,
+             WK_ERR_FORMAT, "tensor %s has not the shape [classes, %d] of %s's classifier", name, arch->feature_count,
              arch->name);
   *classes = (int)t->shape[0];
 done:
@@ -142,8 +142,8 @@ wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *w
   wk_tensors *own = stripped ? stripped : weights;
   b->arch = arch;
   b->preprocess = arch->preprocess;
-  WK_TRY(count_classes(&b->classes, arch, own, err));
-  WK_TRY(arch->build(&b->graph, b->classes, err));
+  WK_TRY(count_classes(&b->class_count, arch, own, err));
+  WK_TRY(arch->build(&b->graph, b->class_count, err));
   WK_TRY(wk_graph_check_weights(b->graph, own, -1, err));
   WK_TRY(keep_hash(b, err));
   /* Nothing can fail after this: from here on the old set goes with the new one. */

@@ -38,7 +38,7 @@ static int open_model(void **state) {
   rule_init(&r);
   wk_error err;
   backbone =
-      (wk_backbone){.graph = smooth_network(), .preprocess = wk_arch_find("simple_cnn")->preprocess, .classes = 10};
+      (wk_backbone){.graph = smooth_network(), .preprocess = wk_arch_find("simple_cnn")->preprocess, .class_count = 10};
   backbone.weights = rule_weights(&r, backbone.graph);
   const wk_tensor *fc = wk_tensors_find(backbone.weights, "fc.weight");
   float *w = (float *)(uintptr_t)fc->data; /* the rule's, times 30: as sure of itself as trained networks */

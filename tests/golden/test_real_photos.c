@@ -46,7 +46,7 @@ static wk_status classify(void *user, size_t i, int worker, wk_error *err) {
   WK_TRY(wk_exec_run(j->exec[worker], j->input[worker], 1, err));
   const float *score = wk_exec_output(j->exec[worker], 0);
   int better = 0;
-  for (int c = 0; c < j->b->classes; c++)
+  for (int c = 0; c < j->b->class_count; c++)
     better += score[c] > score[j->list->label[i]];
   atomic_fetch_add(&j->top1, better < 1);
   atomic_fetch_add(&j->top5, better < 5);
@@ -65,7 +65,7 @@ static void check(const char *weights, const char *arch, int top1, int top5) {
   j->list = list;
   wk_backbone *b = NULL;
   assert_ok(wk_backbone_open(&b, weights, arch, NULL, NULL, &err), &err);
-  assert_int_equal(b->classes, 1000);
+  assert_int_equal(b->class_count, 1000);
   j->b = b;
   wk_node logits = wk_graph_logits(b->graph);
   wk_plan_options o;

@@ -117,7 +117,7 @@ static void run_all(const char *family) {
       wk_graph_free(g);
       const wk_arch *arch = wk_arch_find(c->arch);
       assert_non_null(arch);
-      assert_ok(arch->build(&g, arch->classes, &err), &err);
+      assert_ok(arch->build(&g, arch->class_count, &err), &err);
       weights = rule_weights(r, g);
       snprintf(built, sizeof built, "%s", c->arch);
     }

@@ -223,7 +223,7 @@ static void test_zoo(void **state) {
     wk_graph *g;
     wk_tensors *weights;
     const wk_node out = 6;
-    assert_ok(arch->build(&g, arch->classes, &err), &err);
+    assert_ok(arch->build(&g, arch->class_count, &err), &err);
     assert_ok(wk_tensors_create(&weights, &err), &err);
     for (int k = 0; k < wk_graph_param_count(g); k++) {
       const wk_param_info *p = wk_graph_param(g, k);

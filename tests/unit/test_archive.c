@@ -139,14 +139,14 @@ static void formats(void **state) {
     end(a);
     assert_ok(open_it(), &error);
     assert_int_equal(data->layout, WK_LAYOUT_CLASS_FOLDERS);
-    assert_int_equal(data->photos, 3);
+    assert_int_equal(data->photo_count, 3);
     assert_int_equal(data->class_count, 2);
     assert_string_equal(data->classes[1], "dog");
     assert_int_equal(data->ignored, 1);
     assert_string_equal(data->root, file);
     uint8_t *bytes;
     size_t size;
-    assert_ok(wk_file_read(&bytes, &size, data->photo[1].path, 100, &error), &error);
+    assert_ok(wk_file_read(&bytes, &size, data->photos[1].path, 100, &error), &error);
     assert_string_equal((char *)bytes, "two");
     wk_free(bytes);
     assert_int_equal(entries(unpack), i + 1);
@@ -168,8 +168,8 @@ static void layouts(void **state) {
   end(a);
   assert_ok(open_it(), &error);
   assert_int_equal(data->layout, WK_LAYOUT_LIST);
-  assert_int_equal(data->photos, 2);
-  assert_true(access(data->photo[1].path, R_OK) == 0);
+  assert_int_equal(data->photo_count, 2);
+  assert_true(access(data->photos[1].path, R_OK) == 0);
 
   options.labels_from_name = true;
   make_pair("zip", "images/Abyssinian_1.jpg", "images/pug_1.jpg");
@@ -189,7 +189,7 @@ static void names(void **state) {
   }
   make_pair("tar", "/abs/cat/1.jpg", "/abs/dog/1.jpg"); /* as tar itself: below the folder */
   assert_ok(open_it(), &error);
-  assert_int_equal(strncmp(data->photo[0].path, unpack, strlen(unpack)), 0);
+  assert_int_equal(strncmp(data->photos[0].path, unpack, strlen(unpack)), 0);
 }
 
 static void once(void **state) {
@@ -197,9 +197,9 @@ static void once(void **state) {
   make_pair("zip", "cat/1.jpg", "dog/1.jpg");
   assert_ok(open_it(), &error);
   struct stat before, after;
-  assert_int_equal(stat(data->photo[0].path, &before), 0);
+  assert_int_equal(stat(data->photos[0].path, &before), 0);
   assert_ok(open_it(), &error);
-  assert_int_equal(stat(data->photo[0].path, &after), 0);
+  assert_int_equal(stat(data->photos[0].path, &after), 0);
   assert_int_equal(before.st_ino, after.st_ino);
   assert_int_equal(entries(unpack), 1);
 }
@@ -223,7 +223,7 @@ static void getting_out(void **state) {
   add_link(a, "dog/2.jpg", "/etc/passwd");
   end(a);
   assert_ok(open_it(), &error);
-  assert_int_equal(data->photos, 2);
+  assert_int_equal(data->photo_count, 2);
   assert_int_equal(access("/tmp/whisker-evil.jpg", F_OK), -1);
 }
 
@@ -354,7 +354,7 @@ static void two_processes(void **state) {
   pid_t pid[4];
   for (int i = 0; i < 4; i++)
     if ((pid[i] = fork()) == 0)
-      _exit(open_it() == WK_OK && data->photos == 2 ? 0 : 1);
+      _exit(open_it() == WK_OK && data->photo_count == 2 ? 0 : 1);
   for (int i = 0; i < 4; i++) {
     int status;
     assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);

@@ -81,16 +81,16 @@ static void run(int threads) {
   assert_ok(wk_check_run(&check, data, NULL, &ctx, &error), &error);
 }
 
-static const char *relative(size_t photo) { return data->photo[photo].path + strlen(dir) + 1; }
+static const char *relative(size_t photo) { return data->photos[photo].path + strlen(dir) + 1; }
 
 /* The only warning of that kind; NULL: none. */
 static const char *warning(wk_check_kind kind) {
   const char *found = NULL;
-  for (size_t i = 0; i < check->warnings; i++)
-    if (check->warning[i].kind == kind) {
+  for (size_t i = 0; i < check->warning_count; i++)
+    if (check->warnings[i].kind == kind) {
       if (found)
-        fail_msg("two warnings: %s, and: %s", found, check->warning[i].message);
-      found = check->warning[i].message;
+        fail_msg("two warnings: %s, and: %s", found, check->warnings[i].message);
+      found = check->warnings[i].message;
     }
   return found;
 }
@@ -118,8 +118,8 @@ static void all_is_well(void **state) {
   assert_int_equal(check->files, 24);
   assert_int_equal(check->usable, 24);
   assert_int_equal(check->broken_count, 0);
-  assert_int_equal(check->warnings, 0);
-  assert_int_equal(check->groups, 0);
+  assert_int_equal(check->warning_count, 0);
+  assert_int_equal(check->group_count, 0);
   assert_int_equal(check->class_photos[0], 12);
   assert_int_equal(check->class_photos[1], 12);
 }
@@ -150,7 +150,7 @@ static void broken_and_odd(void **state) {
   says(WK_CHECK_ENDING, "dog/really.jpg: this is a PNG");
   says(WK_CHECK_TINY, "dog/small.png: only 50 x 20 pixels");
   says(WK_CHECK_IGNORED, "2 files are no photos");
-  assert_int_equal(check->warnings, 3);
+  assert_int_equal(check->warning_count, 3);
   assert_int_equal(check->class_photos[0], 10);
   assert_int_equal(check->class_photos[1], 12);
 }
@@ -166,7 +166,7 @@ static void copies(void **state) {
   make("train/dog/look-alike.png", 1006, 120, 80);
   make("train/cat/within.png", 1008, 90, 60); /* same class and part: no harm */
   run(2);
-  assert_int_equal(check->groups, 5);
+  assert_int_equal(check->group_count, 5);
   static const struct {
     bool exact;
     const char *photo[2];
@@ -176,10 +176,10 @@ static void copies(void **state) {
               {false, {"test/cat/look-alike.png", "train/cat/04.png"}},
               {false, {"train/cat/06.png", "train/dog/look-alike.png"}}};
   for (size_t i = 0; i < 5; i++) {
-    assert_int_equal(check->group[i].exact, want[i].exact);
-    assert_int_equal(check->group[i].count, 2);
+    assert_int_equal(check->groups[i].exact, want[i].exact);
+    assert_int_equal(check->groups[i].photo_count, 2);
     for (size_t k = 0; k < 2; k++)
-      assert_string_equal(relative(check->group[i].photo[k]), want[i].photo[k]);
+      assert_string_equal(relative(check->groups[i].photos[k]), want[i].photo[k]);
   }
   static const struct {
     wk_check_kind kind;
@@ -188,10 +188,10 @@ static void copies(void **state) {
               {WK_CHECK_LABELS, "train/dog/other-label.png are one photo, but one is in class \"cat\""},
               {WK_CHECK_LEAK, "train/cat/04.png look almost the same"},
               {WK_CHECK_LABELS, "train/dog/look-alike.png look almost the same"}};
-  assert_int_equal(check->warnings, 4);
+  assert_int_equal(check->warning_count, 4);
   for (size_t i = 0; i < 4; i++) {
-    assert_int_equal(check->warning[i].kind, told[i].kind);
-    assert_non_null(strstr(check->warning[i].message, told[i].words));
+    assert_int_equal(check->warnings[i].kind, told[i].kind);
+    assert_non_null(strstr(check->warnings[i].message, told[i].words));
   }
 
   wk_check_options o;
@@ -200,7 +200,7 @@ static void copies(void **state) {
   wk_check_free(check);
   check = NULL;
   assert_ok(wk_check_run(&check, data, &o, NULL, &error), &error);
-  assert_int_equal(check->groups, 3);
+  assert_int_equal(check->group_count, 3);
 }
 
 /* Even pictures all look the same, and are not copies of each other. */
@@ -214,7 +214,7 @@ static void blank_photos(void **state) {
     wk_image_free(&image);
   }
   run(1);
-  assert_int_equal(check->groups, 0);
+  assert_int_equal(check->group_count, 0);
 }
 
 static void class_sizes(void **state) {
@@ -228,11 +228,11 @@ static void class_sizes(void **state) {
   }
   make("train/ant/1.png", 4000, 40, 40);
   run(2);
-  assert_int_equal(check->warnings, 3);
-  assert_string_equal(check->warning[0].message, "few photos in 1 of 4 classes: \"ant\" (1). 10 a class are a start");
-  assert_string_equal(check->warning[1].message, "test: no photo of 2 of 4 classes: \"ant\" (0), \"rat\" (0)");
-  assert_int_equal(check->warning[2].kind, WK_CHECK_IMBALANCE);
-  assert_non_null(strstr(check->warning[2].message, "\"rat\" has 50 photos, \"ant\" only 1"));
+  assert_int_equal(check->warning_count, 3);
+  assert_string_equal(check->warnings[0].message, "few photos in 1 of 4 classes: \"ant\" (1). 10 a class are a start");
+  assert_string_equal(check->warnings[1].message, "test: no photo of 2 of 4 classes: \"ant\" (0), \"rat\" (0)");
+  assert_int_equal(check->warnings[2].kind, WK_CHECK_IMBALANCE);
+  assert_non_null(strstr(check->warnings[2].message, "\"rat\" has 50 photos, \"ant\" only 1"));
 }
 
 static bool always(void *user) {
@@ -246,7 +246,7 @@ static void failing(void **state) {
   copy("dog/copy.png", "cat/00.png");
   write_bytes("dog/text.jpg", "no picture", 10);
   run(1);
-  size_t warnings = check->warnings;
+  size_t warnings = check->warning_count;
   wk_context ctx;
   wk_context_init(&ctx);
   ctx.threads = 1;
@@ -258,7 +258,7 @@ static void failing(void **state) {
     test_fail_allocation(-1);
     assert_true(st == WK_OK || st == WK_ERR_MEMORY);
     if (all)
-      assert_int_equal(c->warnings, warnings);
+      assert_int_equal(c->warning_count, warnings);
     wk_check_free(c);
     if (all)
       break;
@@ -278,11 +278,11 @@ static void real_pets(void **state) {
   assert_ok(wk_dataset_open(&data, path, &o, &error), &error);
   assert_ok(wk_check_run(&check, data, NULL, NULL, &error), &error);
   assert_int_equal(check->usable, 372);
-  assert_int_equal(check->groups, 0);
-  assert_int_equal(check->warnings, 3);
-  assert_non_null(strstr(check->warning[0].message, "Abyssinian_34.jpg: this is a GIF"));
-  assert_non_null(strstr(check->warning[1].message, "Abyssinian_5.jpg: this is a PNG"));
-  assert_int_equal(check->warning[2].kind, WK_CHECK_IGNORED);
+  assert_int_equal(check->group_count, 0);
+  assert_int_equal(check->warning_count, 3);
+  assert_non_null(strstr(check->warnings[0].message, "Abyssinian_34.jpg: this is a GIF"));
+  assert_non_null(strstr(check->warnings[1].message, "Abyssinian_5.jpg: this is a PNG"));
+  assert_int_equal(check->warnings[2].kind, WK_CHECK_IGNORED);
 }
 
 int main(void) {

@@ -81,10 +81,10 @@ static void classes_are(const char *expected) {
 }
 
 static void photo_is(size_t i, const char *relative, int label, wk_split part) {
-  assert_true(i < data->photos);
-  assert_string_equal(data->photo[i].path, in_dir(relative));
-  assert_int_equal(data->photo[i].label, label);
-  assert_int_equal(data->photo[i].split, part);
+  assert_true(i < data->photo_count);
+  assert_string_equal(data->photos[i].path, in_dir(relative));
+  assert_int_equal(data->photos[i].label, label);
+  assert_int_equal(data->photos[i].split, part);
 }
 
 /* ---- folders ---------------------------------------------------------------------------------- */
@@ -100,7 +100,7 @@ static void class_folders(void **state) {
   opens(dir);
   assert_int_equal(data->layout, WK_LAYOUT_CLASS_FOLDERS);
   classes_are("cat cat-big dog");
-  assert_int_equal(data->photos, 5);
+  assert_int_equal(data->photo_count, 5);
   photo_is(0, "cat-big/1.gif", 1, WK_SPLIT_ALL); /* by path: '-' comes before '/' */
   photo_is(1, "cat/10.webp", 0, WK_SPLIT_ALL);
   photo_is(2, "cat/2.jpeg", 0, WK_SPLIT_ALL);
@@ -127,7 +127,7 @@ static void what_is_a_photo(void **state) {
   assert_int_equal(mkfifo(in_dir("b/pipe"), 0666), 0);
   opens(dir);
   classes_are("a b");
-  assert_int_equal(data->photos, 3);
+  assert_int_equal(data->photo_count, 3);
   photo_is(0, "a/noending", 0, WK_SPLIT_ALL);
   photo_is(1, "a/photo.dat", 0, WK_SPLIT_ALL);
   photo_is(2, "b/1.TIFF", 1, WK_SPLIT_ALL);
@@ -145,7 +145,7 @@ static void links(void **state) {
   assert_int_equal(symlink("nowhere", in_dir("set/dog/dangling")), 0);
   opens(in_dir("set"));
   classes_are("cat dog");
-  assert_int_equal(data->photos, 4);
+  assert_int_equal(data->photo_count, 4);
   photo_is(0, "set/cat/1.jpg", 0, WK_SPLIT_ALL);
   photo_is(2, "set/dog/1.jpg", 1, WK_SPLIT_ALL);
   photo_is(3, "set/dog/dangling.jpg", 1, WK_SPLIT_ALL); /* meant as a photo: it is named as unreadable later */
@@ -160,7 +160,7 @@ static void any_bytes_as_names(void **state) {
   opens(dir);
   assert_int_equal(data->class_count, 3);
   assert_string_equal(data->classes[0], "caf\xe9");
-  assert_string_equal(data->photo[2].path, in_dir("\xe7\x8c\xab/photo \xff.jpg"));
+  assert_string_equal(data->photos[2].path, in_dir("\xe7\x8c\xab/photo \xff.jpg"));
 }
 
 static void part_folders(void **state) {
@@ -173,7 +173,7 @@ static void part_folders(void **state) {
   opens(dir);
   assert_int_equal(data->layout, WK_LAYOUT_SPLIT_FOLDERS);
   classes_are("cat dog");
-  assert_int_equal(data->photos, 4);
+  assert_int_equal(data->photo_count, 4);
   photo_is(0, "test/dog/3.jpg", 1, WK_SPLIT_TEST);
   photo_is(1, "train/cat/1.jpg", 0, WK_SPLIT_TRAIN);
   photo_is(2, "train/dog/1.jpg", 1, WK_SPLIT_TRAIN);
@@ -218,7 +218,7 @@ static void labels_from_name(void **state) {
   opens(dir);
   assert_int_equal(data->layout, WK_LAYOUT_FLAT);
   classes_are("Abyssinian cat great_pyrenees maine_coon");
-  assert_int_equal(data->photos, 6);
+  assert_int_equal(data->photo_count, 6);
   photo_is(2, "images/cat.12.jpg", 1, WK_SPLIT_ALL);
   photo_is(5, "images/maine_coon.7.jpg", 3, WK_SPLIT_ALL);
   make("images/whiskers.jpg");
@@ -238,11 +238,11 @@ static void unlabelled(void **state) {
   options.allow_unlabelled = true;
   opens(in_dir("holiday"));
   assert_int_equal(data->layout, WK_LAYOUT_PHOTOS);
-  assert_int_equal(data->photos, 2);
+  assert_int_equal(data->photo_count, 2);
   assert_int_equal(data->class_count, 0);
   photo_is(0, "holiday/a.jpg", -1, WK_SPLIT_ALL);
   opens(in_dir("holiday/b.jpg"));
-  assert_int_equal(data->photos, 1);
+  assert_int_equal(data->photo_count, 1);
   photo_is(0, "holiday/b.jpg", -1, WK_SPLIT_ALL);
   options.allow_unlabelled = false;
   FAILS(in_dir("holiday/b.jpg"), WK_ERR_FORMAT, "one photo (JPEG)", "Expected");
@@ -335,10 +335,10 @@ static void list_plain(void **state) {
   opens(in_dir("list.csv"));
   assert_int_equal(data->layout, WK_LAYOUT_LIST);
   classes_are("cat dog");
-  assert_int_equal(data->photos, 4);
+  assert_int_equal(data->photo_count, 4);
   photo_is(0, "b.jpg", 1, WK_SPLIT_ALL); /* in the list's order */
   photo_is(1, "images/a.jpg", 0, WK_SPLIT_ALL);
-  assert_string_equal(data->photo[2].path, "/absolute.jpg");
+  assert_string_equal(data->photos[2].path, "/absolute.jpg");
   photo_is(3, "gone.jpg", 1, WK_SPLIT_ALL); /* named as unreadable later */
 }
 
@@ -359,7 +359,7 @@ static void list_dialects(void **state) {
       continue; /* spaces between a closing quote and the comma: refused, below */
     make_text("list", text[i]);
     opens(in_dir("list"));
-    assert_int_equal(data->photos, 2);
+    assert_int_equal(data->photo_count, 2);
     assert_int_equal(data->class_count, 2);
     assert_string_equal(data->classes[0], "cat, big");
     assert_string_equal(data->classes[1], "say \"dog\"");
@@ -501,7 +501,7 @@ static void cut_lists(void **state) {
     make_bytes("list.csv", text, n);
     (void)open_at(in_dir("list.csv"));
   }
-  assert_int_equal(data->photos, 3);
+  assert_int_equal(data->photo_count, 3);
 }
 
 /* Nor do random bytes in one. */
@@ -555,7 +555,7 @@ static void real_cats_dogs(void **state) {
   opens(path);
   assert_int_equal(data->layout, WK_LAYOUT_SPLIT_FOLDERS);
   classes_are("cat dog");
-  assert_int_equal(data->photos, 1500);
+  assert_int_equal(data->photo_count, 1500);
 }
 
 static void real_pets(void **state) {
@@ -578,13 +578,13 @@ static void real_imagenet(void **state) {
   options.classes = imagenet;
   options.class_count = WK_IMAGENET_CLASSES;
   opens(path);
-  assert_int_equal(data->photos, 650);
-  assert_int_equal(data->photo[0].label, 472);
-  assert_true(access(data->photo[649].path, R_OK) == 0);
+  assert_int_equal(data->photo_count, 650);
+  assert_int_equal(data->photos[0].label, 472);
+  assert_true(access(data->photos[649].path, R_OK) == 0);
   TEST_NEEDS(folder, "photos/imagenet"); /* with that list in it */
   opens(folder);
-  assert_int_equal(data->photos, 650);
-  assert_int_equal(data->photo[0].label, 472);
+  assert_int_equal(data->photo_count, 650);
+  assert_int_equal(data->photos[0].label, 472);
 }
 
 /* ---- splits ----------------------------------------------------------------------------------- */

@@ -43,7 +43,7 @@ static void build_backbone(void) {
     for (int64_t k = 0; k < wk_tensor_count(p->ndim, p->shape); k++)
       w[k] = 0.3f * (float)wk_rng_normal(&rng);
   }
-  backbone = (wk_backbone){.graph = g, .weights = weights, .classes = CLASSES};
+  backbone = (wk_backbone){.graph = g, .weights = weights, .class_count = CLASSES};
   wk_preprocess_init(&backbone.preprocess);
   wk_preprocess_set_size(&backbone.preprocess, SIDE, SIDE + 2);
 }
@@ -441,11 +441,12 @@ static void real_photos_twice(void **state) {
   TEST_NEEDS(folder, "photos/cats-dogs");
   wk_dataset *d = NULL;
   assert_ok(wk_dataset_open(&d, folder, NULL, &error), &error);
-  const char **photo = malloc(d->photos * sizeof *photo);
-  for (size_t i = 0; i < d->photos; i++)
-    photo[i] = d->photo[i].path;
-  wk_features *first = run(photo, d->photos, 2, 8, NULL, true), *second = run(photo, d->photos, 2, 8, NULL, true);
-  assert_int_equal(first->rows, d->photos);
+  const char **photo = malloc(d->photo_count * sizeof *photo);
+  for (size_t i = 0; i < d->photo_count; i++)
+    photo[i] = d->photos[i].path;
+  wk_features *first = run(photo, d->photo_count, 2, 8, NULL, true),
+              *second = run(photo, d->photo_count, 2, 8, NULL, true);
+  assert_int_equal(first->rows, d->photo_count);
   assert_int_equal(second->computed, 0);
   same_rows(first, second);
   printf("             %zu photos: %.3f s, then %.3f s\n", first->rows, first->seconds, second->seconds);

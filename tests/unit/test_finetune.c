@@ -84,11 +84,11 @@ static wk_finetune_result *tune(const wk_finetune_options *o, int threads) {
 static void assert_same(const wk_finetune_result *a, const wk_finetune_result *b) {
   assert_int_equal(a->epochs, b->epochs);
   for (int i = 0; i < a->epochs; i++) {
-    assert_true(i == 0 || a->epoch[i].train_loss == b->epoch[i].train_loss);
-    assert_true(a->epoch[i].val_loss == b->epoch[i].val_loss);
+    assert_true(i == 0 || a->history[i].train_loss == b->history[i].train_loss);
+    assert_true(a->history[i].val_loss == b->history[i].val_loss);
   }
   assert_int_equal(a->best, b->best);
-  assert_memory_equal(a->head->weight, b->head->weight, CLASSES * (size_t)a->head->features * sizeof(float));
+  assert_memory_equal(a->head->weight, b->head->weight, CLASSES * (size_t)a->head->feature_count * sizeof(float));
   assert_true(a->head->temperature == b->head->temperature);
   uint8_t hash[2][32];
   assert_ok(wk_backbone_hash(hash[0], a->backbone, &error), &error);
@@ -197,7 +197,7 @@ static void learns_from_scratch(void **state) {
   o.epochs = 12;
   wk_finetune_result *r = tune(&o, 2);
   assert_true(r->tuned_val->top1.value > 0.9);
-  assert_true(r->epoch[r->best].val_loss < r->epoch[0].val_loss);
+  assert_true(r->history[r->best].val_loss < r->history[0].val_loss);
   assert_null(r->frozen);
   char *history = wk_finetune_history(r);
   assert_non_null(strstr(history, "\"epochs\":[{\"epoch\":0,\"lr\":0,\"train_loss\":null"));
@@ -349,7 +349,7 @@ static void begins_at_the_probe(void **state) {
   wk_finetune_options o = quick("last:2");
   o.epochs = 1;
   wk_finetune_result *r = tune(&o, 1);
-  assert_near(r->epoch[0].val_top1, r->probe_val->top1.value, 1e-12);
+  assert_near(r->history[0].val_top1, r->probe_val->top1.value, 1e-12);
   wk_finetune_result_free(r);
 }
 
@@ -363,7 +363,7 @@ static void trains_from_scratch_and_without_val(void **state) {
   assert_ok(wk_finetune(&r, backbone, &train, NULL, CLASSES, &o, NULL, &error), &error);
   assert_true(r->tuned && r->best == 6 && !r->frozen);
   assert_true(isnan(r->probe.l2) && !r->probe_val && !r->tuned_val);
-  assert_true(r->epoch[6].train_loss < r->epoch[1].train_loss);
+  assert_true(r->history[6].train_loss < r->history[1].train_loss);
   assert_int_equal(r->params, wk_arch_find("simple_cnn")->params - 7 * 129); /* 3 classes instead of 10 */
   wk_finetune_result_free(r);
 }
@@ -407,7 +407,7 @@ static void learns_from_a_teacher(void **state) {
   int wrong[PHOTOS];
   for (int i = 0; i < PHOTOS; i++)
     wrong[i] = (label[i] + 1) % CLASSES;
-  wk_finetune_data misled = {train.path, wrong, PHOTOS};
+  wk_finetune_data misled = {train.paths, wrong, PHOTOS};
   o.teacher = teacher;
   o.loss.distill = 1;
   o.from_scratch = true;
@@ -415,7 +415,7 @@ static void learns_from_a_teacher(void **state) {
   o.epochs = 12;
   wk_finetune_result *r = NULL;
   assert_ok(wk_finetune(&r, backbone, &misled, &val, CLASSES, &o, NULL, &error), &error);
-  assert_true(r->epoch[r->epochs - 1].val_top1 > 0.7);
+  assert_true(r->history[r->epochs - 1].val_top1 > 0.7);
   wk_finetune_result_free(r);
   o.loss.distill = 2;
   assert_int_equal(wk_finetune_options_validate(&o, &error), WK_ERR_ARGUMENT);
@@ -574,10 +574,11 @@ static void withstands_more(void **state) {
   wk_finetune_result *r = tune(&o, 2);
   assert_true(r->tuned);
   assert_int_equal(r->attacked, VAL);
-  assert_true(r->attacked_before == r->epoch[0].attacked_top1 && r->attacked_after == r->epoch[r->best].attacked_top1);
+  assert_true(r->attacked_before == r->history[0].attacked_top1 &&
+              r->attacked_after == r->history[r->best].attacked_top1);
   assert_true(r->attacked_after > r->attacked_before + 0.15);
   for (int i = 0; i < r->epochs; i++)
-    assert_true(r->epoch[r->best].attacked_loss <= r->epoch[i].attacked_loss);
+    assert_true(r->history[r->best].attacked_loss <= r->history[i].attacked_loss);
   char *history = wk_finetune_history(r);
   assert_non_null(strstr(history, "\"attacked_top1\":"));
   wk_free(history);

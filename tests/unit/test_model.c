@@ -248,11 +248,11 @@ static void test_light(void **state) {
   wk_tensors_free(weights);
 
   wk_model *m = NULL, *again = NULL;
-  wk_head *h = seeded_head(WK_HEAD_LINEAR, arch->features);
+  wk_head *h = seeded_head(WK_HEAD_LINEAR, arch->feature_count);
   assert_ok(wk_model_create(&m, seeded_backbone("mobilenet_v2", 1000, 1), h, labels, NULL, &error), &error);
   assert_ok(wk_model_save(m, file, true, &error), &error);
   assert_ok(wk_model_open(&again, file, NULL, &pull, NULL, &error), &error);
-  assert_memory_equal(again->head->weight, h->weight, (size_t)(CLASSES * arch->features) * sizeof(float));
+  assert_memory_equal(again->head->weight, h->weight, (size_t)(CLASSES * arch->feature_count) * sizeof(float));
   wk_model_free(again);
   wk_model_free(m);
 

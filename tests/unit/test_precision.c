@@ -214,23 +214,23 @@ static void comparison(void **state) {
   wk_context ctx = context(1), more = context(3);
   backbone->precision = WK_PRECISION_INT8, backbone->ranges = measured(PHOTOS, 1, 0);
   assert_ok(wk_precision_compare(&r, backbone, PATHS, label, PHOTOS, 2, 400, NULL, &ctx, &error), &error);
-  assert_int_equal(r.photos, PHOTOS - 1);
+  assert_int_equal(r.photo_count, PHOTOS - 1);
   assert_true(r.float32_right >= PHOTOS / 2 && r.right >= PHOTOS / 2);
   assert_true(r.speed > 0 && r.float32_speed > 0);
   assert_ok(wk_precision_compare(&other, backbone, PATHS, label, PHOTOS, 2, 400, NULL, &more, &error), &error);
   assert_int_equal(r.right, other.right);
   assert_int_equal(r.float32_right, other.float32_right);
   assert_ok(wk_precision_compare(&other, backbone, PATHS, label, PHOTOS, 2, 10, NULL, &more, &error), &error);
-  assert_true(other.photos == 10 || other.photos == 9); /* one may be the broken one */
+  assert_true(other.photo_count == 10 || other.photo_count == 9); /* one may be the broken one */
   int lonely[PHOTOS] = {0};
   lonely[3] = 1; /* a class of one photo is left out, and then there is but one */
   assert_int_equal(wk_precision_compare(&other, backbone, PATHS, lonely, PHOTOS, 2, 400, NULL, &ctx, &error),
                    WK_ERR_ARGUMENT);
   wk_tensors_free(backbone->ranges);
   backbone->precision = WK_PRECISION_FLOAT32, backbone->ranges = NULL;
-  assert_true(wk_precision_accurate(&(wk_precision_report){.photos = 1000, .float32_right = 990, .right = 987}));
-  assert_false(wk_precision_accurate(&(wk_precision_report){.photos = 1000, .float32_right = 990, .right = 986}));
-  assert_true(wk_precision_accurate(&(wk_precision_report){.photos = 1000, .float32_right = 990, .right = 995}));
+  assert_true(wk_precision_accurate(&(wk_precision_report){.photo_count = 1000, .float32_right = 990, .right = 987}));
+  assert_false(wk_precision_accurate(&(wk_precision_report){.photo_count = 1000, .float32_right = 990, .right = 986}));
+  assert_true(wk_precision_accurate(&(wk_precision_report){.photo_count = 1000, .float32_right = 990, .right = 995}));
 }
 
 /* A model of `p` for the labels, saved; *m is freed by the caller. */

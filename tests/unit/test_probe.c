@@ -243,10 +243,10 @@ static void learns_and_is_the_same_for_any_threads(void **state) {
       wk_error err;
       assert_ok(fit(&one, &a, &b, &o, 1, &err), &err);
       assert_ok(fit(&four, &c, &b, &o, 4, &err), &err);
-      size_t n = (size_t)(kind == WK_HEAD_KNN ? one->examples : one->classes) * (size_t)one->features;
+      size_t n = (size_t)(kind == WK_HEAD_KNN ? one->examples : one->class_count) * (size_t)one->feature_count;
       assert_memory_equal(one->weight, four->weight, n * sizeof *one->weight);
       if (kind == WK_HEAD_LINEAR)
-        assert_memory_equal(one->bias, four->bias, (size_t)one->classes * sizeof *one->bias);
+        assert_memory_equal(one->bias, four->bias, (size_t)one->class_count * sizeof *one->bias);
       assert_true(one->temperature == four->temperature);
       assert_true(a.held_out_top1 == c.held_out_top1);
       assert_true(accuracy(one, &b) > 0.97);

@@ -44,7 +44,7 @@ static void registry_agrees_with_graphs(void **state) {
     const wk_arch *arch = wk_arch_at(i);
     wk_graph *g = NULL;
     wk_error err = {0};
-    assert_ok(arch->build(&g, arch->classes, &err), &err);
+    assert_ok(arch->build(&g, arch->class_count, &err), &err);
     int64_t params, macs;
     totals(g, &params, &macs);
     if (params != arch->params || macs != arch->macs)
@@ -53,10 +53,10 @@ static void registry_agrees_with_graphs(void **state) {
     wk_node_info info;
     assert_ok(wk_graph_node(&info, g, wk_graph_features(g), 0, 0, &err), &err);
     assert_int_equal(info.shape.height * info.shape.width, 1);
-    assert_int_equal(info.shape.channels, arch->features);
-    if (arch->classes) {
+    assert_int_equal(info.shape.channels, arch->feature_count);
+    if (arch->class_count) {
       assert_ok(wk_graph_node(&info, g, wk_graph_logits(g), 0, 0, &err), &err);
-      assert_int_equal(info.shape.channels, arch->classes);
+      assert_int_equal(info.shape.channels, arch->class_count);
     }
     assert_ok(wk_graph_node(&info, g, 0, 0, 0, &err), &err);
     assert_int_equal(info.shape.height, arch->preprocess.height);
@@ -208,12 +208,12 @@ static void every_network_is_recognised(void **state) {
   (void)state;
   for (int i = 0; i < wk_arch_count(); i++) {
     const wk_arch *arch = wk_arch_at(i);
-    assert_recognised(arch, arch->classes, "", NULL);
+    assert_recognised(arch, arch->class_count, "", NULL);
     assert_recognised(arch, 37, "", NULL);
     assert_recognised(arch, 0, "", NULL);
-    assert_recognised(arch, arch->classes, "backbone.", NULL);
-    assert_recognised(arch, arch->classes, "model.net.", NULL);
-    assert_recognised(arch, arch->classes, "", "running_");
+    assert_recognised(arch, arch->class_count, "backbone.", NULL);
+    assert_recognised(arch, arch->class_count, "model.net.", NULL);
+    assert_recognised(arch, arch->class_count, "", "running_");
   }
 }
 
@@ -247,7 +247,7 @@ static void backbone_from_tensors(void **state) {
   for (int i = 0; i < 2; i++) {
     shadow s = make_shadow(arch, 37, prefix[i], NULL);
     assert_ok(wk_backbone_from(&b, arch, s.tensors, &err), &err);
-    assert_int_equal(b->classes, 37);
+    assert_int_equal(b->class_count, 37);
     assert_ptr_equal(b->arch, arch);
     assert_non_null(wk_tensors_find(b->weights, "classifier.1.weight"));
     /* The same weights have the same hash, whatever they were called. */
@@ -264,7 +264,7 @@ static void backbone_from_tensors(void **state) {
   }
   shadow s = make_shadow(arch, 0, "", NULL);
   assert_ok(wk_backbone_from(&b, arch, s.tensors, &err), &err);
-  assert_int_equal(b->classes, 0);
+  assert_int_equal(b->class_count, 0);
   assert_true(wk_graph_logits(b->graph) < 0);
   wk_backbone_free(b);
   wk_free(s.block);
@@ -301,7 +301,7 @@ static void opening(void **state) {
   assert_ok(wk_safetensors_write(path, weights, &err), &err);
   assert_ok(wk_backbone_open(&b, path, NULL, NULL, NULL, &err), &err);
   assert_ptr_equal(b->arch, arch);
-  assert_int_equal(b->classes, 10);
+  assert_int_equal(b->class_count, 10);
   wk_backbone_free(b);
   assert_ok(wk_backbone_open(&b, path, "simple_cnn", NULL, NULL, &err), &err);
   wk_backbone_free(b);

@@ -97,12 +97,12 @@ done:
 
 static wk_status shuffled_head(wk_head **out, const wk_head *h, uint64_t seed, wk_error *err) {
   wk_head *s;
-  WK_RETURN_IF_ERROR(wk_head_alloc(&s, h->kind, h->classes, h->features, h->examples, err));
-  const size_t n = (size_t)h->classes * (size_t)h->features;
+  WK_RETURN_IF_ERROR(wk_head_alloc(&s, h->kind, h->class_count, h->feature_count, h->examples, err));
+  const size_t n = (size_t)h->class_count * (size_t)h->feature_count;
   memcpy(s->weight, h->weight, n * sizeof *h->weight);
   shuffle(s->weight, n, seed, 0);
   if (h->bias)
-    memcpy(s->bias, h->bias, (size_t)h->classes * sizeof *h->bias);
+    memcpy(s->bias, h->bias, (size_t)h->class_count * sizeof *h->bias);
   s->temperature = h->temperature;
   *out = s;
   return WK_OK;

@@ -111,7 +111,7 @@ void wk_class_colour(uint8_t rgb[3], int index, int count) {
 
 void wk_embedding_picture_init(wk_embedding_picture *p) { *p = (wk_embedding_picture){.size = SIZE}; }
 
-static int label_of(const wk_embedding_picture *p, size_t row) { return p->label ? p->label[row] : -1; }
+static int label_of(const wk_embedding_picture *p, size_t row) { return p->labels ? p->labels[row] : -1; }
 
 typedef struct canvas {
   wk_image image;
@@ -126,7 +126,8 @@ static void put_dot(canvas *c, int x, int y, const uint8_t rgb[3]) { wk_draw_fil
 static wk_status put_photo(canvas *c, const wk_embedding_picture *p, size_t row, int x, int y, const uint8_t rgb[3],
                            wk_error *err) {
   int edge = c->tile >= 40 ? 3 : c->tile >= 20 ? 2 : 1, inside = c->tile;
-  wk_image thumb = {p->side, p->side, (uint8_t *)(uintptr_t)p->thumbnail + row * (size_t)p->side * (size_t)p->side * 3};
+  wk_image thumb = {p->side, p->side,
+                    (uint8_t *)(uintptr_t)p->thumbnails + row * (size_t)p->side * (size_t)p->side * 3};
   wk_image sized = {0};
   WK_RETURN_IF_ERROR(wk_image_resize(&sized, &thumb, inside, inside, WK_FILTER_BILINEAR, NULL, err));
   x -= inside / 2, y -= inside / 2;
@@ -151,8 +152,8 @@ static wk_status put_photos(canvas *c, const wk_embedding_map *a, const wk_embed
     int x = MARGIN + c->tile / 2 + (int)lroundf((a->xy[2 * row] - c->low[0]) * c->scale);
     int y = c->top + c->tile / 2 + (int)lroundf((a->xy[2 * row + 1] - c->low[1]) * c->scale);
     uint8_t rgb[3];
-    wk_class_colour(rgb, label_of(p, row), p->classes);
-    if (p->thumbnail)
+    wk_class_colour(rgb, label_of(p, row), p->class_count);
+    if (p->thumbnails)
       st = put_photo(c, p, row, x, y, rgb, err);
     else
       put_dot(c, x, y, rgb);
@@ -182,17 +183,17 @@ static void legend_line(canvas *c, int x, int y, const uint8_t rgb[3], const cha
 }
 
 static wk_status put_legend(canvas *c, const wk_embedding_map *a, const wk_embedding_picture *p, wk_error *err) {
-  size_t *count = wk_calloc((size_t)p->classes + 1, sizeof *count);
+  size_t *count = wk_calloc((size_t)p->class_count + 1, sizeof *count);
   if (!count)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the picture of a map");
   for (size_t i = 0; i < a->rows; i++) {
     int label = label_of(p, i);
-    count[label < 0 || label >= p->classes ? p->classes : label]++;
+    count[label < 0 || label >= p->class_count ? p->class_count : label]++;
   }
   int x = MARGIN + c->width + MARGIN, y = c->top, shown = 0, most = c->height / LEGEND_ROW - 1, used = 0;
-  for (int k = 0; k <= p->classes; k++)
+  for (int k = 0; k <= p->class_count; k++)
     used += count[k] > 0;
-  for (int k = 0; k <= p->classes; k++) {
+  for (int k = 0; k <= p->class_count; k++) {
     if (!count[k])
       continue;
     if (shown++ >= most) {
@@ -203,8 +204,8 @@ static wk_status put_legend(canvas *c, const wk_embedding_map *a, const wk_embed
       break;
     }
     uint8_t rgb[3];
-    wk_class_colour(rgb, k < p->classes ? k : -1, p->classes);
-    legend_line(c, x, y, rgb, k < p->classes ? p->name[k] : "no class", count[k]);
+    wk_class_colour(rgb, k < p->class_count ? k : -1, p->class_count);
+    legend_line(c, x, y, rgb, k < p->class_count ? p->names[k] : "no class", count[k]);
     y += LEGEND_ROW;
   }
   wk_free(count);
@@ -222,21 +223,21 @@ static void measure(canvas *c, const wk_embedding_map *a, const wk_embedding_pic
   float x = high[0] - c->low[0], y = high[1] - c->low[1];
   /* All tiles together cover a third of the map: they crowd where photos are alike. */
   double tile = (double)p->size * sqrt((double)fmaxf(x * y, 0.05f) / 3 / (double)a->rows);
-  c->tile = !p->thumbnail ? 7 : tile < SMALLEST ? SMALLEST : tile > LARGEST ? LARGEST : (int)tile;
+  c->tile = !p->thumbnails ? 7 : tile < SMALLEST ? SMALLEST : tile > LARGEST ? LARGEST : (int)tile;
   c->scale = (float)(p->size - c->tile);
   c->width = c->tile + (int)lroundf(x * c->scale);
   c->height = c->tile + (int)lroundf(y * c->scale);
-  int lines = p->classes + 1 < LEGEND_LINES ? p->classes + 1 : LEGEND_LINES;
+  int lines = p->class_count + 1 < LEGEND_LINES ? p->class_count + 1 : LEGEND_LINES;
   if (legend && c->height < lines * LEGEND_ROW)
     c->height = lines * LEGEND_ROW;
 }
 
 wk_status wk_embedding_map_draw(wk_image *out, const wk_embedding_map *a, const wk_embedding_picture *p,
                                 wk_error *err) {
-  if (p->size < 200 || p->size > 16000 || (p->thumbnail && p->side < 1) || (p->classes && !p->name))
+  if (p->size < 200 || p->size > 16000 || (p->thumbnails && p->side < 1) || (p->class_count && !p->names))
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a map of %d pixels: expected 200 to 16000", p->size);
   static const uint8_t ground[3] = {250, 250, 248}, ink[3] = {32, 32, 32};
-  bool legend = p->label && p->classes;
+  bool legend = p->labels && p->class_count;
   canvas c = {.top = MARGIN + (p->title ? 40 : 0)};
   measure(&c, a, p, legend);
   int width = c.width + (legend ? 3 * MARGIN + LEGEND : 2 * MARGIN);

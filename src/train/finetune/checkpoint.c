@@ -33,18 +33,18 @@ static int entries_of(entry *e, const wk_checkpoint *s) {
 }
 
 static void pack_epoch(double *to, const wk_finetune_epoch *e) {
-  const double v[EPOCH_NUMBERS] = {e->epoch,    e->rate,    e->train_loss, e->val_loss,      e->val_top1,
-                                   e->gradient, e->seconds, e->best,       e->attacked_loss, e->attacked_top1};
+  const double v[EPOCH_NUMBERS] = {e->epoch,         e->lr,      e->train_loss, e->val_loss,      e->val_top1,
+                                   e->gradient_norm, e->seconds, e->best,       e->attacked_loss, e->attacked_top1};
   memcpy(to, v, sizeof v);
 }
 
 static wk_finetune_epoch unpack_epoch(const double *v) {
   return (wk_finetune_epoch){.epoch = (int)v[0],
-                             .rate = v[1],
+                             .lr = v[1],
                              .train_loss = v[2],
                              .val_loss = v[3],
                              .val_top1 = v[4],
-                             .gradient = v[5],
+                             .gradient_norm = v[5],
                              .seconds = v[6],
                              .best = v[7] != 0,
                              .attacked_loss = v[8],

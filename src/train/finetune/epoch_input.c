@@ -47,11 +47,11 @@ static wk_status load_plain(wk_finetune_input *in, const wk_backbone *b, const w
   wk_features_options o;
   wk_features_options_init(&o);
   o.layer = layer;
-  size_t step = in->mapped ? CHUNK : data->photos;
-  for (size_t at = 0; at < data->photos; at += step) {
-    size_t n = data->photos - at < step ? data->photos - at : step;
+  size_t step = in->mapped ? CHUNK : data->photo_count;
+  for (size_t at = 0; at < data->photo_count; at += step) {
+    size_t n = data->photo_count - at < step ? data->photo_count - at : step;
     wk_features *f = NULL;
-    WK_RETURN_IF_ERROR(wk_features_compute(&f, b, data->path + at, n, &o, ctx, err));
+    WK_RETURN_IF_ERROR(wk_features_compute(&f, b, data->paths + at, n, &o, ctx, err));
     bool whole = f->rows == n;
     if (whole)
       memcpy(in->row + at * in->columns, f->row, n * in->columns * sizeof *in->row);
@@ -97,8 +97,8 @@ static wk_status columns_of(size_t *columns, const wk_backbone *b, const char *l
 wk_status wk_finetune_input_load(wk_finetune_input *out, const wk_backbone *b, const wk_finetune_data *data,
                                  const wk_finetune_input_options *o, const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
-  wk_finetune_input in = {.rows = data->photos,
-                          .label = data->label,
+  wk_finetune_input in = {.rows = data->photo_count,
+                          .label = data->labels,
                           .preprocess = &b->preprocess,
                           .seed = ctx ? ctx->seed : 42,
                           .views = o->augment && o->views < 1 ? 0
@@ -113,8 +113,8 @@ wk_status wk_finetune_input_load(wk_finetune_input *out, const wk_backbone *b, c
   if (!in.views)
     goto loaded;
   size_t each = in.columns * (o->layer ? sizeof *in.row : sizeof *in.pixels);
-  bool overflow = wk_mul_overflow(&bytes, data->photos, each) || wk_mul_overflow(&bytes, bytes, (size_t)in.views);
-  WK_FAIL_IF(overflow, err, WK_ERR_MEMORY, "out of memory for %zu photos", data->photos);
+  bool overflow = wk_mul_overflow(&bytes, data->photo_count, each) || wk_mul_overflow(&bytes, bytes, (size_t)in.views);
+  WK_FAIL_IF(overflow, err, WK_ERR_MEMORY, "out of memory for %zu photos", data->photo_count);
   WK_TRY(make_room(&room, &in.mapped, bytes, o, err));
   in.bytes = bytes;
   if (o->layer)

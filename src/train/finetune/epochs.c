@@ -62,8 +62,8 @@ static wk_status run_steps(wk_finetuner *l, wk_finetune_epoch *e, wk_error *err)
   WK_TRY(wk_progress_begin(&progress, l->s->ctx, stage, rows, err));
   for (size_t i = 0; i < l->steps; i++) {
     double loss;
-    e->rate = rate_now(l);
-    WK_TRY(wk_finetuner_step(l, &loss, &e->gradient, e->epoch, i, e->rate, &progress, err));
+    e->lr = rate_now(l);
+    WK_TRY(wk_finetuner_step(l, &loss, &e->gradient_norm, e->epoch, i, e->lr, &progress, err));
     keep_average(l);
     sum += loss;
   }
@@ -165,7 +165,7 @@ static wk_status finish_epoch(wk_finetuner *l, wk_finetune_epoch *e, bool averag
 static wk_status run_epoch(wk_finetuner *l, wk_error *err) {
   wk_checkpoint *st = &l->st;
   double start = now();
-  wk_finetune_epoch e = {.epoch = st->next_epoch, .train_loss = NAN, .rate = 0};
+  wk_finetune_epoch e = {.epoch = st->next_epoch, .train_loss = NAN, .lr = 0};
   if (e.epoch > 0)
     WK_RETURN_IF_ERROR(run_steps(l, &e, err));
   WK_RETURN_IF_ERROR(finish_epoch(l, &e, average_epochs(l, e.epoch), err));

@@ -180,15 +180,15 @@ static wk_status probe_metrics(wk_metrics **out, const wk_head *h, const wk_feat
 }
 
 static wk_status keep_readable(readable *r, const bool *usable, const wk_finetune_data *data, wk_error *err) {
-  r->path = wk_alloc_array(data->photos, sizeof *r->path);
-  r->label = wk_alloc_array(data->photos, sizeof *r->label);
+  r->path = wk_alloc_array(data->photo_count, sizeof *r->path);
+  r->label = wk_alloc_array(data->photo_count, sizeof *r->label);
   if (!r->path || !r->label)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %zu photos", data->photos);
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %zu photos", data->photo_count);
   size_t n = 0;
-  for (size_t i = 0; i < data->photos; i++)
+  for (size_t i = 0; i < data->photo_count; i++)
     if (usable[i]) {
-      r->path[n] = data->path[i];
-      r->label[n++] = data->label[i];
+      r->path[n] = data->paths[i];
+      r->label[n++] = data->labels[i];
     }
   r->data = (wk_finetune_data){r->path, r->label, n};
   return WK_OK;
@@ -197,7 +197,7 @@ static wk_status keep_readable(readable *r, const bool *usable, const wk_finetun
 static wk_status features_of(wk_features **f, readable *r, job *j, const wk_finetune_data *data, wk_error *err) {
   wk_features_options o = j->o->features;
   o.layer = NULL;
-  WK_RETURN_IF_ERROR(wk_features_compute(f, j->b, data->path, data->photos, &o, j->ctx, err));
+  WK_RETURN_IF_ERROR(wk_features_compute(f, j->b, data->paths, data->photo_count, &o, j->ctx, err));
   j->r->broken += (*f)->broken;
   return keep_readable(r, (*f)->usable, data, err);
 }
@@ -209,7 +209,7 @@ static wk_status fit_probe(job *j, wk_error *err) {
   o.kind = WK_HEAD_LINEAR;
   o.balance = j->o->balance;
   WK_TRY(features_of(&f, &j->train_ok, j, j->train, err));
-  WK_FAIL_IF(!f->rows, err, WK_ERR_ARGUMENT, "none of the %zu photos could be read", j->train->photos);
+  WK_FAIL_IF(!f->rows, err, WK_ERR_ARGUMENT, "none of the %zu photos could be read", j->train->photo_count);
   o.mapped = f->mapped > 0;
   WK_TRY(wk_probe_fit(&j->probe, &j->r->probe, f->row, j->train_ok.label, f->rows, f->columns, j->classes, &o, j->ctx,
                       err));
@@ -227,11 +227,11 @@ done:
 /* From scratch there are no features to tell which photos can be read. */
 static wk_status read_once(readable *r, job *j, const wk_finetune_data *data, wk_error *err) {
   wk_status st = WK_OK;
-  bool *usable = wk_calloc(data->photos, sizeof *usable);
-  WK_FAIL_IF(!usable, err, WK_ERR_MEMORY, "out of memory for %zu photos", data->photos);
+  bool *usable = wk_calloc(data->photo_count, sizeof *usable);
+  WK_FAIL_IF(!usable, err, WK_ERR_MEMORY, "out of memory for %zu photos", data->photo_count);
   WK_TRY(wk_finetune_readable(usable, j->b, data, j->ctx, err));
   WK_TRY(keep_readable(r, usable, data, err));
-  j->r->broken += data->photos - r->data.photos;
+  j->r->broken += data->photo_count - r->data.photo_count;
 done:
   wk_free(usable);
   return st;
@@ -245,8 +245,8 @@ static wk_status begin(job *j, wk_error *err) {
   WK_RETURN_IF_ERROR(read_once(&j->train_ok, j, j->train, err));
   if (j->val)
     WK_RETURN_IF_ERROR(read_once(&j->val_ok, j, j->val, err));
-  if (!j->train_ok.data.photos)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "none of the %zu photos could be read", j->train->photos);
+  if (!j->train_ok.data.photo_count)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "none of the %zu photos could be read", j->train->photo_count);
   return WK_OK;
 }
 
@@ -256,14 +256,14 @@ static wk_status begin(job *j, wk_error *err) {
 static wk_status add_head(job *j, const wk_head *h, const char *layer, wk_error *err) {
   wk_status st = WK_OK;
   float *weight, *bias;
-  const int64_t shape[2] = {h->classes, h->features};
+  const int64_t shape[2] = {h->class_count, h->feature_count};
   char *name = wk_asprintf("%s.weight", layer), *bias_name = wk_asprintf("%s.bias", layer);
   WK_FAIL_IF(!name || !bias_name, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(wk_tensors_add_zeros(j->start, &weight, name, 2, shape, err));
   WK_TRY(wk_tensors_add_zeros(j->start, &bias, bias_name, 1, shape, err));
-  for (size_t i = 0; i < (size_t)h->classes * (size_t)h->features; i++)
+  for (size_t i = 0; i < (size_t)h->class_count * (size_t)h->feature_count; i++)
     weight[i] = h->weight[i] / h->temperature;
-  for (int c = 0; c < h->classes; c++)
+  for (int c = 0; c < h->class_count; c++)
     bias[c] = h->bias[c] / h->temperature;
 done:
   wk_free(name);
@@ -317,8 +317,8 @@ static wk_status ask_teacher(job *j, wk_error *err) {
   const wk_finetune_data *data = &j->train_ok.data;
   wk_features_options o = j->o->features;
   o.layer = NULL;
-  WK_RETURN_IF_ERROR(wk_model_predict(&j->teacher, &f, m, data->path, data->photos, &o, j->ctx, err));
-  bool all = f->rows == data->photos;
+  WK_RETURN_IF_ERROR(wk_model_predict(&j->teacher, &f, m, data->paths, data->photo_count, &o, j->ctx, err));
+  bool all = f->rows == data->photo_count;
   wk_features_free(f);
   return all ? WK_OK : WK_FAIL(err, WK_ERR_IO, "a photo that could be read a moment ago no longer can");
 }
@@ -354,7 +354,7 @@ static wk_status load_inputs(job *j, wk_error *err) {
                                   .augment = wk_augment_is_off(&j->o->augment) ? NULL : &j->o->augment,
                                   .views = views_to_keep(j, frozen)};
   WK_TRY(wk_finetune_input_load(&j->in, j->b, &j->train_ok.data, &io, j->ctx, err));
-  if (j->val_ok.data.photos) {
+  if (j->val_ok.data.photo_count) {
     io.memory -= j->in.mapped ? 0 : (size_t)j->in.bytes;
     io.augment = NULL;
     WK_TRY(wk_finetune_input_load(&j->val_in, j->b, &j->val_ok.data, &io, j->ctx, err));
@@ -385,8 +385,8 @@ static wk_status start_classifier(job *j, wk_error *err) {
     wk_probe_options o = j->o->probe;
     o.kind = WK_HEAD_LINEAR;
     o.balance = j->o->balance;
-    WK_RETURN_IF_ERROR(wk_finetune_view_probe(&views, &j->in, j->tail, j->start, j->b->arch->features, j->classes, &o,
-                                              &j->r->probe, j->ctx, err));
+    WK_RETURN_IF_ERROR(wk_finetune_view_probe(&views, &j->in, j->tail, j->start, j->b->arch->feature_count, j->classes,
+                                              &o, &j->r->probe, j->ctx, err));
   }
   wk_status st = add_head(j, views ? views : j->probe, logits.name, err);
   wk_head_free(views);
@@ -450,18 +450,18 @@ static wk_status make_fingerprint(job *j, wk_error *err) {
     wk_text_add(&t, "%zu photos:", in[i]->rows);
     wk_text_append(&t, in[i]->label, in[i]->rows * sizeof *in[i]->label);
   }
-  for (size_t i = 0; i < j->train_ok.data.photos; i++)
+  for (size_t i = 0; i < j->train_ok.data.photo_count; i++)
     wk_text_add(&t, "\n%s", j->train_ok.path[i]);
   wk_text_add(&t, "\n%d views of %s, teacher %a %a ", j->in.views, augment ? augment : "", o->loss.distill,
               o->loss.distill_temperature);
   if (j->teacher)
-    wk_text_append(&t, j->teacher, j->train_ok.data.photos * (size_t)j->classes * sizeof *j->teacher);
+    wk_text_append(&t, j->teacher, j->train_ok.data.photo_count * (size_t)j->classes * sizeof *j->teacher);
   wk_text_add(&t, "%d", o->find_lr);
   if (o->adversary.eps_255 > 0)
     wk_text_add(&t, ", %a attacked by %a in %d steps", o->adversary.share, o->adversary.eps_255, o->adversary.steps);
   wk_status st = WK_OK;
   if (t.failed || !augment)
-    st = WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %zu photos", j->train->photos);
+    st = WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %zu photos", j->train->photo_count);
   else
     wk_sha256(hash, t.data, t.len);
   wk_text_free(&t);
@@ -491,7 +491,7 @@ static wk_status train_tail(job *j, wk_error *err) {
   }
   r->lr = s.lr;
   WK_RETURN_IF_ERROR(wk_finetune_loop(&j->run, &s, err));
-  r->epoch = j->run.epoch;
+  r->history = j->run.epoch;
   r->epochs = j->run.epochs;
   r->best = j->run.best;
   r->stopped_early = j->run.stopped_early;
@@ -499,8 +499,8 @@ static wk_status train_tail(job *j, wk_error *err) {
   r->trouble = j->run.trouble;
   if (s.val && j->o->adversary.eps_255 > 0) {
     r->attacked = wk_robust_eval_size(s.val->rows);
-    r->attacked_before = r->epoch[0].attacked_top1;
-    r->attacked_after = r->epoch[r->best].attacked_top1;
+    r->attacked_before = r->history[0].attacked_top1;
+    r->attacked_after = r->history[r->best].attacked_top1;
   }
   j->run.epoch = NULL;
   j->run.trouble = NULL;
@@ -559,7 +559,7 @@ static wk_status tuned_head(wk_head **out, const job *j, wk_error *err) {
   const float *weight = values(j->tuned, info.name, "weight", err), *bias = values(j->tuned, info.name, "bias", err);
   if (!weight || !bias)
     return WK_ERR_INTERNAL;
-  int features = j->b->arch->features;
+  int features = j->b->arch->feature_count;
   WK_RETURN_IF_ERROR(wk_head_alloc(&h, WK_HEAD_LINEAR, j->classes, features, 0, err));
   memcpy(h->weight, weight, (size_t)j->classes * (size_t)features * sizeof *weight);
   memcpy(h->bias, bias, (size_t)j->classes * sizeof *bias);
@@ -607,10 +607,10 @@ static wk_status choose(job *j, wk_error *err) {
 /* ---- from end to end --------------------------------------------------------------------------- */
 
 static wk_status check_data(const wk_finetune_data *data, int classes, wk_error *err) {
-  for (size_t i = 0; i < data->photos; i++)
-    if (data->label[i] < 0 || data->label[i] >= classes)
-      return WK_FAIL(err, WK_ERR_ARGUMENT, "%s has label %d, but the %d classes are numbered 0 to %d", data->path[i],
-                     data->label[i], classes, classes - 1);
+  for (size_t i = 0; i < data->photo_count; i++)
+    if (data->labels[i] < 0 || data->labels[i] >= classes)
+      return WK_FAIL(err, WK_ERR_ARGUMENT, "%s has label %d, but the %d classes are numbered 0 to %d", data->paths[i],
+                     data->labels[i], classes, classes - 1);
   return WK_OK;
 }
 
@@ -642,15 +642,16 @@ wk_status wk_finetune(wk_finetune_result **out, const wk_backbone *b, const wk_f
   wk_finetune_options_init(&o);
   if (options)
     o = *options;
-  job j = {.b = b, .train = train, .val = val && val->photos ? val : NULL, .classes = classes, .o = &o, .ctx = ctx};
+  job j = {
+      .b = b, .train = train, .val = val && val->photo_count ? val : NULL, .classes = classes, .o = &o, .ctx = ctx};
   wk_context_init(&j.calm);
   if (ctx)
     j.calm = *ctx;
   j.calm.cancelled = NULL;
   WK_TRY(wk_finetune_options_validate(&o, err));
   WK_FAIL_IF(classes < 2, err, WK_ERR_ARGUMENT, "telling things apart takes at least two classes, not %d", classes);
-  WK_FAIL_IF(!train->photos || train->photos > UINT32_MAX, err, WK_ERR_ARGUMENT, "cannot learn from %zu photos",
-             train->photos);
+  WK_FAIL_IF(!train->photo_count || train->photo_count > UINT32_MAX, err, WK_ERR_ARGUMENT,
+             "cannot learn from %zu photos", train->photo_count);
   WK_TRY(check_data(train, classes, err));
   if (j.val)
     WK_TRY(check_data(j.val, classes, err));
@@ -660,7 +661,7 @@ wk_status wk_finetune(wk_finetune_result **out, const wk_backbone *b, const wk_f
   WK_FAIL_IF(!j.r, err, WK_ERR_MEMORY, "out of memory");
   j.r->attacked_before = j.r->attacked_after = NAN;
   WK_TRY(begin(&j, err));
-  help_few_photos(&o, j.train_ok.data.photos);
+  help_few_photos(&o, j.train_ok.data.photo_count);
   WK_TRY(make_network(&j, err));
   WK_TRY(load_inputs(&j, err));
   WK_TRY(start_classifier(&j, err));
@@ -690,10 +691,10 @@ void wk_finetune_result_free(wk_finetune_result *r) {
   wk_head_free(r->head);
   wk_metrics_free(r->probe_val);
   wk_metrics_free(r->tuned_val);
-  wk_free(r->epoch);
+  wk_free(r->history);
   wk_free(r->frozen);
   wk_free(r->trouble);
-  wk_free(r->rates.rate);
+  wk_free(r->rates.lr);
   wk_free(r->rates.loss);
   wk_free(r);
 }
@@ -727,9 +728,9 @@ char *wk_finetune_history(const wk_finetune_result *r) {
   add_number(&t, "ece_after", r->calibration.ece_after);
   wk_text_add(&t, "\"epochs\":[");
   for (int i = 0; i < r->epochs; i++) {
-    const wk_finetune_epoch *e = &r->epoch[i];
+    const wk_finetune_epoch *e = &r->history[i];
     wk_text_add(&t, "%s{\"epoch\":%d,", i ? "," : "", e->epoch);
-    add_number(&t, "lr", e->rate);
+    add_number(&t, "lr", e->lr);
     add_number(&t, "train_loss", e->train_loss);
     add_number(&t, "val_loss", e->val_loss);
     add_number(&t, "val_top1", e->val_top1);
@@ -737,7 +738,7 @@ char *wk_finetune_history(const wk_finetune_result *r) {
       add_number(&t, "attacked_loss", e->attacked_loss);
       add_number(&t, "attacked_top1", e->attacked_top1);
     }
-    add_number(&t, "gradient", e->gradient);
+    add_number(&t, "gradient", e->gradient_norm);
     add_number(&t, "seconds", e->seconds);
     wk_text_add(&t, "\"best\":%s}", e->best ? "true" : "false");
   }

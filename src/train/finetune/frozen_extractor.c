@@ -82,14 +82,14 @@ static wk_status view_pixels(const wk_frozen_extractor *f, front_worker *w, uint
   wk_photo_file file = {.fd = -1};
   const wk_preprocess *p = &f->b->preprocess;
   wk_augment_key key = {f->seed, v->epoch, v->photo, v->view};
-  wk_status st = wk_photo_open(&file, f->data->path[v->photo], err);
+  wk_status st = wk_photo_open(&file, f->data->paths[v->photo], err);
   if (st == WK_OK)
     st = wk_photo_read(&w->file, &file, err);
   wk_photo_close(&file);
   if (st == WK_OK)
     st = v->plain ? wk_preprocess_bytes(rgb, w->file.data, w->file.size, p, err)
                   : wk_augment_bytes(rgb, w->file.data, w->file.size, p, f->augment, &key, err);
-  return st == WK_OK ? st : wk_error_prefix(err, st, "%s", f->data->path[v->photo]);
+  return st == WK_OK ? st : wk_error_prefix(err, st, "%s", f->data->paths[v->photo]);
 }
 
 typedef struct front_job {
@@ -168,8 +168,8 @@ wk_status wk_finetune_readable(bool *usable, const wk_backbone *b, const wk_fine
   wk_status st = WK_OK;
   reading r = {.usable = usable, .ctx = ctx};
   WK_TRY(wk_frozen_extractor_create(&r.f, b, NULL, data, NULL, 0, ctx, err));
-  WK_TRY(wk_progress_begin(&r.progress, ctx, "photos", data->photos, err));
-  WK_TRY(wk_parallel(ctx, 0, data->photos, read_job, &r, err));
+  WK_TRY(wk_progress_begin(&r.progress, ctx, "photos", data->photo_count, err));
+  WK_TRY(wk_parallel(ctx, 0, data->photo_count, read_job, &r, err));
 done:
   wk_progress_end(&r.progress);
   wk_frozen_extractor_free(r.f);

@@ -35,16 +35,16 @@ wk_status wk_lr_find(wk_lr_curve *out, const wk_finetune_setup *s, wk_error *err
   wk_finetuner l = {0};
   wk_progress progress = {0};
   double smooth[STEPS], average = 0, best = INFINITY, scale = 1, gradient;
-  wk_lr_curve found = {.rate = wk_alloc_array(STEPS, sizeof(double)), .loss = wk_alloc_array(STEPS, sizeof(double))};
-  WK_FAIL_IF(!found.rate || !found.loss, err, WK_ERR_MEMORY, "out of memory for the learning-rate test");
+  wk_lr_curve found = {.lr = wk_alloc_array(STEPS, sizeof(double)), .loss = wk_alloc_array(STEPS, sizeof(double))};
+  WK_FAIL_IF(!found.lr || !found.loss, err, WK_ERR_MEMORY, "out of memory for the learning-rate test");
   WK_TRY(wk_finetuner_open(&l, s, err));
   WK_TRY(wk_progress_begin(&progress, s->ctx, "learning rate", STEPS, err));
   for (; found.steps < STEPS; found.steps++) {
     int i = found.steps, epoch = 1 + i / (int)l.steps;
     if ((size_t)i % l.steps == 0)
       wk_finetuner_shuffle(&l, epoch);
-    found.rate[i] = rate_at(i);
-    st = wk_finetuner_step(&l, &found.loss[i], &gradient, epoch, (size_t)i % l.steps, found.rate[i], NULL, err);
+    found.lr[i] = rate_at(i);
+    st = wk_finetuner_step(&l, &found.loss[i], &gradient, epoch, (size_t)i % l.steps, found.lr[i], NULL, err);
     bool burst = st == WK_ERR_NUMERIC;
     if (st != WK_OK && !burst)
       goto done;
@@ -60,13 +60,13 @@ wk_status wk_lr_find(wk_lr_curve *out, const wk_finetune_setup *s, wk_error *err
     best = smooth[i] < best ? smooth[i] : best;
   }
   WK_FAIL_IF(!isfinite(best), err, WK_ERR_NUMERIC, "the loss is not finite before the first step");
-  found.suggested = suggest(found.rate, smooth, found.steps);
+  found.suggested = suggest(found.lr, smooth, found.steps);
   *out = found;
   found = (wk_lr_curve){0};
 done:
   wk_progress_end(&progress);
   wk_finetuner_close(&l);
-  wk_free(found.rate);
+  wk_free(found.lr);
   wk_free(found.loss);
   return st;
 }

@@ -128,12 +128,12 @@ static wk_status check(const float *p, const int *y, size_t rows, int classes, i
 }
 
 static wk_status per_class(wk_metrics *m, wk_error *err) {
-  size_t n = (size_t)m->classes;
+  size_t n = (size_t)m->class_count;
   m->recall = wk_alloc_array(n, sizeof *m->recall);
   m->precision = wk_alloc_array(n, sizeof *m->precision);
   m->support = wk_calloc(n, sizeof *m->support);
   if (!m->recall || !m->precision || !m->support)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the metrics of %d classes", m->classes);
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the metrics of %d classes", m->class_count);
   for (size_t c = 0; c < n; c++) {
     size_t predicted = 0, right = m->confusion[c * n + c];
     for (size_t o = 0; o < n; o++) {
@@ -157,8 +157,8 @@ wk_status wk_metrics_compute(wk_metrics **out, const float *p, const int *y, siz
   WK_FAIL_IF(!m || !j, err, WK_ERR_MEMORY, "out of memory for the metrics of %zu photos", rows);
   m->confusion = wk_calloc((size_t)classes, (size_t)classes * sizeof *m->confusion);
   WK_FAIL_IF(!m->confusion, err, WK_ERR_MEMORY, "out of memory for the metrics of %d classes", classes);
-  m->images = rows;
-  m->classes = classes;
+  m->photo_count = rows;
+  m->class_count = classes;
   m->k = k ? k : classes < 5 ? classes : 5;
   size_t top1 = 0, topk = 0;
   for (size_t r = 0; r < rows; r++) {

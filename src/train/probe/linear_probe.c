@@ -128,12 +128,12 @@ static void standardise(float *z, const double *mean, const double *scale, const
 
 /* The standardisation becomes part of the weights: W z + b = (W / scale) x + (b - W mean / scale). */
 static void fold_standardisation(wk_head *h, const double *params, const double *mean, const double *scale) {
-  const double *bias = params + (size_t)h->classes * (size_t)h->features;
-  for (int c = 0; c < h->classes; c++) {
-    const double *w = params + (ptrdiff_t)c * h->features;
-    float *to = h->weight + (ptrdiff_t)c * h->features;
+  const double *bias = params + (size_t)h->class_count * (size_t)h->feature_count;
+  for (int c = 0; c < h->class_count; c++) {
+    const double *w = params + (ptrdiff_t)c * h->feature_count;
+    float *to = h->weight + (ptrdiff_t)c * h->feature_count;
     double b = bias[c];
-    for (int j = 0; j < h->features; j++) {
+    for (int j = 0; j < h->feature_count; j++) {
       double folded = w[j] / scale[j];
       to[j] = (float)folded;
       b -= folded * mean[j];

@@ -121,13 +121,14 @@ wk_status wk_precision_compare(wk_precision_report *out, const wk_backbone *b, c
   WK_TRY(wk_features_compute(&f[0], &way, s.path, s.n, o, ctx, err));
   way.precision = b->precision;
   WK_TRY(wk_features_compute(&f[1], &way, s.path, s.n, o, ctx, err));
-  r.photos = f[0]->rows; /* what can be read can be read twice */
-  WK_FAIL_IF(f[1]->rows != r.photos || r.photos < 2, err, WK_ERR_IO, "the photos changed while they were read");
-  y = wk_alloc_array(r.photos, sizeof *y);
-  fold = wk_alloc_array(r.photos, sizeof *fold);
+  r.photo_count = f[0]->rows; /* what can be read can be read twice */
+  WK_FAIL_IF(f[1]->rows != r.photo_count || r.photo_count < 2, err, WK_ERR_IO,
+             "the photos changed while they were read");
+  y = wk_alloc_array(r.photo_count, sizeof *y);
+  fold = wk_alloc_array(r.photo_count, sizeof *fold);
   turn = wk_calloc((size_t)s.classes, sizeof *turn);
   WK_FAIL_IF(!y || !fold || !turn, err, WK_ERR_MEMORY, "out of memory for comparing precisions");
-  for (size_t i = 0; i < r.photos; i++) {
+  for (size_t i = 0; i < r.photo_count; i++) {
     y[i] = s.label[f[0]->index[i]];
     fold[i] = (turn[y[i]]++ + y[i]) % FOLDS;
   }
@@ -135,10 +136,11 @@ wk_status wk_precision_compare(wk_precision_report *out, const wk_backbone *b, c
     WK_FAIL_IF(turn[k] < 2, err, WK_ERR_FORMAT, "precisions cannot be compared: too many photos cannot be read");
   wk_probe_options probe;
   wk_probe_options_init(&probe);
-  WK_TRY(wk_probe_fit(&head, &found, f[0]->row, y, r.photos, f[0]->columns, s.classes, &probe, ctx, err));
+  WK_TRY(wk_probe_fit(&head, &found, f[0]->row, y, r.photo_count, f[0]->columns, s.classes, &probe, ctx, err));
   probe.l2 = found.l2; /* float32's penalty for both */
-  WK_TRY(cross_validate(&r.float32_right, f[0]->row, y, fold, r.photos, f[0]->columns, s.classes, &probe, ctx, err));
-  WK_TRY(cross_validate(&r.right, f[1]->row, y, fold, r.photos, f[1]->columns, s.classes, &probe, ctx, err));
+  WK_TRY(
+      cross_validate(&r.float32_right, f[0]->row, y, fold, r.photo_count, f[0]->columns, s.classes, &probe, ctx, err));
+  WK_TRY(cross_validate(&r.right, f[1]->row, y, fold, r.photo_count, f[1]->columns, s.classes, &probe, ctx, err));
   r.float32_speed = speed(f[0]);
   r.speed = speed(f[1]);
   *out = r;
@@ -155,5 +157,5 @@ done:
 
 bool wk_precision_accurate(const wk_precision_report *r) {
   const double lost = (double)r->float32_right - (double)r->right;
-  return lost * 1000 <= 3 * (double)r->photos;
+  return lost * 1000 <= 3 * (double)r->photo_count;
 }
