@@ -23,6 +23,7 @@
 #include "whisker/metrics.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"
+#include "whisker/options.h"
 #include "whisker/optim.h"
 #include "whisker/probe.h"
 #include "whisker/train_nn.h"

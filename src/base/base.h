@@ -146,4 +146,7 @@ void wk_hex(char *out, const uint8_t *bytes, size_t n); /* out holds 2n + 1 */
 /* Edit distance (Damerau-Levenshtein, case-folded), for "did you mean". */
 int wk_edit_distance(const char *a, const char *b);
 
+/* The whole text as a number with a point, whatever the locale; false: it is none. */
+bool wk_parse_double(double *out, const char *text);
+
 #endif
