@@ -14,8 +14,9 @@ extern "C" {
 typedef enum wk_split { WK_SPLIT_ALL = 0, WK_SPLIT_TRAIN, WK_SPLIT_VAL, WK_SPLIT_TEST } wk_split;
 
 typedef struct wk_photo {
-  char *path;
-  int label; /* index into classes; -1: none known */
+  char *path; /* what is given to the functions that read photos: a file, or a place in a file that holds many */
+  char *name; /* what people know it by, for messages: `path`, or "photos.zip/cat/1.jpg" for what came out of an archive */
+  int label;  /* index into classes; -1: none known */
   wk_split split; /* WK_SPLIT_ALL where the data set itself has no splits */
 } wk_photo;
 
@@ -24,7 +25,9 @@ typedef enum wk_layout {
   WK_LAYOUT_SPLIT_FOLDERS,      /* root/train/CLASS/photo, with val/ (or valid/, validation/) and test/ */
   WK_LAYOUT_FLAT,              /* root/CLASS_12.jpg, with labels_from_name */
   WK_LAYOUT_LIST,              /* a CSV or TSV */
-  WK_LAYOUT_PHOTOS             /* no labels: single photos or a flat folder */
+  WK_LAYOUT_PHOTOS,            /* no labels: single photos or a flat folder */
+  WK_LAYOUT_PACKED,            /* many photos in one file: MNIST's IDX, CIFAR's batches */
+  WK_LAYOUT_SHARDS             /* WebDataset: 0001.jpg with its class in 0001.cls (or .json, .txt) beside it */
 } wk_layout;
 
 typedef struct wk_dataset {
@@ -34,7 +37,10 @@ typedef struct wk_dataset {
   size_t photo_count;   /* sorted by path (a list keeps its order): the same on every machine */
   char **classes;  /* sorted by name, byte order */
   int class_count;
-  size_t ignored;  /* files whose ending is not a photo's (.mat, .txt) and whose content is not either, and photos outside the class folders: left out */
+  size_t ignored;  /* files whose ending is not a photo's (.mat, .txt) and whose content is not either, and `aside`: left out */
+  size_t aside;    /* of those: photos that belong to no class, such as those beside train/; a note names them */
+  char **notes;    /* one line each: what was taken for what, where that is not plain to see */
+  size_t note_count;
 } wk_dataset;
 
 typedef struct wk_dataset_options {
@@ -43,17 +49,24 @@ typedef struct wk_dataset_options {
   /* Known classes (of a model): labels are indices into these; a class that is not among them is an error. NULL: from the data. */
   const char *const *classes;
   int class_count;
+  bool quiet; /* notes are kept, but not told through ctx->warn */
   const char *unpack_folder; /* an archive is unpacked into a folder below this one, once; NULL: an archive is an error */
   const wk_context *ctx;     /* for unpacking, stage "unpacking"; may be NULL */
 } wk_dataset_options;
 
 WK_API void wk_dataset_options_init(wk_dataset_options *o);
-/* `path`: a folder; a CSV/TSV (columns file and label or class, and perhaps split or part; files relative to the list or to an images/
- * beside it; a label is a name, or with known classes also an index or, for 1,000 ImageNet classes, a WordNet id); or an
- * archive (.zip, .tar, .tar.gz ...) of either. A folder of photos with one such list in it is read by the list. Hidden files
- * are skipped. Errors say what was found and how the folder should look. Photos are not opened. */
+/* `path` is one of
+ *   a folder     one sub-folder a class; or train/ val/ test/ (also "training_set", "seg_test" ...) with those in them; or photos and a
+ *                list of them; or archives; or MNIST's and CIFAR's files. What systems leave behind (.DS_Store, @eaDir ...) is not seen;
+ *   a list       CSV, TSV or the like: a column for the file, one for the class (or one a class with a 1), perhaps one for the split. Files
+ *                are found beside the list, in images/ or other folders beside it. Labels are names; with known classes also
+ *                indices, or for 1,000 ImageNet classes WordNet ids: one or the other for all of the list;
+ *   an archive   .zip, .tar, .tar.gz ... of either, or WebDataset's shards.
+ * What was taken for what is in the notes. Errors say what was found and how it should look. Photos are not opened. */
 WK_API wk_status wk_dataset_open(wk_dataset **out, const char *path, const wk_dataset_options *o, wk_error *err) WK_NODISCARD;
 WK_API void wk_dataset_free(wk_dataset *d);
+/* Decodes a photo by its `path`, as wk_image_load does, and those that lie among others in one file too. */
+WK_API wk_status wk_photo_load(wk_image *out, const char *path, const wk_decode_options *options, wk_error *err) WK_NODISCARD;
 
 /* Marks every photo of `index` (n of them, labels in `label`) as held out or not, so that each class gives
  * round(fraction * its photos) to the held-out set, at least 1 and at most all but 1 where it has 2 or more. Depends on the seed, and on
@@ -92,6 +105,7 @@ typedef struct wk_features {
 
 typedef struct wk_features_options {
   const char *cache_folder; /* NULL: keep nothing */
+  const char *const *name;  /* [photos] what people know them by, for warnings; NULL: their paths */
   const char *layer;        /* NULL: the backbone's features node; "logits": its scores; else a layer's name (flattened h, w, c) */
   int batch;                /* photos a network call; default 8 */
   size_t memory;              /* rows that take more bytes than this lie in a file that goes away by itself; default 16 MB */

@@ -28,6 +28,7 @@ typedef enum found { FOUND_MISSING = 0, FOUND_ROW, FOUND_BROKEN } found;
 typedef struct job {
   const wk_backbone *b;
   const char *const *path;
+  const char *const *name; /* for warnings; NULL: path */
   const wk_context *ctx;
   wk_features *f; /* rows at their photos' places until the end */
   wk_cache *cache;
@@ -325,7 +326,7 @@ static wk_status run_window(job *j, bool last, wk_error *err) {
     j->f->usable[j->begin + i] = j->found[i] == FOUND_ROW;
     if (j->found[i] == FOUND_BROKEN) {
       j->f->broken++;
-      wk_warn(j->ctx, "%s: %s", j->path[j->begin + i], j->why[i] ? j->why[i] : "cannot be read");
+      wk_warn(j->ctx, "%s: %s", (j->name ? j->name : j->path)[j->begin + i], j->why[i] ? j->why[i] : "cannot be read");
     }
   }
   wk_features_rest(j->f, j->begin, j->begin + j->count);
@@ -398,6 +399,7 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
   pthread_mutex_init(&j->mutex, NULL);
   j->b = b;
   j->path = path;
+  j->name = o->name;
   j->ctx = ctx;
   j->batch = o->batch;
   j->threads = wk_context_threads(ctx);

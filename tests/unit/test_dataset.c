@@ -72,6 +72,16 @@ static void fails(const char *path, wk_status expected, const char *const *words
 }
 #define FAILS(path, status, ...) fails(path, status, (const char *const[]){__VA_ARGS__, NULL})
 
+/* One of the notes says so. */
+static void told(const char *words) {
+  for (size_t i = 0; i < data->note_count; i++)
+    if (strstr(data->notes[i], words))
+      return;
+  for (size_t i = 0; i < data->note_count; i++)
+    print_message("note: %s\n", data->notes[i]);
+  fail_msg("\"%s\" is in none of %zu notes", words, data->note_count);
+}
+
 /* "cat dog" */
 static void classes_are(const char *expected) {
   char all[512] = "";
@@ -159,7 +169,10 @@ static void any_bytes_as_names(void **state) {
   make("new\nline/1.jpg");
   opens(dir);
   assert_int_equal(data->class_count, 3);
-  assert_string_equal(data->classes[0], "caf\xe9");
+  assert_string_equal(data->classes[0], "caf\xc3\xa9"); /* a model's classes are UTF-8 */
+  assert_string_equal(data->classes[1], "new line");
+  told("1 class name is not UTF-8: read as CP1252");
+  told("the class is called \"new line\"");
   assert_string_equal(data->photos[2].path, in_dir("\xe7\x8c\xab/photo \xff.jpg"));
 }
 
@@ -370,18 +383,21 @@ static void list_dialects(void **state) {
   FAILS(in_dir("list"), WK_ERR_FORMAT, "line 3", "follows a closing quote");
   make_text("list", "file,label\n\"x.jpg\",\"two\nlines\"\ny.jpg,b\n");
   opens(in_dir("list"));
-  assert_string_equal(data->classes[1], "two\nlines");
+  assert_string_equal(data->classes[1], "two lines");
 }
 
 static void list_parts(void **state) {
   (void)state;
   make("x.jpg");
-  make_text("list.tsv", "file\tlabel\tpart\nx.jpg\ta\ttrain\nx.jpg\tb\tVal\nx.jpg\tb\ttest\nx.jpg\ta\t\n");
+  make("y.jpg");
+  make("z.jpg");
+  make("w.jpg");
+  make_text("list.tsv", "file\tlabel\tpart\nx.jpg\ta\ttrain\ny.jpg\tb\tVal\nz.jpg\tb\ttest\nw.jpg\ta\t\n");
   opens(in_dir("list.tsv"));
   photo_is(0, "x.jpg", 0, WK_SPLIT_TRAIN);
-  photo_is(1, "x.jpg", 1, WK_SPLIT_VAL);
-  photo_is(2, "x.jpg", 1, WK_SPLIT_TEST);
-  photo_is(3, "x.jpg", 0, WK_SPLIT_ALL);
+  photo_is(1, "y.jpg", 1, WK_SPLIT_VAL);
+  photo_is(2, "z.jpg", 1, WK_SPLIT_TEST);
+  photo_is(3, "w.jpg", 0, WK_SPLIT_ALL);
   make_text("list.tsv", "file\tlabel\tpart\nx.jpg\ta\tholdout\n");
   FAILS(in_dir("list.tsv"), WK_ERR_FORMAT, "line 2", "\"holdout\"", "train, val or test");
 }
@@ -392,14 +408,33 @@ static void list_known(void **state) {
   options.classes = known;
   options.class_count = 3;
   make("x.jpg");
-  make_text("list.csv", "file,label\nx.jpg,cat\nx.jpg,0\nx.jpg,2\nx.jpg,1\n");
+  make("y.jpg");
+  make("z.jpg");
+  make_text("list.csv", "file,label\nx.jpg,cat\ny.jpg,dog\nz.jpg,2\n"); /* names, of which one is a number */
   opens(in_dir("list.csv"));
   photo_is(0, "x.jpg", 1, WK_SPLIT_ALL);
-  photo_is(1, "x.jpg", 0, WK_SPLIT_ALL);
-  photo_is(2, "x.jpg", 2, WK_SPLIT_ALL); /* a name before an index */
-  photo_is(3, "x.jpg", 1, WK_SPLIT_ALL);
-  make_text("list.csv", "file,label\nx.jpg,3\n");
-  FAILS(in_dir("list.csv"), WK_ERR_NOT_FOUND, "\"3\"", "not a class of this model");
+  photo_is(1, "y.jpg", 0, WK_SPLIT_ALL);
+  photo_is(2, "z.jpg", 2, WK_SPLIT_ALL);
+  make_text("list.csv", "file,label\nx.jpg,2\ny.jpg,0\nz.jpg,1\n"); /* indices: 0 and 1 are nobody's name */
+  opens(in_dir("list.csv"));
+  photo_is(0, "x.jpg", 2, WK_SPLIT_ALL);
+  photo_is(1, "y.jpg", 0, WK_SPLIT_ALL);
+  photo_is(2, "z.jpg", 1, WK_SPLIT_ALL);
+  told("taken for the classes' indices");
+  make_text("list.csv", "file,label\nx.jpg,cat\ny.jpg,0\n"); /* a bit of both */
+  FAILS(in_dir("list.csv"), WK_ERR_NOT_FOUND, "\"0\"", "not a class of this model");
+  make_text("list.csv", "file,label\nx.jpg,1\ny.jpg,3\n");
+  FAILS(in_dir("list.csv"), WK_ERR_NOT_FOUND, "count from 1");
+  static const char *const padded[] = {"01", "02", "03"};
+  options.classes = padded;
+  make_text("list.csv", "file,label\nx.jpg,1\ny.jpg,3\n");
+  opens(in_dir("list.csv"));
+  photo_is(0, "x.jpg", 0, WK_SPLIT_ALL);
+  photo_is(1, "y.jpg", 2, WK_SPLIT_ALL);
+  told("1 is taken for class \"01\"");
+  options.classes = known;
+  make_text("list.csv", "file,label\nx.jpg,4\n");
+  FAILS(in_dir("list.csv"), WK_ERR_NOT_FOUND, "\"4\"", "not a class of this model");
   make_text("list.csv", "file,label\nx.jpg,n02123597\n");
   FAILS(in_dir("list.csv"), WK_ERR_NOT_FOUND, "n02123597");
 
@@ -408,11 +443,13 @@ static void list_known(void **state) {
     imagenet[i] = wk_imagenet_label(i);
   options.classes = imagenet;
   options.class_count = WK_IMAGENET_CLASSES;
-  make_text("list.csv", "file,label\nx.jpg,n02123597\nx.jpg,284\nx.jpg,n01440764\n");
+  make_text("list.csv", "file,label\nx.jpg,n02123597\ny.jpg,n01440764\n");
   opens(in_dir("list.csv"));
   photo_is(0, "x.jpg", 284, WK_SPLIT_ALL);
-  photo_is(1, "x.jpg", 284, WK_SPLIT_ALL);
-  photo_is(2, "x.jpg", 0, WK_SPLIT_ALL);
+  photo_is(1, "y.jpg", 0, WK_SPLIT_ALL);
+  make_text("list.csv", "file,label\nx.jpg,284\ny.jpg,7\n");
+  opens(in_dir("list.csv"));
+  photo_is(0, "x.jpg", 284, WK_SPLIT_ALL);
   make("wnid/n02123597/1.jpg");
   opens(in_dir("wnid"));
   photo_is(0, "wnid/n02123597/1.jpg", 284, WK_SPLIT_ALL);
@@ -429,7 +466,7 @@ static void list_in_folder(void **state) {
   assert_int_equal(data->layout, WK_LAYOUT_LIST);
   photo_is(1, "a/images/2.jpg", 1, WK_SPLIT_ALL);
   make_text("a/more.csv", "file,label\n1.jpg,x\n2.jpg,y\n"); /* which of the two? */
-  FAILS(in_dir("a"), WK_ERR_FORMAT, "\"images\"");
+  FAILS(in_dir("a"), WK_ERR_FORMAT, "labels.csv", "more.csv", "the one that is meant");
   make("b/1.jpg");
   make("b/2.jpg");
   make_text("b/l.tsv", "label\tfile\nx\t1.jpg\ny\t2.jpg\n");
@@ -465,8 +502,8 @@ static void wrong_lists(void **state) {
   } while (0)
   WRONG("", "empty");
   WRONG("\n\r\n\n", "empty", "file,label");
-  WRONG("x.jpg,cat\ny.jpg,dog\n", "does not name a file column", "\"x.jpg\", \"cat\"", "\"file,label\"");
-  WRONG("file,kind\nx.jpg,dog\n", "does not name a label column");
+  WRONG("some,words\nof,mine\n", "does not name a file column", "\"some\", \"words\"", "\"file,label\"");
+  WRONG("file,kind,age\nx.jpg,dog,4\n", "does not name a label column", "breed");
   WRONG("file,label\n", "names no photos");
   WRONG("file,label\nx.jpg\n", "line 2 has 1 field,", "2 columns");
   WRONG("file,label\nx.jpg,a\nx.jpg,b,c\n", "line 3 has 3 fields");
@@ -475,9 +512,9 @@ static void wrong_lists(void **state) {
   WRONG("file,label\nx.jpg,\"cat\n", "line 2", "never closed");
   WRONG("file,label\nx.jpg,a\nx.jpg,\"cat\"s\n", "line 3", "follows a closing quote");
   WRONG("file,label\nx.jpg,\"a\nb\"\nx.jpg,c,d\n", "line 4 has 3 fields");
-  WRONG("\xff\xfe"
-        "f\0i\0",
-        "UTF-16");
+  WRONG("file,label\nx.jpg,chat\nx.jpg,b\xe9"
+        "b\xe9\n",
+        "line 3 is not UTF-8", "CSV UTF-8");
   WRONG("\x7f"
         "ELF\0\0\0\0",
         "neither a folder");
@@ -495,8 +532,10 @@ static void wrong_lists(void **state) {
 static void cut_lists(void **state) {
   (void)state;
   static const char text[] = "\xef\xbb\xbf"
-                             "file,label,part\r\n\"x.jpg\",\"a \"\"b\"\"\",train\r\nx.jpg,c,\r\n\"x.jpg\",d,test";
+                             "file,label,part\r\n\"x.jpg\",\"a \"\"b\"\"\",train\r\ny.jpg,c,\r\n\"z.jpg\",d,test";
   make("x.jpg");
+  make("y.jpg");
+  make("z.jpg");
   for (size_t n = 0; n < sizeof text; n++) {
     make_bytes("list.csv", text, n);
     (void)open_at(in_dir("list.csv"));
