@@ -117,6 +117,7 @@ bool cli_is_collection(const char *path);
 /* Photos of a data set's part as an array of paths (into the set) with labels. */
 typedef struct cli_photos {
   const char **path;
+  const char **name; /* what people know them by */
   int *label;
   size_t n;
 } cli_photos;

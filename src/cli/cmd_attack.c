@@ -52,7 +52,7 @@ static size_t values(const wk_image *i) { return (size_t)i->width * (size_t)i->h
 
 static wk_status load(attack *a, const char *path, bool full, wk_error *err) {
   wk_image seen;
-  wk_status st = wk_image_load(&a->photo, path, NULL, err);
+  wk_status st = wk_photo_load(&a->photo, path, NULL, err);
   if (st == WK_OK && !full) {
     if ((st = wk_preprocess_pixels(&seen, &a->photo, &a->model->backbone->preprocess, err)) != WK_OK)
       return st;

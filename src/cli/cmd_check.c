@@ -5,9 +5,9 @@
 
 static json_t *result_json(const wk_check *k, const wk_dataset *d) {
   json_t *broken = json_array(), *warnings = json_array(), *twins = json_array(), *alike = json_array(),
-         *classes = json_object();
+         *notes = json_array(), *classes = json_object();
   for (size_t i = 0; i < k->broken_count; i++)
-    json_array_append_new(broken, json_pack("{s:o,s:o}", "file", cli_json_text(d->photos[k->broken[i].photo].path),
+    json_array_append_new(broken, json_pack("{s:o,s:o}", "file", cli_json_text(d->photos[k->broken[i].photo].name),
                                             "why", cli_json_text(k->broken[i].why)));
   for (size_t i = 0; i < k->warning_count; i++)
     json_array_append_new(warnings, json_pack("{s:s,s:o}", "kind", wk_check_kind_name(k->warnings[i].kind), "message",
@@ -15,17 +15,19 @@ static json_t *result_json(const wk_check *k, const wk_dataset *d) {
   for (size_t i = 0; i < k->group_count; i++) {
     json_t *group = json_array();
     for (size_t p = 0; p < k->groups[i].photo_count; p++)
-      json_array_append_new(group, cli_json_text(d->photos[k->groups[i].photos[p]].path));
+      json_array_append_new(group, cli_json_text(d->photos[k->groups[i].photos[p]].name));
     json_array_append_new(k->groups[i].exact ? twins : alike, group);
   }
+  for (size_t i = 0; i < d->note_count; i++)
+    json_array_append_new(notes, cli_json_text(d->notes[i]));
   for (int i = 0; i < d->class_count; i++) {
     json_t *name = cli_json_text(d->classes[i]);
     json_object_set_new(classes, json_string_value(name), json_integer((json_int_t)k->class_photos[i]));
     json_decref(name);
   }
-  return json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "files", (json_int_t)k->files, "usable", (json_int_t)k->usable,
+  return json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "files", (json_int_t)k->files, "usable", (json_int_t)k->usable,
                    "broken", broken, "warnings", warnings, "duplicates", twins, "look_alikes", alike, "classes",
-                   classes);
+                   classes, "notes", notes);
 }
 
 static void say(cli *c, const wk_check *k, const wk_dataset *d) {
@@ -33,7 +35,7 @@ static void say(cli *c, const wk_check *k, const wk_dataset *d) {
   cli_say(c, "%s files, %s photos that can be read, %d classes\n", cli_count(k->files), cli_count(k->usable),
           d->class_count);
   for (size_t i = 0; i < k->broken_count; i++)
-    cli_say(c, "  cannot be read: %s\n", k->broken[i].why);
+    cli_say(c, "  %s cannot be read: %s\n", d->photos[k->broken[i].photo].name, k->broken[i].why);
   size_t shown = c->verbose || k->warning_count <= SHOWN ? k->warning_count : SHOWN;
   for (size_t i = 0; i < shown; i++)
     cli_say(c, "  ! %s\n", k->warnings[i].message);

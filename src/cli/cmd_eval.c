@@ -67,6 +67,7 @@ static wk_status run(eval *e, cli *c, const char *model, const char *arch, const
   wk_features_options f;
   wk_features_options_init(&f);
   f.cache_folder = c->features;
+  f.name = e->photos.name;
   if ((st = wk_model_predict(&e->p, &e->features, e->model, e->photos.path, e->photos.n, &f, &c->ctx, err)) != WK_OK)
     return st;
   if (!e->features->rows)
@@ -103,7 +104,7 @@ static json_t *result_json(const eval *e, json_t *warnings) {
       top = p[j] > p[top] ? j : top;
     if (top != e->truth[i])
       json_array_append_new(wrong,
-                            json_pack("{s:o,s:o,s:o,s:o}", "file", cli_json_text(e->photos.path[e->features->index[i]]),
+                            json_pack("{s:o,s:o,s:o,s:o}", "file", cli_json_text(e->photos.name[e->features->index[i]]),
                                       "truth", cli_json_text(e->model->labels[e->truth[i]]), "predicted",
                                       cli_json_text(e->model->labels[top]), "p", cli_json_number((double)p[top])));
   }

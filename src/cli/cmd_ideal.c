@@ -128,7 +128,7 @@ static wk_status open_classifier(ideal_job *j, const char *photo, uint8_t **from
   lo.threads = j->options.method == WK_VISUALIZE_PLAIN && !j->several ? wk_context_threads(&c->ctx) : 1;
   if (photo) {
     wk_image image, seen;
-    if ((st = wk_image_load(&image, photo, NULL, err)) != WK_OK)
+    if ((st = wk_photo_load(&image, photo, NULL, err)) != WK_OK)
       return st;
     st = wk_preprocess_pixels(&seen, &image, &j->model->backbone->preprocess, err);
     wk_image_free(&image);

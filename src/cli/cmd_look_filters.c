@@ -69,8 +69,10 @@ static wk_status gather(filters_job *j, const char *path, int most, wk_error *er
   if (!cli_photos_of(&j->photos, j->data, WK_SPLIT_ALL))
     return cli_no_memory(err);
   if (most && j->photos.n > (size_t)most) {
-    for (size_t i = 0; i < (size_t)most; i++)
+    for (size_t i = 0; i < (size_t)most; i++) {
       j->photos.path[i] = j->photos.path[i * j->photos.n / (size_t)most];
+      j->photos.name[i] = j->photos.name[i * j->photos.n / (size_t)most];
+    }
     j->photos.n = (size_t)most;
   }
   return WK_OK;
@@ -132,7 +134,7 @@ static json_t *tell(filters_job *j, const char *out) {
     for (int i = 0; j->place && i < j->found; i++) {
       const wk_top_patch *p = &j->place[j->channel[k] * PATCHES + i];
       json_array_append_new(places,
-                            json_pack("{s:o,s:o,s:i,s:i}", "file", cli_json_text(j->photos.path[p->photo]), "value",
+                            json_pack("{s:o,s:o,s:i,s:i}", "file", cli_json_text(j->photos.name[p->photo]), "value",
                                       cli_json_number((double)p->value), "row", p->row, "column", p->column));
     }
     json_object_set_new(row, "places", places);

@@ -17,7 +17,7 @@ wk_status cli_look_cell(wk_image *out, const char *path, int side, wk_error *err
   wk_decode_options_init(&o);
   o.min_width = o.min_height = side;
   wk_image photo;
-  wk_status st = wk_image_load(&photo, path, &o, err);
+  wk_status st = wk_photo_load(&photo, path, &o, err);
   if (st != WK_OK)
     return st;
   int least = photo.width < photo.height ? photo.width : photo.height;

@@ -42,6 +42,7 @@ typedef struct photos {
   wk_dataset **set;
   size_t sets;
   const char **path;
+  const char **name; /* what people know them by */
   size_t n;
 } photos;
 
@@ -50,6 +51,7 @@ static void photos_free(photos *p) {
     wk_dataset_free(p->set[i]);
   free(p->set);
   free(p->path);
+  free(p->name);
 }
 
 static wk_status photos_gather(photos *out, cli *c, char **name, int names, wk_error *err) {
@@ -75,9 +77,14 @@ static wk_status photos_gather(photos *out, cli *c, char **name, int names, wk_e
       if (!grown)
         return cli_no_memory(err);
       out->path = grown;
+      if (!(grown = realloc(out->name, capacity * sizeof *grown)))
+        return cli_no_memory(err);
+      out->name = grown;
     }
-    for (size_t j = 0; j < more; j++)
-      out->path[out->n++] = d ? d->photos[j].path : name[i];
+    for (size_t j = 0; j < more; j++) {
+      out->path[out->n] = d ? d->photos[j].path : name[i];
+      out->name[out->n++] = d ? d->photos[j].name : name[i];
+    }
   }
   return WK_OK;
 }
@@ -103,6 +110,7 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
   wk_status st = photos_gather(&all, c, argv + 1, n - 1, &err);
   if (st == WK_OK)
     st = wk_model_open(&m, argv[0], arch, &c->pull, &c->ctx, &err);
+  o.name = all.name;
   if (st == WK_OK)
     st = wk_model_predict(&p, &f, m, all.path, all.n, &o, &c->ctx, &err);
   if (st != WK_OK) {
@@ -110,10 +118,10 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
     goto done;
   }
   for (size_t i = 0; i < f->rows; i++)
-    json_array_append_new(list, show_photo(c, m, all.path[f->index[i]], p + i * (size_t)m->label_count, top));
+    json_array_append_new(list, show_photo(c, m, all.name[f->index[i]], p + i * (size_t)m->label_count, top));
   for (size_t i = 0; i < all.n; i++)
     if (!f->usable[i])
-      json_array_append_new(broken, cli_json_text(all.path[i]));
+      json_array_append_new(broken, cli_json_text(all.name[i]));
   rc = cli_print_json(c, json_pack("{s:O,s:O,s:O}", "predictions", list, "broken", broken, "warnings", c->warnings));
   if (rc == CLI_DONE && f->broken) {
     cli_error(&err, WK_ERR_FORMAT, "%zu of %zu photos could not be read", f->broken, all.n);
@@ -154,6 +162,7 @@ int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
     st = photos_gather(&all, c, argv + 1, n - 1, &err);
   if (st == WK_OK)
     st = wk_model_open(&m, argv[0], arch, &c->pull, &c->ctx, &err);
+  o.name = all.name;
   if (st == WK_OK)
     st = wk_features_compute(&f, m->backbone, all.path, all.n, &o, &c->ctx, &err);
   if (st == WK_OK && f->rows == 0)
@@ -166,7 +175,7 @@ int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
   }
   json_t *files = json_array();
   for (size_t i = 0; i < f->rows; i++)
-    json_array_append_new(files, cli_json_text(all.path[f->index[i]]));
+    json_array_append_new(files, cli_json_text(all.name[f->index[i]]));
   cli_say(c, "%s: %s rows of %s features\n", out, cli_count(f->rows), cli_count((uint64_t)f->columns));
   rc = cli_print_json(c, json_pack("{s:I,s:i,s:o,s:o,s:O}", "rows", (json_int_t)f->rows, "columns", f->columns, "out",
                                    cli_json_text(out), "files", files, "warnings", c->warnings));

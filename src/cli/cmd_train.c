@@ -168,8 +168,9 @@ static void introduce(train *t, const char *name) {
     cli_say(c, " (%s to learn from, %s to check on)", cli_count(t->split.photos.n - t->split.held_count),
             cli_count(t->split.held_count));
   cli_say(c, "\n");
-  if (t->split.data->ignored)
-    cli_say(c, "  ! %zu files are not photos: left out\n", t->split.data->ignored);
+  size_t others = t->split.data->ignored - t->split.data->aside;
+  if (others)
+    cli_say(c, "  ! %zu file%s: left out\n", others, others == 1 ? " is no photo" : "s are not photos");
   if (smallest < 2)
     cli_say(
         c,
@@ -245,6 +246,7 @@ static wk_status probe(train *t, const char *out, wk_error *err) {
     return st;
   t->precision_json = cli_precision_json(&t->precision, t->backbone);
   double start = cli_seconds();
+  o.name = t->split.photos.name;
   st = wk_features_compute(&t->features, t->backbone, t->split.photos.path, t->split.photos.n, &o, &t->cli->ctx, err);
   t->seconds_features = cli_seconds() - start;
   if (st == WK_OK && t->features->broken)

@@ -54,14 +54,16 @@ bool cli_is_collection(const char *path) {
 }
 
 bool cli_photos_of(cli_photos *out, const wk_dataset *d, wk_split split) {
-  cli_photos p = {malloc((d->photo_count + 1) * sizeof *p.path), malloc((d->photo_count + 1) * sizeof *p.label), 0};
-  if (!p.path || !p.label) {
+  cli_photos p = {malloc((d->photo_count + 1) * sizeof *p.path), malloc((d->photo_count + 1) * sizeof *p.name),
+                  malloc((d->photo_count + 1) * sizeof *p.label), 0};
+  if (!p.path || !p.name || !p.label) {
     cli_photos_free(&p);
     return false;
   }
   for (size_t i = 0; i < d->photo_count; i++)
     if (split == WK_SPLIT_ALL || d->photos[i].split == split) {
       p.path[p.n] = d->photos[i].path;
+      p.name[p.n] = d->photos[i].name;
       p.label[p.n++] = d->photos[i].label;
     }
   *out = p;
@@ -84,6 +86,7 @@ bool cli_test_photos(cli_photos *out, const wk_dataset *d, int most) {
   for (size_t i = 0; i < out->n; i++)
     if (!most || seen[out->label[i]]++ < most) {
       out->path[kept] = out->path[i];
+      out->name[kept] = out->name[i];
       out->label[kept++] = out->label[i];
     }
   out->n = kept;
@@ -93,6 +96,7 @@ bool cli_test_photos(cli_photos *out, const wk_dataset *d, int most) {
 
 void cli_photos_free(cli_photos *p) {
   free(p->path);
+  free(p->name);
   free(p->label);
   *p = (cli_photos){0};
 }

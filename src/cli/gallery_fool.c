@@ -97,7 +97,7 @@ static wk_status attack_one(gallery *g, size_t judged, int number, wk_error *err
   wk_attack_options_init(&o);
   o.eps_255 = g->eps;
   float *pixels = NULL;
-  wk_status st = wk_image_load(&photo, gallery_path(g, judged), NULL, err);
+  wk_status st = wk_photo_load(&photo, gallery_path(g, judged), NULL, err);
   if (st == WK_OK)
     st = wk_preprocess_pixels(&seen, &photo, p, err);
   size_t n = (size_t)p->width * (size_t)p->height * 3;

@@ -35,6 +35,7 @@ static bool choose(cli_look_set *s, int most) {
   for (size_t i = 0; i < s->photos.n; i++)
     if (!most || seen[s->photos.label[i] + 1]++ < most) {
       s->photos.path[kept] = s->photos.path[i];
+      s->photos.name[kept] = s->photos.name[i];
       s->photos.label[kept++] = s->photos.label[i];
     }
   s->photos.n = kept;
@@ -59,6 +60,7 @@ wk_status cli_look_set_open(cli_look_set *s, cli *c, const wk_model *m, const ch
   wk_features_options o;
   wk_features_options_init(&o);
   o.cache_folder = c->features;
+  o.name = s->photos.name;
   st = wk_features_compute(&s->features, m->backbone, s->photos.path, s->photos.n, &o, &c->ctx, err);
   if (st != WK_OK)
     return st;
@@ -73,7 +75,7 @@ wk_status cli_look_set_open(cli_look_set *s, cli *c, const wk_model *m, const ch
   for (size_t i = 0; i < rows; i++) {
     size_t photo = s->features->index[i];
     s->path[i] = s->photos.path[photo];
-    s->name[i] = within(s->data->root, s->path[i]);
+    s->name[i] = within(s->data->root, s->photos.name[photo]);
     s->label[i] = s->photos.label[photo];
   }
   s->classes = s->data->classes;

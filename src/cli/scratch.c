@@ -22,7 +22,7 @@ wk_status cli_suit_scratch(cli *c, const cli_split *s, wk_preprocess *p, cli_tun
   for (size_t i = 0; i < LOOKED_AT; i++) {
     wk_image image = {0};
     wk_error broken; /* is told when it is read to learn from */
-    if (wk_image_load(&image, s->photos.path[learn * i / LOOKED_AT], NULL, &broken) != WK_OK)
+    if (wk_photo_load(&image, s->photos.path[learn * i / LOOKED_AT], NULL, &broken) != WK_OK)
       continue;
     side[seen++] = image.width < image.height ? image.width : image.height;
     grey += is_grey(&image);

@@ -44,7 +44,7 @@ static wk_status fill(wk_image *cell, int rows, const cli_split *s, const wk_pre
   for (int r = 0; r < rows; r++) {
     size_t photo = photo_of(learn, (size_t)rows, (size_t)r);
     wk_image whole = {0};
-    wk_status st = wk_image_load(&whole, s->photos.path[photo], NULL, err);
+    wk_status st = wk_photo_load(&whole, s->photos.path[photo], NULL, err);
     for (int v = 0; v < VIEWS && st == WK_OK; v++) {
       wk_augment_key key = {.seed = seed, .epoch = (uint64_t)v, .photo = photo};
       st = view_of(&cell[r * VIEWS + v], &whole, p, &o->augment, &key, err);

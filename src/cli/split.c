@@ -8,12 +8,15 @@
 static bool join_photos(cli_photos *a, const cli_photos *b) {
   const char **path = realloc(a->path, (a->n + b->n + 1) * sizeof *path);
   a->path = path ? path : a->path;
+  const char **name = realloc(a->name, (a->n + b->n + 1) * sizeof *name);
+  a->name = name ? name : a->name;
   int *label = realloc(a->label, (a->n + b->n + 1) * sizeof *label);
   a->label = label ? label : a->label;
-  if (!path || !label)
+  if (!path || !name || !label)
     return false;
   if (b->n) { /* without photos it has no arrays either */
     memcpy(a->path + a->n, b->path, b->n * sizeof *path);
+    memcpy(a->name + a->n, b->name, b->n * sizeof *name);
     memcpy(a->label + a->n, b->label, b->n * sizeof *label);
   }
   a->n += b->n;
@@ -35,6 +38,7 @@ static wk_status hold_back(cli_split *t, double fraction, uint64_t seed, wk_erro
       for (size_t i = 0; i < p->n; i++)
         if (held[i] == (pass == 1)) {
           moved.path[at] = p->path[i];
+          moved.name[at] = p->name[i];
           moved.label[at++] = p->label[i];
           t->held_count += held[i];
         }
@@ -114,10 +118,10 @@ wk_status cli_split_rows(cli_split *t, const wk_features *f, wk_error *err) {
     for (size_t i = 0; i < t->learn_rows; i++)
       have += t->y[i] == k;
     if (!have)
-      return cli_error(
-          err, WK_ERR_FORMAT,
-          "%s: the class '%s' has no photo that can be read to learn from; add photos or remove its folder",
-          t->data->root, t->data->classes[k]);
+      return cli_error(err, WK_ERR_FORMAT,
+                       "%s: the class '%s' has no photo that can be read to learn from; add photos, or remove its "
+                       "folder or its lines in the list",
+                       t->data->root, t->data->classes[k]);
   }
   return WK_OK;
 }

@@ -134,7 +134,7 @@ static bool ending_fits(const char *path, wk_image_format format) {
 static void tell_photos(teller *t, const wk_looked *looked) {
   for (size_t i = 0; i < t->d->photo_count; i++) {
     const wk_looked *l = &looked[i];
-    const char *path = t->d->photos[i].path;
+    const char *path = t->d->photos[i].name;
     if (!l->usable)
       continue;
     if (!ending_fits(path, (wk_image_format)l->format))
@@ -170,7 +170,7 @@ static void tell_group(teller *t, const wk_check_group *g) {
   if (other_split)
     warn(t, WK_CHECK_LEAK,
          wk_asprintf("%s and %s %s, but one is in %s, the other in %s: what is learnt from one is no test on the other",
-                     first->path, other_split->path, same, split_name(first->split), split_name(other_split->split)));
+                     first->name, other_split->name, same, split_name(first->split), split_name(other_split->split)));
 }
 
 /* One line for all classes with fewer than `few` photos, which names some of them. */

@@ -65,7 +65,7 @@ static wk_status look_inside(inside *in, const wk_folder_reader *r, const wk_chi
 
 typedef struct tally {
   size_t splits, with_classes, train, flat_train; /* folders */
-  size_t others;                                 /* folders with photos that are no split */
+  size_t others;                                  /* folders with photos that are no split */
   size_t split_photos, other_photos;
   unsigned kinds; /* a bit for each wk_split that is there with photos */
   const wk_child *first_split, *first_other;
@@ -107,7 +107,8 @@ static bool called(const wk_child *list, size_t n, const char *name) {
   return false;
 }
 
-/* Do names of classes inside the split turn up beside it, as a folder or in one? all: every one of them, as a folder. */
+/* Do names of classes inside the split turn up beside it, as a folder or in one? all: every one of them, as a folder.
+ */
 static wk_status shares_classes(bool *any, bool *all, const wk_folder_reader *r, const wk_child *list, size_t n,
                                 const wk_child *split, wk_error *err) {
   inside in;
@@ -141,8 +142,8 @@ static wk_status unclear(wk_splits_verdict *out, char **why, const wk_folder_rea
   *why = wk_asprintf("%s: %s/ may be the photos %s, or a class of its own beside %s/. In the first case give %s/%s "
                      "itself, or move %s/ away; in the "
                      "second rename it, for instance to %s_class",
-                     r->root, t->first_split->path, wk_split_purpose(t->first_split->split), t->first_other->path, r->root,
-                     t->first_split->path, t->first_other->name, t->first_split->name);
+                     r->root, t->first_split->path, wk_split_purpose(t->first_split->split), t->first_other->path,
+                     r->root, t->first_split->path, t->first_other->name, t->first_split->name);
   return *why ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory", r->root);
 }
 
@@ -169,7 +170,7 @@ static wk_status judge_mixed(wk_splits_verdict *out, char **why, wk_folder_reade
 }
 
 wk_status wk_splits_judge(wk_splits_verdict *out, char **why, wk_folder_reader *r, const wk_view *v, wk_child *list,
-                         size_t n, wk_error *err) {
+                          size_t n, wk_error *err) {
   tally t;
   (void)v;
   *out = WK_SPLITS_NONE;
@@ -324,7 +325,7 @@ static wk_status take_beside(wk_folder_reader *r, const wk_view *v, const wk_chi
 }
 
 wk_status wk_splits_take(wk_folder_reader *r, const wk_view *v, wk_child *list, size_t n, wk_splits_verdict verdict,
-                        wk_error *err) {
+                         wk_error *err) {
   bool train = false, unusual = verdict == WK_SPLITS_BESIDE;
   const wk_child *first = NULL;
   r->b->d->layout = WK_LAYOUT_SPLIT_FOLDERS;

@@ -130,8 +130,8 @@ static wk_status leave_strays(wk_folder_reader *r, const wk_view *v, wk_error *e
                          WK_PLACE(r, v), n, n == 1 ? " lies" : "s lie", first);
 }
 
-wk_status wk_view_take_classes(wk_folder_reader *r, const wk_view *v, const wk_child *list, size_t count, wk_split split,
-                               wk_error *err) {
+wk_status wk_view_take_classes(wk_folder_reader *r, const wk_view *v, const wk_child *list, size_t count,
+                               wk_split split, wk_error *err) {
   for (size_t i = 0; i < count; i++) {
     const wk_child *c = &list[i];
     if (!c->photos && !r->b->o->classes && !r->b->o->allow_unlabelled)

@@ -12,7 +12,7 @@
 
 typedef struct columns {
   bool header;                  /* the first line names the columns */
-  int file, label, split;        /* -1: not there */
+  int file, label, split;       /* -1: not there */
   bool one_hot;                 /* no label column, but one a class, with a 1 */
   bool from_name;               /* labels are numbers that the photos' names spell out */
   bool is_class[WK_FIELDS_MAX]; /* with one_hot */

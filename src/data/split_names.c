@@ -1,5 +1,5 @@
-/* split_names.c - what folders and lists are called that hold a part of the photos. Names are taken apart into words, so that
- * "training_set", "TrainImages" and "test1" are known without a list of all spellings. */
+/* split_names.c - what folders and lists are called that hold a part of the photos. Names are taken apart into words,
+ * so that "training_set", "TrainImages" and "test1" are known without a list of all spellings. */
 #include <ctype.h>
 #include <string.h>
 

@@ -64,8 +64,8 @@ static bool is_list_name(const char *name) {
   if (has_ending(name, list))
     return true;
   size_t len = strlen(name);
-  return has_ending(name, text) && (wk_split_find(name, len - 4) != WK_SPLIT_ALL || strcasecmp(name, "labels.txt") == 0 ||
-                                    strcasecmp(name, "list.txt") == 0);
+  return has_ending(name, text) && (wk_split_find(name, len - 4) != WK_SPLIT_ALL ||
+                                    strcasecmp(name, "labels.txt") == 0 || strcasecmp(name, "list.txt") == 0);
 }
 
 static bool is_beside_name(const char *name) {

@@ -1,11 +1,12 @@
 /* explain_input.c - a photo as a network sees it, and what the model says to it. */
 #include "whisker/explain_input.h"
 #include "base/base.h"
+#include "whisker/data.h"
 #include "whisker/diff_classifier.h"
 
 wk_status wk_explain_input_open(wk_explain_input *out, const char *path, const wk_preprocess *p, wk_error *err) {
   *out = (wk_explain_input){0};
-  WK_RETURN_IF_ERROR(wk_image_load(&out->photo, path, NULL, err));
+  WK_RETURN_IF_ERROR(wk_photo_load(&out->photo, path, NULL, err));
   WK_RETURN_IF_ERROR(wk_preprocess_pixels(&out->seen, &out->photo, p, err));
   out->input = wk_alloc_array((size_t)p->width * (size_t)p->height * 3, sizeof *out->input);
   if (!out->input)

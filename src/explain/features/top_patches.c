@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "whisker/data.h"
 #include "whisker/filters.h"
 
 enum { BATCH = 4 };
@@ -167,7 +168,7 @@ wk_status wk_top_patch_crop(wk_image *out, const wk_top_patch *patch, const char
   wk_image photo;
   WK_RETURN_IF_ERROR(wk_layer_receptive_field(&f, b->graph, layer, p->height, p->width, err));
   WK_RETURN_IF_ERROR(wk_graph_node(&info, b->graph, layer, p->height, p->width, err));
-  WK_RETURN_IF_ERROR(wk_image_load(&photo, path, NULL, err));
+  WK_RETURN_IF_ERROR(wk_photo_load(&photo, path, NULL, err));
   const double left = f.left + patch->column * f.step_x, top = f.top + patch->row * f.step_y;
   double sees[4] = {left, top, left + f.width, top + f.height}, box[4], spot[4];
   const bool whole = f.whole || (f.width >= p->width && f.height >= p->height);
