@@ -31,7 +31,7 @@ void ref_params_free(double **param, const wk_graph *g) {
   free(param);
 }
 
-static double activation(wk_op op, double x) {
+static double activation(wk_op op, double x, double alpha) {
   double six = fmin(fmax(x + 3, 0), 6) / 6;
   switch (op) {
   case WK_OP_RELU:
@@ -46,6 +46,14 @@ static double activation(wk_op op, double x) {
     return x / (1 + exp(-x));
   case WK_OP_SIGMOID:
     return 1 / (1 + exp(-x));
+  case WK_OP_LEAKY_RELU:
+    return x > 0 ? x : alpha * x;
+  case WK_OP_ELU:
+    return x > 0 ? x : alpha * (exp(x) - 1);
+  case WK_OP_TANH:
+    return tanh(x);
+  case WK_OP_GELU:
+    return x * (1 + erf(x / sqrt(2))) / 2;
   default:
     return x;
   }
@@ -127,6 +135,40 @@ static void one_photo(double *out, const double *const *in, const wk_shape *s, c
     for (size_t i = 0; i < count; i++)
       out[i] = in[0][i] * in[1][i % c];
     break;
+  case WK_OP_MULTIPLY:
+    for (size_t i = 0; i < count; i++)
+      out[i] = in[0][i] * in[1][i];
+    break;
+  case WK_OP_PAD:
+    for (int y = 0; y < o.height; y++)
+      for (int x = 0; x < o.width; x++)
+        for (int k = 0; k < o.channels; k++) {
+          int iy = y - n->window.pad_top, ix = x - n->window.pad_left, ik = k - n->extra.first;
+          bool inside = iy >= 0 && iy < s->height && ix >= 0 && ix < s->width && ik >= 0 && ik < s->channels;
+          out[AT(o, y, x, k)] = inside ? in[0][AT(*s, iy, ix, ik)] : 0;
+        }
+    break;
+  case WK_OP_SLICE:
+    for (size_t i = 0; i < count; i++)
+      out[i] = in[0][i / c * (size_t)s->channels + (size_t)n->extra.first + i % c];
+    break;
+  case WK_OP_SHUFFLE: /* [groups, each] to [each, groups] */
+    for (size_t i = 0; i < count; i++) {
+      size_t groups = (size_t)n->groups, to = i % c;
+      out[i] = in[0][i / c * c + to % groups * (c / groups) + to / groups];
+    }
+    break;
+  case WK_OP_LRN:
+    for (size_t i = 0; i < count; i++) {
+      double sum = 0;
+      for (int k = 0; k < s->channels; k++) {
+        int apart = k - (int)(i % c);
+        if (apart >= -((n->extra.count - 1) / 2) && apart <= n->extra.count / 2)
+          sum += in[0][i / c * c + (size_t)k] * in[0][i / c * c + (size_t)k];
+      }
+      out[i] = in[0][i] / pow((double)n->extra.bias + (double)n->extra.alpha / n->extra.count * sum, (double)n->extra.beta);
+    }
+    break;
   case WK_OP_CONCAT: {
     size_t at = 0;
     for (int k = 0; k < n->inputs; k++) {
@@ -176,7 +218,7 @@ static void one_photo(double *out, const double *const *in, const wk_shape *s, c
     break;
   default:
     for (size_t i = 0; i < count; i++)
-      out[i] = activation(n->op, in[0][i]);
+      out[i] = activation(n->op, in[0][i], (double)n->extra.alpha);
     break;
   }
 }
@@ -344,12 +386,54 @@ static wk_node flatten_head(net *n, int at) {
   return x;
 }
 
+/* One of the layers that few networks have. */
+static void plain_layer(net *n, int at) {
+  wk_rng *rng = n->rng;
+  wk_node x = n->node[at];
+  wk_shape s = n->shape[at];
+  wk_window w = wk_window_square(1, 1, 0);
+  switch (pick(rng, 0, 5)) {
+  case 0:
+    for (int other = 0; other < n->size; other++)
+      if (!memcmp(&n->shape[other], &s, sizeof s)) {
+        put(n, wk_graph_multiply(n->g, fresh(n), x, n->node[other]), s);
+        break;
+      }
+    break;
+  case 1: {
+    int before = pick(rng, 0, 2), behind = pick(rng, 0, 2);
+    w.pad_top = pick(rng, 0, 2), w.pad_left = pick(rng, 0, 2), w.pad_right = pick(rng, 0, 1);
+    put(n, wk_graph_pad(n->g, fresh(n), x, w, before, behind),
+        (wk_shape){s.height + w.pad_top, s.width + w.pad_left + w.pad_right, s.channels + before + behind});
+    break;
+  }
+  case 2: {
+    int first = pick(rng, 0, s.channels - 1), count = pick(rng, 1, s.channels - first);
+    put(n, wk_graph_slice(n->g, fresh(n), x, first, count), (wk_shape){s.height, s.width, count});
+    break;
+  }
+  case 3:
+    if (s.channels % 2 == 0)
+      put(n, wk_graph_shuffle(n->g, fresh(n), x, pick(rng, 0, 1) ? 2 : s.channels / 2), s);
+    break;
+  case 4:
+    put(n, wk_graph_lrn(n->g, fresh(n), x, pick(rng, 1, 5), 0.3f, 0.75f, 1.0f), s);
+    break;
+  default: {
+    static const wk_op op[] = {WK_OP_LEAKY_RELU, WK_OP_ELU, WK_OP_TANH, WK_OP_GELU};
+    int k = pick(rng, 0, 3);
+    put(n, k < 2 ? wk_graph_leaky(n->g, fresh(n), op[k], x, 0.3f) : wk_graph_unary(n->g, fresh(n), op[k], x), s);
+    break;
+  }
+  }
+}
+
 static void random_layer(net *n) {
   wk_rng *rng = n->rng;
   int at = pick(rng, 0, 2) ? n->size - 1 : pick(rng, 0, n->size - 1);
   wk_node x = n->node[at];
   wk_shape s = n->shape[at];
-  switch (pick(rng, 0, 11)) {
+  switch (pick(rng, 0, 13)) {
   case 0:
   case 1:
   case 2:
@@ -413,6 +497,10 @@ static void random_layer(net *n) {
           window_out(&w, s, s.channels));
     break;
   }
+  case 11:
+  case 12:
+    plain_layer(n, at);
+    break;
   default:
     put(n, wk_graph_dropout(n->g, fresh(n), x, 0.5f), s);
     break;

@@ -105,6 +105,15 @@ typedef enum wk_op {
   WK_OP_FLATTEN,     /* [n,h,w,c] -> [n,1,1,c*h*w] in PyTorch's order (c, h, w) */
   WK_OP_DROPOUT,     /* nothing at inference */
   WK_OP_SOFTMAX,     /* over channels */
+  WK_OP_MULTIPLY,    /* of two nodes of one shape */
+  WK_OP_PAD,         /* zeros around pixels (window.pad_*), and before and behind channels (extra.first, extra.count) */
+  WK_OP_SLICE,       /* channels extra.first to extra.first + extra.count - 1 */
+  WK_OP_SHUFFLE,     /* channels as [groups, c / groups], turned: ShuffleNet's */
+  WK_OP_LRN,         /* local response normalisation over extra.count channels: x / (bias + alpha / count * sum of squares)^beta */
+  WK_OP_LEAKY_RELU,  /* x, or extra.alpha x below 0 */
+  WK_OP_ELU,         /* x, or extra.alpha (exp(x) - 1) below 0 */
+  WK_OP_TANH,
+  WK_OP_GELU,        /* x times the normal distribution's integral to x, exact */
   WK_OP_COUNT
 } wk_op;
 
@@ -120,6 +129,11 @@ typedef struct wk_window { /* of a convolution or pooling */
   bool count_include_pad; /* average pooling: divide by the whole window, as PyTorch's default */
 } wk_window;
 
+typedef struct wk_extra { /* of the operations that say so */
+  int first, count;
+  float alpha, beta, bias;
+} wk_extra;
+
 typedef struct wk_graph wk_graph;
 
 /* The builder: node functions return the new node's index. The first mistake sticks (every later call returns
@@ -132,11 +146,19 @@ WK_API wk_window wk_window_square(int kernel, int stride, int padding);
 WK_API wk_window wk_window_same(int kernel, int stride);
 WK_API wk_node wk_graph_conv(wk_graph *g, const char *name, wk_node in, int out_channels, wk_window window, int groups, bool bias);
 WK_API wk_node wk_graph_batch_norm(wk_graph *g, const char *name, wk_node in, float eps);
-/* RELU, RELU6, HARDSWISH, HARDSIGMOID, SILU, SIGMOID, FLATTEN, SOFTMAX */
+/* RELU, RELU6, HARDSWISH, HARDSIGMOID, SILU, SIGMOID, FLATTEN, SOFTMAX, TANH, GELU */
 WK_API wk_node wk_graph_unary(wk_graph *g, const char *name, wk_op op, wk_node in);
 WK_API wk_node wk_graph_add(wk_graph *g, const char *name, wk_node a, wk_node b);
 WK_API wk_node wk_graph_scale(wk_graph *g, const char *name, wk_node in, wk_node factor);
 WK_API wk_node wk_graph_concat(wk_graph *g, const char *name, const wk_node *in, int count);
+WK_API wk_node wk_graph_multiply(wk_graph *g, const char *name, wk_node a, wk_node b);
+WK_API wk_node wk_graph_leaky(wk_graph *g, const char *name, wk_op op, wk_node in, float alpha); /* LEAKY_RELU, ELU */
+/* Zeros: of `window` the pads alone are read. */
+WK_API wk_node wk_graph_pad(wk_graph *g, const char *name, wk_node in, wk_window window, int channels_before,
+                            int channels_behind);
+WK_API wk_node wk_graph_slice(wk_graph *g, const char *name, wk_node in, int first, int count);
+WK_API wk_node wk_graph_shuffle(wk_graph *g, const char *name, wk_node in, int groups);
+WK_API wk_node wk_graph_lrn(wk_graph *g, const char *name, wk_node in, int count, float alpha, float beta, float bias);
 WK_API wk_node wk_graph_pool(wk_graph *g, const char *name, wk_op op, wk_node in, wk_window window); /* MAX_POOL, AVG_POOL */
 WK_API wk_node wk_graph_adaptive_avg_pool(wk_graph *g, const char *name, wk_node in, int out_height, int out_width);
 WK_API wk_node wk_graph_linear(wk_graph *g, const char *name, wk_node in, int out_features);
@@ -164,7 +186,10 @@ typedef struct wk_node_info {
   int groups, out_channels;
   bool bias;
   float eps, p;           /* batch norm; dropout */
+  wk_extra extra;
 } wk_node_info;
+/* A layer like `like`, of any graph, on other inputs; its name and stage too where they are free. The builder's rules hold. */
+WK_API wk_node wk_graph_copy_node(wk_graph *g, const wk_node_info *like, const wk_node *input);
 WK_API int wk_graph_size(const wk_graph *g);
 /* At input size height x width (0, 0: the default). WK_ERR_ARGUMENT where the network cannot take that size. */
 WK_API wk_status wk_graph_node(wk_node_info *out, const wk_graph *g, wk_node node, int height, int width, wk_error *err) WK_NODISCARD;

@@ -159,7 +159,10 @@ static wk_receptive_field field_of(const wk_receptive_field *field, const wk_sha
   case WK_OP_FLATTEN:
   case WK_OP_LINEAR:
     return (int64_t)from->height * from->width > 1 ? (wk_receptive_field){.whole = true} : f;
+  case WK_OP_PAD:
+    return f.whole ? f : through_window(in, &d->window, *from);
   case WK_OP_ADD:
+  case WK_OP_MULTIPLY:
   case WK_OP_CONCAT:
     for (int i = 1; i < d->inputs; i++)
       f = joined(&f, &field[d->input[i]]);

@@ -273,6 +273,18 @@ static void back_concat(back *b, int i, int g) {
   }
 }
 
+static void back_multiply(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  for (int k = 0; k < 2; k++) {
+    if (!b->needs[s->in[k]])
+      continue;
+    wk_instr *in = emit(b, wk_run_plain_back, i);
+    in->x = s->in[1 - k];
+    in->dy = g;
+    contribute(b, in, s->in[k]);
+  }
+}
+
 /* g: the gradient of the step's output. */
 static void back_step(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
@@ -303,12 +315,20 @@ static void back_step(back *b, int i, int g) {
   case WK_OP_CONCAT:
     back_concat(b, i, g);
     return;
+  case WK_OP_MULTIPLY:
+    back_multiply(b, i, g);
+    return;
   default:
     break;
   }
   if (!b->needs[s->in[0]])
     return;
-  if (unary) {
+  if (op > WK_OP_SOFTMAX) {
+    wk_instr *in = emit(b, wk_run_plain_back, i);
+    in->x = s->in[0];
+    in->dy = g;
+    contribute(b, in, s->in[0]);
+  } else if (unary) {
     wk_instr *in = emit(b, wk_run_act_back, i);
     bool from_input = s->layer.act == WK_ACT_HARDSWISH || s->layer.act == WK_ACT_SILU;
     in->x = from_input ? s->in[0] : -1;

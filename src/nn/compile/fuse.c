@@ -150,6 +150,7 @@ static void describe(wk_layer *l, const fuse *f, wk_node head, wk_node tail) {
                   .out = f->shape[head],
                   .window = wk_window_resolve(&n->window, f->shape[in].height, f->shape[in].width),
                   .groups = n->groups,
+                  .extra = n->extra,
                   .residual = f->other[head] >= 0,
                   .no_winograd = f->no_winograd,
                   .use_onednn = f->use_onednn,

@@ -118,6 +118,7 @@ wk_data_call wk_instr_data_call(const wk_instr *in, const wk_tape_exec *s); /* o
 wk_status wk_run_output_grad(const wk_instr *in, wk_tape_exec *s, wk_error *err);
 wk_status wk_run_move(const wk_instr *in, wk_tape_exec *s, wk_error *err);
 wk_status wk_run_act_back(const wk_instr *in, wk_tape_exec *s, wk_error *err);
+wk_status wk_run_plain_back(const wk_instr *in, wk_tape_exec *s, wk_error *err); /* backward_plain.c */
 wk_status wk_run_data_back(const wk_instr *in, wk_tape_exec *s, wk_error *err);
 wk_status wk_run_affine_back(const wk_instr *in, wk_tape_exec *s, wk_error *err);
 wk_status wk_run_scale_back(const wk_instr *in, wk_tape_exec *s, wk_error *err);

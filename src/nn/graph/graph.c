@@ -9,9 +9,10 @@
 
 const char *wk_op_name(wk_op op) {
   static const char *const name[WK_OP_COUNT] = {
-      "input",   "conv",    "batch_norm", "relu",   "relu6",    "hardswish", "hardsigmoid",       "silu",
-      "sigmoid", "add",     "scale",      "concat", "max_pool", "avg_pool",  "adaptive_avg_pool", "linear",
-      "flatten", "dropout", "softmax"};
+      "input",      "conv",    "batch_norm", "relu",     "relu6",    "hardswish", "hardsigmoid",       "silu",
+      "sigmoid",    "add",     "scale",      "concat",   "max_pool", "avg_pool",  "adaptive_avg_pool", "linear",
+      "flatten",    "dropout", "softmax",    "multiply", "pad",      "slice",     "shuffle",           "lrn",
+      "leaky_relu", "elu",     "tanh",       "gelu"};
   return (unsigned)op < WK_OP_COUNT ? name[op] : "unknown";
 }
 
@@ -219,6 +220,8 @@ wk_node wk_graph_unary(wk_graph *g, const char *name, wk_op op, wk_node in) {
   case WK_OP_SIGMOID:
   case WK_OP_FLATTEN:
   case WK_OP_SOFTMAX:
+  case WK_OP_TANH:
+  case WK_OP_GELU:
     return index_of(g, add(g, name, op, &in, 1));
   default:
     return dead(g) ? -1
@@ -241,6 +244,116 @@ wk_node wk_graph_concat(wk_graph *g, const char *name, const wk_node *in, int co
   if (count < 1)
     return mistake(g, WK_ERR_ARGUMENT, "layer '%s' joins nothing", name ? name : "");
   return index_of(g, add(g, name, WK_OP_CONCAT, in, count));
+}
+
+wk_node wk_graph_multiply(wk_graph *g, const char *name, wk_node a, wk_node b) {
+  return index_of(g, add(g, name, WK_OP_MULTIPLY, (wk_node[]){a, b}, 2));
+}
+
+wk_node wk_graph_leaky(wk_graph *g, const char *name, wk_op op, wk_node in, float alpha) {
+  if (dead(g))
+    return -1;
+  if ((op != WK_OP_LEAKY_RELU && op != WK_OP_ELU) || !(alpha > -1e6f && alpha < 1e6f))
+    return mistake(g, WK_ERR_ARGUMENT, "layer '%s' cannot be a %s of %g", name ? name : "", wk_op_name(op),
+                   (double)alpha);
+  wk_node_def *n = add(g, name, op, &in, 1);
+  if (n)
+    n->extra.alpha = alpha;
+  return index_of(g, n);
+}
+
+wk_node wk_graph_pad(wk_graph *g, const char *name, wk_node in, wk_window window, int channels_before,
+                     int channels_behind) {
+  wk_window w = wk_window_square(1, 1, 0);
+  w.pad_top = window.pad_top, w.pad_bottom = window.pad_bottom;
+  w.pad_left = window.pad_left, w.pad_right = window.pad_right;
+  if (dead(g) || !window_fits(g, name, &w, false))
+    return -1;
+  if (channels_before < 0 || channels_behind < 0 || channels_before > WK_NN_MAX_CHANNELS ||
+      channels_behind > WK_NN_MAX_CHANNELS)
+    return mistake(g, WK_ERR_ARGUMENT, "layer '%s' cannot add %d and %d channels", name ? name : "", channels_before,
+                   channels_behind);
+  wk_node_def *n = add(g, name, WK_OP_PAD, &in, 1);
+  if (n) {
+    n->window = w;
+    n->extra = (wk_extra){.first = channels_before, .count = channels_behind};
+  }
+  return index_of(g, n);
+}
+
+wk_node wk_graph_slice(wk_graph *g, const char *name, wk_node in, int first, int count) {
+  if (dead(g))
+    return -1;
+  if (first < 0 || count < 1 || first > WK_NN_MAX_CHANNELS || count > WK_NN_MAX_CHANNELS)
+    return mistake(g, WK_ERR_ARGUMENT, "layer '%s' cannot take %d channels from %d on", name ? name : "", count, first);
+  wk_node_def *n = add(g, name, WK_OP_SLICE, &in, 1);
+  if (n)
+    n->extra = (wk_extra){.first = first, .count = count};
+  return index_of(g, n);
+}
+
+wk_node wk_graph_shuffle(wk_graph *g, const char *name, wk_node in, int groups) {
+  if (dead(g))
+    return -1;
+  if (groups < 1)
+    return mistake(g, WK_ERR_ARGUMENT, "layer '%s' cannot have %d groups", name ? name : "", groups);
+  wk_node_def *n = add(g, name, WK_OP_SHUFFLE, &in, 1);
+  if (n)
+    n->groups = groups;
+  return index_of(g, n);
+}
+
+wk_node wk_graph_lrn(wk_graph *g, const char *name, wk_node in, int count, float alpha, float beta, float bias) {
+  if (dead(g))
+    return -1;
+  if (count < 1 || count > WK_NN_MAX_CHANNELS || !(alpha >= 0 && alpha < 1e6f) || !(beta >= 0 && beta < 1e3f) ||
+      !(bias > 0 && bias < 1e6f))
+    return mistake(g, WK_ERR_ARGUMENT, "layer '%s' cannot normalise over %d channels with alpha %g, beta %g, bias %g",
+                   name ? name : "", count, (double)alpha, (double)beta, (double)bias);
+  wk_node_def *n = add(g, name, WK_OP_LRN, &in, 1);
+  if (n)
+    n->extra = (wk_extra){.count = count, .alpha = alpha, .beta = beta, .bias = bias};
+  return index_of(g, n);
+}
+
+wk_node wk_graph_copy_node(wk_graph *g, const wk_node_info *like, const wk_node *input) {
+  const wk_extra *x = &like->extra;
+  switch (like->op) {
+  case WK_OP_CONV:
+    return wk_graph_conv(g, like->name, input[0], like->out_channels, like->window, like->groups, like->bias);
+  case WK_OP_BATCH_NORM:
+    return wk_graph_batch_norm(g, like->name, input[0], like->eps);
+  case WK_OP_ADD:
+    return wk_graph_add(g, like->name, input[0], input[1]);
+  case WK_OP_MULTIPLY:
+    return wk_graph_multiply(g, like->name, input[0], input[1]);
+  case WK_OP_SCALE:
+    return wk_graph_scale(g, like->name, input[0], input[1]);
+  case WK_OP_CONCAT:
+    return wk_graph_concat(g, like->name, input, like->inputs);
+  case WK_OP_MAX_POOL:
+  case WK_OP_AVG_POOL:
+    return wk_graph_pool(g, like->name, like->op, input[0], like->window);
+  case WK_OP_ADAPTIVE_AVG_POOL:
+    return wk_graph_adaptive_avg_pool(g, like->name, input[0], like->shape.height, like->shape.width);
+  case WK_OP_LINEAR:
+    return wk_graph_linear(g, like->name, input[0], like->out_channels);
+  case WK_OP_DROPOUT:
+    return wk_graph_dropout(g, like->name, input[0], like->p);
+  case WK_OP_PAD:
+    return wk_graph_pad(g, like->name, input[0], like->window, x->first, x->count);
+  case WK_OP_SLICE:
+    return wk_graph_slice(g, like->name, input[0], x->first, x->count);
+  case WK_OP_SHUFFLE:
+    return wk_graph_shuffle(g, like->name, input[0], like->groups);
+  case WK_OP_LRN:
+    return wk_graph_lrn(g, like->name, input[0], x->count, x->alpha, x->beta, x->bias);
+  case WK_OP_LEAKY_RELU:
+  case WK_OP_ELU:
+    return wk_graph_leaky(g, like->name, like->op, input[0], x->alpha);
+  default:
+    return wk_graph_unary(g, like->name, like->op, input[0]);
+  }
 }
 
 wk_node wk_graph_pool(wk_graph *g, const char *name, wk_op op, wk_node in, wk_window window) {
@@ -475,7 +588,8 @@ wk_status wk_graph_node(wk_node_info *out, const wk_graph *g, wk_node node, int 
                         .out_channels = n->out_channels,
                         .bias = n->bias,
                         .eps = n->eps,
-                        .p = n->p};
+                        .p = n->p,
+                        .extra = n->extra};
   for (int i = 0; i < n->param_count; i++) {
     const wk_param_info *p = &g->param[n->first_param + i];
     if (p->trainable)

@@ -22,6 +22,7 @@ typedef struct wk_node_def {
   int groups, out_channels;
   bool bias;
   float eps, p;
+  wk_extra extra;
   int out_height, out_width; /* adaptive pooling; the input's default size */
   wk_shape shape;            /* at the default size */
   int first_param, param_count;
@@ -51,6 +52,10 @@ wk_window wk_window_resolve(const wk_window *w, int in_height, int in_width);
 /* Shapes of the outputs of nodes 0..last at input size height x width. `shape` holds last + 1. Messages name the layer.
  */
 wk_status wk_graph_infer(wk_shape *shape, const wk_graph *g, wk_node last, int height, int width, wk_error *err);
+
+/* The same of one node, where `shape` has those before it. */
+wk_status wk_graph_infer_node(wk_shape *out, const wk_graph *g, wk_node node, const wk_shape *shape, int height,
+                              int width, wk_error *err);
 
 int64_t wk_shape_count(wk_shape s);
 

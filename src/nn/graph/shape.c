@@ -68,8 +68,31 @@ static wk_status concat_shape(wk_shape *out, const wk_node_def *n, const wk_shap
   return WK_OK;
 }
 
-static wk_status node_shape(wk_shape *out, const wk_graph *g, wk_node node, const wk_shape *shape, int height,
-                            int width, wk_error *err) {
+/* Of layers that move values and compute nothing. */
+static wk_status moved_shape(wk_shape *out, const wk_node_def *n, wk_shape in, wk_error *err) {
+  const wk_window *w = &n->window;
+  if (n->op == WK_OP_SHUFFLE && in.channels % n->groups)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "layer '%s' cannot shuffle %d channels in %d groups", n->name, in.channels,
+                   n->groups);
+  if (n->op == WK_OP_SLICE && n->extra.first + n->extra.count > in.channels)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "layer '%s' takes channels %d to %d of %d", n->name, n->extra.first,
+                   n->extra.first + n->extra.count - 1, in.channels);
+  if (n->op == WK_OP_SLICE)
+    out->channels = n->extra.count;
+  if (n->op == WK_OP_PAD) {
+    const int64_t channels = (int64_t)in.channels + n->extra.first + n->extra.count,
+                  height = (int64_t)in.height + w->pad_top + w->pad_bottom,
+                  width = (int64_t)in.width + w->pad_left + w->pad_right;
+    if (channels > WK_NN_MAX_CHANNELS || height > WK_NN_MAX_SIDE || width > WK_NN_MAX_SIDE)
+      return WK_FAIL(err, WK_ERR_ARGUMENT, "layer '%s' would give %lld x %lld x %lld values a photo", n->name,
+                     (long long)height, (long long)width, (long long)channels);
+    *out = (wk_shape){(int)height, (int)width, (int)channels};
+  }
+  return WK_OK;
+}
+
+wk_status wk_graph_infer_node(wk_shape *out, const wk_graph *g, wk_node node, const wk_shape *shape, int height,
+                              int width, wk_error *err) {
   const wk_node_def *n = &g->node[node];
   wk_shape in = n->inputs ? shape[n->input[0]] : (wk_shape){0};
   *out = in;
@@ -91,11 +114,12 @@ static wk_status node_shape(wk_shape *out, const wk_graph *g, wk_node node, cons
     out->height = n->out_height;
     out->width = n->out_width;
     break;
+  case WK_OP_MULTIPLY:
   case WK_OP_ADD: {
     wk_shape b = shape[n->input[1]];
     if (in.height != b.height || in.width != b.width || in.channels != b.channels)
-      return WK_FAIL(err, WK_ERR_ARGUMENT, "layer '%s' adds %d x %d x %d and %d x %d x %d; they must be equal", n->name,
-                     in.height, in.width, in.channels, b.height, b.width, b.channels);
+      return WK_FAIL(err, WK_ERR_ARGUMENT, "layer '%s' %s %d x %d x %d and %d x %d x %d; they must be equal", n->name,
+                     n->op == WK_OP_ADD ? "adds" : "multiplies", in.height, in.width, in.channels, b.height, b.width, b.channels);
     break;
   }
   case WK_OP_SCALE: {
@@ -131,6 +155,11 @@ static wk_status node_shape(wk_shape *out, const wk_graph *g, wk_node node, cons
     *out = (wk_shape){1, 1, n->out_channels};
     break;
   }
+  case WK_OP_PAD:
+  case WK_OP_SLICE:
+  case WK_OP_SHUFFLE:
+    WK_RETURN_IF_ERROR(moved_shape(out, n, in, err));
+    break;
   default:
     break; /* shape of the input */
   }
@@ -149,7 +178,7 @@ wk_status wk_graph_infer(wk_shape *shape, const wk_graph *g, wk_node last, int h
     return WK_FAIL(err, WK_ERR_ARGUMENT, "an input of %d x %d pixels is not possible: each side must be 1 to %d",
                    height, width, WK_NN_MAX_SIDE);
   for (wk_node i = 0; i <= last; i++)
-    WK_RETURN_IF_ERROR(node_shape(&shape[i], g, i, shape, height, width, err));
+    WK_RETURN_IF_ERROR(wk_graph_infer_node(&shape[i], g, i, shape, height, width, err));
   return WK_OK;
 }
 

@@ -255,7 +255,8 @@ const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
       &wk_kernel_conv,   &wk_kernel_conv_dnnl,    &kernel_act,         &kernel_add,
       &kernel_affine,    &kernel_scale,           &kernel_concat,      &kernel_flatten,
       &kernel_copy,      &kernel_max_pool,        &kernel_avg_pool,    &kernel_adaptive_pool,
-      &kernel_softmax,
+      &kernel_softmax,   &wk_kernel_multiply,     &wk_kernel_curve,    &wk_kernel_pad,
+      &wk_kernel_slice,  &wk_kernel_shuffle,      &wk_kernel_lrn,
   };
   if (layer->pixels)
     return wk_kernel_conv.fits(layer, isa) ? &wk_kernel_conv : kernel_pixels.fits(layer, isa) ? &kernel_pixels : NULL;

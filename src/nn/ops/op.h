@@ -20,6 +20,7 @@ typedef struct wk_layer {
   wk_shape in, out; /* of one photo; `in` is the first input */
   wk_window window; /* resolved: real paddings */
   int groups;
+  wk_extra extra;
   bool residual;
   bool train; /* its gradient is wanted too: linear layers keep their weight as it is, for both directions */
   wk_act act;
@@ -193,6 +194,8 @@ const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa);
 const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa);
 const wk_weights_kernel *wk_weights_kernel_for(const wk_layer *layer, wk_isa isa);
 
+extern const wk_kernel wk_kernel_multiply, wk_kernel_curve; /* plain_ops.c */
+extern const wk_kernel wk_kernel_pad, wk_kernel_slice, wk_kernel_shuffle, wk_kernel_lrn;
 extern const wk_kernel wk_kernel_winograd;
 extern const wk_kernel wk_kernel_depthwise;
 extern const wk_kernel wk_kernel_conv;

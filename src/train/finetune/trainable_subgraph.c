@@ -127,33 +127,6 @@ done:
 
 /* ---- the tail ---------------------------------------------------------------------------------- */
 
-/* The same layer on other inputs. */
-static wk_node copy_node(wk_graph *g, const wk_node_info *n, const wk_node *input) {
-  switch (n->op) {
-  case WK_OP_CONV:
-    return wk_graph_conv(g, n->name, input[0], n->out_channels, n->window, n->groups, n->bias);
-  case WK_OP_BATCH_NORM:
-    return wk_graph_batch_norm(g, n->name, input[0], n->eps);
-  case WK_OP_ADD:
-    return wk_graph_add(g, n->name, input[0], input[1]);
-  case WK_OP_SCALE:
-    return wk_graph_scale(g, n->name, input[0], input[1]);
-  case WK_OP_CONCAT:
-    return wk_graph_concat(g, n->name, input, n->inputs);
-  case WK_OP_MAX_POOL:
-  case WK_OP_AVG_POOL:
-    return wk_graph_pool(g, n->name, n->op, input[0], n->window);
-  case WK_OP_ADAPTIVE_AVG_POOL:
-    return wk_graph_adaptive_avg_pool(g, n->name, input[0], n->shape.height, n->shape.width);
-  case WK_OP_LINEAR:
-    return wk_graph_linear(g, n->name, input[0], n->out_channels);
-  case WK_OP_DROPOUT:
-    return wk_graph_dropout(g, n->name, input[0], n->p);
-  default:
-    return wk_graph_unary(g, n->name, n->op, input[0]);
-  }
-}
-
 /* Which nodes the logits need after the boundary. Inputs come before their nodes, so one pass from the end does. */
 static wk_status mark_needed(bool *needed, const wk_graph *g, wk_node boundary, wk_error *err) {
   wk_node logits = wk_graph_logits(g);
@@ -174,7 +147,7 @@ wk_status wk_trainable_subgraph(wk_graph **out, const wk_graph *g, wk_node bound
                                 wk_error *err) {
   wk_status st = WK_OK;
   wk_graph *tail = NULL;
-  wk_node logits = wk_graph_logits(g), input[16];
+  wk_node logits = wk_graph_logits(g), *input = NULL;
   size_t nodes = (size_t)wk_graph_size(g);
   bool *needed = wk_calloc(nodes, sizeof *needed);
   wk_node *at = wk_calloc(nodes, sizeof *at); /* of each node, in the tail */
@@ -189,12 +162,13 @@ wk_status wk_trainable_subgraph(wk_graph **out, const wk_graph *g, wk_node bound
     if (!needed[n])
       continue;
     WK_TRY(node_of(&info, g, n, err));
-    WK_FAIL_IF(info.inputs > (int)(sizeof input / sizeof *input), err, WK_ERR_UNSUPPORTED,
-               "layer %s joins more than %zu others", info.name, sizeof input / sizeof *input);
+    wk_free(input);
+    input = wk_alloc_array((size_t)info.inputs, sizeof *input);
+    WK_FAIL_IF(!input, err, WK_ERR_MEMORY, "out of memory for %zu layers", nodes);
     for (int i = 0; i < info.inputs; i++)
       input[i] = at[info.input[i]];
     wk_graph_stage(tail, info.stage);
-    at[n] = copy_node(tail, &info, input);
+    at[n] = wk_graph_copy_node(tail, &info, input);
   }
   wk_node features = wk_graph_features(g);
   wk_graph_outputs(tail, features >= boundary ? at[features] : at[boundary], at[logits]);
@@ -203,6 +177,7 @@ wk_status wk_trainable_subgraph(wk_graph **out, const wk_graph *g, wk_node bound
   tail = NULL;
 done:
   wk_graph_free(tail);
+  wk_free(input);
   wk_free(needed);
   wk_free(at);
   return st;
