@@ -130,12 +130,14 @@ typedef struct wk_loss_target {
 } wk_loss_target;
 
 WK_API void wk_loss_options_init(wk_loss_options *o);
-/* What the sum of the batch is divided by: the photos, or the weights of their labels. */
+/* What the cross-entropy of `rows` photos is divided by: the photos, or the sum of the weights of their labels. Of photos in several
+ * batches that share a step, the sum of these. */
 WK_API double wk_loss_divisor(const wk_loss_options *o, const int *label, size_t rows);
 /* Rows first..first+count-1 of a batch: adds their part of the loss to *loss and writes d loss / d logits, [count, classes]
- * (gradient may be NULL). `logits` is [count, classes]; the target's arrays are the whole batch's. Thread-safe. */
+ * (gradient may be NULL). `logits` is [count, classes]; the target's arrays are the whole batch's. `divisor`: wk_loss_divisor of all
+ * photos of the step; `photos`: how many these are, which distillation is divided by (KLDivLoss's "batchmean"). Thread-safe. */
 WK_API void wk_loss_rows(double *loss, float *gradient, const float *logits, const wk_loss_target *target, size_t first,
-                         size_t count, int classes, double divisor, const wk_loss_options *o);
+                         size_t count, int classes, double divisor, size_t photos, const wk_loss_options *o);
 
 /* ---- initialisers ----------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #ifndef WK_BASE_CHUNK_H
 #define WK_BASE_CHUNK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The index-th of `parts` parts of a loop, done by thread `worker` of those that share it. */
@@ -17,5 +18,8 @@ static inline long wk_chunk_bound(long n, int step, int parts, int i) {
 
 static inline long wk_chunk_begin(long n, int step, wk_chunk p) { return wk_chunk_bound(n, step, p.parts, p.index); }
 static inline long wk_chunk_end(long n, int step, wk_chunk p) { return wk_chunk_bound(n, step, p.parts, p.index + 1); }
+
+/* Where the first of part `index` lies when n things are cut into parts that differ by one at most. */
+static inline size_t wk_even_cut(size_t n, size_t parts, size_t index) { return n * index / parts; }
 
 #endif

@@ -1,6 +1,7 @@
 /* test_optim_golden.c - optimisers, schedules, losses and clipping against PyTorch (tools/make_optim_goldens.py). */
 #include "optim_golden.h"
 #include "support.h"
+#include "train/finetune/finetune_parts.h"
 #include "whisker/optim.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -80,7 +81,7 @@ static void check_loss(const wk_loss_options *o, const wk_loss_target *t, double
   float g[LOSS_ROWS * LOSS_CLASSES];
   for (size_t i = 0; i + 1 < COUNT(cuts); i++)
     wk_loss_rows(&loss, g + cuts[i] * LOSS_CLASSES, loss_logits + cuts[i] * LOSS_CLASSES, t, cuts[i],
-                 cuts[i + 1] - cuts[i], LOSS_CLASSES, divisor, o);
+                 cuts[i + 1] - cuts[i], LOSS_CLASSES, divisor, LOSS_ROWS, o);
   assert_near(loss, value, 1e-7 * (1 + value)); /* targets come as floats */
   for (int i = 0; i < LOSS_ROWS * LOSS_CLASSES; i++)
     assert_near((double)g[i], (double)gradient[i], 1e-7);
@@ -106,6 +107,9 @@ static void losses_equal_pytorch(void **state) {
   o.smoothing = 0.2;
   check_loss(&o, &hard, loss_weighted_smooth_value[0], loss_weighted_smooth_gradient);
   check_loss(&o, &soft, loss_soft_all_value[0], loss_soft_all_gradient);
+  o.distill = 0.3;
+  hard.teacher = loss_teacher;
+  check_loss(&o, &hard, loss_weighted_distilled_value[0], loss_weighted_distilled_gradient);
 }
 
 static void clipping_equals_pytorch(void **state) {
@@ -117,11 +121,79 @@ static void clipping_equals_pytorch(void **state) {
     assert_near((double)g[i], (double)clip_norm[i], 1e-6);
 }
 
+/* Training with weighted classes divides by the weights of the photos of each step, however many batches share it. */
+static void check_steps(int accumulate, const double *losses, const float *weight, const float *bias) {
+  wk_error err;
+  wk_graph *g = NULL;
+  wk_tensors *start = NULL;
+  float *w, *b, rows[STEP_ROWS * STEP_COLUMNS];
+  int labels[STEP_ROWS];
+  bool trainable[2] = {true, true};
+  const int stage_depth[2] = {0, 0};
+  const int64_t shape[2] = {STEP_CLASSES, STEP_COLUMNS};
+  wk_context ctx;
+  wk_context_init(&ctx);
+  ctx.threads = 2;
+  assert_ok(wk_graph_create(&g, &err), &err);
+  wk_node in = wk_graph_input(g, "input", 1, 1, STEP_COLUMNS), out = wk_graph_linear(g, "fc", in, STEP_CLASSES);
+  wk_graph_outputs(g, in, out);
+  assert_ok(wk_graph_finish(g, &err), &err);
+  assert_ok(wk_tensors_create(&start, &err), &err);
+  assert_ok(wk_tensors_add_zeros(start, &w, "fc.weight", 2, shape, &err), &err);
+  assert_ok(wk_tensors_add_zeros(start, &b, "fc.bias", 1, shape, &err), &err);
+  wk_finetune_options o;
+  wk_finetune_options_init(&o);
+  o.batch = STEP_BATCH;
+  o.accumulate = accumulate;
+  o.balance = true;
+  o.loss.smoothing = step_smoothing;
+  o.clip_norm = 0;
+  o.l2_sp = false;
+  wk_optim_options_init(&o.optim, WK_OPTIM_SGD);
+  wk_finetune_input input = {.rows = STEP_ROWS, .columns = STEP_COLUMNS, .label = labels, .views = 1, .row = rows};
+  memcpy(labels, step_labels, sizeof labels);
+  wk_finetune_setup setup = {.o = &o,
+                             .ctx = &ctx,
+                             .classes = STEP_CLASSES,
+                             .tail = g,
+                             .start = start,
+                             .trainable = trainable,
+                             .stage_depth = stage_depth,
+                             .train = &input};
+  wk_finetuner l = {0};
+  assert_ok(wk_finetuner_open(&l, &setup, &err), &err);
+  wk_finetuner_shuffle(&l, 1);
+  for (size_t i = 0; i < STEP_ROWS; i++) { /* so that they come in the golden's order */
+    labels[l.order[i]] = step_labels[i];
+    memcpy(rows + l.order[i] * STEP_COLUMNS, step_rows + i * STEP_COLUMNS, STEP_COLUMNS * sizeof *rows);
+  }
+  for (size_t i = 0; i < l.steps; i++) {
+    double loss, norm;
+    assert_ok(wk_finetuner_step(&l, &loss, &norm, 1, i, step_lr, NULL, &err), &err);
+    assert_near(loss, losses[i], 1e-6);
+  }
+  const float *p = wk_trainer_params(l.t);
+  for (int i = 0; i < wk_trainer_slots(l.t); i++) {
+    const wk_slot *slot = wk_trainer_slot(l.t, i);
+    const float *want = slot->param->ndim == 2 ? weight : bias;
+    for (size_t k = 0; k < slot->count; k++)
+      assert_near((double)p[slot->offset + k], (double)want[k], 1e-6);
+  }
+  wk_finetuner_close(&l);
+  wk_tensors_free(start);
+  wk_graph_free(g);
+}
+
+static void weighted_steps_equal_pytorch(void **state) {
+  (void)state;
+  check_steps(1, step_each_losses, step_each_weight, step_each_bias);
+  check_steps(3, step_accumulated_losses, step_accumulated_weight, step_accumulated_bias);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(optimisers_equal_pytorch),
-      cmocka_unit_test(schedules_equal_pytorch),
-      cmocka_unit_test(losses_equal_pytorch),
+      cmocka_unit_test(optimisers_equal_pytorch), cmocka_unit_test(schedules_equal_pytorch),
+      cmocka_unit_test(losses_equal_pytorch),     cmocka_unit_test(weighted_steps_equal_pytorch),
       cmocka_unit_test(clipping_equals_pytorch),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static wk_status step_loss(void *user, float *gradient, double *loss, const floa
   wk_loss_options_init(&o);
   o.smoothing = 0.1;
   wk_loss_target target = {.label = r->label};
-  wk_loss_rows(loss, gradient, output, &target, (size_t)first, (size_t)count, r->c.classes, r->c.batch, &o);
+  wk_loss_rows(loss, gradient, output, &target, (size_t)first, (size_t)count, r->c.classes, r->c.batch, (size_t)r->c.batch, &o);
   (void)err;
   return WK_OK;
 }

@@ -484,7 +484,7 @@ static wk_status cross_entropy(void *user, float *gradient, double *loss, const 
   wk_loss_target target = {.label = ((labelled *)user)->label};
   wk_loss_options o;
   wk_loss_options_init(&o);
-  wk_loss_rows(loss, gradient, output, &target, (size_t)first, (size_t)count, CLASSES, 1, &o);
+  wk_loss_rows(loss, gradient, output, &target, (size_t)first, (size_t)count, CLASSES, 1, 1, &o);
   return WK_OK;
 }
 

@@ -169,14 +169,14 @@ static void loss_gradient_is_the_slope(void **state) {
   wk_loss_target t = {.label = label, .teacher = teacher};
   double divisor = wk_loss_divisor(&o, label, N), value = 0;
   assert_near(divisor, 1 + 2 + 0.5 + 0.1 + 2, 1e-6);
-  wk_loss_rows(&value, g, x, &t, 0, N, K, divisor, &o);
+  wk_loss_rows(&value, g, x, &t, 0, N, K, divisor, N, &o);
   for (int i = 0; i < N * K; i++) {
     double up = 0, down = 0;
     float at = x[i], high = at + 0.01f, low = at - 0.01f;
     x[i] = high;
-    wk_loss_rows(&up, NULL, x, &t, 0, N, K, divisor, &o);
+    wk_loss_rows(&up, NULL, x, &t, 0, N, K, divisor, N, &o);
     x[i] = low;
-    wk_loss_rows(&down, NULL, x, &t, 0, N, K, divisor, &o);
+    wk_loss_rows(&down, NULL, x, &t, 0, N, K, divisor, N, &o);
     x[i] = at;
     assert_near((double)g[i], (up - down) / ((double)high - (double)low), 1e-5);
   }
@@ -184,7 +184,7 @@ static void loss_gradient_is_the_slope(void **state) {
   const float wild[K] = {3e38f, -3e38f, 0, 1};
   value = 0;
   o.distill = 0;
-  wk_loss_rows(&value, g, wild, &t, 1, 1, K, 1, &o);
+  wk_loss_rows(&value, g, wild, &t, 1, 1, K, 1, 1, &o);
   assert_true(isfinite(value));
   free(x), free(teacher);
 }

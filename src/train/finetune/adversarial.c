@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/chunk.h"
 #include "train/finetune/finetune_parts.h"
 
 #define START_STREAM 0x6164760000000000u /* "adv" */
@@ -150,7 +151,7 @@ static wk_status attack_block(void *user, size_t index, int worker, wk_error *er
   for (int t = 0; t < CHECK_STEPS; t++) {
     double ignored = 0;
     WK_RETURN_IF_ERROR(wk_grad_forward(a->exec, a->x, (int)count, err));
-    wk_loss_rows(&ignored, a->slope, wk_grad_output(a->exec, 0), &target, first, count, s->classes, 1, &lo);
+    wk_loss_rows(&ignored, a->slope, wk_grad_output(a->exec, 0), &target, first, count, s->classes, 1, 1, &lo);
     const float *seed = a->slope;
     WK_RETURN_IF_ERROR(wk_grad_backward(a->exec, &seed, err));
     wk_attack_sign_step(a->x, a->clean, wk_grad_result(a->exec, 0), count * n, s->in->preprocess, s->eps_255,

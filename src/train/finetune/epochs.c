@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/chunk.h"
 #include "train/finetune/finetune_parts.h"
 
 static double now(void) {

@@ -192,8 +192,6 @@ typedef struct wk_finetuner {
 /* After a failure it must be closed as well. */
 wk_status wk_finetuner_open(wk_finetuner *l, const wk_finetune_setup *s, wk_error *err);
 void wk_finetuner_close(wk_finetuner *l);
-/* Where the first thing of part `index` lies when n things are cut into parts that differ by one at most. */
-size_t wk_even_cut(size_t n, size_t parts, size_t index);
 void wk_finetuner_shuffle(wk_finetuner *l, int epoch);
 /* Photos order[first..] into l->input and l->label. */
 wk_status wk_finetuner_fill(wk_finetuner *l, size_t first, size_t count, int epoch, wk_error *err);

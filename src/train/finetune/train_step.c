@@ -3,11 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/chunk.h"
 #include "train/finetune/finetune_parts.h"
 
 #define ORDER_STREAM 0x74756e6500000000u /* "tune" */
-
-size_t wk_even_cut(size_t n, size_t parts, size_t index) { return n * index / parts; }
 
 /* ---- one batch --------------------------------------------------------------------------------- */
 
@@ -15,14 +14,16 @@ typedef struct batch_loss {
   wk_loss_target target;
   const wk_loss_options *o;
   int classes;
-  double divisor;
+  double divisor; /* of all photos of the step */
+  size_t photos;
 } batch_loss;
 
 static wk_status micro_batch_loss(void *user, float *gradient, double *loss, const float *output, int first, int count,
-                            wk_error *err) {
+                                  wk_error *err) {
   (void)err;
   const batch_loss *b = user;
-  wk_loss_rows(loss, gradient, output, &b->target, (size_t)first, (size_t)count, b->classes, b->divisor, b->o);
+  wk_loss_rows(loss, gradient, output, &b->target, (size_t)first, (size_t)count, b->classes, b->divisor, b->photos,
+               b->o);
   return WK_OK;
 }
 
@@ -62,16 +63,24 @@ static wk_status not_finite(const wk_finetuner *l, size_t count, double loss, do
                  fabs(loss), (unsigned long long)l->st.step + 1, epoch, rate, cause);
 }
 
-/* Batch number `batch` of an epoch: adds its gradient to l->sum. `group` photos share the step. */
-static wk_status run_batch(wk_finetuner *l, double *loss, int epoch, size_t batch, size_t group, double rate,
+/* What the losses of photos order[first..last-1], which share a step, are divided by. */
+static double step_divisor(const wk_finetuner *l, const wk_loss_options *o, size_t first, size_t last) {
+  double sum = 0;
+  for (size_t i = first; i < last; i++) {
+    int label = l->s->train->label[l->order[i]];
+    sum += wk_loss_divisor(o, l->soft ? NULL : &label, 1);
+  }
+  return sum;
+}
+
+/* Batch number `batch` of an epoch: adds its gradient to l->sum. `b` has all but the target. */
+static wk_status run_batch(wk_finetuner *l, double *loss, batch_loss b, int epoch, size_t batch, double rate,
                            wk_error *err) {
   const wk_finetune_setup *s = l->s;
   size_t first = wk_even_cut(s->train->rows, l->batches, batch);
   size_t count = wk_even_cut(s->train->rows, l->batches, batch + 1) - first;
   WK_RETURN_IF_ERROR(wk_finetuner_fill(l, first, count, epoch, err));
-  wk_loss_options lo = l->o->loss;
-  lo.class_weight = l->class_weight;
-  batch_loss b = {.target = {.label = l->label}, .o = &lo, .classes = s->classes, .divisor = (double)group};
+  b.target = (wk_loss_target){.label = l->label};
   double share = 1;
   if (l->soft) {
     wk_mix m = wk_mix_draw(&l->o->mix, l->shape.height, l->shape.width, l->seed, (uint64_t)epoch, (uint64_t)batch);
@@ -104,11 +113,17 @@ wk_status wk_finetuner_step(wk_finetuner *l, double *loss, double *gradient, int
                             wk_progress *progress, wk_error *err) {
   size_t rows = l->s->train->rows;
   size_t first = wk_even_cut(l->batches, l->steps, index), last = wk_even_cut(l->batches, l->steps, index + 1);
-  size_t group = wk_even_cut(rows, l->batches, last) - wk_even_cut(rows, l->batches, first);
+  size_t first_photo = wk_even_cut(rows, l->batches, first), last_photo = wk_even_cut(rows, l->batches, last);
+  wk_loss_options lo = l->o->loss;
+  lo.class_weight = l->class_weight;
+  const batch_loss share = {.o = &lo,
+                            .classes = l->s->classes,
+                            .divisor = step_divisor(l, &lo, first_photo, last_photo),
+                            .photos = last_photo - first_photo};
   *loss = 0;
   memset(l->sum, 0, l->st.params * sizeof *l->sum);
   for (size_t b = first; b < last; b++) {
-    WK_RETURN_IF_ERROR(run_batch(l, loss, epoch, b, group, rate, err));
+    WK_RETURN_IF_ERROR(run_batch(l, loss, share, epoch, b, rate, err));
     if (progress)
       wk_progress_add(progress, wk_even_cut(rows, l->batches, b + 1) - wk_even_cut(rows, l->batches, b));
   }

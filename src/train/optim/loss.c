@@ -60,7 +60,7 @@ static double distillation(float *g, const float *x, const float *teacher, int c
 }
 
 void wk_loss_rows(double *loss, float *gradient, const float *logits, const wk_loss_target *target, size_t first,
-                  size_t count, int classes, double divisor, const wk_loss_options *o) {
+                  size_t count, int classes, double divisor, size_t photos, const wk_loss_options *o) {
   bool distill = target->teacher && o->distill > 0;
   double plain = distill ? 1 - o->distill : 1, sum = 0;
   for (size_t i = 0; i < count; i++) {
@@ -68,7 +68,7 @@ void wk_loss_rows(double *loss, float *gradient, const float *logits, const wk_l
     float *g = gradient ? gradient + i * (size_t)classes : NULL;
     sum += cross_entropy(g, x, target, first + i, classes, plain / divisor, o);
     if (distill)
-      sum += distillation(g, x, target->teacher + (first + i) * (size_t)classes, classes, o->distill / divisor,
+      sum += distillation(g, x, target->teacher + (first + i) * (size_t)classes, classes, o->distill / (double)photos,
                           o->distill_temperature);
   }
   *loss += sum;
