@@ -5,6 +5,13 @@
 #include "base/base.h"
 #include "whisker/finetune.h"
 
+/* ---- finetune_options.c ------------------------------------------------------------------------- */
+
+/* The learning rate that was asked for, or the optimiser's own for so many photos. */
+double wk_finetune_learning_rate(const wk_finetune_options *o, size_t photos);
+/* Turns on what few photos gain from, where nothing else was asked for. */
+void wk_finetune_options_help_few(wk_finetune_options *o, size_t photos);
+
 /* ---- trainable_subgraph.c: what trains, and where that begins ----------------------------------------- */
 
 /* [wk_graph_param_count] which parameters train at that depth; wk_free it. WK_ERR_NOT_FOUND lists the stages. */
@@ -79,14 +86,6 @@ void wk_finetune_input_free(wk_finetune_input *in);
 /* Photos photo[0..count-1], as they are in that epoch, into [count, columns] floats. */
 wk_status wk_finetune_input_gather(float *to, const wk_finetune_input *in, const uint32_t *photo, int count,
                                    uint64_t epoch, const wk_context *ctx, wk_error *err);
-
-/* ---- initial_head.c: the classifier that a run begins with -------------------------------------- */
-
-/* Fits a linear head on the features of all kept views, with penalty and temperature of the probe of the photos alone:
- * to choose them again, a photo's other views would have to be held out with it. */
-wk_status wk_finetune_view_probe(wk_head **out, const wk_finetune_input *in, const wk_graph *tail,
-                                 const wk_tensors *weights, int features, int classes, const wk_probe_options *o,
-                                 const wk_probe_report *probe, const wk_context *ctx, wk_error *err);
 
 /* ---- validation.c: how good it is by now ------------------------------------------------------ */
 
