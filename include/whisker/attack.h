@@ -8,6 +8,7 @@
 #define WHISKER_ATTACK_H
 
 #include "whisker/diff_classifier.h"
+#include "whisker/options.h"
 #include "whisker/image.h"
 
 #ifdef __cplusplus
@@ -44,6 +45,7 @@ typedef struct wk_attack_options {
 
 WK_API void wk_attack_options_init(wk_attack_options *o);
 WK_API wk_status wk_attack_options_validate(const wk_attack_options *o, int classes, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_attack_options_table(void);
 
 typedef struct wk_attack_result {
   float *pixels;     /* as large as those attacked, in 0..255; whole numbers with whole_levels. wk_attack_result_free */
@@ -91,6 +93,7 @@ typedef struct wk_robust_options {
 } wk_robust_options;
 
 WK_API void wk_robust_options_init(wk_robust_options *o); /* 0, 1/4, 1/2, 1, 2, 4, 8 */
+WK_API const wk_option_table *wk_robust_options_table(void);
 
 typedef struct wk_robust {
   size_t photo_count; /* that could be read */

@@ -4,6 +4,7 @@
 #define WHISKER_ATTRIBUTION_H
 
 #include "whisker/diff_classifier.h"
+#include "whisker/options.h"
 #include "whisker/explain_input.h"
 
 #ifdef __cplusplus
@@ -42,6 +43,7 @@ typedef struct wk_attribution_options {
 } wk_attribution_options;
 
 WK_API void wk_attribution_options_init(wk_attribution_options *o);
+WK_API const wk_option_table *wk_attribution_options_table(void);
 WK_API const char *wk_attribution_method_name(wk_attribution_method method); /* "Grad-CAM"; never NULL */
 WK_API bool wk_attribution_of_pixels(wk_attribution_method method);
 
@@ -97,6 +99,7 @@ typedef struct wk_occlusion_options {
 } wk_occlusion_options;
 
 WK_API void wk_occlusion_options_init(wk_occlusion_options *o);
+WK_API const wk_option_table *wk_occlusion_options_table(void);
 
 typedef struct wk_occlusion {
   int rows, columns, patch, step; /* places of the patch */

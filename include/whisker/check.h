@@ -4,6 +4,7 @@
 #define WHISKER_CHECK_H
 
 #include "whisker/data.h"
+#include "whisker/options.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -59,6 +60,7 @@ typedef struct wk_check_options {
 } wk_check_options;
 
 WK_API void wk_check_options_init(wk_check_options *o);
+WK_API const wk_option_table *wk_check_options_table(void);
 /* Stage of progress: "check". The same result for any number of threads. Memory: about 200 bytes a photo. */
 WK_API wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_check_options *o, const wk_context *ctx,
                               wk_error *err) WK_NODISCARD;

@@ -3,6 +3,7 @@
 #ifndef WHISKER_DATA_H
 #define WHISKER_DATA_H
 
+#include "whisker/options.h"
 #include "whisker/zoo.h"
 
 #ifdef __cplusplus
@@ -113,6 +114,7 @@ typedef struct wk_features_options {
 } wk_features_options;
 
 WK_API void wk_features_options_init(wk_features_options *o);
+WK_API const wk_option_table *wk_features_options_table(void);
 /* One row a readable photo, in the photos' order, the same for any number of threads. A photo that cannot be read is
  * reported through ctx->warn (path and reason) and left out. Stage of progress: "features". Memory does not grow with the number of photos beyond
  * `memory`, but for the system's own cache of the file. */

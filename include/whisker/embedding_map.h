@@ -4,6 +4,7 @@
 #define WHISKER_EMBEDDING_MAP_H
 
 #include "whisker/image.h"
+#include "whisker/options.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,6 +32,7 @@ typedef struct wk_tsne_options {
 } wk_tsne_options;
 
 WK_API void wk_tsne_options_init(wk_tsne_options *o);
+WK_API const wk_option_table *wk_tsne_options_table(void);
 /* out [rows, 2] from x [rows, columns]; rows at least 2. *kl (may be NULL): the divergence reached. Stages of progress:
  * "neighbours", "layout". Deterministic for any number of threads. */
 WK_API wk_status wk_tsne(float *out, double *kl, const float *x, size_t rows, int columns, const wk_tsne_options *o,
@@ -65,6 +67,7 @@ typedef struct wk_embedding_map {
 } wk_embedding_map;
 
 WK_API void wk_embedding_map_options_init(wk_embedding_map_options *o);
+WK_API const wk_option_table *wk_embedding_map_options_table(void);
 /* Lays out rows by their features x [rows, columns], lengths made equal first, so that distance means cosine. Memory
  * besides x: about 4 kB a row. */
 WK_API wk_status wk_embedding_map_make(wk_embedding_map **out, const float *x, size_t rows, int columns,

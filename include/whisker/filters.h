@@ -4,6 +4,7 @@
 #define WHISKER_FILTERS_H
 
 #include "whisker/explain_input.h"
+#include "whisker/options.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,6 +49,7 @@ typedef struct wk_activation_max_options {
 } wk_activation_max_options;
 
 WK_API void wk_activation_max_options_init(wk_activation_max_options *o);
+WK_API const wk_option_table *wk_activation_max_options_table(void);
 /* For each of `channels` channels of `layer` a picture that raises its mean over all positions, by ascending from noise
  * (Erhan et al. 2009; Olah, Mordvintsev, Schubert, "Feature visualization", Distill 2017). Where the layer is an
  * activation or a pooling, what enters it is raised, for beyond zero and below a maximum there is no gradient. out:

@@ -10,6 +10,7 @@
 #define WHISKER_FINETUNE_H
 
 #include "whisker/augment.h"
+#include "whisker/options.h"
 #include "whisker/metrics.h"
 #include "whisker/probe.h"
 #include "whisker/optim.h"
@@ -131,6 +132,7 @@ WK_API void wk_finetune_options_adversarial(wk_finetune_options *o, double eps_2
  * batch norm is that of the batch, and there is nothing to hold on to. */
 WK_API void wk_finetune_options_scratch(wk_finetune_options *o);
 WK_API wk_status wk_finetune_options_validate(const wk_finetune_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_finetune_options_table(void);
 
 typedef struct wk_finetune_result {
   wk_backbone *backbone; /* with the tuned weights; NULL where the probe came out: the backbone is unchanged */

@@ -8,6 +8,7 @@
 #define WHISKER_OPTIM_H
 
 #include "whisker/base.h"
+#include "whisker/options.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,7 @@ typedef struct wk_optim_options {
 /* The optimiser's own defaults (PyTorch's, or its paper's). */
 WK_API void wk_optim_options_init(wk_optim_options *o, wk_optim_kind kind);
 WK_API wk_status wk_optim_options_validate(const wk_optim_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_optim_options_table(void);
 
 /* One tensor of the flat arrays. Slots must not overlap; what lies in none is left alone. */
 typedef struct wk_optim_slot {
@@ -99,6 +101,7 @@ typedef struct wk_schedule_options {
 
 WK_API void wk_schedule_options_init(wk_schedule_options *o, wk_schedule_kind kind);
 WK_API wk_status wk_schedule_options_validate(const wk_schedule_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_schedule_options_table(void);
 /* The learning rate of step 0..steps-1 of a run; a pure function. PLATEAU gives lr after its warm-up. */
 WK_API double wk_schedule_lr(const wk_schedule_options *o, uint64_t step, uint64_t steps_per_epoch, uint64_t steps);
 
@@ -130,6 +133,7 @@ typedef struct wk_loss_target {
 } wk_loss_target;
 
 WK_API void wk_loss_options_init(wk_loss_options *o);
+WK_API const wk_option_table *wk_loss_options_table(void);
 /* What the cross-entropy of `rows` photos is divided by: the photos, or the sum of the weights of their labels. Of photos in several
  * batches that share a step, the sum of these. */
 WK_API double wk_loss_divisor(const wk_loss_options *o, const int *label, size_t rows);
@@ -188,6 +192,7 @@ typedef struct wk_mix_options {
 
 WK_API void wk_mix_options_init(wk_mix_options *o);
 WK_API wk_status wk_mix_options_validate(const wk_mix_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_mix_options_table(void);
 
 /* How a batch is mixed: photo i with photo count-1-i, as timm. A pure function of (seed, epoch, batch). */
 typedef struct wk_mix {

@@ -15,6 +15,8 @@
 #ifndef WHISKER_OPTIONS_H
 #define WHISKER_OPTIONS_H
 
+#include <math.h>
+
 #include "whisker/base.h"
 
 #ifdef __cplusplus
@@ -76,7 +78,8 @@ typedef struct wk_option {
   const wk_option_value *preset; /* PART: defaults that differ from those of its own table; or NULL */
   const char *placeholder;       /* the value's name in a usage line: "N" */
   const char *help;              /* a phrase without a capital and a full stop */
-  const char *old_names;         /* that still work, with a space between; or NULL */
+  const char *old_names;         /* that still work, with spaces between; or NULL */
+  const char *old_choices;       /* CHOICE: names of choices that still work, "lesson=plain best=robust"; or NULL */
   unsigned flags;                /* WK_OPTION_... */
   const wk_option_codec *codec;  /* CODEC */
   const wk_option_table *part;   /* PART */

@@ -4,6 +4,7 @@
 #define WHISKER_PROBE_H
 
 #include "whisker/model.h"
+#include "whisker/options.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,6 +29,7 @@ typedef struct wk_probe_options {
 
 WK_API void wk_probe_options_init(wk_probe_options *o);
 WK_API wk_status wk_probe_options_validate(const wk_probe_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_probe_options_table(void);
 
 typedef struct wk_probe_report {
   double l2;           /* used */

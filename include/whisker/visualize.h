@@ -3,6 +3,7 @@
 #define WHISKER_VISUALIZE_H
 
 #include "whisker/diff_classifier.h"
+#include "whisker/options.h"
 #include "whisker/image.h"
 
 #ifdef __cplusplus
@@ -49,6 +50,7 @@ typedef struct wk_visualize_options {
 } wk_visualize_options;
 
 WK_API void wk_visualize_options_init(wk_visualize_options *o);
+WK_API const wk_option_table *wk_visualize_options_table(void);
 
 typedef struct wk_visualization {
   wk_image image;      /* the picture, as large as the network's input */

@@ -5,33 +5,126 @@
 
 #include "attack/attack_state.h"
 
-void wk_attack_options_init(wk_attack_options *o) {
-  *o = (wk_attack_options){
-      .target = -1, .avoid = -1, .eps_255 = 2, .patch = 32, .confidence = 0.9, .whole_levels = true};
+static const char *const methods[] = {"pgd", "fgsm", "l2", "plain", "deepfool", "cw", "patch", NULL};
+static const wk_option option_rows[] = {
+    {.name = "method",
+     WK_ROW_CHOICE(wk_attack_options, method, methods),
+     .placeholder = "METHOD",
+     .help = "attack method: PGD, FGSM, PGD in the L2 ball, plain gradient descent, DeepFool, Carlini and Wagner, or a "
+             "patch"},
+    {.name = "target",
+     WK_ROW_INT(wk_attack_options, target),
+     .value = -1,
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "any other class",
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "class to reach"},
+    {.name = "avoid",
+     WK_ROW_INT(wk_attack_options, avoid),
+     .value = -1,
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "what the model predicts",
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "class to leave"},
+    {.name = "eps",
+     WK_ROW_DOUBLE(wk_attack_options, eps_255),
+     .value = 2,
+     .min = 0,
+     .max = 255,
+     .flags = WK_OPTION_ABOVE_MIN,
+     .placeholder = "E",
+     .help = "largest change of a pixel value, in units of 1/255 (pgd, fgsm); root mean square (l2)"},
+    {.name = "steps",
+     WK_ROW_INT(wk_attack_options, steps),
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "depends on the method",
+     .placeholder = "N",
+     .help = "most gradient steps"},
+    {.name = "step-size",
+     WK_ROW_DOUBLE(wk_attack_options, step),
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "depends on the method",
+     .old_names = "step",
+     .placeholder = "S",
+     .help = "size of each step, in units of 1/255 (plain: learning rate)"},
+    {.name = "momentum",
+     WK_ROW_DOUBLE(wk_attack_options, momentum),
+     .min = 0,
+     .max = 1,
+     .flags = WK_OPTION_BELOW_MAX,
+     .placeholder = "M",
+     .help = "momentum of the gradient (pgd, l2)"},
+    {.name = "restarts",
+     WK_ROW_INT(wk_attack_options, restarts),
+     .min = 0,
+     .max = INFINITY,
+     .placeholder = "N",
+     .help = "random restarts after a failed attempt (pgd, l2)"},
+    {.name = "patch",
+     WK_ROW_INT(wk_attack_options, patch),
+     .value = 32,
+     .min = 1,
+     .max = INFINITY,
+     .placeholder = "PIXELS",
+     .help = "side of the patch; 1: a single pixel"},
+    {.name = "width",
+     WK_ROW_INT(wk_attack_options, width),
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "width of a whole photo; 0: what the network sees"},
+    {.name = "height",
+     WK_ROW_INT(wk_attack_options, height),
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "height of a whole photo; 0: what the network sees"},
+    {.name = "confidence",
+     WK_ROW_DOUBLE(wk_attack_options, confidence),
+     .value = 0.9,
+     .min = 0,
+     .max = 1,
+     .flags = WK_OPTION_ABOVE_MIN,
+     .placeholder = "P",
+     .help = "stop at this probability"},
+    {.name = "whole-levels",
+     WK_ROW_BOOL(wk_attack_options, whole_levels),
+     .value = 1,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "the result is 8-bit"},
+    {0}};
+
+static wk_status check(const void *options, wk_error *err) {
+  const wk_attack_options *o = options;
+  if ((o->method == WK_ATTACK_PGD || o->method == WK_ATTACK_FGSM) && o->whole_levels && o->eps_255 < 1)
+    return WK_FAIL(err, WK_ERR_ARGUMENT,
+                   "eps must be at least 1 (got %g): a smaller change is lost when the photo is saved with 8 bits",
+                   o->eps_255);
+  if (!o->width != !o->height || (o->width && !o->whole_levels))
+    return WK_FAIL(err, WK_ERR_ARGUMENT,
+                   "a whole photo needs both width and height, and is changed in whole grey levels");
+  return WK_OK;
 }
 
+static const wk_option_table option_table = {"attack_options", sizeof(wk_attack_options), option_rows, check};
+const wk_option_table *wk_attack_options_table(void) { return &option_table; }
+
+void wk_attack_options_init(wk_attack_options *o) { wk_options_init(o, &option_table); }
+
+/* The bound of a method that has none may be anything. */
 wk_status wk_attack_options_validate(const wk_attack_options *o, int classes, wk_error *err) {
-  bool bounded = o->method == WK_ATTACK_PGD || o->method == WK_ATTACK_FGSM || o->method == WK_ATTACK_L2;
-  if ((unsigned)o->method > WK_ATTACK_PATCH)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no attack method number %d", (int)o->method);
+  const bool bounded = o->method == WK_ATTACK_PGD || o->method == WK_ATTACK_FGSM || o->method == WK_ATTACK_L2;
+  wk_attack_options checked = *o;
+  if (!bounded)
+    checked.eps_255 = 1;
   if (o->target >= classes || o->avoid >= classes)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "class %d of an attack is not among the model's %d",
                    o->target >= classes ? o->target : o->avoid, classes);
-  if (bounded && !(o->eps_255 > 0 && o->eps_255 <= 255))
-    return WK_FAIL(err, WK_ERR_ARGUMENT,
-                   "a bound of %g grey levels leaves nothing to change; give one above 0, up to 255", o->eps_255);
-  if (bounded && o->method != WK_ATTACK_L2 && o->whole_levels && o->eps_255 < 1)
-    return WK_FAIL(err, WK_ERR_ARGUMENT,
-                   "a bound of %g grey levels is lost when the photo is saved in 8 bits; give at least 1", o->eps_255);
-  if (o->steps < 0 || o->restarts < 0 || !(o->step >= 0) || !(o->momentum >= 0 && o->momentum < 1) || o->patch < 1)
-    return WK_FAIL(err, WK_ERR_ARGUMENT,
-                   "steps, restarts, step size, momentum (below 1) and patch must not be negative");
-  if (o->width < 0 || o->height < 0 || !o->width != !o->height || (o->width && !o->whole_levels))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "a whole photo needs both of its sides, and is changed in whole grey levels");
-  if (!(o->confidence > 0 && o->confidence <= 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "a confidence of %g cannot be reached; give one above 0, up to 1",
-                   o->confidence);
-  return WK_OK;
+  return wk_options_validate(&checked, &option_table, err);
 }
 
 void wk_attack_result_free(wk_attack_result *r) {

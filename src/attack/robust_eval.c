@@ -11,12 +11,33 @@
 
 static const double default_eps[] = {0, 0.25, 0.5, 1, 2, 4, 8};
 
+static const wk_option option_rows[] = {{.name = "steps",
+                                  WK_ROW_INT(wk_robust_options, steps),
+                                  .value = 20,
+                                  .min = 1,
+                                  .max = INFINITY,
+                                  .placeholder = "N",
+                                  .help = "gradient steps of each attack"},
+                                 {.name = "restarts",
+                                  WK_ROW_INT(wk_robust_options, restarts),
+                                  .value = 1,
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .placeholder = "N",
+                                  .help = "random restarts after a failed attempt"},
+                                 {.name = "corruptions",
+                                  WK_ROW_BOOL(wk_robust_options, corruptions),
+                                  .value = 1,
+                                  .old_names = "no-damage",
+                                  .help = "attacks only: no noise, blur, JPEG and so on"},
+                                 {0}};
+static const wk_option_table option_table = {"robust_options", sizeof(wk_robust_options), option_rows, NULL};
+const wk_option_table *wk_robust_options_table(void) { return &option_table; }
+
 void wk_robust_options_init(wk_robust_options *o) {
-  *o = (wk_robust_options){.eps_255 = default_eps,
-                           .count = sizeof default_eps / sizeof *default_eps,
-                           .steps = 20,
-                           .restarts = 1,
-                           .corruptions = true};
+  wk_options_init(o, &option_table);
+  o->eps_255 = default_eps;
+  o->count = sizeof default_eps / sizeof *default_eps;
 }
 
 /* What one photo gave. */

@@ -16,7 +16,7 @@ wk_status wk_option_check(const wk_option *row, const char *name, double v, wk_e
 /* Are the first `length` bytes of `a` the name `b`, - and _ being the same? */
 bool wk_option_same_name(const char *a, const char *b, size_t length);
 
-/* `text` with every {key} replaced by that option's exact value (%a for fractions). */
+/* `text` with every {key} replaced by that option's exact value (%a for fractions), {#key} by a choice's number. */
 void wk_options_format(wk_text *out, const char *text, const void *options, const wk_option_table *table);
 /* "key value\n" for each option that counts (WK_OPTION_FINGERPRINT), is not named in `but`, and is not at its default.
  */

@@ -229,11 +229,11 @@ done:
 
 /* ---- fingerprints ------------------------------------------------------------------------------ */
 
-static void add_exact(wk_text *out, const void *options, const wk_option *row) {
+static void add_exact(wk_text *out, const void *options, const wk_option *row, bool number) {
   const double v = wk_option_number(options, row);
   if (row->type == WK_OPTION_FLOAT || row->type == WK_OPTION_DOUBLE)
     wk_text_add(out, "%a", v);
-  else if (row->type == WK_OPTION_BOOL || row->type == WK_OPTION_INT || row->type == WK_OPTION_SIZE)
+  else if (number || row->type == WK_OPTION_BOOL || row->type == WK_OPTION_INT || row->type == WK_OPTION_SIZE)
     wk_text_add(out, "%.0f", v);
   else {
     char *text = wk_option_text(options, row);
@@ -250,11 +250,13 @@ void wk_options_format(wk_text *out, const char *text, const void *options, cons
     text += plain;
     if (!*text)
       return;
-    size_t length = strcspn(++text, "}");
+    const bool number = *++text == '#';
+    text += number;
+    size_t length = strcspn(text, "}");
     char name[64] = "";
     wk_option row;
     if (length < sizeof name && wk_options_find(&row, table, memcpy(name, text, length)))
-      add_exact(out, options, &row);
+      add_exact(out, options, &row, number);
     else
       out->failed = true;
     text += length + (text[length] == '}');
@@ -263,8 +265,8 @@ void wk_options_format(wk_text *out, const char *text, const void *options, cons
 
 static bool names(const char *text, const char *name) {
   for (const char *p = text; (p = strchr(p, '{')); p++) {
-    size_t length = strcspn(p + 1, "}");
-    if (wk_option_same_name(p + 1, name, length))
+    const char *begin = p[1] == '#' ? p + 2 : p + 1;
+    if (wk_option_same_name(begin, name, strcspn(begin, "}")))
       return true;
   }
   return false;
@@ -284,7 +286,7 @@ void wk_options_fingerprint(wk_text *out, const char *but, const void *options, 
     if (!(row.flags & WK_OPTION_FINGERPRINT) || names(but, row.name) || at_default(options, &row))
       continue;
     wk_text_add(out, "%s ", row.name);
-    add_exact(out, options, &row);
+    add_exact(out, options, &row, false);
     wk_text_add(out, "\n");
   }
 }

@@ -347,7 +347,20 @@ wk_status wk_options_validate(const void *options, const wk_option_table *table,
 
 /* ---- values from text -------------------------------------------------------------------------- */
 
-static wk_status read_choice(double *out, const wk_option *row, const char *text, wk_error *err) {
+/* "plain" for "lesson" where that is what it was called; else the text itself. `now` holds it. */
+static const char *name_now(char now[64], const wk_option *row, const char *text) {
+  const size_t n = strlen(text);
+  for (const char *p = row->old_choices; p && *p; p += strcspn(p, " ") + (p[strcspn(p, " ")] == ' '))
+    if (!strncmp(p, text, n) && p[n] == '=') {
+      snprintf(now, 64, "%.*s", (int)strcspn(p + n + 1, " "), p + n + 1);
+      return now;
+    }
+  return text;
+}
+
+static wk_status read_choice(double *out, const wk_option *row, const char *typed, wk_error *err) {
+  char now[64];
+  const char *text = name_now(now, row, typed);
   for (int i = 0; row->choices[i]; i++)
     if (wk_edit_distance(text, row->choices[i]) == 0) { /* the same but for capitals */
       *out = i;

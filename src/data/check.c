@@ -11,9 +11,36 @@ const char *wk_check_kind_name(wk_check_kind kind) {
   return (unsigned)kind < sizeof name / sizeof *name ? name[kind] : "unknown";
 }
 
-void wk_check_options_init(wk_check_options *o) {
-  *o = (wk_check_options){.tiny = 32, .few = 10, .imbalance = 5, .look_alikes = true};
-}
+static const wk_option option_rows[] = {{.name = "tiny",
+                                  WK_ROW_INT(wk_check_options, tiny),
+                                  .value = 32,
+                                  .min = 0,
+                                  .max = 65535,
+                                  .placeholder = "PIXELS",
+                                  .help = "warn of photos whose shorter side is below this"},
+                                 {.name = "few",
+                                  WK_ROW_INT(wk_check_options, few),
+                                  .value = 10,
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .placeholder = "N",
+                                  .help = "warn of classes with fewer photos than this"},
+                                 {.name = "imbalance",
+                                  WK_ROW_DOUBLE(wk_check_options, imbalance),
+                                  .value = 5,
+                                  .min = 1,
+                                  .max = INFINITY,
+                                  .placeholder = "X",
+                                  .help = "warn if the largest class has this many times the photos of the smallest"},
+                                 {.name = "look-alikes",
+                                  WK_ROW_BOOL(wk_check_options, look_alikes),
+                                  .value = 1,
+                                  .help = "do not search for photos that look the same"},
+                                 {0}};
+static const wk_option_table option_table = {"check_options", sizeof(wk_check_options), option_rows, NULL};
+const wk_option_table *wk_check_options_table(void) { return &option_table; }
+
+void wk_check_options_init(wk_check_options *o) { wk_options_init(o, &option_table); }
 
 void wk_check_free(wk_check *c) {
   if (!c)

@@ -191,4 +191,6 @@ wk_status wk_photo_read(wk_buffer *b, wk_photo_file *f, wk_error *err);
 void wk_photo_close(wk_photo_file *f); /* fine after wk_photo_read */
 void wk_buffer_free(wk_buffer *b);
 
+extern const wk_option_table wk_features_table; /* for tables that hold it */
+
 #endif

@@ -52,9 +52,38 @@ typedef struct job {
   size_t missing_count, share; /* share: photos a compute job */
 } job;
 
-void wk_features_options_init(wk_features_options *o) {
-  *o = (wk_features_options){.batch = 8, .memory = (size_t)16 << 20};
-}
+static const wk_option option_rows[] = {{.name = "cache-folder",
+                                  WK_ROW_TEXT(wk_features_options, cache_folder),
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "folder of cached features"},
+                                 {.name = "layer",
+                                  WK_ROW_TEXT(wk_features_options, layer),
+                                  .placeholder = "NAME",
+                                  .help = "layer whose flattened output is taken, instead of the pooled features"},
+                                 {.name = "batch-size",
+                                  WK_ROW_INT(wk_features_options, batch),
+                                  .value = 8,
+                                  .min = 1,
+                                  .max = 65536,
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "photos in each call of the network"},
+                                 {.name = "memory",
+                                  WK_ROW_SIZE(wk_features_options, memory),
+                                  .value = 16 << 20,
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .unit = 1 << 20,
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "memory for features, in MB; beyond it they lie in a file"},
+                                 {.name = "scratch-folder",
+                                  WK_ROW_TEXT(wk_features_options, scratch_folder),
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "folder of that file"},
+                                 {0}};
+const wk_option_table wk_features_table = {"features_options", sizeof(wk_features_options), option_rows, NULL};
+const wk_option_table *wk_features_options_table(void) { return &wk_features_table; }
+
+void wk_features_options_init(wk_features_options *o) { wk_options_init(o, &wk_features_table); }
 
 void wk_features_free(wk_features *f) {
   if (!f)

@@ -4,9 +4,13 @@
 
 #include "base/base.h"
 #include "whisker/augment.h"
+#include "whisker/options.h"
 
 /* ImageNet's mean colour: what warps and erasing leave behind. */
 extern const uint8_t wk_augment_fill[3];
+
+/* A wk_augment as one option of a larger table, written as wk_augment_parse reads it. */
+extern const wk_option_codec wk_augment_codec;
 
 /* RandAugment on a picture, in place. */
 wk_status wk_augment_rand(wk_image *image, const wk_augment *a, wk_rng *rng, wk_error *err);

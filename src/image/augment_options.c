@@ -316,3 +316,13 @@ char *wk_augment_text(const wk_augment *a) {
   }
   return t.data;
 }
+
+/* ---- as one option among others ---------------------------------------------------------------- */
+
+static void option_init(void *field) { wk_augment_init(field); }
+static wk_status option_read(void *field, const char *text, wk_error *err) {
+  return wk_augment_parse(field, text, err);
+}
+static char *option_write(const void *field) { return wk_augment_text(field); }
+static wk_status option_check(const void *field, wk_error *err) { return wk_augment_validate(field, err); }
+const wk_option_codec wk_augment_codec = {option_init, option_read, option_write, option_check};

@@ -113,7 +113,7 @@ static void choices_by_name(void **state) {
     assert_ok(wk_schedule_options_validate(&o, &err), &err);
     o.lr = 0;
     assert_int_equal(wk_schedule_options_validate(&o, &err), WK_ERR_ARGUMENT);
-    assert_non_null(strstr(err.message, "learning rate is 0"));
+    assert_non_null(strstr(err.message, "lr must be above 0 (got 0)"));
   }
   for (int i = 0; i < WK_INIT_COUNT; i++) {
     assert_ok(wk_init_parse(&init, wk_init_name((wk_init_kind)i), &err), &err);

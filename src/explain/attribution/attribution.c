@@ -1,9 +1,64 @@
 /* attribution.c - the one entry to all ways to attribute a class's score to the places of a photo. */
 #include "explain/attribution/attribution_job.h"
 
+static const char *const methods[] = {"gradcam",   "gradcam++",  "scorecam", "hirescam",
+                                      "gradinput", "smoothgrad", "ig",       NULL};
+static const wk_option option_rows[] = {
+    {.name = "method",
+     WK_ROW_CHOICE(wk_attribution_options, method, methods),
+     .placeholder = "METHOD",
+     .help = "attribution method; the first four give maps of a layer, the others of pixels"},
+    {.name = "channels",
+     WK_ROW_INT(wk_attribution_options, channels),
+     .value = 256,
+     .min = 0,
+     .max = INFINITY,
+     .placeholder = "N",
+     .help = "scorecam: only the N channels that vary most; 0: all"},
+    {.name = "samples",
+     WK_ROW_INT(wk_attribution_options, samples),
+     .value = 32,
+     .min = 1,
+     .max = INFINITY,
+     .placeholder = "N",
+     .help = "smoothgrad: number of noisy copies"},
+    {.name = "noise",
+     WK_ROW_DOUBLE(wk_attribution_options, noise),
+     .value = 0.15,
+     .min = 0,
+     .max = 10,
+     .placeholder = "SHARE",
+     .help = "smoothgrad: standard deviation of the noise, as a share of the input's range"},
+    {.name = "steps",
+     WK_ROW_INT(wk_attribution_options, steps),
+     .value = 162,
+     .min = 1,
+     .max = INFINITY,
+     .placeholder = "N",
+     .help = "ig: most steps of the integral"},
+    {.name = "tolerance",
+     WK_ROW_DOUBLE(wk_attribution_options, tolerance),
+     .value = 5e-3,
+     .min = 0,
+     .max = 1,
+     .flags = WK_OPTION_ABOVE_MIN,
+     .placeholder = "SHARE",
+     .help = "ig: stop when the attributions add up to the score within this share"},
+    {.name = "black",
+     WK_ROW_BOOL(wk_attribution_options, black),
+     .help = "ig: black baseline instead of the mean colour"},
+    {.name = "seed",
+     WK_ROW_U64(wk_attribution_options, seed),
+     .value = 42,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "seed of the noise"},
+    {0}};
+static const wk_option_table option_table = {"attribution_options", sizeof(wk_attribution_options), option_rows, NULL};
+const wk_option_table *wk_attribution_options_table(void) { return &option_table; }
+
 void wk_attribution_options_init(wk_attribution_options *o) {
-  *o = (wk_attribution_options){
-      .layer = -1, .channels = 256, .samples = 32, .noise = 0.15, .tolerance = 5e-3, .steps = 162, .seed = 42};
+  wk_options_init(o, &option_table);
+  o->layer = -1;
 }
 
 const char *wk_attribution_method_name(wk_attribution_method method) {

@@ -6,7 +6,33 @@
 #include "base/base.h"
 #include "whisker/attribution.h"
 
-void wk_occlusion_options_init(wk_occlusion_options *o) { *o = (wk_occlusion_options){.batch = 8}; }
+static const wk_option option_rows[] = {{.name = "patch",
+                                  WK_ROW_INT(wk_occlusion_options, patch),
+                                  .min = 0,
+                                  .max = 16384,
+                                  .automatic = "a seventh of the input",
+                                  .placeholder = "PIXELS",
+                                  .help = "side of the occluding patch, in pixels of the input"},
+                                 {.name = "stride",
+                                  WK_ROW_INT(wk_occlusion_options, step),
+                                  .min = 0,
+                                  .max = 16384,
+                                  .automatic = "half the patch",
+                                  .old_names = "step",
+                                  .placeholder = "PIXELS",
+                                  .help = "distance between two places of the patch, in pixels of the input"},
+                                 {.name = "batch-size",
+                                  WK_ROW_INT(wk_occlusion_options, batch),
+                                  .value = 8,
+                                  .min = 1,
+                                  .max = 1024,
+                                  .placeholder = "N",
+                                  .help = "photos in each call of the network"},
+                                 {0}};
+static const wk_option_table option_table = {"occlusion_options", sizeof(wk_occlusion_options), option_rows, NULL};
+const wk_option_table *wk_occlusion_options_table(void) { return &option_table; }
+
+void wk_occlusion_options_init(wk_occlusion_options *o) { wk_options_init(o, &option_table); }
 
 void wk_occlusion_free(wk_occlusion *o) {
   if (o) {

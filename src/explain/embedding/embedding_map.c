@@ -15,10 +15,31 @@
 
 static const wk_product_scores_fn scores_of[] = WK_ISA_TABLE(wk_product_scores);
 
-void wk_embedding_map_options_init(wk_embedding_map_options *o) {
-  *o = (wk_embedding_map_options){.columns = 50, .neighbours = 8};
-  wk_tsne_options_init(&o->tsne);
-}
+static const char *const methods[] = {"tsne", "pca", NULL};
+static const wk_option option_rows[] = {{.name = "method",
+                                  WK_ROW_CHOICE(wk_embedding_map_options, method, methods),
+                                  .placeholder = "METHOD",
+                                  .help = "t-SNE, or the first two principal components"},
+                                 {.name = "columns",
+                                  WK_ROW_INT(wk_embedding_map_options, columns),
+                                  .value = 50,
+                                  .min = 1,
+                                  .max = 512,
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "principal components that features are reduced to first"},
+                                 {.name = "neighbours",
+                                  WK_ROW_INT(wk_embedding_map_options, neighbours),
+                                  .value = 8,
+                                  .min = 1,
+                                  .max = CANDIDATES,
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "most similar photos that are kept for each"},
+                                 {WK_ROW_PART(wk_embedding_map_options, tsne, &wk_tsne_table)},
+                                 {0}};
+static const wk_option_table option_table = {"embedding_map_options", sizeof(wk_embedding_map_options), option_rows, NULL};
+const wk_option_table *wk_embedding_map_options_table(void) { return &option_table; }
+
+void wk_embedding_map_options_init(wk_embedding_map_options *o) { wk_options_init(o, &option_table); }
 
 void wk_embedding_map_free(wk_embedding_map *a) {
   if (!a)
@@ -187,10 +208,7 @@ wk_status wk_embedding_map_make(wk_embedding_map **out, const float *x, size_t r
   work w = {0};
   if (!rows || columns < 1 || rows > UINT32_MAX / 8)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a map of %zu photos: expected at least one", rows);
-  if (o->columns < 1 || o->columns > 512 || o->neighbours < 1 || o->neighbours > CANDIDATES)
-    return WK_FAIL(err, WK_ERR_ARGUMENT,
-                   "a map by %d columns with %d neighbours: expected 1 to 512 columns, and 1 to %d neighbours",
-                   o->columns, o->neighbours, CANDIDATES);
+  WK_RETURN_IF_ERROR(wk_options_validate(o, &option_table, err));
   wk_embedding_map *a = wk_calloc(1, sizeof *a);
   WK_FAIL_IF(!a, err, WK_ERR_MEMORY, "out of memory for a map");
   a->rows = rows;

@@ -9,7 +9,32 @@
 #define ROW_BLOCK 128
 #define EXAGGERATION 12
 
-void wk_tsne_options_init(wk_tsne_options *o) { *o = (wk_tsne_options){.perplexity = 30, .steps = 1000, .theta = 0.5}; }
+static const wk_option option_rows[] = {{.name = "perplexity",
+                                  WK_ROW_DOUBLE(wk_tsne_options, perplexity),
+                                  .value = 30,
+                                  .min = 1,
+                                  .max = 1000,
+                                  .placeholder = "P",
+                                  .help = "tsne: about how many neighbours count"},
+                                 {.name = "steps",
+                                  WK_ROW_INT(wk_tsne_options, steps),
+                                  .value = 1000,
+                                  .min = 1,
+                                  .max = 100000,
+                                  .placeholder = "N",
+                                  .help = "tsne: optimisation steps"},
+                                 {.name = "theta",
+                                  WK_ROW_DOUBLE(wk_tsne_options, theta),
+                                  .value = 0.5,
+                                  .min = 0,
+                                  .max = 1,
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "tsne: accuracy of Barnes-Hut; 0: exact"},
+                                 {0}};
+const wk_option_table wk_tsne_table = {"tsne_options", sizeof(wk_tsne_options), option_rows, NULL};
+const wk_option_table *wk_tsne_options_table(void) { return &wk_tsne_table; }
+
+void wk_tsne_options_init(wk_tsne_options *o) { wk_options_init(o, &wk_tsne_table); }
 
 /* ---- the gradient ------------------------------------------------------------------------------- */
 

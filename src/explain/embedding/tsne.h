@@ -54,4 +54,6 @@ int wk_tsne_neighbours(size_t rows, const wk_tsne_options *o);
 wk_status wk_tsne_layout(float *out, double *kl, const float *x, size_t rows, int columns, uint32_t *index,
                          float *square, int k, const wk_tsne_options *o, const wk_context *ctx, wk_error *err);
 
+extern const wk_option_table wk_tsne_table; /* for the map's */
+
 #endif

@@ -10,9 +10,38 @@
 
 enum { MARGIN = 12, SMALLEST = 96, LARGEST = 160 };
 
-void wk_activation_max_options_init(wk_activation_max_options *o) {
-  *o = (wk_activation_max_options){.steps = 96, .rate = 0.05, .seed = 42};
-}
+static const wk_option option_rows[] = {{.name = "steps",
+                                  WK_ROW_INT(wk_activation_max_options, steps),
+                                  .value = 96,
+                                  .min = 1,
+                                  .max = INFINITY,
+                                  .placeholder = "N",
+                                  .help = "optimisation steps of each synthesised picture"},
+                                 {.name = "lr",
+                                  WK_ROW_DOUBLE(wk_activation_max_options, rate),
+                                  .value = 0.05,
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .flags = WK_OPTION_ABOVE_MIN,
+                                  .placeholder = "RATE",
+                                  .help = "learning rate of each synthesised picture"},
+                                 {.name = "size",
+                                  WK_ROW_INT(wk_activation_max_options, size),
+                                  .min = 0,
+                                  .max = 4096,
+                                  .automatic = "by the receptive field",
+                                  .placeholder = "PIXELS",
+                                  .help = "side of a synthesised picture"},
+                                 {.name = "seed",
+                                  WK_ROW_U64(wk_activation_max_options, seed),
+                                  .value = 42,
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "seed of the noise it starts from"},
+                                 {0}};
+static const wk_option_table option_table = {"activation_max_options", sizeof(wk_activation_max_options), option_rows, NULL};
+const wk_option_table *wk_activation_max_options_table(void) { return &option_table; }
+
+void wk_activation_max_options_init(wk_activation_max_options *o) { wk_options_init(o, &option_table); }
 
 typedef struct painting {
   const wk_backbone *b;

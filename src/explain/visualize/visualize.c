@@ -4,34 +4,133 @@
 #include <math.h>
 #include <string.h>
 
-void wk_visualize_options_init(wk_visualize_options *o) {
-  *o = (wk_visualize_options){.tv = -1,
-                              .octaves = 3,
-                              .views = 4,
-                              .jitter = 0.1,
-                              .turn = 10,
-                              .zoom = 0.6,
-                              .target_probability = 2,
-                              .snapshots = 8,
-                              .seed = 42};
-}
+static const char *const methods[] = {"robust", "plain", NULL}, *const parameterizations[] = {"pyramid", "fourier",
+                                                                                              "pixels", NULL};
+static const wk_option option_rows[] = {
+    {.name = "method",
+     WK_ROW_CHOICE(wk_visualize_options, method, methods),
+     .old_choices = "best=robust lesson=plain",
+     .placeholder = "METHOD",
+     .help = "robust: recognisable pictures, by transformation robustness; plain: gradient descent from noise"},
+    {.name = "target",
+     WK_ROW_INT(wk_visualize_options, target),
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "class to visualise"},
+    {.name = "steps",
+     WK_ROW_INT(wk_visualize_options, steps),
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "256, or 1000 for plain",
+     .placeholder = "N",
+     .help = "optimisation steps"},
+    {.name = "lr",
+     WK_ROW_DOUBLE(wk_visualize_options, rate),
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "depends on the method",
+     .placeholder = "RATE",
+     .help = "learning rate"},
+    {.name = "tv",
+     WK_ROW_DOUBLE(wk_visualize_options, tv),
+     .value = -1,
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "0.0004, or 0 for plain",
+     .placeholder = "W",
+     .help = "weight of the total variation"},
+    {.name = "isotropic",
+     WK_ROW_BOOL(wk_visualize_options, isotropic),
+     .help = "isotropic total variation: the same in every direction"},
+    {.name = "l2",
+     WK_ROW_DOUBLE(wk_visualize_options, l2),
+     .min = 0,
+     .max = INFINITY,
+     .placeholder = "W",
+     .help = "L2 penalty on the distance from grey"},
+    {.name = "blur",
+     WK_ROW_DOUBLE(wk_visualize_options, blur),
+     .min = 0,
+     .max = INFINITY,
+     .placeholder = "PIXELS",
+     .help = "standard deviation of the Gaussian that smooths each gradient; 0: none"},
+    {.name = "octaves",
+     WK_ROW_INT(wk_visualize_options, octaves),
+     .value = 3,
+     .min = 1,
+     .max = 6,
+     .placeholder = "N",
+     .help = "robust: stages from coarse to fine (1 with --from)"},
+    {.name = "parameterization",
+     WK_ROW_CHOICE(wk_visualize_options, parameterization, parameterizations),
+     .old_names = "paint",
+     .placeholder = "KIND",
+     .help = "robust: what is optimised"},
+    {.name = "views",
+     WK_ROW_INT(wk_visualize_options, views),
+     .value = 4,
+     .min = 1,
+     .max = 64,
+     .placeholder = "N",
+     .help = "robust: random crops in each step"},
+    {.name = "jitter",
+     WK_ROW_DOUBLE(wk_visualize_options, jitter),
+     .value = 0.1,
+     .min = 0,
+     .max = 0.5,
+     .placeholder = "SHARE",
+     .help = "robust: shift crops by up to this share of a side"},
+    {.name = "rotate",
+     WK_ROW_DOUBLE(wk_visualize_options, turn),
+     .value = 10,
+     .min = 0,
+     .max = 180,
+     .old_names = "turn",
+     .placeholder = "DEGREES",
+     .help = "robust: rotate crops by up to this angle"},
+    {.name = "zoom",
+     WK_ROW_DOUBLE(wk_visualize_options, zoom),
+     .value = 0.6,
+     .min = 0,
+     .max = 1,
+     .flags = WK_OPTION_ABOVE_MIN,
+     .placeholder = "SHARE",
+     .help = "robust: crops show as little as this share of a side"},
+    {.name = "target-probability",
+     WK_ROW_DOUBLE(wk_visualize_options, target_probability),
+     .value = 2,
+     .min = 0,
+     .max = 2,
+     .old_names = "enough",
+     .placeholder = "P",
+     .help = "plain: stop at this probability; above 1: never"},
+    {.name = "snapshots",
+     WK_ROW_INT(wk_visualize_options, snapshots),
+     .value = 8,
+     .min = 0,
+     .max = 1000,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "pictures on the way that are kept"},
+    {.name = "even-snapshots",
+     WK_ROW_BOOL(wk_visualize_options, even_snapshots),
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "evenly in the step instead of in its logarithm"},
+    {.name = "seed",
+     WK_ROW_U64(wk_visualize_options, seed),
+     .value = 42,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "seed of the first picture and of the crops"},
+    {0}};
+static const wk_option_table option_table = {"visualize_options", sizeof(wk_visualize_options), option_rows, NULL};
+const wk_option_table *wk_visualize_options_table(void) { return &option_table; }
+
+void wk_visualize_options_init(wk_visualize_options *o) { wk_options_init(o, &option_table); }
 
 static wk_status check(const wk_visualize_options *o, int classes, wk_error *err) {
   if (o->target < 0 || o->target >= classes)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "class %d is not among the model's %d", o->target, classes);
-  if (o->steps < 0 || !(o->rate >= 0) || !(o->l2 >= 0) || !(o->blur >= 0) || !isfinite(o->tv))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "steps, rate, L2 and blur must not be negative");
-  if ((unsigned)o->method > WK_VISUALIZE_PLAIN || (unsigned)o->parameterization > WK_PARAMETERIZATION_PIXELS)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no method number %d or parameterization number %d", (int)o->method,
-                   (int)o->parameterization);
-  if (o->octaves < 1 || o->octaves > 6 || o->views < 1 || o->views > 64)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "1 to 6 octaves and 1 to 64 views are possible, not %d and %d", o->octaves,
-                   o->views);
-  if (!(o->jitter >= 0 && o->jitter <= 0.5) || !(o->turn >= 0 && o->turn <= 180) || !(o->zoom > 0 && o->zoom <= 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "jitter must be 0 to 0.5, turn 0 to 180 and zoom above 0, up to 1");
-  if (o->snapshots < 0 || o->snapshots > 1000)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "0 to 1000 pictures on the way can be kept, not %d", o->snapshots);
-  return WK_OK;
+  return wk_options_validate(o, &option_table, err);
 }
 
 static int steps_of(const wk_visualize_options *o) { return o->steps > 0 ? o->steps : o->method ? 1000 : 256; }

@@ -11,6 +11,10 @@
 double wk_finetune_learning_rate(const wk_finetune_options *o, size_t photos);
 /* Turns on what few photos gain from, where nothing else was asked for. */
 void wk_finetune_options_help_few(wk_finetune_options *o, size_t photos);
+/* The settings that the weights depend on, for the fingerprint: in the form that checkpoints have always had, and those
+ * that came later, at the end and only where they are not at their defaults. */
+void wk_finetune_add_settings(wk_text *t, const wk_finetune_options *o, size_t photos);
+void wk_finetune_add_more_settings(wk_text *t, const wk_finetune_options *o);
 
 /* ---- trainable_subgraph.c: what trains, and where that begins ----------------------------------------- */
 

@@ -200,17 +200,7 @@ wk_status wk_finetune_make_fingerprint(wk_finetune_job *j, wk_error *err) {
   wk_text_add(&t, "whisker tune 1\n%s %s %d classes, seed %llu, %s, %dx%d\n", j->b->arch->name, weights, j->classes,
               (unsigned long long)j->uncancellable.seed, o->from_scratch ? "scratch" : o->depth,
               j->b->preprocess.height, j->b->preprocess.width);
-  wk_text_add(&t, "epochs %d batch %d x %d, %s %a %a %a %a %a, %s %a %a %a %a %a %a\n", o->epochs, o->batch,
-              o->accumulate, wk_optim_name(o->optim.kind), o->optim.momentum, o->optim.beta1, o->optim.beta2,
-              o->optim.eps, o->optim.weight_decay, wk_schedule_name(o->schedule.kind),
-              wk_finetune_learning_rate(o, j->in.rows), o->schedule.min_lr, o->schedule.gamma, o->schedule.step_epochs,
-              o->schedule.warmup_epochs, o->schedule.warmup_factor);
-  wk_text_add(&t, "%a %a %a %d %a, %a %a %d, %a %d, %a %a %a %a\n", o->schedule.one_cycle_start,
-              o->schedule.one_cycle_div, o->schedule.one_cycle_final_div, o->schedule.patience, o->schedule.threshold,
-              o->head_lr, o->layer_decay, o->l2_sp, o->loss.smoothing, o->balance, o->mix.mixup, o->mix.cutmix,
-              o->mix.probability, o->mix.switching);
-  wk_text_add(&t, "%a %a %d, %a %a, %d %a %a %d\n", (double)o->dropout, (double)o->stochastic_depth, (int)o->norm,
-              o->clip_norm, o->clip_value, (int)o->average, o->ema_decay, o->swa_start, o->patience);
+  wk_finetune_add_settings(&t, o, j->in.rows);
   const wk_finetune_input *in[] = {&j->in, &j->val_in};
   for (int i = 0; i < 2; i++) {
     wk_text_add(&t, "%zu photos:", in[i]->rows);
@@ -225,6 +215,7 @@ wk_status wk_finetune_make_fingerprint(wk_finetune_job *j, wk_error *err) {
   wk_text_add(&t, "%d", o->find_lr);
   if (o->adversary.eps_255 > 0)
     wk_text_add(&t, ", %a attacked by %a in %d steps", o->adversary.share, o->adversary.eps_255, o->adversary.steps);
+  wk_finetune_add_more_settings(&t, o);
   wk_status st = WK_OK;
   if (t.failed || !augment)
     st = WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %zu photos", j->train->photo_count);

@@ -4,16 +4,16 @@
 #include <string.h>
 
 #include "base/choice.h"
-#include "whisker/optim.h"
+#include "train/option_tables.h"
 
-static const char *const names[WK_INIT_COUNT] = {"uniform", "normal",     "lecun",  "xavier",    "xavier_normal",
-                                                 "he",      "he_uniform", "he_out", "orthogonal"};
+const char *const wk_init_names[WK_INIT_COUNT + 1] = {"uniform", "normal",     "lecun",  "xavier",     "xavier_normal",
+                                                      "he",      "he_uniform", "he_out", "orthogonal", NULL};
 
-const char *wk_init_name(wk_init_kind kind) { return (unsigned)kind < WK_INIT_COUNT ? names[kind] : "unknown"; }
+const char *wk_init_name(wk_init_kind kind) { return (unsigned)kind < WK_INIT_COUNT ? wk_init_names[kind] : "unknown"; }
 
 wk_status wk_init_parse(wk_init_kind *out, const char *name, wk_error *err) {
   int kind = 0;
-  WK_RETURN_IF_ERROR(wk_choice_parse(&kind, "initialiser", name, names, WK_INIT_COUNT, err));
+  WK_RETURN_IF_ERROR(wk_choice_parse(&kind, "initialiser", name, wk_init_names, WK_INIT_COUNT, err));
   *out = (wk_init_kind)kind;
   return WK_OK;
 }

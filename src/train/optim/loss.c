@@ -2,9 +2,35 @@
 #include <math.h>
 
 #include "base/base.h"
-#include "whisker/optim.h"
+#include "train/option_tables.h"
 
-void wk_loss_options_init(wk_loss_options *o) { *o = (wk_loss_options){.distill_temperature = 4}; }
+static const wk_option option_rows[] = {{.name = "smoothing",
+                                  WK_ROW_DOUBLE(wk_loss_options, smoothing),
+                                  .min = 0,
+                                  .max = 1,
+                                  .flags = WK_OPTION_BELOW_MAX | WK_OPTION_FINGERPRINT,
+                                  .placeholder = "S",
+                                  .help = "label smoothing"},
+                                 {.name = "distill",
+                                  WK_ROW_DOUBLE(wk_loss_options, distill),
+                                  .min = 0,
+                                  .max = 1,
+                                  .flags = WK_OPTION_FINGERPRINT,
+                                  .placeholder = "SHARE",
+                                  .help = "weight of the distillation loss, with --teacher"},
+                                 {.name = "distill-temperature",
+                                  WK_ROW_DOUBLE(wk_loss_options, distill_temperature),
+                                  .value = 4,
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .flags = WK_OPTION_ABOVE_MIN | WK_OPTION_FINGERPRINT,
+                                  .placeholder = "T",
+                                  .help = "distillation temperature"},
+                                 {0}};
+const wk_option_table wk_loss_table = {"loss_options", sizeof(wk_loss_options), option_rows, NULL};
+const wk_option_table *wk_loss_options_table(void) { return &wk_loss_table; }
+
+void wk_loss_options_init(wk_loss_options *o) { wk_options_init(o, &wk_loss_table); }
 
 double wk_loss_divisor(const wk_loss_options *o, const int *label, size_t rows) {
   if (!label || !o->class_weight)

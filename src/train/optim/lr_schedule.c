@@ -2,10 +2,10 @@
 #include <math.h>
 
 #include "base/choice.h"
-#include "whisker/optim.h"
+#include "train/option_tables.h"
 
-static const char *const names[WK_SCHEDULE_COUNT] = {"constant", "step",     "exponential",
-                                                     "cosine",   "onecycle", "plateau"};
+static const char *const names[WK_SCHEDULE_COUNT + 1] = {"constant", "step",    "exponential", "cosine",
+                                                         "onecycle", "plateau", NULL};
 
 const char *wk_schedule_name(wk_schedule_kind kind) {
   return (unsigned)kind < WK_SCHEDULE_COUNT ? names[kind] : "unknown";
@@ -18,41 +18,116 @@ wk_status wk_schedule_parse(wk_schedule_kind *out, const char *name, wk_error *e
   return WK_OK;
 }
 
+static const wk_option_value exponential[] = {{"decay-rate", 0.98, NULL}, {0}};
+static const wk_option_value *const with_kind[WK_SCHEDULE_COUNT] = {[WK_SCHEDULE_EXPONENTIAL] = exponential};
+
+static wk_status check(const void *options, wk_error *err) {
+  const wk_schedule_options *o = options;
+  return o->min_lr <= o->lr
+             ? WK_OK
+             : WK_FAIL(err, WK_ERR_ARGUMENT, "min_lr must be at most lr, which is %g (got %g)", o->lr, o->min_lr);
+}
+
+static const wk_option option_rows[] = {
+    {.name = "sched",
+     WK_ROW_CHOICE(wk_schedule_options, kind, names),
+     .with = with_kind,
+     .flags = WK_OPTION_FINGERPRINT,
+     .placeholder = "NAME",
+     .help = "learning-rate schedule"},
+    {.name = "lr",
+     WK_ROW_DOUBLE(wk_schedule_options, lr),
+     .value = 1e-3,
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_ABOVE_MIN | WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+     .help = "largest learning rate"},
+    {.name = "min-lr",
+     WK_ROW_DOUBLE(wk_schedule_options, min_lr),
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_FINGERPRINT,
+     .placeholder = "RATE",
+     .help = "lowest learning rate of cosine and plateau"},
+    {.name = "decay-rate",
+     WK_ROW_DOUBLE(wk_schedule_options, gamma),
+     .value = 0.1,
+     .min = 0,
+     .max = 1,
+     .flags = WK_OPTION_ABOVE_MIN | WK_OPTION_FINGERPRINT,
+     .placeholder = "X",
+     .help = "factor of each decay of step, exponential and plateau"},
+    {.name = "decay-epochs",
+     WK_ROW_DOUBLE(wk_schedule_options, step_epochs),
+     .value = 30,
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_ABOVE_MIN | WK_OPTION_FINGERPRINT,
+     .placeholder = "N",
+     .help = "epochs between two decays of step"},
+    {.name = "warmup-epochs",
+     WK_ROW_DOUBLE(wk_schedule_options, warmup_epochs),
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_FINGERPRINT,
+     .placeholder = "N",
+     .help = "epochs in which the learning rate rises first"},
+    {.name = "warmup-factor",
+     WK_ROW_DOUBLE(wk_schedule_options, warmup_factor),
+     .value = 0.01,
+     .min = 0,
+     .max = 1,
+     .flags = WK_OPTION_ABOVE_MIN | WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+     .help = "share of the learning rate at which the warm-up starts"},
+    {.name = "one-cycle-start",
+     WK_ROW_DOUBLE(wk_schedule_options, one_cycle_start),
+     .value = 0.3,
+     .min = 0,
+     .max = 1,
+     .flags = WK_OPTION_ABOVE_MIN | WK_OPTION_BELOW_MAX | WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+     .help = "share of the run in which onecycle rises"},
+    {.name = "one-cycle-div",
+     WK_ROW_DOUBLE(wk_schedule_options, one_cycle_div),
+     .value = 25,
+     .min = 1,
+     .max = INFINITY,
+     .flags = WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+     .help = "onecycle starts at the learning rate divided by this"},
+    {.name = "one-cycle-final-div",
+     WK_ROW_DOUBLE(wk_schedule_options, one_cycle_final_div),
+     .value = 1e4,
+     .min = 1,
+     .max = INFINITY,
+     .flags = WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+     .help = "onecycle ends at its start divided by this"},
+    {.name = "patience-epochs",
+     WK_ROW_INT(wk_schedule_options, patience),
+     .value = 10,
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_FINGERPRINT,
+     .placeholder = "N",
+     .help = "epochs without a lower loss before plateau decays"},
+    {.name = "plateau-threshold",
+     WK_ROW_DOUBLE(wk_schedule_options, threshold),
+     .value = 1e-4,
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+     .help = "share by which a loss must be lower to count for plateau"},
+    {0}};
+const wk_option_table wk_schedule_table = {"schedule_options", sizeof(wk_schedule_options), option_rows, check};
+const wk_option_table *wk_schedule_options_table(void) { return &wk_schedule_table; }
+
 void wk_schedule_options_init(wk_schedule_options *o, wk_schedule_kind kind) {
-  *o = (wk_schedule_options){.kind = kind,
-                             .lr = 1e-3,
-                             .gamma = kind == WK_SCHEDULE_EXPONENTIAL ? 0.98 : 0.1,
-                             .step_epochs = 30,
-                             .warmup_factor = 0.01,
-                             .one_cycle_start = 0.3,
-                             .one_cycle_div = 25,
-                             .one_cycle_final_div = 1e4,
-                             .patience = 10,
-                             .threshold = 1e-4};
+  wk_options_init(o, &wk_schedule_table);
+  if ((unsigned)kind < WK_SCHEDULE_COUNT)
+    wk_options_preset(o, &wk_schedule_table, (const wk_option_value[]){{"sched", kind, NULL}, {0}});
+  o->kind = kind;
 }
 
 wk_status wk_schedule_options_validate(const wk_schedule_options *o, wk_error *err) {
-  if ((unsigned)o->kind >= WK_SCHEDULE_COUNT)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no schedule of kind %d", (int)o->kind);
-  if (!(o->lr > 0) || isinf(o->lr))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "the learning rate is %g, but must be above 0, such as 0.001", o->lr);
-  if (!(o->min_lr >= 0 && o->min_lr <= o->lr))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "the lowest learning rate is %g, but must lie between 0 and %g", o->min_lr,
-                   o->lr);
-  if (!(o->gamma > 0 && o->gamma <= 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "gamma is %g, but must be above 0 and at most 1", o->gamma);
-  if (!(o->step_epochs > 0))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "step_epochs is %g, but must be above 0", o->step_epochs);
-  if (!(o->warmup_epochs >= 0) || isinf(o->warmup_epochs) || !(o->warmup_factor > 0 && o->warmup_factor <= 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "a warm-up of %g epochs from %g times the learning rate cannot be",
-                   o->warmup_epochs, o->warmup_factor);
-  if (!(o->one_cycle_start > 0 && o->one_cycle_start < 1 && o->one_cycle_div >= 1 && o->one_cycle_final_div >= 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT,
-                   "a cycle that rises for %g of the run from 1/%g and ends at 1/%g of that cannot be",
-                   o->one_cycle_start, o->one_cycle_div, o->one_cycle_final_div);
-  if (o->patience < 0 || !(o->threshold >= 0))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "a plateau of %d epochs within %g cannot be", o->patience, o->threshold);
-  return WK_OK;
+  return wk_options_validate(o, &wk_schedule_table, err);
 }
 
 /* Half a cosine from a to b as t goes from 0 to 1. */

@@ -3,20 +3,48 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "whisker/optim.h"
+#include "train/option_tables.h"
 
 #define MIX_STREAM 0x6d69780000000000u /* "mix" */
 
-void wk_mix_options_init(wk_mix_options *o) { *o = (wk_mix_options){.probability = 1, .switching = 0.5}; }
+static const wk_option option_rows[] = {{.name = "mixup",
+                                  WK_ROW_DOUBLE(wk_mix_options, mixup),
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .flags = WK_OPTION_FINGERPRINT,
+                                  .placeholder = "ALPHA",
+                                  .help = "mixup alpha; 0: no mixup"},
+                                 {.name = "cutmix",
+                                  WK_ROW_DOUBLE(wk_mix_options, cutmix),
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .flags = WK_OPTION_FINGERPRINT,
+                                  .placeholder = "ALPHA",
+                                  .help = "CutMix alpha; 0: no CutMix"},
+                                 {.name = "mixup-prob",
+                                  WK_ROW_DOUBLE(wk_mix_options, probability),
+                                  .value = 1,
+                                  .min = 0,
+                                  .max = 1,
+                                  .flags = WK_OPTION_FINGERPRINT,
+                                  .placeholder = "P",
+                                  .help = "probability of mixing a batch, where mixup or CutMix is on"},
+                                 {.name = "mixup-switch-prob",
+                                  WK_ROW_DOUBLE(wk_mix_options, switching),
+                                  .value = 0.5,
+                                  .min = 0,
+                                  .max = 1,
+                                  .flags = WK_OPTION_FINGERPRINT,
+                                  .placeholder = "P",
+                                  .help = "probability of CutMix, where both are on"},
+                                 {0}};
+const wk_option_table wk_mix_table = {"mix_options", sizeof(wk_mix_options), option_rows, NULL};
+const wk_option_table *wk_mix_options_table(void) { return &wk_mix_table; }
+
+void wk_mix_options_init(wk_mix_options *o) { wk_options_init(o, &wk_mix_table); }
 
 wk_status wk_mix_options_validate(const wk_mix_options *o, wk_error *err) {
-  if (!(o->mixup >= 0 && o->cutmix >= 0) || isinf(o->mixup) || isinf(o->cutmix))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "mixup is %g and cutmix %g, but both must be 0 (off) or more, such as 0.2",
-                   o->mixup, o->cutmix);
-  if (!(o->probability >= 0 && o->probability <= 1 && o->switching >= 0 && o->switching <= 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "the chances of mixing are %g and %g, but must lie between 0 and 1",
-                   o->probability, o->switching);
-  return WK_OK;
+  return wk_options_validate(o, &wk_mix_table, err);
 }
 
 /* G. Marsaglia, W. W. Tsang, "A simple method for generating gamma variables", 2000. Below shape 1 it is drawn one

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/choice.h"
-#include "whisker/optim.h"
+#include "train/option_tables.h"
 
 #define CHUNK 65536 /* floats a job */
 #define MAX_STATES 2
 
-static const char *const names[WK_OPTIM_COUNT] = {"sgd",  "momentum", "nesterov", "adagrad", "rmsprop",
-                                                  "adam", "adamw",    "lamb",     "lion"};
+static const char *const names[WK_OPTIM_COUNT + 1] = {"sgd",  "momentum", "nesterov", "adagrad", "rmsprop",
+                                                      "adam", "adamw",    "lamb",     "lion",    NULL};
 
 const char *wk_optim_name(wk_optim_kind kind) { return (unsigned)kind < WK_OPTIM_COUNT ? names[kind] : "unknown"; }
 
@@ -21,51 +21,80 @@ wk_status wk_optim_parse(wk_optim_kind *out, const char *name, wk_error *err) {
   return WK_OK;
 }
 
+/* What an optimiser has other than the rows below say: PyTorch's defaults, or its paper's. */
+static const wk_option_value
+    adagrad[] = {{"opt-eps", 1e-10, NULL}, {0}},
+    rmsprop[] = {{"momentum", 0, NULL}, {"opt-beta2", 0.99, NULL}, {"suggested-lr", 1e-4, NULL}, {0}},
+    adam[] = {{"suggested-lr", 1e-4, NULL}, {0}},
+    adamw[] = {{"weight-decay", 0.01, NULL}, {"suggested-lr", 1e-4, NULL}, {0}},
+    lamb[] = {{"opt-eps", 1e-6, NULL}, {"weight-decay", 0.01, NULL}, {"suggested-lr", 1e-3, NULL}, {0}},
+    lion[] = {{"opt-beta2", 0.99, NULL}, {"suggested-lr", 3e-5, NULL}, {0}};
+static const wk_option_value *const with_kind[WK_OPTIM_COUNT] = {
+    [WK_OPTIM_ADAGRAD] = adagrad, [WK_OPTIM_RMSPROP] = rmsprop, [WK_OPTIM_ADAM] = adam,
+    [WK_OPTIM_ADAMW] = adamw,     [WK_OPTIM_LAMB] = lamb,       [WK_OPTIM_LION] = lion};
+
+static const wk_option option_rows[] = {{.name = "opt",
+                                  WK_ROW_CHOICE(wk_optim_options, kind, names),
+                                  .with = with_kind,
+                                  .flags = WK_OPTION_FINGERPRINT,
+                                  .placeholder = "NAME",
+                                  .help = "optimiser"},
+                                 {.name = "momentum",
+                                  WK_ROW_DOUBLE(wk_optim_options, momentum),
+                                  .value = 0.9,
+                                  .min = 0,
+                                  .max = 1,
+                                  .flags = WK_OPTION_BELOW_MAX | WK_OPTION_FINGERPRINT,
+                                  .placeholder = "M",
+                                  .help = "momentum of momentum, nesterov and rmsprop"},
+                                 {.name = "opt-beta1",
+                                  WK_ROW_DOUBLE(wk_optim_options, beta1),
+                                  .value = 0.9,
+                                  .min = 0,
+                                  .max = 1,
+                                  .flags = WK_OPTION_BELOW_MAX | WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+                                  .help = "decay of the mean gradient"},
+                                 {.name = "opt-beta2",
+                                  WK_ROW_DOUBLE(wk_optim_options, beta2),
+                                  .value = 0.999,
+                                  .min = 0,
+                                  .max = 1,
+                                  .flags = WK_OPTION_BELOW_MAX | WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+                                  .help = "decay of the mean squared gradient"},
+                                 {.name = "opt-eps",
+                                  WK_ROW_DOUBLE(wk_optim_options, eps),
+                                  .value = 1e-8,
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .flags = WK_OPTION_ABOVE_MIN | WK_OPTION_FINGERPRINT | WK_OPTION_NO_FLAG,
+                                  .help = "added to the denominator of adaptive optimisers"},
+                                 {.name = "weight-decay",
+                                  WK_ROW_DOUBLE(wk_optim_options, weight_decay),
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .flags = WK_OPTION_FINGERPRINT,
+                                  .placeholder = "W",
+                                  .help = "weight decay"},
+                                 {.name = "suggested-lr",
+                                  WK_ROW_DOUBLE(wk_optim_options, suggested_lr),
+                                  .value = 1e-2,
+                                  .min = 0,
+                                  .max = INFINITY,
+                                  .flags = WK_OPTION_NO_FLAG,
+                                  .help = "a sensible learning rate for fine-tuning with this optimiser"},
+                                 {0}};
+const wk_option_table wk_optim_table = {"optim_options", sizeof(wk_optim_options), option_rows, NULL};
+const wk_option_table *wk_optim_options_table(void) { return &wk_optim_table; }
+
 void wk_optim_options_init(wk_optim_options *o, wk_optim_kind kind) {
-  *o = (wk_optim_options){
-      .kind = kind, .momentum = 0.9, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .suggested_lr = 1e-2};
-  switch (kind) {
-  case WK_OPTIM_ADAGRAD:
-    o->eps = 1e-10;
-    break;
-  case WK_OPTIM_RMSPROP:
-    o->momentum = 0;
-    o->beta2 = 0.99;
-    o->suggested_lr = 1e-4;
-    break;
-  case WK_OPTIM_ADAM:
-    o->suggested_lr = 1e-4;
-    break;
-  case WK_OPTIM_ADAMW:
-    o->weight_decay = 0.01;
-    o->suggested_lr = 1e-4;
-    break;
-  case WK_OPTIM_LAMB:
-    o->eps = 1e-6;
-    o->weight_decay = 0.01;
-    o->suggested_lr = 1e-3;
-    break;
-  case WK_OPTIM_LION:
-    o->beta2 = 0.99;
-    o->suggested_lr = 3e-5;
-    break;
-  default:
-    break;
-  }
+  wk_options_init(o, &wk_optim_table);
+  if ((unsigned)kind < WK_OPTIM_COUNT)
+    wk_options_preset(o, &wk_optim_table, (const wk_option_value[]){{"opt", kind, NULL}, {0}});
+  o->kind = kind;
 }
 
 wk_status wk_optim_options_validate(const wk_optim_options *o, wk_error *err) {
-  if ((unsigned)o->kind >= WK_OPTIM_COUNT)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no optimiser of kind %d", (int)o->kind);
-  if (!(o->momentum >= 0 && o->momentum < 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "momentum is %g, but must be at least 0 and below 1", o->momentum);
-  if (!(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "betas are %g and %g, but must be at least 0 and below 1", o->beta1, o->beta2);
-  if (!(o->eps > 0) || isinf(o->eps))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "eps is %g, but must be above 0", o->eps);
-  if (!(o->weight_decay >= 0) || isinf(o->weight_decay))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "weight decay is %g, but must be 0 or more", o->weight_decay);
-  return WK_OK;
+  return wk_options_validate(o, &wk_optim_table, err);
 }
 
 /* ---- the object -------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/option_tables.h"
 #include "train/probe/l2_search.h"
 #include "train/probe/row_space.h"
 
@@ -15,30 +16,78 @@
  * with a thousand. */
 #define VARIANCE_PRIOR 250.0
 
-void wk_probe_options_init(wk_probe_options *o) {
-  *o = (wk_probe_options){
-      .kind = WK_HEAD_LINEAR, .l2 = -1, .max_iterations = 500, .held_out = 0.2, .folds = 5, .few = 50, .k = 5};
-}
+static const char *const heads[] = {"linear", "knn", "mean", NULL};
+static const wk_option option_rows[] = {
+    {.name = "head",
+     WK_ROW_CHOICE(wk_probe_options, kind, heads),
+     .placeholder = "KIND",
+     .help =
+         "classifier that is fitted on the features: logistic regression, nearest neighbours or nearest class mean"},
+    {.name = "l2",
+     WK_ROW_DOUBLE(wk_probe_options, l2),
+     .value = -1,
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "chosen on held-out photos",
+     .placeholder = "W",
+     .help = "L2 penalty of the linear head"},
+    {.name = "temperature",
+     WK_ROW_DOUBLE(wk_probe_options, temperature),
+     .min = 0,
+     .max = INFINITY,
+     .automatic = "fitted on held-out photos",
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "temperature of the head"},
+    {.name = "k",
+     WK_ROW_INT(wk_probe_options, k),
+     .value = 5,
+     .min = 1,
+     .max = WK_HEAD_MAX_K,
+     .placeholder = "K",
+     .help = "number of neighbours of --head knn"},
+    {.name = "balance",
+     WK_ROW_BOOL(wk_probe_options, balance),
+     .help = "weight every class the same, however many photos it has"},
+    {.name = "max-iterations",
+     WK_ROW_INT(wk_probe_options, max_iterations),
+     .value = 500,
+     .min = 1,
+     .max = INFINITY,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "most iterations of L-BFGS"},
+    {.name = "held-out",
+     WK_ROW_DOUBLE(wk_probe_options, held_out),
+     .value = 0.2,
+     .min = 0,
+     .max = 1,
+     .flags = WK_OPTION_ABOVE_MIN | WK_OPTION_BELOW_MAX | WK_OPTION_NO_FLAG,
+     .help = "share of the photos held out to choose the penalty"},
+    {.name = "folds",
+     WK_ROW_INT(wk_probe_options, folds),
+     .value = 5,
+     .min = 2,
+     .max = INFINITY,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "folds of cross-validation, where a class is small"},
+    {.name = "few",
+     WK_ROW_INT(wk_probe_options, few),
+     .value = 50,
+     .min = 0,
+     .max = INFINITY,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "a class with fewer photos than this is small"},
+    {.name = "mapped",
+     WK_ROW_BOOL(wk_probe_options, mapped),
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "the features lie in a mapped file"},
+    {0}};
+const wk_option_table wk_probe_table = {"probe_options", sizeof(wk_probe_options), option_rows, NULL};
+const wk_option_table *wk_probe_options_table(void) { return &wk_probe_table; }
+
+void wk_probe_options_init(wk_probe_options *o) { wk_options_init(o, &wk_probe_table); }
 
 wk_status wk_probe_options_validate(const wk_probe_options *o, wk_error *err) {
-  if (o->kind != WK_HEAD_LINEAR && o->kind != WK_HEAD_KNN && o->kind != WK_HEAD_MEAN)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no head of kind %d", (int)o->kind);
-  if (isnan(o->l2) || isinf(o->l2))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "l2 must be a number: 0 or more, or negative to have it chosen");
-  if (!(o->temperature >= 0) || isinf(o->temperature))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "temperature is %g, but must be above 0, or 0 to have it found",
-                   o->temperature);
-  if (o->max_iterations < 1)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "max_iterations is %d, but must be at least 1", o->max_iterations);
-  if (!(o->held_out > 0 && o->held_out < 1))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "held_out is %g, but must lie between 0 and 1, such as 0.2", o->held_out);
-  if (o->folds < 2)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "folds is %d, but must be at least 2", o->folds);
-  if (o->few < 0)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "few is %d, but must be 0 or more", o->few);
-  if (o->k < 1)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "k is %d, but must be at least 1", o->k);
-  return WK_OK;
+  return wk_options_validate(o, &wk_probe_table, err);
 }
 
 /* ---- what is fitted ---------------------------------------------------------------------------- */
