@@ -1,6 +1,39 @@
-/* whisker.h - the whole public API. */
+/* whisker.h - the whole public API.
+ *
+ * Simple API: from photos to a tested model and its answers. Everything the command does is one call here.
+ *
+ *   #include "whisker/whisker.h"
+ *
+ *   wk_session *session = NULL;           // where weights and features are kept, threads, progress, cancel
+ *   wk_model *model = NULL;
+ *   wk_train_report *report = NULL;
+ *   wk_predictions *answer = NULL;
+ *   wk_error err;
+ *   const char *photo = "new.jpg";
+ *   if (wk_session_open(&session, NULL, &err) != WK_OK ||
+ *       wk_train(&model, &report, session, "photos", NULL, &err) != WK_OK ||   // one sub-folder a class
+ *       wk_save(model, "mine.whisker", &err) != WK_OK ||
+ *       wk_predict(&answer, session, model, &photo, 1, NULL, &err) != WK_OK)
+ *     fprintf(stderr, "%s\n", err.message);
+ *   else
+ *     printf("%s %.1f%%; right on %.1f%% of %zu photos it did not learn from\n", answer->photos[0].top[0].label,
+ *            100 * answer->photos[0].top[0].p, 100 * report->val_top1.value, report->val_count);
+ *   wk_predictions_free(answer);
+ *   wk_train_report_free(report);
+ *   wk_model_free(model);
+ *   wk_session_close(session);
+ *
+ * NULL for the options means the defaults; wk_train_options_init and its kin give them to change. examples/ has whole programs. */
 #ifndef WHISKER_H
 #define WHISKER_H
+
+/* ---- the simple API ---------------------------------------------------------------------------- */
+
+#include "whisker/session.h"
+#include "whisker/training.h"
+#include "whisker/answers.h"
+
+/* ---- the parts, for those who want them -------------------------------------------------------- */
 
 #include "whisker/attack.h"
 #include "whisker/attribution.h"
@@ -8,6 +41,7 @@
 #include "whisker/base.h"
 #include "whisker/chart.h"
 #include "whisker/check.h"
+#include "whisker/collection.h"
 #include "whisker/data.h"
 #include "whisker/diff_classifier.h"
 #include "whisker/draw.h"
@@ -23,8 +57,9 @@
 #include "whisker/metrics.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"
-#include "whisker/options.h"
 #include "whisker/optim.h"
+#include "whisker/options.h"
+#include "whisker/output.h"
 #include "whisker/probe.h"
 #include "whisker/train_nn.h"
 #include "whisker/visualize.h"

@@ -15,10 +15,12 @@ typedef struct cli_console cli_console;
 
 typedef struct cli {
   bool json, quiet, verbose;
-  wk_context ctx; /* threads, seed, callbacks */
-  char *weights;  /* folder of weight files */
-  char *unpacked; /* folder of unpacked archives */
-  char *features; /* folder of the feature cache; NULL with --no-cache */
+  wk_context ctx;      /* threads, seed, callbacks */
+  wk_session *session; /* opened by the first cli_session */
+  char *home;          /* what the next three lie below */
+  char *weights;       /* folder of weight files */
+  char *unpacked;      /* folder of unpacked archives */
+  char *features;      /* folder of the feature cache; NULL with --no-cache */
   wk_pull_options pull;
   cli_console *console;
   json_t *warnings;      /* every warning of the run, for --json */
@@ -93,6 +95,8 @@ void cli_say(cli *c, const char *fmt, ...) WK_PRINTF(2, 3);
 /* Prints the object (and frees it) with --json; frees it otherwise. Returns CLI_DONE, or CLI_FAILED when stdout cannot
  * be written. */
 int cli_print_json(cli *c, json_t *object);
+/* The same for a report's text (taken; NULL: no memory). */
+int cli_print_report(cli *c, char *json);
 double cli_seconds(void); /* a steady clock */
 /* These return one of eight rotating buffers. */
 const char *cli_count(uint64_t n);       /* 12,345 */
@@ -110,55 +114,10 @@ json_t *cli_json_labels(char *const *labels, int n);
 
 /* ---- shared steps (common.c) ------------------------------------------------------------------- */
 
+/* The run's session, with the folders, threads, seed and callbacks of this command line. It is the cli's. */
+wk_status cli_session(wk_session **out, cli *c, wk_error *err);
 /* Defaults for wk_dataset_open: archives are unpacked below WHISKER_HOME. */
 void cli_dataset_options(wk_dataset_options *o, const cli *c);
-/* A folder, a list or an archive, rather than a single photo? */
-bool cli_is_collection(const char *path);
-/* Photos of a data set's part as an array of paths (into the set) with labels. */
-typedef struct cli_photos {
-  const char **path;
-  const char **name; /* what people know them by */
-  int *label;
-  size_t n;
-} cli_photos;
-bool cli_photos_of(cli_photos *out, const wk_dataset *d,
-                   wk_split split); /* WK_SPLIT_ALL: every photo; false: no memory */
-/* The photos to test on: test/, else val/, else all; the first `most` of every class, 0: all of them. */
-bool cli_test_photos(cli_photos *out, const wk_dataset *d, int most);
-void cli_photos_free(cli_photos *p);
-/* Photos to learn from and to check on. */
-typedef struct cli_split_options {
-  bool labels_from_name;
-  const char *val;  /* a fraction, or data of its own; NULL: see split.c */
-  bool always;      /* without `val` and val/, hold a fifth back even where there is a test/ */
-  bool test_checks; /* without `val` and val/, test/ is what is checked on */
-  uint64_t seed;
-} cli_split_options;
-typedef struct cli_split {
-  wk_dataset *data, *val_data; /* val_data: that of `val` */
-  cli_photos photos;
-  size_t held_count; /* the last photos: checked on, not learned from */
-  int *y;            /* [rows] labels, after cli_split_rows */
-  size_t learn_rows, check_rows;
-} cli_split;
-/* `t` is zeroed before and freed after, whatever is returned. */
-wk_status cli_split_open(cli_split *t, cli *c, const char *path, const cli_split_options *o, wk_error *err);
-/* Which rows of the photos' features are for what: the first learn_rows to learn from, then those to check on. */
-wk_status cli_split_rows(cli_split *t, const wk_features *f, wk_error *err);
-void cli_split_free(cli_split *t);
-/* What features are computed in (precision.c). */
-enum { CLI_PRECISION_AUTO = WK_PRECISION_COUNT };
-extern const char *const cli_precision_names[]; /* by wk_precision, then auto; NULL-terminated */
-typedef struct cli_precision {
-  int asked;
-  bool compared;
-  wk_precision_report report;
-} cli_precision;
-/* Sets the backbone's precision as asked, and its ranges; compares it with float32 and says so; auto takes it back
- * where it is not accurate or not worth it. */
-wk_status cli_precision_choose(cli_precision *out, cli *c, wk_backbone *b, int asked, const cli_split *s,
-                               const wk_features_options *o, wk_error *err);
-json_t *cli_precision_json(const cli_precision *p, const wk_backbone *b);
 extern const char *const cli_head_names[]; /* by wk_head_kind, NULL-terminated */
 /* Accuracy against an attack's strength as a chart, with room for what it points to (cmd_robust.c). */
 enum { CLI_STRENGTHS = 32 };
@@ -168,16 +127,6 @@ typedef struct cli_robust_curve {
   wk_chart chart;
 } cli_robust_curve;
 void cli_robust_curve_fill(cli_robust_curve *c, const wk_robust *r, const double *eps_255, const char *y_label);
-/* Can a file be made at `path`, and is what stands there (if anything) a model, or a picture of whisker's, that may be
- * replaced? */
-wk_status cli_check_output(const char *path, bool model, wk_error *err);
-/* Is there nothing at `path`, or what whisker wrote itself, which has `mark` near its beginning? */
-wk_status cli_check_own(const char *path, const char *mark, wk_error *err);
-bool cli_is_png(const char *path); /* by its ending */
-/* "x.png" and "-flat" give "x-flat.png", a second file beside the one that was asked for. free it; NULL: no memory. */
-char *cli_beside(const char *path, const char *ending);
-/* May that file be written: is there nothing, or what whisker drew itself? */
-wk_status cli_check_beside(const char *path, const char *ending, wk_error *err);
 char *cli_join(const char *a, const char *b);
 wk_status cli_no_memory(wk_error *err);
 wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) WK_PRINTF(3, 4);

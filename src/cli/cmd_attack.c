@@ -42,7 +42,7 @@ static void attack_free(attack *a) {
   wk_image_free(&a->photo);
   wk_image_free(&a->picture);
   wk_image_free(&a->sheet);
-  free(a->sheet_path);
+  wk_free(a->sheet_path);
   free(a->pixels);
   wk_diff_classifier_free(a->classifier);
   wk_model_free(a->model);
@@ -191,7 +191,7 @@ static wk_status save(attack *a, const char *out, int target, wk_error *err) {
     st = ask_jpegs(a, target, err);
   if (st == WK_OK)
     st = draw_sheet(a, err);
-  a->sheet_path = cli_beside(out, "-change");
+  a->sheet_path = wk_output_beside(out, "-change");
   if (st == WK_OK)
     st = a->sheet_path ? wk_image_save_png(&a->sheet, a->sheet_path, err) : cli_no_memory(err);
   return st;
@@ -285,9 +285,9 @@ static bool comes_back(const wk_preprocess *p) { return p->rule != WK_CROP_CENTE
 static wk_status run(attack *a, const char *model, const char *photo, const char *to, bool full, const char *out,
                      const char *other, wk_attack_options *o, wk_error *err) {
   cli *c = a->cli;
-  wk_status st = cli_check_output(out, false, err);
+  wk_status st = wk_output_check(out, false, err);
   if (st == WK_OK)
-    st = cli_check_beside(out, "-change", err);
+    st = wk_output_check_beside(out, "-change", err);
   if (st == WK_OK)
     st = wk_model_open(&a->model, model, NULL, &c->pull, &c->ctx, err);
   if (st == WK_OK && to)

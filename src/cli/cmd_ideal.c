@@ -25,7 +25,7 @@ static char *name_file(const ideal_job *j, const char *name, int class, const ch
   if (j->several)
     snprintf(number, sizeof number, "-%d", class);
   snprintf(all, sizeof all, "%s%s", number, ending);
-  return cli_beside(name, all);
+  return wk_output_beside(name, all);
 }
 
 /* Names that the user did not give may not be those of the user's own files. */
@@ -34,8 +34,8 @@ static wk_status check_names(const ideal_job *j, wk_error *err) {
   for (int i = 0; i < j->count && st == WK_OK; i++)
     for (int steps = !j->several; steps < 2 && st == WK_OK; steps++) {
       char *path = name_file(j, j->out, j->target[i], steps ? "-steps" : "");
-      st = path ? cli_check_own(path, "whisker", err) : cli_no_memory(err);
-      free(path);
+      st = path ? wk_output_check_own(path, "whisker", err) : cli_no_memory(err);
+      wk_free(path);
     }
   return st;
 }
@@ -89,9 +89,9 @@ static wk_status save(ideal_job *j, const wk_visualization *ideal, int class, do
     st = wk_image_save_film(ideal->snapshots, ideal->snapshot_count, 80, film, err);
   if (st == WK_OK)
     report(j, ideal, class, path, steps, film, seconds);
-  free(path);
-  free(steps);
-  free(film);
+  wk_free(path);
+  wk_free(steps);
+  wk_free(film);
   return st;
 }
 
@@ -234,9 +234,9 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
   j.rows = json_array();
   wk_error err = {0};
   uint8_t *from = NULL;
-  wk_status st = cli_check_output(j.out, false, &err);
+  wk_status st = wk_output_check(j.out, false, &err);
   if (st == WK_OK && j.film)
-    st = cli_check_output(j.film, false, &err);
+    st = wk_output_check(j.film, false, &err);
   if (st == WK_OK)
     st = wk_model_open(&j.model, argv[0], NULL, &c->pull, &c->ctx, &err);
   if (st == WK_OK)

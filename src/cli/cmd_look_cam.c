@@ -137,7 +137,7 @@ static wk_status check_sanity(cam_job *j, const char *out, wk_error *err) {
   }
   for (int i = 0; i <= STEPS; i++)
     label[i] = text[i];
-  char *beside = cli_beside(out, "-sanity");
+  char *beside = wk_output_beside(out, "-sanity");
   if (st == WK_OK && !beside)
     st = cli_no_memory(err);
   if (st == WK_OK)
@@ -146,7 +146,7 @@ static wk_status check_sanity(cam_job *j, const char *out, wk_error *err) {
     st = cli_look_save(&j->l, &sheet, beside, "the same map with shuffled weights", err);
   if (st == WK_OK)
     judge(j, step, steps);
-  free(beside);
+  wk_free(beside);
   wk_image_free(&sheet);
   for (int i = 1; i < drawn; i++)
     wk_image_free(&picture[i]);
@@ -199,7 +199,7 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   wk_error err = {0};
   wk_status st = cli_look_begin(&j.l, c, argv[0], arch, argv[1], out, &err);
   if (st == WK_OK && sanity)
-    st = cli_check_beside(out, "-sanity", &err);
+    st = wk_output_check_beside(out, "-sanity", &err);
   if (st == WK_OK && layer)
     st = wk_layer_find(&j.o.layer, j.l.model->backbone->graph, layer, &err);
   if (st == WK_OK)

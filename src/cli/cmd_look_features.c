@@ -48,7 +48,7 @@ static wk_status draw(cli_looking *l, const wk_feature_maps *maps, int layers, c
   if (st == WK_OK)
     st = cli_look_save(l, &picture, out, "the strongest channels of every stage", err);
   wk_image_free(&picture);
-  char *flat = cli_beside(out, "-flat");
+  char *flat = wk_output_beside(out, "-flat");
   if (st == WK_OK && !flat)
     st = cli_no_memory(err);
   if (st == WK_OK)
@@ -56,7 +56,7 @@ static wk_status draw(cli_looking *l, const wk_feature_maps *maps, int layers, c
   if (st == WK_OK)
     st = cli_look_save(l, &picture, flat, "the last layer as one heat map: positions x channels", err);
   wk_image_free(&picture);
-  free(flat);
+  wk_free(flat);
   return st;
 }
 
@@ -88,9 +88,9 @@ int cli_look_features(cli *c, const cli_command *self, int argc, char **argv) {
   json_t *rows = NULL;
   wk_status st = cli_look_begin(&l, c, argv[0], arch, argv[1], out, &err);
   if (st == WK_OK)
-    st = cli_check_beside(out, "-flat", &err);
+    st = wk_output_check_beside(out, "-flat", &err);
   if (st == WK_OK && raw)
-    st = cli_check_output(raw, false, &err);
+    st = wk_output_check(raw, false, &err);
   if (st == WK_OK && layer && (st = wk_layer_find(&one, l.model->backbone->graph, layer, &err)) == WK_OK)
     layers = 1;
   if (st == WK_OK && !layer)

@@ -12,7 +12,7 @@ typedef struct filters_job {
   wk_node_info info;
   wk_receptive_field field;
   int channel[MOST_CHANNELS], channels;
-  cli_photos photos;
+  wk_photo_list photos;
   wk_dataset *data;
   wk_top_patch *place; /* [all channels, PATCHES] */
   int found;
@@ -66,14 +66,14 @@ static wk_status gather(filters_job *j, const char *path, int most, wk_error *er
   wk_status st = wk_dataset_open(&j->data, path, &o, err);
   if (st != WK_OK)
     return st;
-  if (!cli_photos_of(&j->photos, j->data, WK_SPLIT_ALL))
-    return cli_no_memory(err);
-  if (most && j->photos.n > (size_t)most) {
+  if ((st = wk_photos_of(&j->photos, j->data, WK_SPLIT_ALL, err)) != WK_OK)
+    return st;
+  if (most && j->photos.count > (size_t)most) {
     for (size_t i = 0; i < (size_t)most; i++) {
-      j->photos.path[i] = j->photos.path[i * j->photos.n / (size_t)most];
-      j->photos.name[i] = j->photos.name[i * j->photos.n / (size_t)most];
+      j->photos.paths[i] = j->photos.paths[i * j->photos.count / (size_t)most];
+      j->photos.names[i] = j->photos.names[i * j->photos.count / (size_t)most];
     }
-    j->photos.n = (size_t)most;
+    j->photos.count = (size_t)most;
   }
   return WK_OK;
 }
@@ -106,7 +106,7 @@ static wk_status cut_patches(filters_job *j, wk_error *err) {
     for (int i = 0; i < j->found; i++) {
       const wk_top_patch *p = &j->place[j->channel[k] * PATCHES + i];
       wk_status st =
-          wk_top_patch_crop(&j->patch[k][i], p, j->photos.path[p->photo], j->l.model->backbone, j->layer, TILE, err);
+          wk_top_patch_crop(&j->patch[k][i], p, j->photos.paths[p->photo], j->l.model->backbone, j->layer, TILE, err);
       if (st != WK_OK)
         return st;
       j->value[k][i] = p->value;
@@ -134,7 +134,7 @@ static json_t *tell(filters_job *j, const char *out) {
     for (int i = 0; j->place && i < j->found; i++) {
       const wk_top_patch *p = &j->place[j->channel[k] * PATCHES + i];
       json_array_append_new(places,
-                            json_pack("{s:o,s:o,s:i,s:i}", "file", cli_json_text(j->photos.name[p->photo]), "value",
+                            json_pack("{s:o,s:o,s:i,s:i}", "file", cli_json_text(j->photos.names[p->photo]), "value",
                                       cli_json_number((double)p->value), "row", p->row, "column", p->column));
     }
     json_object_set_new(row, "places", places);
@@ -160,7 +160,7 @@ static wk_status look(filters_job *j, const char *data, const char *channels, in
   if (st == WK_OK && data)
     st = gather(j, data, photos, err);
   if (st == WK_OK && data)
-    st = wk_top_patches_find(&j->place, &j->found, b, j->layer, PATCHES, j->photos.path, j->photos.n, ctx, err);
+    st = wk_top_patches_find(&j->place, &j->found, b, j->layer, PATCHES, j->photos.paths, j->photos.count, ctx, err);
   if (st == WK_OK && !channels)
     choose_channels(j);
   if (st == WK_OK && data)
@@ -220,7 +220,7 @@ int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
       wk_image_free(&j->patch[k][i]);
   }
   wk_free(j->place);
-  cli_photos_free(&j->photos);
+  wk_photo_list_free(&j->photos);
   wk_dataset_free(j->data);
   free(j);
   return rc;

@@ -26,7 +26,7 @@ static const part parts[] = {
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
-const char *gallery_path(const gallery *g, size_t judged) { return g->test.path[g->judged->index[judged]]; }
+const char *gallery_path(const gallery *g, size_t judged) { return g->test.paths[g->judged->index[judged]]; }
 
 double gallery_p(const gallery *g, size_t judged, int class) {
   return (double)g->p[judged * (size_t)g->l.model->label_count + (size_t) class];
@@ -49,12 +49,13 @@ static wk_status judge(gallery *g, wk_error *err) {
   const wk_model *m = g->l.model;
   if (!g->all.of_model)
     return WK_OK;
-  if (!cli_test_photos(&g->test, g->all.data, g->photos))
-    return cli_no_memory(err);
+  wk_status st = wk_photos_to_test(&g->test, NULL, g->all.data, g->photos, err);
+  if (st != WK_OK)
+    return st;
   wk_features_options o;
   wk_features_options_init(&o);
   o.cache_folder = c->features;
-  wk_status st = wk_model_predict(&g->p, &g->judged, m, g->test.path, g->test.n, &o, &c->ctx, err);
+  st = wk_model_predict(&g->p, &g->judged, m, g->test.paths, g->test.count, &o, &c->ctx, err);
   if (st != WK_OK || !g->judged->rows)
     return st;
   size_t rows = g->judged->rows, labels = (size_t)m->label_count;
@@ -64,7 +65,7 @@ static wk_status judge(gallery *g, wk_error *err) {
     return cli_no_memory(err);
   for (size_t i = 0; i < rows; i++) {
     const float *p = g->p + i * labels;
-    g->truth[i] = g->test.label[g->judged->index[i]];
+    g->truth[i] = g->test.labels[g->judged->index[i]];
     g->seen[i] = 0;
     for (size_t k = 1; k < labels; k++)
       g->seen[i] = p[k] > p[g->seen[i]] ? (int)k : g->seen[i];
@@ -155,8 +156,8 @@ static void gallery_free(gallery *g) {
   free(g->shown);
   wk_free(g->p);
   wk_features_free(g->judged);
-  cli_photos_free(&g->test);
-  cli_look_set_free(&g->all);
+  wk_photo_list_free(&g->test);
+  wk_feature_set_free(&g->all);
   wk_model_free(g->l.model);
 }
 

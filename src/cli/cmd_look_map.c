@@ -15,17 +15,17 @@ static const char *const methods[] = {"tsne", "pca", NULL};
 /* Thumbnails as large as makes sense for so many photos. */
 static int thumb_side(size_t photos) { return photos <= 2500 ? 96 : photos <= 10000 ? 64 : 32; }
 
-static json_t *odd_json(cli *c, const cli_look_set *s, const wk_embedding_map *a, const wk_label_error *odd,
+static json_t *odd_json(cli *c, const wk_feature_set *s, const wk_embedding_map *a, const wk_label_error *odd,
                         size_t count) {
   json_t *rows = json_array();
   for (size_t i = 0; i < count; i++) {
-    const char *is = s->classes[s->label[odd[i].row]], *like = s->classes[odd[i].looks_like];
+    const char *is = s->classes[s->labels[odd[i].row]], *like = s->classes[odd[i].looks_like];
     if (i == 0)
       cli_say(c, "\nLook like another class than theirs (a wrong label, or a hard photo):\n");
     if (i < ODD_SHOWN)
-      cli_say(c, "  %s: %s, looks like %s (%d of the %d most alike)\n", s->name[odd[i].row], is, like, odd[i].votes,
+      cli_say(c, "  %s: %s, looks like %s (%d of the %d most alike)\n", s->names[odd[i].row], is, like, odd[i].votes,
               a->neighbours);
-    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:i}", "file", cli_json_text(s->path[odd[i].row]), "label",
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:i}", "file", cli_json_text(s->paths[odd[i].row]), "label",
                                           cli_json_text(is), "looks_like", cli_json_text(like), "votes", odd[i].votes));
   }
   if (count > ODD_SHOWN)
@@ -33,7 +33,7 @@ static json_t *odd_json(cli *c, const cli_look_set *s, const wk_embedding_map *a
   return rows;
 }
 
-static json_t *twins_json(cli *c, const cli_look_set *s, const wk_embedding_map *a) {
+static json_t *twins_json(cli *c, const wk_feature_set *s, const wk_embedding_map *a) {
   json_t *rows = json_array();
   for (size_t i = 0; i < a->rows && a->neighbours; i++) {
     size_t j = a->near[i * (size_t)a->neighbours];
@@ -44,36 +44,36 @@ static json_t *twins_json(cli *c, const cli_look_set *s, const wk_embedding_map 
     if (!json_array_size(rows))
       cli_say(c, "\nNearly the same picture twice:\n");
     if (json_array_size(rows) < ODD_SHOWN)
-      cli_say(c, "  %s  %s  (%.3f)\n", s->name[i], s->name[j], (double)cosine);
-    json_array_append_new(rows, json_pack("{s:o,s:o,s:o}", "file", cli_json_text(s->path[i]), "twin",
-                                          cli_json_text(s->path[j]), "cosine", cli_json_number((double)cosine)));
+      cli_say(c, "  %s  %s  (%.3f)\n", s->names[i], s->names[j], (double)cosine);
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:o}", "file", cli_json_text(s->paths[i]), "twin",
+                                          cli_json_text(s->paths[j]), "cosine", cli_json_number((double)cosine)));
   }
   if (json_array_size(rows) > ODD_SHOWN)
     cli_say(c, "  ... and %zu more\n", json_array_size(rows) - ODD_SHOWN);
   return rows;
 }
 
-static json_t *points_json(const cli_look_set *s, const wk_embedding_map *a) {
+static json_t *points_json(const wk_feature_set *s, const wk_embedding_map *a) {
   json_t *rows = json_array();
   for (size_t i = 0; i < a->rows; i++)
-    json_array_append_new(rows, json_pack("{s:o,s:o,s:f,s:f}", "file", cli_json_text(s->path[i]), "label",
-                                          s->label[i] >= 0 ? cli_json_text(s->classes[s->label[i]]) : json_null(), "x",
-                                          (double)a->xy[2 * i], "y", (double)a->xy[2 * i + 1]));
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:f,s:f}", "file", cli_json_text(s->paths[i]), "label",
+                                          s->labels[i] >= 0 ? cli_json_text(s->classes[s->labels[i]]) : json_null(),
+                                          "x", (double)a->xy[2 * i], "y", (double)a->xy[2 * i + 1]));
   return rows;
 }
 
-static int classes_used(const cli_look_set *s) {
+static int classes_used(const wk_feature_set *s) {
   int used = 0;
   for (int k = 0; k < s->class_count; k++)
     for (size_t i = 0; i < s->features->rows; i++)
-      if (s->label[i] == k) {
+      if (s->labels[i] == k) {
         used++;
         break;
       }
   return used;
 }
 
-wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embedding_map *a, const char *out,
+wk_status cli_look_map_draw(cli_looking *l, const wk_feature_set *s, const wk_embedding_map *a, const char *out,
                             const char *html, int size, wk_error *err) {
   int side = thumb_side(a->rows);
   uint8_t *thumbnail = NULL;
@@ -90,12 +90,12 @@ wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embe
            l->model->backbone->arch->title);
   snprintf(note, sizeof note, "%s photos by %d features each. What is alike to the network lies together.",
            cli_count(a->rows), s->features->columns);
-  wk_status st = wk_thumbnails(&thumbnail, s->path, a->rows, side, &l->cli->ctx, err);
+  wk_status st = wk_thumbnails(&thumbnail, s->paths, a->rows, side, &l->cli->ctx, err);
   wk_embedding_picture p;
   wk_embedding_picture_init(&p);
   p.thumbnails = thumbnail;
   p.side = side;
-  p.labels = s->label;
+  p.labels = s->labels;
   p.names = (const char *const *)s->classes;
   p.class_count = s->class_count;
   p.title = title;
@@ -109,8 +109,8 @@ wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embe
     wk_embedding_page page = {.map = a,
                               .title = title,
                               .note = note,
-                              .files = s->name,
-                              .labels = s->label,
+                              .files = s->names,
+                              .labels = s->labels,
                               .names = p.names,
                               .class_count = p.class_count,
                               .thumbnails = thumbnail,
@@ -121,7 +121,7 @@ wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embe
   return st;
 }
 
-static json_t *tell(cli *c, const cli_look_set *s, const wk_embedding_map *a, const wk_label_error *odd, size_t odds,
+static json_t *tell(cli *c, const wk_feature_set *s, const wk_embedding_map *a, const wk_label_error *odd, size_t odds,
                     double agree, const char *out, const char *html) {
   int used = classes_used(s);
   cli_say(c, "%s photos", cli_count(a->rows));
@@ -162,7 +162,7 @@ int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
   o.method = (wk_embedding_map_method)method;
   wk_error err = {0};
   cli_looking l;
-  cli_look_set s = {0};
+  wk_feature_set s = {0};
   wk_embedding_map *a = NULL;
   wk_label_error *odd = NULL;
   size_t odds = 0;
@@ -170,19 +170,19 @@ int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
   json_t *more = NULL;
   wk_status st = cli_look_begin(&l, c, argv[0], arch, NULL, out, &err);
   if (st == WK_OK && html)
-    st = cli_check_output(html, false, &err);
+    st = wk_output_check(html, false, &err);
   if (st == WK_OK)
     st = cli_look_set_open(&s, c, l.model, argv[1], names == 1, most, &err);
   if (st == WK_OK)
     st = wk_embedding_map_make(&a, s.features->row, s.features->rows, s.features->columns, &o, &c->ctx, &err);
   if (st == WK_OK)
-    st = wk_label_errors_find(&odd, &odds, &agree, a, s.label, s.class_count, &err);
+    st = wk_label_errors_find(&odd, &odds, &agree, a, s.labels, s.class_count, &err);
   if (st == WK_OK)
     st = cli_look_map_draw(&l, &s, a, out, html, size, &err);
   if (st == WK_OK)
     more = tell(c, &s, a, odd, odds, agree, out, html);
   wk_free(odd);
   wk_embedding_map_free(a);
-  cli_look_set_free(&s);
+  wk_feature_set_free(&s);
   return cli_look_end(&l, st, &err, more);
 }

@@ -32,7 +32,7 @@ static const char *file_of(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const cli_look_set *s, const size_t *row,
+wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const wk_feature_set *s, const size_t *row,
                                 const float *cosine, int k, int columns, wk_error *err) {
   wk_image picture[MOST + 1] = {{0}};
   char text[MOST + 1][160];
@@ -40,9 +40,9 @@ wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const cli_look
   wk_status st = cli_look_cell(&picture[0], photo, CELL, err);
   snprintf(text[0], sizeof text[0], "the photo\n%.60s\n", file_of(photo));
   for (int i = 0; i < k && st == WK_OK; i++) {
-    st = cli_look_cell(&picture[i + 1], s->path[row[i]], CELL, err);
-    snprintf(text[i + 1], sizeof text[0], "%.3f%s%.40s\n%.60s\n", (double)cosine[i], s->label[row[i]] >= 0 ? "  " : "",
-             s->label[row[i]] >= 0 ? s->classes[s->label[row[i]]] : "", file_of(s->path[row[i]]));
+    st = cli_look_cell(&picture[i + 1], s->paths[row[i]], CELL, err);
+    snprintf(text[i + 1], sizeof text[0], "%.3f%s%.40s\n%.60s\n", (double)cosine[i], s->labels[row[i]] >= 0 ? "  " : "",
+             s->labels[row[i]] >= 0 ? s->classes[s->labels[row[i]]] : "", file_of(s->paths[row[i]]));
   }
   for (int i = 0; i <= k; i++)
     label[i] = text[i];
@@ -59,15 +59,15 @@ wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const cli_look
   return st;
 }
 
-static json_t *tell(cli *c, const cli_look_set *s, const size_t *row, const float *cosine, int k, const char *photo,
+static json_t *tell(cli *c, const wk_feature_set *s, const size_t *row, const float *cosine, int k, const char *photo,
                     const char *out) {
   json_t *rows = json_array();
   cli_say(c, "%s is most like\n", photo);
   for (int i = 0; i < k; i++) {
-    int label = s->label[row[i]];
+    int label = s->labels[row[i]];
     cli_say(c, "  %.3f  %s%s%s\n", (double)cosine[i], label >= 0 ? s->classes[label] : "", label >= 0 ? "  " : "",
-            s->name[row[i]]);
-    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:o}", "file", cli_json_text(s->path[row[i]]), "label",
+            s->names[row[i]]);
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:o}", "file", cli_json_text(s->paths[row[i]]), "label",
                                           label >= 0 ? cli_json_text(s->classes[label]) : json_null(), "cosine",
                                           cli_json_number((double)cosine[i]), "distance",
                                           cli_json_number(1 - (double)cosine[i])));
@@ -77,7 +77,7 @@ static json_t *tell(cli *c, const cli_look_set *s, const size_t *row, const floa
                    (json_int_t)s->features->rows, "nearest", rows);
 }
 
-wk_status cli_look_nearest_find(size_t *row, float *cosine, int *k, const cli_look_set *s, const float *query,
+wk_status cli_look_nearest_find(size_t *row, float *cosine, int *k, const wk_feature_set *s, const float *query,
                                 wk_error *err) {
   size_t found[MOST + 32];
   float c[MOST + 32];
@@ -108,7 +108,7 @@ int cli_look_nearest(cli *c, const cli_command *self, int argc, char **argv) {
   CLI_PARSE(n, c, self, flags, 3, 3, argc, argv)
   wk_error err = {0};
   cli_looking l;
-  cli_look_set s = {0};
+  wk_feature_set s = {0};
   wk_features *one = NULL;
   wk_image picture = {0};
   size_t row[MOST];
@@ -138,6 +138,6 @@ int cli_look_nearest(cli *c, const cli_command *self, int argc, char **argv) {
     more = tell(c, &s, row, cosine, k, argv[1], out);
   wk_image_free(&picture);
   wk_features_free(one);
-  cli_look_set_free(&s);
+  wk_feature_set_free(&s);
   return cli_look_end(&l, st, &err, more);
 }

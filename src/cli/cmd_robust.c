@@ -128,10 +128,10 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   wk_model *m = NULL;
   wk_dataset *d = NULL;
   wk_robust *r = NULL;
-  cli_photos p = {0};
-  wk_status st = out ? cli_check_output(out, false, &err) : WK_OK;
+  wk_photo_list p = {0};
+  wk_status st = out ? wk_output_check(out, false, &err) : WK_OK;
   if (st == WK_OK && out && o.corruptions)
-    st = cli_check_beside(out, "-damage", &err);
+    st = wk_output_check_beside(out, "-damage", &err);
   if (st == WK_OK)
     st = wk_model_open(&m, argv[0], NULL, &c->pull, &c->ctx, &err);
   if (st == WK_OK) {
@@ -142,21 +142,21 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
     dopt.class_count = m->label_count;
     st = wk_dataset_open(&d, argv[1], &dopt, &err);
   }
-  if (st == WK_OK && !cli_test_photos(&p, d, most))
-    st = cli_no_memory(&err);
   if (st == WK_OK)
-    st = wk_robust_measure(&r, m, p.path, p.label, p.n, &o, &c->ctx, &err);
+    st = wk_photos_to_test(&p, NULL, d, most, &err);
+  if (st == WK_OK)
+    st = wk_robust_measure(&r, m, p.paths, p.labels, p.count, &o, &c->ctx, &err);
   if (st == WK_OK && !r->photo_count)
     st = cli_error(&err, WK_ERR_FORMAT, "%s: none of its photos could be read", argv[1]);
   if (st == WK_OK && out)
     st = draw(out, r, &o, &err);
   char *damage_out = NULL;
   if (st == WK_OK && out && o.corruptions)
-    st = (damage_out = cli_beside(out, "-damage")) ? draw_damage(damage_out, r, &err) : cli_no_memory(&err);
+    st = (damage_out = wk_output_beside(out, "-damage")) ? draw_damage(damage_out, r, &err) : cli_no_memory(&err);
   int rc = st == WK_OK ? report(c, r, &o, out, damage_out) : cli_fail(c, &err);
-  free(damage_out);
+  wk_free(damage_out);
   wk_robust_free(r);
-  cli_photos_free(&p);
+  wk_photo_list_free(&p);
   wk_dataset_free(d);
   wk_model_free(m);
   return rc;

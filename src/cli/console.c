@@ -243,17 +243,30 @@ void cli_say(cli *c, const char *fmt, ...) {
   fflush(stdout);
 }
 
-int cli_print_json(cli *c, json_t *object) {
-  int rc = CLI_DONE;
-  close_line(c->console);
-  if (c->json) {
-    if (!object || json_dumpf(object, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) || putchar('\n') == EOF)
-      rc = CLI_FAILED;
-  }
+/* What was printed has to have arrived. */
+static int end_output(int rc) {
   if (fflush(stdout) || ferror(stdout))
     rc = CLI_FAILED;
   if (rc != CLI_DONE)
     fputs("whisker: the result could not be written to standard output\n", stderr);
-  json_decref(object);
   return rc;
+}
+
+int cli_print_json(cli *c, json_t *object) {
+  int rc = CLI_DONE;
+  close_line(c->console);
+  if (c->json &&
+      (!object || json_dumpf(object, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) || putchar('\n') == EOF))
+    rc = CLI_FAILED;
+  json_decref(object);
+  return end_output(rc);
+}
+
+int cli_print_report(cli *c, char *json) {
+  int rc = CLI_DONE;
+  close_line(c->console);
+  if (!json || (c->json && (fputs(json, stdout) == EOF || putchar('\n') == EOF)))
+    rc = CLI_FAILED;
+  wk_free(json);
+  return end_output(rc);
 }

@@ -7,9 +7,9 @@
 typedef struct gallery {
   cli_looking l;
   const char *folder;
-  cli_look_set all; /* every photo: for the map and what is alike */
-  cli_photos test;  /* those that are judged by */
-  float *p;         /* [judged->rows, labels] */
+  wk_feature_set all; /* every photo: for the map and what is alike */
+  wk_photo_list test; /* those that are judged by */
+  float *p;           /* [judged->rows, labels] */
   wk_features *judged;
   int *truth;                     /* [judged->rows] */
   int *seen;                      /* [judged->rows] what the model says */

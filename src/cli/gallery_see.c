@@ -15,9 +15,9 @@ static wk_status draw_odd(wk_image *out, const gallery *g, const wk_label_error 
   const char *label[MOST_ODD];
   wk_status st = WK_OK;
   for (int i = 0; i < n && st == WK_OK; i++) {
-    const char *path = g->all.path[odd[i].row], *slash = strrchr(path, '/');
+    const char *path = g->all.paths[odd[i].row], *slash = strrchr(path, '/');
     st = cli_look_cell(&picture[i], path, CELL, err);
-    snprintf(text[i], sizeof text[i], "is %.70s\nlooks like %.70s\n%.70s", g->all.classes[g->all.label[odd[i].row]],
+    snprintf(text[i], sizeof text[i], "is %.70s\nlooks like %.70s\n%.70s", g->all.classes[g->all.labels[odd[i].row]],
              g->all.classes[odd[i].looks_like], slash ? slash + 1 : path);
     label[i] = text[i];
   }
@@ -37,7 +37,7 @@ static wk_status show_odd(gallery *g, const wk_embedding_map *a, wk_error *err) 
   double agree;
   wk_image picture = {0};
   char line[200];
-  wk_status st = wk_label_errors_find(&odd, &count, &agree, a, g->all.label, g->all.class_count, err);
+  wk_status st = wk_label_errors_find(&odd, &count, &agree, a, g->all.labels, g->all.class_count, err);
   if (st == WK_OK && isfinite(agree)) {
     snprintf(line, sizeof line, "For %s of the photos the one most alike is of the same class.", cli_percent(agree));
     st = wk_gallery_note(g->page, line, err);
@@ -93,9 +93,9 @@ wk_status gallery_map(gallery *g, wk_error *err) {
 /* ---- what is alike ------------------------------------------------------------------------------- */
 
 /* The first photo of a class among all, or of none. */
-static ptrdiff_t first_of(const cli_look_set *s, int class) {
+static ptrdiff_t first_of(const wk_feature_set *s, int class) {
   for (size_t i = 0; i < s->features->rows; i++)
-    if (class < 0 || s->label[i] == class)
+    if (class < 0 || s->labels[i] == class)
       return (ptrdiff_t)i;
   return -1;
 }
@@ -109,14 +109,14 @@ static wk_status show_nearest(gallery *g, size_t row, int number, wk_error *err)
   wk_image picture = {0};
   char file[40], caption[200];
   const wk_features *f = g->all.features;
-  int label = g->all.label[row];
+  int label = g->all.labels[row];
   snprintf(file, sizeof file, "nearest-%d.png", number);
   snprintf(caption, sizeof caption,
            "First the photo%s%.100s, then those most like it, with the cosine of their features.",
            label >= 0 ? ": " : "", label >= 0 ? g->all.classes[label] : "");
   wk_status st = cli_look_nearest_find(near, cosine, &k, &g->all, f->row + row * (size_t)f->columns, err);
   if (st == WK_OK && k)
-    st = cli_look_nearest_draw(&picture, g->all.path[row], &g->all, near, cosine, k, 4, err);
+    st = cli_look_nearest_draw(&picture, g->all.paths[row], &g->all, near, cosine, k, 4, err);
   if (st == WK_OK && k)
     st = wk_gallery_picture(g->page, &picture, file, caption, err);
   wk_image_free(&picture);
@@ -144,7 +144,7 @@ wk_status gallery_nearest(gallery *g, wk_error *err) {
 
 wk_status gallery_features(gallery *g, wk_error *err) {
   ptrdiff_t judged = g->shown_count ? gallery_example(g, g->shown[0], true) : -1;
-  const char *photo = judged >= 0 ? gallery_path(g, (size_t)judged) : g->all.path[0];
+  const char *photo = judged >= 0 ? gallery_path(g, (size_t)judged) : g->all.paths[0];
   wk_explain_input view;
   wk_feature_maps *maps = NULL;
   wk_node *rung = NULL;

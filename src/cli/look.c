@@ -8,10 +8,10 @@ wk_status cli_look_begin(cli_looking *l, cli *c, const char *model, const char *
                          const char *out, wk_error *err) {
   *l = (cli_looking){.cli = c, .began = cli_seconds()};
   l->images = json_array();
-  if (!cli_is_png(out))
+  if (!wk_output_is_png(out))
     return cli_error(err, WK_ERR_ARGUMENT, "%s: pictures are written as PNG; give a name that ends in .png with -o",
                      out);
-  wk_status st = cli_check_output(out, false, err);
+  wk_status st = wk_output_check(out, false, err);
   if (st == WK_OK)
     st = wk_model_open(&l->model, model, arch, &c->pull, &c->ctx, err);
   if (st == WK_OK && photo)
@@ -114,4 +114,11 @@ wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *con
   s.gap = 12;
   s.scale = s.cell_width > 640 ? 2 : 1;
   return wk_sheet_draw(out, picture, label, count, &s, err);
+}
+
+wk_status cli_look_set_open(wk_feature_set *s, cli *c, const wk_model *m, const char *data, bool labels_from_name,
+                            int most, wk_error *err) {
+  wk_session *session = NULL;
+  wk_status st = cli_session(&session, c, err);
+  return st == WK_OK ? wk_feature_set_open(s, session, m, data, labels_from_name, most, err) : st;
 }

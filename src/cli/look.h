@@ -39,35 +39,21 @@ json_t *cli_look_evidence_json(const wk_attribution_region *e);
  */
 wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count, wk_error *err);
 
-/* A collection as one model sees it: the photos that could be read, and their features (look_set.c). */
-typedef struct cli_look_set {
-  wk_dataset *data;
-  cli_photos photos;     /* that were asked for */
-  wk_features *features; /* of those that could be read */
-  const char **path;     /* [rows] */
-  const char **name;     /* [rows] the path within the collection */
-  int *label;            /* [rows] -1: none */
-  char **classes;
-  int class_count;
-  bool of_model; /* the classes are the model's */
-} cli_look_set;
-
 /* Classes are the model's where the photos are sorted into these, else the collection's own; none is fine, too. The
- * first `most` photos of every class; 0: all. Zeroed before; cli_look_set_free frees it. */
-wk_status cli_look_set_open(cli_look_set *s, cli *c, const wk_model *m, const char *data, bool labels_from_name,
+ * first `most` photos of every class; 0: all. Zeroed before; wk_feature_set_free frees it. */
+wk_status cli_look_set_open(wk_feature_set *s, cli *c, const wk_model *m, const char *data, bool labels_from_name,
                             int most, wk_error *err);
-void cli_look_set_free(cli_look_set *s);
 
 /* The map as a picture and, with `html`, as a page (cmd_look_map.c). */
-wk_status cli_look_map_draw(cli_looking *l, const cli_look_set *s, const wk_embedding_map *a, const char *out,
+wk_status cli_look_map_draw(cli_looking *l, const wk_feature_set *s, const wk_embedding_map *a, const char *out,
                             const char *html, int size, wk_error *err);
 /* The *k rows most like `query`, but those with the very same features; *k at most 200, and fewer where there are not
  * that many (cmd_look_nearest.c). */
-wk_status cli_look_nearest_find(size_t *row, float *cosine, int *k, const cli_look_set *s, const float *query,
+wk_status cli_look_nearest_find(size_t *row, float *cosine, int *k, const wk_feature_set *s, const float *query,
                                 wk_error *err);
 /* The middle of a photo, `side` pixels square. columns 0: about as many as rows. */
 wk_status cli_look_cell(wk_image *out, const char *path, int side, wk_error *err);
-wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const cli_look_set *s, const size_t *row,
+wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const wk_feature_set *s, const size_t *row,
                                 const float *cosine, int k, int columns, wk_error *err);
 
 #endif

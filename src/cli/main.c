@@ -111,7 +111,7 @@ static bool find_places(cli *c) {
   c->weights = cli_join(base, "weights");
   c->features = cli_join(base, "features");
   c->unpacked = cli_join(base, "unpacked");
-  free(base);
+  c->home = base;
   wk_pull_options_init(&c->pull);
   c->pull.folder = c->weights;
   const char *mirror = getenv("WHISKER_MIRROR"), *pip = getenv("WHISKER_PIP");
@@ -161,6 +161,8 @@ int main(int argc, char **argv) {
   else
     fputs("whisker: out of memory\n", stderr);
   cli_console_close(&c);
+  wk_session_close(c.session);
+  free(c.home);
   free(c.weights);
   free(c.features);
   free(c.unpacked);

@@ -186,24 +186,3 @@ void cli_tune_options(wk_finetune_options *o, const cli_tune *t) {
   o->ema_decay = t->ema_decay;
   o->memory_bytes = (size_t)t->memory_mb << 20;
 }
-
-wk_status cli_tune_teacher(wk_model **out, cli *c, const char *name, const wk_dataset *data, wk_error *err) {
-  wk_model *m = NULL;
-  wk_status st = wk_model_open(&m, name, NULL, &c->pull, &c->ctx, err);
-  if (st != WK_OK)
-    return st;
-  bool same = m->label_count == data->class_count;
-  for (int i = 0; same && i < data->class_count; i++)
-    same = !strcmp(m->labels[i], data->classes[i]);
-  if (same) {
-    *out = m;
-    return WK_OK;
-  }
-  st =
-      cli_error(err, WK_ERR_ARGUMENT,
-                "--teacher %s: it tells %d classes (%s, ...), but must tell the %d of these photos (%s, ...); train it "
-                "on the same folders",
-                name, m->label_count, m->label_count ? m->labels[0] : "none", data->class_count, data->classes[0]);
-  wk_model_free(m);
-  return st;
-}

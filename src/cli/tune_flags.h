@@ -34,29 +34,8 @@ wk_status cli_tune_read(cli_tune *t, wk_error *err);
 /* Options of the library from the flags; *o keeps pointers into t. */
 void cli_tune_options(wk_finetune_options *o, const cli_tune *t);
 
-/* What is trained, from what, to where. */
-typedef struct cli_tune_job {
-  cli *cli;
-  const cli_tune *flags;
-  const cli_split *split;
-  wk_backbone *backbone; /* taken over when the run succeeds */
-  const char *backbone_name, *out;
-  bool light, balance;
-  double began;
-} cli_tune_job;
-/* Opens the model of --teacher and checks that its classes are those of the data. */
-wk_status cli_tune_teacher(wk_model **out, cli *c, const char *name, const wk_dataset *data, wk_error *err);
-/* The files that a run writes beside its model without being told their names: what stands there and is not whisker's
- * is an error. */
-wk_status cli_tune_check_outputs(const char *out, const cli_tune *t, wk_error *err);
-/* The whole of `train --tune` after the photos are split: trains, saves the model, its history and curve, tells. */
-int cli_tune_run(cli_tune_job *job);
-
-/* The input's size and the augmentation that suit the photos, where no flag says them. */
-wk_status cli_suit_scratch(cli *c, const cli_split *s, wk_preprocess *p, cli_tune *t, wk_error *err);
-
-/* A PNG of some photos as training will change them. */
-wk_status cli_show_augment(cli *c, const cli_split *s, const wk_preprocess *p, const wk_finetune_options *o,
-                           const char *path, wk_error *err);
+/* What is told of an epoch, and of the whole run with where it lies now. `light`: --light was given. */
+void cli_tune_say_epoch(cli *c, int epochs, const wk_finetune_epoch *e);
+void cli_tune_say_result(cli *c, const wk_train_report *report, bool light);
 
 #endif

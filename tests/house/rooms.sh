@@ -2,7 +2,7 @@
 # rooms.sh - a file may include its own room's headers and those of rooms above it; the command and the page use the
 # public headers alone; pictures and networks do not know each other.
 set -eu
-order="base image nn formats zoo data model train explain attack report studio cli"
+order="base image nn formats zoo data model train explain attack report workflow studio cli"
 bad=0
 
 rank() {
@@ -28,6 +28,7 @@ public_room() {
   done
   case $1 in
     probe) echo train ;;
+    answers) echo workflow ;;
     train_nn) echo nn ;;
     *) echo unknown ;;
   esac

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tune_flags.h"
+#include "whisker/draw.h"
+#include "workflow/workflow.h"
 
 enum { MOST_PHOTOS = 6, VIEWS = 6 }; /* the first view is the photo itself */
 
@@ -23,9 +24,9 @@ static wk_status mix_column(wk_image *const *column, int rows, int epoch, const 
                             wk_error *err) {
   int width = column[0]->width, height = column[0]->height;
   size_t each = (size_t)width * (size_t)height * 3;
-  float *batch = malloc((size_t)rows * each * sizeof *batch);
+  float *batch = wk_alloc((size_t)rows * each * sizeof *batch);
   if (!batch)
-    return cli_no_memory(err);
+    return wk_no_memory(err);
   for (int r = 0; r < rows; r++)
     for (size_t i = 0; i < each; i++)
       batch[(size_t)r * each + i] = column[r]->pixels[i];
@@ -34,17 +35,17 @@ static wk_status mix_column(wk_image *const *column, int rows, int epoch, const 
   for (int r = 0; r < rows; r++)
     for (size_t i = 0; i < each; i++)
       column[r]->pixels[i] = (uint8_t)(batch[(size_t)r * each + i] + 0.5f);
-  free(batch);
+  wk_free(batch);
   return WK_OK;
 }
 
-static wk_status fill(wk_image *cell, int rows, const cli_split *s, const wk_preprocess *p,
+static wk_status fill(wk_image *cell, int rows, const wk_holdout *s, const wk_preprocess *p,
                       const wk_finetune_options *o, uint64_t seed, wk_error *err) {
-  size_t learn = s->photos.n - s->held_count;
+  size_t learn = s->photos.count - s->held_count;
   for (int r = 0; r < rows; r++) {
     size_t photo = photo_of(learn, (size_t)rows, (size_t)r);
     wk_image whole = {0};
-    wk_status st = wk_photo_load(&whole, s->photos.path[photo], NULL, err);
+    wk_status st = wk_photo_load(&whole, s->photos.paths[photo], NULL, err);
     for (int v = 0; v < VIEWS && st == WK_OK; v++) {
       wk_augment_key key = {.seed = seed, .epoch = (uint64_t)v, .photo = photo};
       st = view_of(&cell[r * VIEWS + v], &whole, p, &o->augment, &key, err);
@@ -64,28 +65,28 @@ static wk_status fill(wk_image *cell, int rows, const cli_split *s, const wk_pre
   return WK_OK;
 }
 
-wk_status cli_show_augment(cli *c, const cli_split *s, const wk_preprocess *p, const wk_finetune_options *o,
-                           const char *path, wk_error *err) {
-  size_t learn = s->photos.n - s->held_count;
+wk_status wk_show_augment(wk_call *call, const wk_holdout *s, const wk_preprocess *p, const wk_finetune_options *o,
+                          const char *path, wk_error *err) {
+  size_t learn = s->photos.count - s->held_count;
   int rows = learn < MOST_PHOTOS ? (int)learn : MOST_PHOTOS;
   wk_image cell[MOST_PHOTOS * VIEWS] = {0}, sheet = {0};
   const char *label[MOST_PHOTOS * VIEWS] = {0};
   char number[VIEWS][16], title[256];
   wk_status st = wk_augment_is_off(&o->augment) && !(o->mix.mixup > 0) && !(o->mix.cutmix > 0)
-                     ? cli_error(err, WK_ERR_ARGUMENT,
-                                 "--show-augment: no change is asked for; give some with --augment, such as --augment "
-                                 "standard")
-                     : fill(cell, rows, s, p, o, c->ctx.seed, err);
+                     ? WK_FAIL(err, WK_ERR_ARGUMENT,
+                               "--show-augment: no change is asked for; give some with --augment, such as --augment "
+                               "standard")
+                     : fill(cell, rows, s, p, o, call->ctx.seed, err);
   char *text = st == WK_OK ? wk_augment_text(&o->augment) : NULL;
   if (st == WK_OK && !text)
-    st = cli_no_memory(err);
+    st = wk_no_memory(err);
   if (st == WK_OK) {
     for (int v = 1; v < VIEWS; v++)
       snprintf(number[v], sizeof number[v], "epoch %d", v);
     for (int r = 0; r < rows; r++)
       for (int v = 0; v < VIEWS; v++)
         label[r * VIEWS + v] =
-            v ? number[v] : s->data->classes[s->photos.label[photo_of(learn, (size_t)rows, (size_t)r)]];
+            v ? number[v] : s->data->classes[s->photos.labels[photo_of(learn, (size_t)rows, (size_t)r)]];
     snprintf(title, sizeof title, "%s", *text ? text : "mixed");
     wk_sheet look;
     wk_sheet_init(&look);
@@ -96,7 +97,7 @@ wk_status cli_show_augment(cli *c, const cli_split *s, const wk_preprocess *p, c
   if (st == WK_OK)
     st = wk_image_save_png(&sheet, path, err);
   if (st == WK_OK)
-    cli_say(c, "What the network will see of %d photos is in %s\n", rows, path);
+    wk_call_note(call, "What the network will see of %d photos is in %s", rows, path);
   wk_free(text);
   wk_image_free(&sheet);
   for (int i = 0; i < MOST_PHOTOS * VIEWS; i++)

@@ -1,8 +1,8 @@
-/* scratch.c - what `train --from-scratch` takes from a look at the photos where the user says nothing: the input's
+/* from_scratch.c - what `train --from-scratch` takes from a look at the photos where the user says nothing: the input's
  * size, for a large one costs hours without weights to start from, and which changes leave a photo what it is. */
 #include <stdlib.h>
 
-#include "tune_flags.h"
+#include "workflow/workflow.h"
 
 enum { LOOKED_AT = 15, SMALL = 40, SMALL_INPUT = 32, INPUT = 64 };
 
@@ -16,13 +16,14 @@ static bool is_grey(const wk_image *image) {
 
 static int by_size(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
-wk_status cli_suit_scratch(cli *c, const cli_split *s, wk_preprocess *p, cli_tune *t, wk_error *err) {
-  size_t learn = s->photos.n - s->held_count;
+wk_status wk_suit_scratch(wk_call *call, const wk_holdout *s, wk_preprocess *p, wk_augment *augment, bool size_given,
+                          bool augment_given, wk_error *err) {
+  size_t learn = s->photos.count - s->held_count;
   int side[LOOKED_AT], seen = 0, grey = 0;
   for (size_t i = 0; i < LOOKED_AT; i++) {
     wk_image image = {0};
     wk_error broken; /* is told when it is read to learn from */
-    if (wk_photo_load(&image, s->photos.path[learn * i / LOOKED_AT], NULL, &broken) != WK_OK)
+    if (wk_photo_load(&image, s->photos.paths[learn * i / LOOKED_AT], NULL, &broken) != WK_OK)
       continue;
     side[seen++] = image.width < image.height ? image.width : image.height;
     grey += is_grey(&image);
@@ -32,16 +33,16 @@ wk_status cli_suit_scratch(cli *c, const cli_split *s, wk_preprocess *p, cli_tun
     return WK_OK;
   qsort(side, (size_t)seen, sizeof *side, by_size);
   int typical = side[seen / 2];
-  if (!cli_was_given(c, "size"))
+  if (!size_given)
     wk_preprocess_set_size(p, typical <= SMALL ? SMALL_INPUT : INPUT, 0);
   wk_status st = WK_OK;
   /* Grey pictures are often writing or scans, and a mirrored 2 is no 2. */
-  if (!cli_was_given(c, "augment"))
-    st = wk_augment_parse(&t->augment, grey == seen ? "scale=0.7:1" : "scale=0.4:1,hflip=0.5", err);
-  char *changes = st == WK_OK ? wk_augment_text(&t->augment) : NULL;
+  if (!augment_given)
+    st = wk_augment_parse(augment, grey == seen ? "scale=0.7:1" : "scale=0.4:1,hflip=0.5", err);
+  char *changes = st == WK_OK ? wk_augment_text(augment) : NULL;
   if (changes)
-    cli_say(c, "%s photos with a shorter side of %d pixels: input %d x %d (--size), changed by %s (--augment)\n",
-            grey == seen ? "grey" : "colour", typical, p->width, p->height, *changes ? changes : "nothing");
+    wk_call_note(call, "%s photos with a shorter side of %d pixels: input %d x %d (--size), changed by %s (--augment)",
+                 grey == seen ? "grey" : "colour", typical, p->width, p->height, *changes ? changes : "nothing");
   wk_free(changes);
   return st;
 }

@@ -1,0 +1,130 @@
+/* answers.h - what a model says of photos, how often it is right, what a network sees in them as numbers, and what is wrong with
+ * a collection. */
+#ifndef WHISKER_ANSWERS_H
+#define WHISKER_ANSWERS_H
+
+#include "whisker/check.h"
+#include "whisker/metrics.h"
+#include "whisker/session.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- what is in these photos? ------------------------------------------------------------------ */
+
+typedef struct wk_guess {
+  const char *label; /* the model's own: it lives as long as the model */
+  const char *wnid;  /* WordNet id of an ImageNet class; NULL for other classes */
+  int index;         /* into the model's labels */
+  double p;
+} wk_guess;
+
+typedef struct wk_prediction {
+  char *file;
+  const wk_guess *top; /* [count] best first */
+  int count;
+} wk_prediction;
+
+typedef struct wk_predict_options {
+  int top; /* labels a photo, 1..64, at most as many as there are; default 5 */
+} wk_predict_options;
+
+WK_API void wk_predict_options_init(wk_predict_options *o);
+WK_API wk_status wk_predict_options_validate(const wk_predict_options *o, wk_error *err) WK_NODISCARD;
+
+typedef struct wk_predictions {
+  wk_prediction *photos; /* [photo_count] that could be read, in the order they were named */
+  size_t photo_count;
+  wk_guess *guesses;    /* what `top` points into */
+  wk_lines broken;      /* files that could not be read */
+  size_t asked_count;   /* photos and broken together */
+  wk_lines warnings;
+} wk_predictions;
+
+/* `name`: photos; a folder, list or archive among them stands for the photos in it. A photo that cannot be read is no error. */
+WK_API wk_status wk_predict(wk_predictions **out, wk_session *s, const wk_model *m, const char *const *name, size_t names,
+                            const wk_predict_options *o, wk_error *err) WK_NODISCARD;
+WK_API void wk_predictions_free(wk_predictions *p);
+WK_API char *wk_predictions_json(const wk_predictions *p);
+
+/* ---- how often is a model right, and where is it wrong? ---------------------------------------- */
+
+typedef struct wk_evaluate_options {
+  bool labels_from_name; /* a photo's class is in its name, not in its folder */
+  bool any_split;         /* test/ when the data have one, else val/, else everything (default); false: `split` */
+  wk_split split;
+  int k;                 /* right if among the k best; default 0: 5, or fewer where there are fewer classes */
+} wk_evaluate_options;
+
+WK_API void wk_evaluate_options_init(wk_evaluate_options *o);
+WK_API wk_status wk_evaluate_options_validate(const wk_evaluate_options *o, wk_error *err) WK_NODISCARD;
+
+typedef struct wk_mistake {
+  char *file;
+  int truth, predicted;
+  double p; /* of what was predicted */
+} wk_mistake;
+
+typedef struct wk_evaluation {
+  wk_metrics *metrics;
+  char **labels;       /* [metrics->class_count] */
+  const char *split;   /* that was tested on: "test", "val", "train" or "all" */
+  size_t right_count, broken_count; /* photos; those that could not be read */
+  wk_mistake *mistakes; /* in the photos' order */
+  size_t mistake_count;
+  wk_lines warnings;
+} wk_evaluation;
+
+/* `data` holds the model's classes, as folders, a list or an archive (data.h). */
+WK_API wk_status wk_evaluate(wk_evaluation **out, wk_session *s, const wk_model *m, const char *data,
+                             const wk_evaluate_options *o, wk_error *err) WK_NODISCARD;
+WK_API void wk_evaluation_free(wk_evaluation *e);
+WK_API char *wk_evaluation_json(const wk_evaluation *e);
+
+/* ---- features as numbers ----------------------------------------------------------------------- */
+
+typedef struct wk_embed_options {
+  const char *layer; /* flattened (h, w, c); default NULL: the pooled features that a head is fitted on */
+  const char *out;   /* a NumPy file to write, float32 [rows, columns]; default NULL */
+} wk_embed_options;
+
+WK_API void wk_embed_options_init(wk_embed_options *o);
+
+typedef struct wk_embedding {
+  wk_features *features; /* one row a photo that could be read */
+  char **files;          /* [rows] */
+  size_t asked_count;
+  char *out;             /* NULL: nothing was written */
+  wk_lines warnings;
+} wk_embedding;
+
+/* `name` as in wk_predict. WK_ERR_FORMAT where no photo can be read: nothing is written then. */
+WK_API wk_status wk_embed(wk_embedding **out, wk_session *s, const wk_model *m, const char *const *name, size_t names,
+                          const wk_embed_options *o, wk_error *err) WK_NODISCARD;
+WK_API void wk_embedding_free(wk_embedding *e);
+WK_API char *wk_embedding_json(const wk_embedding *e);
+
+/* ---- the data doctor --------------------------------------------------------------------------- */
+
+typedef struct wk_check_data_options {
+  bool labels_from_name;
+  wk_check_options check;
+} wk_check_data_options;
+
+WK_API void wk_check_data_options_init(wk_check_data_options *o);
+
+typedef struct wk_check_report {
+  wk_dataset *data;
+  wk_check *check; /* what was found; photos are numbered as in `data` */
+} wk_check_report;
+
+WK_API wk_status wk_check_data(wk_check_report **out, wk_session *s, const char *data, const wk_check_data_options *o,
+                               wk_error *err) WK_NODISCARD;
+WK_API void wk_check_report_free(wk_check_report *r);
+WK_API char *wk_check_report_json(const wk_check_report *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,72 @@
+/* collection.h - photos as the simple API takes them: lists of photos out of a data set, photos that are named one by one or
+ * by the folder, and a collection as one model sees it. */
+#ifndef WHISKER_COLLECTION_H
+#define WHISKER_COLLECTION_H
+
+#include "whisker/session.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- lists of photos --------------------------------------------------------------------------- */
+
+/* Paths belong to the data set, the arrays to the list. */
+typedef struct wk_photo_list {
+  const char **paths;
+  const char **names; /* what people know them by: ARCHIVE/member, not a path in a cache */
+  int *labels;        /* -1: none known */
+  size_t count;
+} wk_photo_list;
+
+/* Photos of one split, in the data set's order; WK_SPLIT_ALL: every photo. */
+WK_API wk_status wk_photos_of(wk_photo_list *out, const wk_dataset *d, wk_split split, wk_error *err) WK_NODISCARD;
+/* The photos to test on: test/, else val/, else all; the first `most` of every class, 0: all of them. `split_name` (may be NULL):
+ * "test", "val" or "all". */
+WK_API wk_status wk_photos_to_test(wk_photo_list *out, const char **split_name, const wk_dataset *d, int most,
+                                   wk_error *err) WK_NODISCARD;
+WK_API void wk_photo_list_free(wk_photo_list *p);
+
+/* ---- photos by name ---------------------------------------------------------------------------- */
+
+/* A folder, a list or an archive, rather than a single photo? */
+WK_API bool wk_is_collection(const char *path);
+
+/* Photos by name; a folder, list or archive among them stands for the photos in it. */
+typedef struct wk_named_photos {
+  wk_dataset **sets;
+  size_t set_count;
+  const char **paths;
+  const char **names; /* what people know them by. Both belong to the sets, or to the caller */
+  size_t count;
+} wk_named_photos;
+
+/* `out` is zeroed before and freed after, whatever is returned. */
+WK_API wk_status wk_named_photos_open(wk_named_photos *out, const wk_session *s, const char *const *name, size_t names,
+                                      wk_error *err) WK_NODISCARD;
+WK_API void wk_named_photos_free(wk_named_photos *p);
+
+/* ---- a collection as one model sees it --------------------------------------------------------- */
+
+typedef struct wk_feature_set {
+  wk_dataset *data;
+  wk_photo_list photos;  /* that were asked for */
+  wk_features *features; /* of those that could be read */
+  const char **paths;    /* [rows] */
+  const char **names;    /* [rows] the path within the collection */
+  int *labels;           /* [rows] -1: none */
+  char **classes;
+  int class_count;
+  bool of_model; /* the classes are the model's */
+} wk_feature_set;
+
+/* Classes are the model's where the photos are sorted into these, else the collection's own; none is fine, too. The first
+ * `most` photos of every class; 0: all. `out` is zeroed before and freed after, whatever is returned. */
+WK_API wk_status wk_feature_set_open(wk_feature_set *out, const wk_session *s, const wk_model *m, const char *data,
+                                     bool labels_from_name, int most, wk_error *err) WK_NODISCARD;
+WK_API void wk_feature_set_free(wk_feature_set *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

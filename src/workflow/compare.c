@@ -1,0 +1,312 @@
+/* compare.c - several backbones, heads and depths of fine-tuning on one data set, with the same split, as a table and a
+ * picture. */
+#include <math.h>
+#include <string.h>
+
+#include "whisker/chart.h"
+#include "whisker/output.h"
+#include "workflow/workflow.h"
+
+typedef struct comparing {
+  wk_call call;
+  const wk_compare_options *o;
+  wk_holdout split;
+  wk_comparison *table;
+} comparing;
+
+void wk_compare_options_init(wk_compare_options *o) {
+  *o = (wk_compare_options){.backbones = "efficientnet_lite0", .heads = {[WK_HEAD_LINEAR] = true}};
+}
+
+wk_status wk_compare_options_validate(const wk_compare_options *o, wk_error *err) {
+  if (!o->backbones || !o->backbones[strspn(o->backbones, ",")])
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "name at least one backbone to compare, such as efficientnet_lite0");
+  if (o->epochs < 0)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "epochs must be at least 0, which means fine-tuning's own (got %d)",
+                   o->epochs);
+  return WK_OK;
+}
+
+static void row_free(wk_compare_row *r) {
+  wk_free(r->backbone);
+  wk_free(r->shown);
+}
+
+void wk_comparison_free(wk_comparison *c) {
+  if (!c)
+    return;
+  for (size_t i = 0; i < c->row_count; i++)
+    row_free(&c->rows[i]);
+  wk_free(c->rows);
+  wk_free(c->out);
+  wk_lines_free(&c->warnings);
+  wk_free(c);
+}
+
+/* ---- rows -------------------------------------------------------------------------------------- */
+
+/* One head on features that are there. */
+static wk_status one_head(wk_compare_row *r, comparing *x, const wk_features *f, int kind, wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_holdout *s = &x->split;
+  int classes = s->data->class_count;
+  wk_head *head = NULL;
+  wk_metrics *m = NULL;
+  size_t cells;
+  float *p = NULL;
+  wk_probe_options o;
+  wk_probe_options_init(&o);
+  o.kind = (wk_head_kind)kind;
+  o.mapped = f->mapped > 0;
+  double start = wk_steady_seconds();
+  WK_TRY(wk_probe_fit(&head, NULL, f->row, s->y, s->learn_rows, f->columns, classes, &o, &x->call.ctx, err));
+  r->seconds_fit = wk_steady_seconds() - start;
+  snprintf(r->head, sizeof r->head, "%s", wk_head_kind_name(kind));
+  p = wk_mul_overflow(&cells, s->check_rows + 1, (size_t)classes) ? NULL : wk_alloc_array(cells, sizeof *p);
+  WK_FAIL_IF(!p, err, WK_ERR_MEMORY, "out of memory");
+  wk_head_predict_features(p, head, f, s->learn_rows, s->learn_rows + s->check_rows);
+  WK_TRY(wk_metrics_compute(&m, p, s->y + s->learn_rows, s->check_rows, classes, 0, err));
+  r->top1 = m->top1;
+  r->loss = m->loss.value;
+done:
+  wk_free(p);
+  wk_metrics_free(m);
+  wk_head_free(head);
+  return st;
+}
+
+/* What a tuned network says of the photos to check on. */
+static wk_status check_tuned(wk_compare_row *r, const comparing *x, wk_finetune_result *t, wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_holdout *s = &x->split;
+  size_t learn = s->photos.count - s->held_count;
+  wk_model *m = NULL;
+  wk_features *f = NULL;
+  wk_metrics *metrics = NULL;
+  float *p = NULL;
+  wk_features_options o; /* nothing is kept: nobody else has these weights */
+  wk_features_options_init(&o);
+  int *y = wk_alloc_array(s->held_count + 1, sizeof *y);
+  WK_FAIL_IF(!y, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(wk_model_create(&m, t->backbone, t->head, (const char *const *)s->data->classes, "{}", err));
+  t->backbone = NULL;
+  t->head = NULL;
+  WK_TRY(wk_model_predict(&p, &f, m, s->photos.paths + learn, s->held_count, &o, &x->call.ctx, err));
+  for (size_t i = 0; i < f->rows; i++)
+    y[i] = s->photos.labels[learn + f->index[i]];
+  WK_TRY(wk_metrics_compute(&metrics, p, y, f->rows, s->data->class_count, 0, err));
+  r->top1 = metrics->top1;
+  r->loss = metrics->loss.value;
+done:
+  wk_metrics_free(metrics);
+  wk_features_free(f);
+  wk_free(p);
+  wk_model_free(m);
+  wk_free(y);
+  return st;
+}
+
+/* One depth of fine-tuning with the defaults. The photos to check on choose nothing, not even the epoch: else a
+ * network that was looked at in every epoch would be compared with a head that was not. */
+static wk_status one_depth(wk_compare_row *r, const comparing *x, const wk_backbone *b, const char *depth,
+                           wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_holdout *s = &x->split;
+  const wk_finetune_data train = {s->photos.paths, s->photos.labels, s->photos.count - s->held_count};
+  wk_finetune_options o;
+  wk_finetune_result *t = NULL;
+  wk_finetune_options_init(&o);
+  o.depth = depth;
+  o.epochs = x->o->epochs ? x->o->epochs : o.epochs;
+  o.keep = WK_KEEP_FINETUNED;
+  o.scratch_folder = wk_session_scratch_folder(x->call.session);
+  wk_session_features_options(&o.features, x->call.session);
+  snprintf(r->head, sizeof r->head, "tuned %.40s", depth);
+  double start = wk_steady_seconds();
+  WK_TRY(wk_finetune(&t, b, &train, NULL, s->data->class_count, &o, &x->call.ctx, err));
+  r->seconds_fit = wk_steady_seconds() - start;
+  WK_FAIL_IF(t->cancelled, err, WK_ERR_CANCELLED, "stopped");
+  WK_TRY(check_tuned(r, x, t, err));
+done:
+  wk_finetune_result_free(t);
+  return st;
+}
+
+static wk_status keep_row(comparing *x, wk_compare_row *r, const char *backbone, const wk_backbone *b,
+                          const wk_features *f, wk_error *err) {
+  wk_comparison *t = x->table;
+  const char *base = wk_path_base(backbone);
+  wk_compare_row *grown = wk_grow(t->rows, t->row_count * sizeof *grown, (t->row_count + 1) * sizeof *grown);
+  if (grown)
+    t->rows = grown;
+  r->backbone = wk_strdup(backbone);
+  r->shown = wk_strdup(*base ? base : backbone);
+  if (!grown || !r->backbone || !r->shown) {
+    row_free(r);
+    return wk_no_memory(err);
+  }
+  /* Kept features are quick to read: their speed would say nothing about the network's. */
+  r->photos_per_second = f->computed == f->rows && f->seconds > 0 ? (double)f->rows / f->seconds : NAN;
+  r->seconds_features = f->seconds;
+  r->columns = f->columns;
+  r->computed_count = f->computed;
+  for (size_t i = 0; i < wk_tensors_size(b->weights); i++)
+    r->bytes += wk_tensors_at(b->weights, i)->bytes;
+  t->rows[t->row_count++] = *r;
+  if (x->o->on_row)
+    x->o->on_row(x->o->user, &t->rows[t->row_count - 1]);
+  return WK_OK;
+}
+
+/* ---- networks ---------------------------------------------------------------------------------- */
+
+/* The next name of a comma-separated list, cut out in place; NULL at its end. */
+static char *next_name(char **list) {
+  char *name;
+  do
+    name = strsep(list, ",");
+  while (name && !*name);
+  return name;
+}
+
+static wk_status all_depths(comparing *x, const char *name, const wk_backbone *b, const wk_features *f, wk_error *err) {
+  char *list = wk_strdup(x->o->depths ? x->o->depths : ""), *rest = list;
+  wk_status st = list ? WK_OK : wk_no_memory(err);
+  for (char *depth; st == WK_OK && (depth = next_name(&rest));) {
+    wk_compare_row r = {0};
+    if ((st = one_depth(&r, x, b, depth, err)) == WK_OK)
+      st = keep_row(x, &r, name, b, f, err);
+  }
+  wk_free(list);
+  return st;
+}
+
+static wk_status one_backbone(comparing *x, const char *name, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_backbone *b = NULL;
+  wk_features *f = NULL;
+  wk_features_options o;
+  wk_session_features_options(&o, x->call.session);
+  WK_TRY(wk_backbone_open(&b, name, NULL, wk_session_pull_options(x->call.session), &x->call.ctx, err));
+  WK_TRY(wk_features_compute(&f, b, x->split.photos.paths, x->split.photos.count, &o, &x->call.ctx, err));
+  WK_TRY(wk_holdout_rows(&x->split, f, err));
+  for (int k = 0; k < 3; k++) {
+    wk_compare_row r = {0};
+    if (!x->o->heads[k])
+      continue;
+    WK_TRY(one_head(&r, x, f, k, err));
+    WK_TRY(keep_row(x, &r, name, b, f, err));
+  }
+  WK_TRY(all_depths(x, name, b, f, err));
+done:
+  wk_features_free(f);
+  wk_backbone_free(b);
+  return st;
+}
+
+/* Fetches and opens every network: what is wrong with the last is told before the first has been computed. */
+static wk_status try_all(comparing *x, wk_error *err) {
+  char *list = wk_strdup(x->o->backbones), *rest = list;
+  wk_status st = list ? WK_OK : wk_no_memory(err);
+  for (char *name; st == WK_OK && (name = next_name(&rest));) {
+    wk_backbone *b = NULL;
+    st = wk_backbone_open(&b, name, NULL, wk_session_pull_options(x->call.session), &x->call.ctx, err);
+    wk_backbone_free(b);
+  }
+  wk_free(list);
+  return st;
+}
+
+static wk_status all_backbones(comparing *x, wk_error *err) {
+  char *list = wk_strdup(x->o->backbones), *rest = list;
+  wk_status st = list ? WK_OK : wk_no_memory(err);
+  for (char *name; st == WK_OK && (name = next_name(&rest));)
+    st = one_backbone(x, name, err);
+  wk_free(list);
+  return st;
+}
+
+static wk_status draw(const wk_comparison *t, const char *out, wk_error *err) {
+  wk_status st = WK_OK;
+  size_t n = t->row_count;
+  double *v = wk_alloc_array(n, 3 * sizeof *v);
+  char **names = wk_calloc(n + 1, sizeof *names);
+  WK_FAIL_IF(!v || !names, err, WK_ERR_MEMORY, "out of memory");
+  for (size_t i = 0; i < n; i++) {
+    v[i] = t->rows[i].top1.value;
+    v[n + i] = t->rows[i].top1.low;
+    v[2 * n + i] = t->rows[i].top1.high;
+    names[i] = wk_asprintf("%s, %s", t->rows[i].shown, t->rows[i].head);
+    WK_FAIL_IF(!names[i], err, WK_ERR_MEMORY, "out of memory");
+  }
+  wk_series s = {.name = "top-1", .n = n, .y = v, .low = v + n, .high = v + 2 * n};
+  wk_chart chart = {.title = "Right on photos that were not learned from",
+                    .y_label = "top-1 with its 95% interval",
+                    .series = &s,
+                    .count = 1,
+                    .names = (const char *const *)names,
+                    .percent = true};
+  WK_TRY(wk_chart_save(out, &chart, err));
+done:
+  for (size_t i = 0; names && i < n; i++)
+    wk_free(names[i]);
+  wk_free(names);
+  wk_free(v);
+  return st;
+}
+
+wk_status wk_compare(wk_comparison **out, wk_session *s, const char *data, const wk_compare_options *options,
+                     wk_error *err) {
+  wk_status st = WK_OK;
+  wk_compare_options o;
+  wk_compare_options_init(&o);
+  if (options)
+    o = *options;
+  comparing x = {.o = &o};
+  wk_call_begin(&x.call, s);
+  const wk_holdout_options split = {.labels_from_name = o.labels_from_name, .val = o.val, .test_checks = true};
+  WK_TRY(wk_compare_options_validate(&o, err));
+  if (o.out)
+    WK_TRY(wk_output_check(o.out, false, err));
+  x.table = wk_calloc(1, sizeof *x.table);
+  WK_FAIL_IF(!x.table, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(wk_holdout_open(&x.split, &x.call, data, &split, err));
+  WK_FAIL_IF(!x.split.held_count, err, WK_ERR_ARGUMENT,
+             "%s: no photos to check on; give some with --val, such as --val 0.3", data);
+  WK_TRY(try_all(&x, err));
+  if (o.on_data) {
+    wk_train_data found;
+    wk_holdout_describe(&found, &x.split, data);
+    o.on_data(o.user, &found);
+  }
+  WK_TRY(all_backbones(&x, err));
+  if (o.out) {
+    WK_TRY(draw(x.table, o.out, err));
+    x.table->out = wk_strdup(o.out);
+    WK_FAIL_IF(!x.table->out, err, WK_ERR_MEMORY, "out of memory");
+  }
+  WK_TRY(wk_call_take_warnings(&x.table->warnings, &x.call, err));
+  *out = x.table;
+  x.table = NULL;
+done:
+  wk_comparison_free(x.table);
+  wk_holdout_free(&x.split);
+  wk_call_end(&x.call);
+  return st;
+}
+
+char *wk_comparison_json(const wk_comparison *c) {
+  json_t *rows = json_array();
+  for (size_t i = 0; i < c->row_count; i++) {
+    const wk_compare_row *r = &c->rows[i];
+    json_array_append_new(
+        rows,
+        json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:I,s:i,s:I}", "backbone", wk_report_text(r->backbone), "head",
+                  r->head, "top1", wk_report_number(r->top1.value), "interval", wk_report_interval(r->top1), "loss",
+                  wk_report_number(r->loss), "photos_per_second", wk_report_number(r->photos_per_second),
+                  "seconds_features", wk_report_number(r->seconds_features), "seconds_fit", r->seconds_fit, "bytes",
+                  (json_int_t)r->bytes, "columns", r->columns, "computed", (json_int_t)r->computed_count));
+  }
+  return wk_report_print(json_pack("{s:o,s:o,s:o}", "rows", rows, "out", wk_report_text(c->out), "warnings",
+                                   wk_report_lines(&c->warnings)));
+}

@@ -1,0 +1,147 @@
+/* holdout.c - labelled photos cut into those to learn from and those to check on: the one place that decides, for every
+ * command that learns. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "workflow/workflow.h"
+
+static wk_status join_photos(wk_photo_list *a, const wk_photo_list *b, wk_error *err) {
+  size_t both = a->count + b->count + 1;
+  const char **path = wk_grow(a->paths, a->count * sizeof *path, both * sizeof *path);
+  a->paths = path ? path : a->paths;
+  const char **name = wk_grow(a->names, a->count * sizeof *name, both * sizeof *name);
+  a->names = name ? name : a->names;
+  int *label = wk_grow(a->labels, a->count * sizeof *label, both * sizeof *label);
+  a->labels = label ? label : a->labels;
+  if (!path || !name || !label)
+    return wk_no_memory(err);
+  if (b->count) { /* without photos it has no arrays either */
+    memcpy(a->paths + a->count, b->paths, b->count * sizeof *path);
+    memcpy(a->names + a->count, b->names, b->count * sizeof *name);
+    memcpy(a->labels + a->count, b->labels, b->count * sizeof *label);
+  }
+  a->count += b->count;
+  return WK_OK;
+}
+
+/* Moves a stratified share of the photos behind the others. */
+static wk_status hold_back(wk_holdout *t, double fraction, uint64_t seed, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_photo_list *p = &t->photos, moved = {0};
+  size_t at = 0;
+  bool *held = wk_calloc(p->count + 1, sizeof *held);
+  WK_FAIL_IF(!held, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(wk_photos_of(&moved, t->data, WK_SPLIT_ALL, err));
+  WK_TRY(wk_split_stratified(held, p->labels, p->count, t->data->class_count, fraction, seed, err));
+  for (int pass = 0; pass < 2; pass++)
+    for (size_t i = 0; i < p->count; i++)
+      if (held[i] == (pass == 1)) {
+        moved.paths[at] = p->paths[i];
+        moved.names[at] = p->names[i];
+        moved.labels[at++] = p->labels[i];
+        t->held_count += held[i];
+      }
+  moved.count = at;
+  wk_photo_list old = *p;
+  *p = moved;
+  moved = old;
+done:
+  wk_photo_list_free(&moved);
+  wk_free(held);
+  return st;
+}
+
+static size_t count_split(const wk_dataset *d, wk_split split) {
+  size_t n = 0;
+  for (size_t i = 0; i < d->photo_count; i++)
+    n += d->photos[i].split == split;
+  return n;
+}
+
+/* "0.3" is a share, anything else is data. */
+static wk_status read_fraction(double *fraction, bool *is_fraction, const char *val, wk_error *err) {
+  char *end = NULL;
+  *fraction = val ? strtod(val, &end) : 0;
+  *is_fraction = val && end != val && !*end;
+  if (*is_fraction && !(*fraction >= 0 && *fraction < 1))
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "--val %s: a fraction lies from 0 to below 1", val);
+  return WK_OK;
+}
+
+/* The photos of `val`, sorted into the classes that are learned. */
+static wk_status open_val(wk_holdout *t, wk_photo_list *extra, const wk_dataset_options *like, const char *val,
+                          wk_error *err) {
+  wk_dataset_options d = *like;
+  d.classes = (const char *const *)t->data->classes;
+  d.class_count = t->data->class_count;
+  WK_RETURN_IF_ERROR(wk_dataset_open(&t->val_data, val, &d, err));
+  return wk_photos_of(extra, t->val_data, WK_SPLIT_ALL, err);
+}
+
+/* Opens the data and decides what is learned from and what is checked on:
+ *   --val DATA      those photos check            --val FRACTION   a stratified share of the training photos
+ *   a val/ folder   checks                        test/ but no val/: nothing is held back here, test/ is for eval
+ *   otherwise       a fifth is held back (a tenth for fine-tuning where there is a test/) */
+wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const wk_holdout_options *o, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_photo_list extra = {0};
+  wk_dataset_options d;
+  double fraction;
+  bool is_fraction;
+  wk_session_dataset_options(&d, call->session);
+  d.ctx = &call->ctx;
+  d.labels_from_name = o->labels_from_name;
+  WK_TRY(wk_dataset_open(&t->data, path, &d, err));
+  bool parts = count_split(t->data, WK_SPLIT_TRAIN) > 0;
+  size_t tests = count_split(t->data, WK_SPLIT_TEST);
+  WK_TRY(wk_photos_of(&t->photos, t->data, parts ? WK_SPLIT_TRAIN : WK_SPLIT_ALL, err));
+  WK_TRY(read_fraction(&fraction, &is_fraction, o->val, err));
+  if (o->val && !is_fraction)
+    WK_TRY(open_val(t, &extra, &d, o->val, err));
+  else if (!o->val && parts)
+    WK_TRY(wk_photos_of(&extra, t->data, WK_SPLIT_VAL, err));
+  if (!o->val && !extra.count && tests && o->test_checks) {
+    wk_photo_list_free(&extra);
+    WK_TRY(wk_photos_of(&extra, t->data, WK_SPLIT_TEST, err));
+  }
+  if (!o->val && !extra.count && (!tests || o->always))
+    fraction = tests && o->always ? 0.1 : 0.2;
+  if (fraction > 0)
+    WK_TRY(hold_back(t, fraction, call->ctx.seed, err));
+  t->held_count += extra.count;
+  WK_TRY(join_photos(&t->photos, &extra, err));
+done:
+  wk_photo_list_free(&extra);
+  return st;
+}
+
+/* Labels of the rows, and how many of them are to learn from: the first ones, as the photos are. */
+wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err) {
+  wk_free(t->y);
+  t->learn_rows = 0;
+  if (!(t->y = wk_alloc_array(f->rows + 1, sizeof *t->y)))
+    return wk_no_memory(err);
+  for (size_t i = 0; i < f->rows; i++) {
+    t->y[i] = t->photos.labels[f->index[i]];
+    t->learn_rows += f->index[i] < t->photos.count - t->held_count;
+  }
+  t->check_rows = f->rows - t->learn_rows;
+  for (int k = 0; k < t->data->class_count; k++) {
+    size_t have = 0;
+    for (size_t i = 0; i < t->learn_rows; i++)
+      have += t->y[i] == k;
+    if (!have)
+      return WK_FAIL(err, WK_ERR_FORMAT,
+                     "%s: the class '%s' has no photo that can be read to learn from; add photos, or remove its folder "
+                     "or its lines in the list",
+                     t->data->root, t->data->classes[k]);
+  }
+  return WK_OK;
+}
+
+void wk_holdout_free(wk_holdout *t) {
+  wk_free(t->y);
+  wk_photo_list_free(&t->photos);
+  wk_dataset_free(t->val_data);
+  wk_dataset_free(t->data);
+}

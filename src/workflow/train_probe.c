@@ -1,0 +1,118 @@
+/* train_probe.c - the first way of training: a head on the features of a pretrained network, checked on photos that it
+ * did not learn from. */
+#include <math.h>
+
+#include "workflow/workflow.h"
+
+static wk_status check(wk_metrics **out, const wk_training *t, const wk_features *f, const wk_head *head,
+                       wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_holdout *s = &t->split;
+  const int classes = s->data->class_count;
+  size_t cells;
+  float *p = wk_mul_overflow(&cells, s->check_rows, (size_t)classes) ? NULL : wk_alloc_array(cells, sizeof *p);
+  WK_FAIL_IF(!p, err, WK_ERR_MEMORY, "out of memory");
+  wk_head_predict_features(p, head, f, s->learn_rows, s->learn_rows + s->check_rows);
+  WK_TRY(wk_metrics_compute(out, p, s->y + s->learn_rows, s->check_rows, classes, 0, err));
+done:
+  wk_free(p);
+  return st;
+}
+
+static wk_status fit(wk_head **out, wk_training *t, const wk_features *f, wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_holdout *s = &t->split;
+  wk_train_report *r = t->report;
+  const int classes = s->data->class_count;
+  wk_probe_options o = t->o->probe;
+  wk_head *head = NULL;
+  o.mapped = f->mapped > 0;
+  WK_TRY(wk_probe_fit(&head, &r->probe, f->row, s->y, s->learn_rows, f->columns, classes, &o, &t->call.ctx, err));
+  if (s->check_rows)
+    WK_TRY(check(&r->val, t, f, head, err));
+  if (t->o->refit && s->check_rows) {
+    wk_head_free(head);
+    head = NULL;
+    if (o.kind == WK_HEAD_LINEAR) {
+      o.l2 = r->probe.l2;
+      o.temperature = r->probe.temperature;
+    }
+    WK_TRY(wk_probe_fit(&head, NULL, f->row, s->y, s->learn_rows + s->check_rows, f->columns, classes, &o, &t->call.ctx,
+                        err));
+  }
+  *out = head;
+  head = NULL;
+done:
+  wk_head_free(head);
+  return st;
+}
+
+/* What was checked: held-back photos, or else those that the penalty was chosen on. */
+static void sum_up(wk_train_report *r, const wk_holdout *s) {
+  r->train_count = s->learn_rows;
+  if (r->val) {
+    r->checked_on = WK_CHECKED_ON_HELD_BACK;
+    r->val_count = r->val->photo_count;
+    r->val_top1 = r->val->top1;
+  } else if (!isnan(r->probe.held_out_top1)) {
+    r->checked_on = r->probe.cross_validated ? WK_CHECKED_IN_TURN : WK_CHECKED_FOR_PENALTY;
+    r->val_count = r->probe.held_out;
+    r->val_top1 = wk_wilson((size_t)llround(r->probe.held_out_top1 * (double)r->probe.held_out), r->probe.held_out);
+  }
+}
+
+/* How the model was made: settings and results; no times, no machine. */
+static char *recipe_of(const wk_training *t, int columns) {
+  const wk_train_report *r = t->report;
+  json_t *recipe = json_pack(
+      "{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:b}", "made_by", "whisker " WK_VERSION, "data",
+      wk_report_text(t->split.data->root), "head", wk_head_kind_name((int)r->head), "seed",
+      (json_int_t)t->call.ctx.seed, "train_images", (json_int_t)r->train_count, "val_images", (json_int_t)r->val_count,
+      "columns", (json_int_t)columns, "l2", wk_report_number(r->probe.l2), "val_top1",
+      wk_report_number(r->val_count ? r->val_top1.value : NAN), "balance", t->o->probe.balance, "refit", t->o->refit);
+  if (recipe && r->precision.used != WK_PRECISION_FLOAT32)
+    json_object_set_new(recipe, "precision", json_string(wk_precision_name(r->precision.used)));
+  return wk_report_compact(recipe);
+}
+
+static wk_status make_model(wk_training *t, wk_head **head, int columns, wk_error *err) {
+  char *recipe = recipe_of(t, columns);
+  if (!recipe)
+    return wk_no_memory(err);
+  wk_status st =
+      wk_model_create(&t->model, t->backbone, *head, (const char *const *)t->split.data->classes, recipe, err);
+  wk_free(recipe);
+  if (st != WK_OK)
+    return st;
+  t->backbone = NULL;
+  *head = NULL;
+  return wk_training_save(t, t->o->light, err);
+}
+
+wk_status wk_train_probe(wk_training *t, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_train_report *r = t->report;
+  wk_features *f = NULL;
+  wk_head *head = NULL;
+  wk_features_options o;
+  wk_session_features_options(&o, t->call.session);
+  o.scratch_folder = wk_session_scratch_folder(t->call.session);
+  WK_TRY(wk_precision_choose(&r->precision, &t->call, t->backbone, t->o->precision, &t->split, &o, err));
+  o.name = t->split.photos.names;
+  double start = wk_steady_seconds();
+  WK_TRY(wk_features_compute(&f, t->backbone, t->split.photos.paths, t->split.photos.count, &o, &t->call.ctx, err));
+  r->seconds_features = wk_steady_seconds() - start;
+  r->broken = f->broken;
+  if (f->broken)
+    wk_call_note(&t->call, "  ! %zu photos could not be read: left out", f->broken);
+  WK_TRY(wk_holdout_rows(&t->split, f, err));
+  start = wk_steady_seconds();
+  WK_TRY(fit(&head, t, f, err));
+  r->seconds_fit = wk_steady_seconds() - start;
+  sum_up(r, &t->split);
+  WK_TRY(make_model(t, &head, f->columns, err));
+done:
+  wk_head_free(head);
+  wk_features_free(f);
+  return st;
+}

@@ -1,0 +1,191 @@
+/* training.c - wk_train: opens the data and the backbone, hands over to one of the two ways (train_probe.c,
+ * train_tune.c), and makes the report. */
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "whisker/output.h"
+#include "workflow/workflow.h"
+
+const char *wk_head_kind_name(int kind) {
+  static const char *const name[] = {"linear", "knn", "mean"};
+  return kind >= 0 && kind < (int)(sizeof name / sizeof *name) ? name[kind] : NULL;
+}
+
+void wk_train_options_init(wk_train_options *o, wk_train_kind kind) {
+  *o = (wk_train_options){.kind = kind, .backbone = "efficientnet_lite0"};
+  wk_probe_options_init(&o->probe);
+  if (kind == WK_TRAIN_SCRATCH)
+    wk_finetune_options_scratch(&o->finetune);
+  else
+    wk_finetune_options_init(&o->finetune);
+}
+
+wk_status wk_train_options_validate(const wk_train_options *o, wk_error *err) {
+  if ((int)o->kind < WK_TRAIN_PROBE || o->kind > WK_TRAIN_SCRATCH)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no way of training with the number %d", (int)o->kind);
+  if (!o->backbone || !*o->backbone)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "training needs the name of a backbone, such as efficientnet_lite0");
+  if (o->size < 0 || o->resize < 0)
+    return WK_FAIL(err, WK_ERR_ARGUMENT,
+                   "the input's side and the shorter side before the crop must be at least 0 (got "
+                   "%d and %d)",
+                   o->size, o->resize);
+  if (!wk_precision_choice_name(o->precision))
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no precision with the number %d", o->precision);
+  if (o->show_only && !o->show_augment)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "show_only needs the name of a picture in show_augment");
+  WK_RETURN_IF_ERROR(wk_probe_options_validate(&o->probe, err));
+  if (o->kind == WK_TRAIN_PROBE) {
+    if (o->precision != WK_PRECISION_AUTO)
+      return wk_precision_check((wk_precision)o->precision, err);
+    return WK_OK;
+  }
+  if (o->probe.kind != WK_HEAD_LINEAR || o->refit)
+    return WK_FAIL(err, WK_ERR_ARGUMENT,
+                   "fine-tuning and training from scratch train a linear head: another head, or "
+                   "fitting it once more on all photos, does not go with them");
+  if (o->precision != WK_PRECISION_FLOAT32 && o->precision != WK_PRECISION_AUTO)
+    return WK_FAIL(err, WK_ERR_ARGUMENT,
+                   "fine-tuning and training from scratch train through the network, in float32, not "
+                   "in %s",
+                   wk_precision_choice_name(o->precision));
+  wk_finetune_options tune = o->finetune;
+  tune.resume = tune.resume && !o->out; /* its checkpoint lies beside the model */
+  return wk_finetune_options_validate(&tune, err);
+}
+
+/* ---- data and backbone ------------------------------------------------------------------------- */
+
+void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char *name) {
+  *out = (wk_train_data){.name = name,
+                         .photo_count = split->photos.count,
+                         .train_count = split->photos.count - split->held_count,
+                         .val_count = split->held_count,
+                         .class_count = split->data->class_count,
+                         .smallest = SIZE_MAX,
+                         .ignored = split->data->ignored - split->data->aside};
+  for (int k = 0; k < out->class_count; k++) {
+    size_t have = 0;
+    for (size_t i = 0; i < split->photos.count; i++)
+      have += split->photos.labels[i] == k;
+    out->smallest = have < out->smallest ? have : out->smallest;
+    out->largest = have > out->largest ? have : out->largest;
+  }
+}
+
+/* The backbone that is learned with: pretrained, or the bare architecture. */
+static wk_status open_backbone(wk_training *t, wk_error *err) {
+  const wk_train_options *o = t->o;
+  if (o->kind == WK_TRAIN_SCRATCH) {
+    const wk_arch *a = wk_arch_find(o->backbone);
+    if (!a)
+      return WK_FAIL(err, WK_ERR_NOT_FOUND,
+                     "%s: --from-scratch needs the name of an architecture, such as simple_cnn or resnet18",
+                     o->backbone);
+    WK_RETURN_IF_ERROR(wk_backbone_init_random(&t->backbone, a, o->finetune.init, t->call.ctx.seed, err));
+  } else {
+    WK_RETURN_IF_ERROR(wk_backbone_open(&t->backbone, o->backbone, o->arch, wk_session_pull_options(t->call.session),
+                                        &t->call.ctx, err));
+  }
+  if (!o->size && !o->resize)
+    return WK_OK;
+  wk_preprocess *p = &t->backbone->preprocess;
+  wk_preprocess_set_size(p, o->size ? o->size : p->width, o->resize);
+  return wk_preprocess_validate(p, err);
+}
+
+static wk_status prepare(wk_training *t, const char *data, wk_error *err) {
+  const wk_train_options *o = t->o;
+  const bool probe = o->kind == WK_TRAIN_PROBE;
+  const wk_holdout_options split = {.labels_from_name = o->labels_from_name, .val = o->val, .always = !probe};
+  if (o->out) {
+    WK_RETURN_IF_ERROR(wk_output_check(o->out, true, err));
+    if (!probe)
+      WK_RETURN_IF_ERROR(wk_finetune_check_outputs(o->out, &o->finetune, err));
+  }
+  WK_RETURN_IF_ERROR(wk_holdout_open(&t->split, &t->call, data, &split, err));
+  WK_RETURN_IF_ERROR(open_backbone(t, err));
+  if (o->on_data) {
+    wk_train_data found;
+    wk_holdout_describe(&found, &t->split, data);
+    o->on_data(o->user, &found);
+  }
+  if (o->kind != WK_TRAIN_SCRATCH)
+    return WK_OK;
+  return wk_suit_scratch(&t->call, &t->split, &t->backbone->preprocess, &t->finetune.augment, o->size != 0,
+                         o->augment_given, err);
+}
+
+/* Only tuned networks see changed photos; the picture can be had without training any. */
+static wk_status show(wk_training *t, wk_error *err) {
+  wk_train_report *r = t->report;
+  WK_RETURN_IF_ERROR(wk_output_check(t->o->show_augment, false, err));
+  WK_RETURN_IF_ERROR(
+      wk_show_augment(&t->call, &t->split, &t->backbone->preprocess, &t->finetune, t->o->show_augment, err));
+  r->shown = wk_strdup(t->o->show_augment);
+  r->shown_augment = wk_augment_text(&t->finetune.augment);
+  return r->shown && r->shown_augment ? WK_OK : wk_no_memory(err);
+}
+
+/* ---- the model --------------------------------------------------------------------------------- */
+
+wk_status wk_training_save(wk_training *t, bool light, wk_error *err) {
+  struct stat st;
+  if (!t->o->out)
+    return WK_OK;
+  WK_RETURN_IF_ERROR(wk_model_save(t->model, t->o->out, light, err));
+  t->report->bytes = stat(t->o->out, &st) == 0 ? (uint64_t)st.st_size : 0;
+  t->report->model = wk_strdup(t->o->out);
+  return t->report->model ? WK_OK : wk_no_memory(err);
+}
+
+static wk_status copy_labels(wk_train_report *r, const wk_dataset *d, wk_error *err) {
+  r->labels = wk_calloc((size_t)d->class_count + 1, sizeof *r->labels);
+  if (!r->labels)
+    return wk_no_memory(err);
+  for (; r->class_count < d->class_count; r->class_count++)
+    if (!(r->labels[r->class_count] = wk_strdup(d->classes[r->class_count])))
+      return wk_no_memory(err);
+  return WK_OK;
+}
+
+wk_status wk_train(wk_model **model, wk_train_report **report, wk_session *s, const char *data,
+                   const wk_train_options *options, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_train_options o;
+  wk_train_options_init(&o, WK_TRAIN_PROBE);
+  if (options)
+    o = *options;
+  wk_training t = {.o = &o, .finetune = o.finetune};
+  wk_call_begin(&t.call, s);
+  WK_TRY(wk_train_options_validate(&o, err));
+  t.report = wk_calloc(1, sizeof *t.report);
+  WK_FAIL_IF(!t.report, err, WK_ERR_MEMORY, "out of memory");
+  t.report->kind = o.kind;
+  t.report->head = o.probe.kind;
+  t.report->val_top1 = wk_wilson(0, 0);
+  WK_TRY(prepare(&t, data, err));
+  WK_TRY(copy_labels(t.report, t.split.data, err));
+  if (o.show_augment)
+    WK_TRY(show(&t, err));
+  if (!o.show_only)
+    WK_TRY(o.kind == WK_TRAIN_PROBE ? wk_train_probe(&t, err) : wk_train_tune(&t, err));
+  t.report->seconds = wk_call_seconds(&t.call);
+  WK_TRY(wk_call_take_warnings(&t.report->warnings, &t.call, err));
+  if (model) {
+    *model = t.model;
+    t.model = NULL;
+  }
+  if (report) {
+    *report = t.report;
+    t.report = NULL;
+  }
+done:
+  wk_model_free(t.model);
+  wk_train_report_free(t.report);
+  wk_backbone_free(t.backbone);
+  wk_holdout_free(&t.split);
+  wk_call_end(&t.call);
+  return st;
+}
