@@ -6,7 +6,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/whisker DESTINATION ${CMAKE_INST
 # then `pkg-config --static` asks for everything that those libraries were themselves built with (libarchive alone: half a
 # dozen development packages), which nobody needs as long as they are linked as shared libraries.
 set(WHISKER_PC_PRIVATE "")
-foreach(library ${JPEG_LIBRARIES} ${PNG_LIBRARIES} ${WEBP_LIBRARIES} ${TIFF_LIBRARIES} ${JANSSON_LIBRARIES}
+foreach(library ${JPEG_LIBRARIES} ${PNG_LIBRARIES} ${ZLIB_LIBRARIES} ${WEBP_LIBRARIES} ${TIFF_LIBRARIES} ${JANSSON_LIBRARIES}
     ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} ${LIBARCHIVE_LIBRARIES} dnnl gif lbfgs m ${CMAKE_DL_LIBS})
   list(APPEND WHISKER_PC_PRIVATE -l${library})
 endforeach()

@@ -4,8 +4,9 @@
     make_image_goldens.py [PHOTOS]
 
 Needs Pillow before version 13 (which resizes down before across where the height shrinks more) and numpy. The pictures are
-made by formula here, so no photo is committed. expected.txt holds one line a result: size and CRC-32 of the RGB bytes. Where
-Pillow clips 16-bit grey instead of scaling it, the expectation is the samples' high byte. PHOTOS (the folder of fetched
+made by formula here, so no photo is committed. expected.txt holds one line a result: size and CRC-32 of the RGB bytes, of
+transparent pictures over white. Where Pillow clips 16-bit grey instead of scaling it, the expectation is the samples' high
+byte. PHOTOS (the folder of fetched
 photos) adds photos.txt: the CRCs of Pillow's results on real ones.
 """
 import io
@@ -39,13 +40,22 @@ def crc(image):
     return f"{image.width} {image.height} {zlib.crc32(image.tobytes()):08x}"
 
 
+def over_white(picture):
+    """RGB of any picture, its transparent parts over white; rounded once."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    rgba = np.asarray(picture.convert("RGBA")).astype(int)
+    alpha = rgba[..., 3:]
+    return Image.fromarray(((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8))
+
+
 files = {}
 
 
 def add(name, data, expected=None):
     """Without `expected`, what Pillow makes of the bytes."""
     if expected is None:
-        expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+        expected = over_white(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
     (OUT / name).write_bytes(data)
     files[name] = expected
 
@@ -132,7 +142,9 @@ def make_pngs():
                 expected = None
                 if depth == 16:
                     high = (samples >> 8).astype(np.uint8)
-                    expected = Image.fromarray(high[..., :3] if colour in (2, 6) else np.repeat(high[..., :1], 3, -1))
+                    rgb = high[..., :3] if colour in (2, 6) else np.repeat(high[..., :1], 3, -1)
+                    alpha = high[..., -1:] if colour in (4, 6) else np.full_like(high[..., :1], 255)
+                    expected = over_white(Image.fromarray(np.concatenate([rgb, alpha], -1)))
                 name = f"png_type{colour}_{depth}{'_interlaced' if interlace else ''}.png"
                 add(name, png(samples, colour, depth, interlace, before), expected)
     samples = generator.integers(0, 16, (height, width, 1))

@@ -1,6 +1,5 @@
 /* check.c - the data doctor: reads every photo of a collection, and says what is wrong with it. */
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "data/check.h"
@@ -145,17 +144,8 @@ static void warn(teller *t, wk_check_kind kind, char *message) {
 
 /* Whether a file of this ending holds this format; endings that say nothing are right. */
 static bool ending_fits(const char *path, wk_image_format format) {
-  static const struct {
-    const char *ending;
-    wk_image_format format;
-  } known[] = {{"jpg", WK_IMAGE_JPEG}, {"jpeg", WK_IMAGE_JPEG}, {"jpe", WK_IMAGE_JPEG}, {"jfif", WK_IMAGE_JPEG},
-               {"png", WK_IMAGE_PNG},  {"webp", WK_IMAGE_WEBP}, {"gif", WK_IMAGE_GIF},  {"bmp", WK_IMAGE_BMP},
-               {"tif", WK_IMAGE_TIFF}, {"tiff", WK_IMAGE_TIFF}};
-  const char *dot = strrchr(wk_path_base(path), '.');
-  for (size_t i = 0; dot && i < sizeof known / sizeof *known; i++)
-    if (strcasecmp(dot + 1, known[i].ending) == 0)
-      return known[i].format == format;
-  return true;
+  wk_image_format said = wk_image_format_of_name(wk_path_base(path));
+  return said == WK_IMAGE_UNKNOWN || said == format;
 }
 
 static void tell_photos(teller *t, const wk_looked *looked) {

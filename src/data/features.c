@@ -13,7 +13,7 @@
 #include "zoo/zoo.h"
 
 /* Raise this when the same photo, weights, preprocessing and layer no longer give the same row. */
-#define FEATURES_VERSION 1
+#define FEATURES_VERSION 2
 #define WINDOW 1024
 #define AHEAD_MAX 8 /* files a worker lets the system fetch at once */
 

@@ -25,11 +25,7 @@ static bool has_ending(const char *name, const char *const *known) {
   return false;
 }
 
-bool wk_photo_ending(const char *name) {
-  static const char *const known[] = {"jpg",  "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "tif", "tiff",
-                                      "heic", "heif", "hif", "avif", "ico", "pnm",  "ppm",  "pgm", "pbm", "mpo", NULL};
-  return has_ending(name, known);
-}
+bool wk_photo_ending(const char *name) { return wk_image_format_of_name(name) != WK_IMAGE_UNKNOWN; }
 
 /* Left by file managers, archivers, notebooks and servers; nobody means them. */
 bool wk_is_litter(const char *name) {

@@ -201,8 +201,11 @@ wk_status wk_augment_bytes(uint8_t *rgb, const void *bytes, size_t size, const w
   WK_RETURN_IF_ERROR(check(rgb, p, a, key, err));
   wk_image image;
   if (a->crop) {
-    int width, height, scale;
-    WK_RETURN_IF_ERROR(wk_image_probe(&width, &height, NULL, bytes, size, err));
+    wk_probe probe;
+    WK_RETURN_IF_ERROR(wk_probe_read(&probe, bytes, size, 0, err));
+    const bool swap = probe.orientation >= 5;
+    const int width = swap ? probe.height : probe.width, height = swap ? probe.width : probe.height;
+    int scale;
     wk_rng rng = stream_of(key, STEP_CROP);
     rectangle r = choose_crop(a, width, height, &rng);
     /* The whole photo at the scale at which the crop still has twice the pixels that are asked for (preprocess.c). */
@@ -212,7 +215,7 @@ wk_status wk_augment_bytes(uint8_t *rgb, const void *bytes, size_t size, const w
     options.min_height = (int)fmin(ceil(2.0 * p->height * height / r.h), INT32_MAX);
     wk_image photo;
     WK_RETURN_IF_ERROR(
-        wk_image_decode_region(&photo, &scale, bytes, size, &options, (int[4]){r.x, r.y, r.x + r.w, r.y + r.h}, err));
+        wk_image_decode_region(&photo, &scale, &probe, &options, (int[4]){r.x, r.y, r.x + r.w, r.y + r.h}, err));
     wk_status st = resized_crop(&image, &photo, r, scale, p, err);
     wk_image_free(&photo);
     if (st != WK_OK)

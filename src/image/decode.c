@@ -1,4 +1,4 @@
-/* decode.c - bytes to upright RGB pixels: picks the codec by content, checks sizes, turns by EXIF. */
+/* decode.c - bytes to upright RGB pixels: picks the codec by content, checks sizes, turns. */
 #include <string.h>
 
 #include "image/codec.h"
@@ -17,6 +17,14 @@ static const wk_codec *codec_of(wk_image_format format) {
     return &wk_codec_bmp;
   case WK_IMAGE_TIFF:
     return &wk_codec_tiff;
+  case WK_IMAGE_HEIF:
+    return &wk_codec_heif;
+  case WK_IMAGE_AVIF:
+    return &wk_codec_avif;
+  case WK_IMAGE_PNM:
+    return &wk_codec_pnm;
+  case WK_IMAGE_ICO:
+    return &wk_codec_ico;
   case WK_IMAGE_UNKNOWN:
     break;
   }
@@ -27,41 +35,15 @@ void wk_decode_options_init(wk_decode_options *options) {
   *options = (wk_decode_options){.max_pixels = UINT64_C(178956970)};
 }
 
-wk_status wk_image_alloc_raw(wk_image *out, int width, int height, wk_error *err) {
-  if (width < 1 || height < 1)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "a picture of %d x %d pixels was asked for; both sides must be at least 1",
-                   width, height);
-  size_t bytes;
-  uint8_t *pixels = NULL;
-  if (!wk_mul_overflow(&bytes, (size_t)width * (size_t)height, 3))
-    pixels = wk_alloc(bytes);
-  if (!pixels)
-    return WK_FAIL(err, WK_ERR_MEMORY, "no memory for a picture of %d x %d pixels", width, height);
-  *out = (wk_image){.width = width, .height = height, .pixels = pixels};
-  return WK_OK;
-}
-
-wk_status wk_image_alloc(wk_image *out, int width, int height, wk_error *err) {
-  WK_RETURN_IF_ERROR(wk_image_alloc_raw(out, width, height, err));
-  memset(out->pixels, 0, (size_t)width * (size_t)height * 3);
-  return WK_OK;
-}
-
-void wk_image_free(wk_image *image) {
-  if (!image)
-    return;
-  wk_free(image->pixels);
-  *image = (wk_image){0};
-}
-
 wk_status wk_codec_check_size(const char *format, int64_t width, int64_t height, const wk_decode_options *options,
                               wk_error *err) {
   if (width < 1 || height < 1)
     return WK_FAIL(err, WK_ERR_FORMAT, "the %s says it is %lld x %lld pixels; it is damaged", format, (long long)width,
                    (long long)height);
   if (width > WK_IMAGE_MAX_SIDE || height > WK_IMAGE_MAX_SIDE)
-    return WK_FAIL(err, WK_ERR_FORMAT, "the %s says it is %lld x %lld pixels, and no side may be longer than %d",
-                   format, (long long)width, (long long)height, WK_IMAGE_MAX_SIDE);
+    return WK_FAIL(err, WK_ERR_FORMAT,
+                   "the %s says it is %lld x %lld pixels; a side may have at most %d; make the picture smaller", format,
+                   (long long)width, (long long)height, WK_IMAGE_MAX_SIDE);
   if ((uint64_t)width * (uint64_t)height > options->max_pixels)
     return WK_FAIL(
         err, WK_ERR_FORMAT,
@@ -75,14 +57,31 @@ wk_status wk_codec_truncated(const char *format, size_t size, wk_error *err) {
                  format, size);
 }
 
+wk_status wk_codec_no_frame(const char *format, int frame, int count, wk_error *err) {
+  return WK_FAIL(err, WK_ERR_ARGUMENT, "frame %d of the %s was asked for; it has %d, counted from 0", frame, format,
+                 count);
+}
+
 static wk_status no_picture(const uint8_t *bytes, size_t size, wk_error *err) {
-  if (size == 0)
-    return WK_FAIL(err, WK_ERR_FORMAT, "the file is empty; a JPEG, PNG, WebP, GIF, BMP or TIFF picture was expected");
-  char start[3 * 8 + 1] = "";
-  for (size_t i = 0; i < size && i < 8; i++)
-    snprintf(start + 3 * i, 4, "%02x ", bytes[i]);
-  return WK_FAIL(err, WK_ERR_FORMAT,
-                 "not a picture that whisker reads (JPEG, PNG, WebP, GIF, BMP, TIFF): it begins with %s", start);
+  const wk_file_type type = wk_file_type_of(bytes, size);
+  return WK_FAIL(err, WK_ERR_FORMAT, "this is %s, not a picture that whisker reads; %s", type.name, type.cure);
+}
+
+wk_status wk_probe_read(wk_probe *out, const void *bytes, size_t size, int frame, wk_error *err) {
+  if (!bytes && size)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "no bytes to look at");
+  wk_probe p = {.format = wk_image_sniff(bytes, size), .frame = frame, .orientation = 1};
+  p.codec = codec_of(p.format);
+  if (!p.codec)
+    return no_picture(bytes, size, err);
+  size_t start = p.format == WK_IMAGE_JPEG ? wk_jpeg_start(bytes, size) : 0;
+  p.bytes = (const uint8_t *)bytes + start;
+  p.size = size - start;
+  if (frame < 0 || (frame > 0 && !p.codec->frames))
+    return wk_codec_no_frame(p.codec->name, frame, 1, err);
+  WK_RETURN_IF_ERROR(p.codec->probe(&p, err));
+  *out = p;
+  return WK_OK;
 }
 
 /* The region as it lies in the stored picture, given where it lies in the upright one of width x height. */
@@ -104,35 +103,23 @@ static void stored_region(int out[4], const int in[4], int orientation, int widt
   out[2] = swap ? y1 : x1, out[3] = swap ? x1 : y1;
 }
 
-wk_status wk_image_decode_region(wk_image *out, int *scale, const void *bytes, size_t size,
-                                 const wk_decode_options *options, const int region[4], wk_error *err) {
-  if (!out || (!bytes && size))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "no bytes to decode, or nowhere to put the picture");
-  wk_image_format format = wk_image_sniff(bytes, size);
-  const wk_codec *codec = codec_of(format);
-  if (!codec)
-    return no_picture(bytes, size, err);
-
-  wk_decode_job job = {.bytes = bytes, .size = size, .scale = 1};
-  if (options)
-    job.options = *options;
-  else
-    wk_decode_options_init(&job.options);
-  int orientation = job.options.ignore_orientation ? 1 : wk_exif_orientation(bytes, size, format);
-  if (orientation >= 5) {
+wk_status wk_image_decode_region(wk_image *out, int *scale, const wk_probe *probe, const wk_decode_options *options,
+                                 const int region[4], wk_error *err) {
+  wk_decode_job job = {.bytes = probe->bytes, .size = probe->size, .scale = 1, .options = *options};
+  job.options.frame = probe->frame;
+  const int orientation = job.options.ignore_orientation ? 1 : probe->orientation;
+  const bool swap = orientation >= 5;
+  if (swap) {
     int t = job.options.min_width;
     job.options.min_width = job.options.min_height;
     job.options.min_height = t;
   }
-  if (region) {
-    int width, height;
-    WK_RETURN_IF_ERROR(codec->size(&width, &height, bytes, size, err));
-    bool swap = orientation >= 5;
-    stored_region(job.region, region, orientation, swap ? height : width, swap ? width : height);
-  }
+  if (region)
+    stored_region(job.region, region, orientation, swap ? probe->height : probe->width,
+                  swap ? probe->width : probe->height);
 
   wk_image image;
-  WK_RETURN_IF_ERROR(codec->decode(&image, &job, err));
+  WK_RETURN_IF_ERROR(probe->codec->decode(&image, &job, err));
   wk_status st = wk_image_turn(&image, orientation, err);
   if (st != WK_OK) {
     wk_image_free(&image);
@@ -146,7 +133,15 @@ wk_status wk_image_decode_region(wk_image *out, int *scale, const void *bytes, s
 
 wk_status wk_image_decode(wk_image *out, const void *bytes, size_t size, const wk_decode_options *options,
                           wk_error *err) {
-  return wk_image_decode_region(out, NULL, bytes, size, options, NULL, err);
+  if (!out || (!bytes && size))
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "no bytes to decode, or nowhere to put the picture");
+  wk_decode_options standard;
+  wk_decode_options_init(&standard);
+  if (!options)
+    options = &standard;
+  wk_probe probe = {0};
+  WK_RETURN_IF_ERROR(wk_probe_read(&probe, bytes, size, options->frame, err));
+  return wk_image_decode_region(out, NULL, &probe, options, NULL, err);
 }
 
 wk_status wk_image_load(wk_image *out, const char *path, const wk_decode_options *options, wk_error *err) {
@@ -161,20 +156,21 @@ wk_status wk_image_load(wk_image *out, const char *path, const wk_decode_options
 
 wk_status wk_image_probe(int *width, int *height, wk_image_format *format, const void *bytes, size_t size,
                          wk_error *err) {
-  if (!bytes && size)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "no bytes to look at");
-  wk_image_format found = wk_image_sniff(bytes, size);
-  const wk_codec *codec = codec_of(found);
-  if (!codec)
-    return no_picture(bytes, size, err);
-  int w, h;
-  WK_RETURN_IF_ERROR(codec->size(&w, &h, bytes, size, err));
-  bool swap = wk_exif_orientation(bytes, size, found) >= 5;
+  wk_probe p = {0};
+  WK_RETURN_IF_ERROR(wk_probe_read(&p, bytes, size, 0, err));
+  bool swap = p.orientation >= 5;
   if (width)
-    *width = swap ? h : w;
+    *width = swap ? p.height : p.width;
   if (height)
-    *height = swap ? w : h;
+    *height = swap ? p.width : p.height;
   if (format)
-    *format = found;
+    *format = p.format;
   return WK_OK;
+}
+
+wk_status wk_image_frames(int *count, const void *bytes, size_t size, wk_error *err) {
+  wk_probe p = {0};
+  WK_RETURN_IF_ERROR(wk_probe_read(&p, bytes, size, 0, err));
+  *count = 1;
+  return p.codec->frames ? p.codec->frames(count, p.bytes, p.size, err) : WK_OK;
 }

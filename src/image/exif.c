@@ -1,5 +1,5 @@
-/* exif.c - the one EXIF tag that matters here: how to turn the picture upright. A reader of hostile bytes: every
- * access goes through span, which knows its end. */
+/* exif.c - which way up a picture is, by EXIF and by XMP. A reader of hostile bytes: every access goes through span,
+ * which knows its end. Where the blocks lie in a file is the codecs' affair. */
 #include <string.h>
 
 #include "image/codec.h"
@@ -12,8 +12,6 @@ typedef struct span {
 static span span_from(span s, size_t offset) {
   return offset < s.size ? (span){s.at + offset, s.size - offset} : (span){s.at, 0};
 }
-
-static span span_cut(span s, size_t size) { return (span){s.at, size < s.size ? size : s.size}; }
 
 /* Bytes past the end read as 0. */
 static uint32_t get(span s, size_t offset, int bytes, bool big) {
@@ -28,11 +26,14 @@ static uint32_t get(span s, size_t offset, int bytes, bool big) {
 static bool starts(span s, const char *magic, size_t n) { return s.size >= n && memcmp(s.at, magic, n) == 0; }
 
 /* A TIFF block: byte order, 42, offset of the first directory of 12-byte entries. */
-static int from_tiff(span s) {
+int wk_exif_orientation(const uint8_t *block, size_t size) {
   enum { TAG_ORIENTATION = 0x0112, TYPE_SHORT = 3, TYPE_LONG = 4 };
+  span s = {block, size};
+  if (starts(s, "Exif\0", 5)) /* a JPEG's way to begin one, which other formats copy */
+    s = span_from(s, 6);
   bool big = starts(s, "MM", 2);
   if ((!big && !starts(s, "II", 2)) || get(s, 2, 2, big) != 42)
-    return 1;
+    return 0;
   span dir = span_from(s, get(s, 4, 4, big));
   uint32_t entries = get(dir, 0, 2, big);
   for (uint32_t i = 0; i < entries; i++) {
@@ -45,74 +46,25 @@ static int from_tiff(span s) {
     uint32_t value = type == TYPE_SHORT ? get(entry, 8, 2, big) : type == TYPE_LONG ? get(entry, 8, 4, big) : 1;
     return value >= 1 && value <= 8 ? (int)value : 1;
   }
-  return 1;
+  return 0;
 }
 
-static int from_jpeg(span s) {
-  size_t at = 2;
-  while (at + 4 <= s.size) {
-    if (s.at[at] != 0xff) {
-      at++; /* junk between segments, as libjpeg skips it */
-      continue;
-    }
-    uint8_t marker = s.at[at + 1];
-    if (marker == 0xff) {
-      at++; /* fill byte */
-      continue;
-    }
-    if (marker == 0xda || marker == 0xd9)
-      break; /* the picture begins, or nothing follows */
-    if (marker == 0x00 || marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
-      at += 2;
-      continue;
-    }
-    size_t length = get(s, at + 2, 2, true);
-    span segment = span_cut(span_from(s, at + 4), length < 2 ? 0 : length - 2);
-    if (marker == 0xe1 && starts(segment, "Exif\0", 5))
-      return from_tiff(span_from(segment, 6));
-    at += 2 + (length < 2 ? 2 : length);
-  }
-  return 1;
-}
-
-static int from_png(span s) {
-  for (size_t at = 8; at + 12 <= s.size;) {
-    size_t length = get(s, at, 4, true);
-    if (memcmp(s.at + at + 4, "eXIf", 4) == 0)
-      return from_tiff(span_cut(span_from(s, at + 8), length));
-    if (length > s.size)
+/* tiff:Orientation as an attribute (="6") or as an element (>6<). */
+int wk_xmp_orientation(const uint8_t *packet, size_t size) {
+  static const char name[] = "tiff:Orientation";
+  const size_t n = sizeof name - 1;
+  for (span s = {packet, size}; s.size > n + 2;) {
+    const uint8_t *t = memchr(s.at, 't', s.size - n - 2);
+    if (!t)
       break;
-    at += 12 + length;
-  }
-  return 1;
-}
-
-static int from_webp(span s) {
-  for (size_t at = 12; at + 8 <= s.size;) {
-    size_t length = get(s, at + 4, 4, false);
-    if (memcmp(s.at + at, "EXIF", 4) == 0) {
-      span block = span_cut(span_from(s, at + 8), length);
-      return from_tiff(starts(block, "Exif\0\0", 6) ? span_from(block, 6) : block);
+    s = span_from(s, (size_t)(t - s.at));
+    if (starts(s, name, n)) {
+      span value = span_from(s, n);
+      size_t skip = starts(value, "=\"", 2) || starts(value, "='", 2) ? 2 : starts(value, ">", 1) ? 1 : 0;
+      if (skip && value.size > skip && value.at[skip] >= '1' && value.at[skip] <= '8')
+        return value.at[skip] - '0';
     }
-    if (length > s.size)
-      break;
-    at += 8 + length + (length & 1);
+    s = span_from(s, 1);
   }
-  return 1;
-}
-
-int wk_exif_orientation(const uint8_t *bytes, size_t size, wk_image_format format) {
-  span s = {bytes, size};
-  switch (format) {
-  case WK_IMAGE_JPEG:
-    return from_jpeg(s);
-  case WK_IMAGE_PNG:
-    return from_png(s);
-  case WK_IMAGE_WEBP:
-    return from_webp(s);
-  case WK_IMAGE_TIFF:
-    return from_tiff(s);
-  default:
-    return 1;
-  }
+  return 0;
 }

@@ -1,4 +1,5 @@
-/* jpeg.c - JPEG through libjpeg-turbo: scaled and partial decoding, CMYK by Adobe's convention, truncation told.
+/* jpeg.c - JPEG through libjpeg-turbo: scaled and partial decoding, CMYK by Adobe's convention, truncation told. A file
+ * that lacks nothing but the mark at its end is whole.
  *
  * libjpeg reports fatal errors by longjmp. Everything it may interrupt lives in `struct reader`, in the frame above
  * setjmp's, so no local variable is lost and the clean-up is one place. */
@@ -22,7 +23,8 @@ struct reader {
   jmp_buf jump;
   wk_status status; /* what the jump meant */
   char message[JMSG_LENGTH_MAX];
-  bool truncated;
+  bool ended;   /* the bytes ended before the mark that says so */
+  bool missing; /* and something of the picture was not there */
   wk_decode_job *job;
   wk_error *err;
   wk_image image;
@@ -52,8 +54,9 @@ static void on_error(j_common_ptr cinfo) {
 static void on_message(j_common_ptr cinfo, int level) {
   /* Level -1 is damage that libjpeg papers over. Only missing data matters: stray bytes between segments are common
    * in photos that look fine. */
-  if (level == -1 && (cinfo->err->msg_code == JWRN_JPEG_EOF || cinfo->err->msg_code == JWRN_HIT_MARKER))
-    reader_of(cinfo)->truncated = true;
+  struct reader *r = reader_of(cinfo);
+  r->ended |= level == -1 && cinfo->err->msg_code == JWRN_JPEG_EOF;
+  r->missing |= level == -1 && cinfo->err->msg_code == JWRN_HIT_MARKER;
 }
 
 static void on_progress(j_common_ptr cinfo) {
@@ -158,18 +161,53 @@ static wk_status read_rows(struct reader *r) {
       jpeg_read_scanlines(c, row, n);
     }
   }
-  /* Rows that were not wanted are not decoded; that they are there is worth a look. */
-  if (last < c->output_height && c->unread_marker != JPEG_EOI && !jpeg_input_complete(c))
-    r->truncated |= !end_follows(c->src->next_input_byte, c->src->bytes_in_buffer);
+  /* Rows that were not wanted are not decoded; that they are there is worth a look, and where the mark at the end is
+   * not, worth decoding them after all. */
+  if (last < c->output_height && c->unread_marker != JPEG_EOI && !jpeg_input_complete(c) &&
+      !end_follows(c->src->next_input_byte, c->src->bytes_in_buffer)) {
+    r->ended = true;
+    if (c->output_height - last > 1)
+      jpeg_skip_scanlines(c, c->output_height - last - 1);
+    JSAMPROW row = r->row ? r->row : r->image.pixels + c->output_scanline * pitch + (size_t)left * 3;
+    jpeg_read_scanlines(c, &row, 1);
+  }
   return WK_OK;
+}
+
+/* Did the bytes end before the picture did? Sequential Huffman codes tell; of a progressive picture the last pass over
+ * some coefficients may be what is missing; arithmetic codes go on for ever. */
+static bool is_truncated(const struct reader *r) {
+  const struct jpeg_decompress_struct *c = &r->cinfo;
+  if (!r->ended || r->missing)
+    return r->missing;
+  if (c->arith_code)
+    return true;
+  for (int i = 0; i < c->num_components; i++) {
+    if (!c->comp_info[i].quant_table)
+      return true; /* no pass over it at all */
+    for (int k = 0; c->coef_bits && k < DCTSIZE2; k++)
+      if (c->coef_bits[i][k] != 0)
+        return true;
+  }
+  return false;
 }
 
 static wk_status decode_guarded(struct reader *r) {
   if (setjmp(r->jump)) {
     if (r->status == WK_ERR_MEMORY)
       return WK_FAIL(r->err, WK_ERR_MEMORY, "no memory to decode the JPEG (%zu bytes)", r->job->size);
-    if (r->truncated) /* the end of the data is why: libjpeg saw it first */
+    if (r->ended || r->missing) /* the end of the data is why: libjpeg saw it first */
       return wk_codec_truncated("JPEG", r->job->size, r->err);
+    if (r->cinfo.data_precision > BITS_IN_JSAMPLE && r->status == WK_ERR_UNSUPPORTED)
+      return WK_FAIL(
+          r->err, WK_ERR_UNSUPPORTED,
+          "the JPEG has %d bits a sample, as scanners in medicine make them; whisker reads %d: convert it to 8 "
+          "bits (or save it as PNG)",
+          r->cinfo.data_precision, BITS_IN_JSAMPLE);
+    if (r->status == WK_ERR_UNSUPPORTED)
+      return WK_FAIL(r->err, WK_ERR_UNSUPPORTED,
+                     "the JPEG is of a kind that libjpeg does not decode (%s); save it as an ordinary JPEG or PNG",
+                     r->message);
     return WK_FAIL(r->err, r->status, "the JPEG cannot be decoded: %s", r->message);
   }
   struct jpeg_decompress_struct *c = &r->cinfo;
@@ -188,7 +226,7 @@ static wk_status decode_guarded(struct reader *r) {
       return WK_FAIL(r->err, WK_ERR_MEMORY, "no memory to decode the JPEG (%zu bytes)", r->job->size);
   }
   WK_RETURN_IF_ERROR(read_rows(r));
-  if (r->truncated && !r->job->options.accept_truncated)
+  if (!r->job->options.accept_truncated && is_truncated(r))
     return wk_codec_truncated("JPEG", r->job->size, r->err);
   return WK_OK;
 }
@@ -213,15 +251,18 @@ static wk_status header_guarded(struct reader *r) {
   return WK_OK;
 }
 
-static wk_status jpeg_size(int *width, int *height, const uint8_t *bytes, size_t size, wk_error *err) {
-  wk_decode_job job = {.bytes = bytes, .size = size};
+static wk_status jpeg_probe(wk_probe *p, wk_error *err) {
+  if (wk_jpeg_probe(p, NULL) == WK_OK)
+    return WK_OK;
+  /* Odd or damaged: libjpeg says which. */
+  wk_decode_job job = {.bytes = p->bytes, .size = p->size};
   struct reader r;
   reader_open(&r, &job, err);
   wk_status st = header_guarded(&r);
   if (st == WK_OK)
-    *width = (int)r.cinfo.image_width, *height = (int)r.cinfo.image_height;
+    p->width = (int)r.cinfo.image_width, p->height = (int)r.cinfo.image_height;
   jpeg_destroy_decompress(&r.cinfo);
   return st;
 }
 
-const wk_codec wk_codec_jpeg = {"JPEG", jpeg_size, jpeg_decode};
+const wk_codec wk_codec_jpeg = {"JPEG", jpeg_probe, jpeg_decode, NULL};

@@ -1,11 +1,13 @@
-/* png.c - PNG through libpng: every bit depth, palette and interlace to 8-bit RGB; transparency is dropped, as in
- * Pillow's convert("RGB"). 16-bit samples keep their high byte. As in jpeg.c, all state lives above setjmp's frame. */
+/* png.c - PNG through libpng: every bit depth, palette and interlace to 8-bit RGB, transparent parts over white. 16-bit
+ * samples keep their high byte. As in jpeg.c, all state lives above setjmp's frame. */
 #include <setjmp.h>
 #include <string.h>
 
 #include <png.h>
 
 #include "image/codec.h"
+
+#define CHUNK_MAX (8u << 20) /* what a chunk beside the picture may unpack to */
 
 struct reader {
   png_structp png;
@@ -17,6 +19,8 @@ struct reader {
   bool started;   /* pixels are coming */
   char message[200];
   wk_image image;
+  int passes;
+  uint8_t *rgba; /* one row, or all of an interlaced picture */
 };
 
 static void on_error(png_structp png, png_const_charp message) {
@@ -37,46 +41,77 @@ static void on_read(png_structp png, png_bytep to, size_t n) {
   r->at += n;
 }
 
-/* Asks libpng for 8-bit RGB whatever is stored. Returns the number of passes. */
-static int ask_for_rgb(png_structp png, png_infop info) {
+/* Asks libpng for 8 bits whatever is stored: RGBA where anything is transparent, else RGB. Returns the number of
+ * passes. */
+static int ask_for_rgb(png_structp png, png_infop info, bool *alpha) {
   int type = png_get_color_type(png, info), depth = png_get_bit_depth(png, info);
+  const bool keyed = png_get_valid(png, info, PNG_INFO_tRNS);
+  *alpha = keyed || (type & PNG_COLOR_MASK_ALPHA);
   if (type == PNG_COLOR_TYPE_PALETTE)
     png_set_palette_to_rgb(png);
   if (type == PNG_COLOR_TYPE_GRAY && depth < 8)
     png_set_expand_gray_1_2_4_to_8(png);
+  if (keyed)
+    png_set_tRNS_to_alpha(png);
   if (depth == 16)
     png_set_strip_16(png);
   if (type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_GRAY_ALPHA)
     png_set_gray_to_rgb(png);
-  png_set_strip_alpha(png);
   int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
   return passes;
 }
 
+/* Rows of RGBA over white; an interlaced picture builds up pass by pass and is laid over white at its end. May jump:
+ * then what came so far is in r->rgba. */
+static void read_over_white(struct reader *r, int passes) {
+  const size_t width = (size_t)r->image.width, height = (size_t)r->image.height;
+  for (int pass = 0; pass < passes; pass++)
+    for (size_t y = 0; y < height; y++) {
+      uint8_t *row = r->rgba + (passes > 1 ? y * width * 4 : 0);
+      png_read_row(r->png, row, NULL);
+      if (pass == passes - 1)
+        wk_over_white(r->image.pixels + y * width * 3, row, width);
+    }
+}
+
 static wk_status decode_guarded(struct reader *r) {
   if (setjmp(png_jmpbuf(r->png))) {
     if (r->truncated) {
-      if (r->started && r->job->options.accept_truncated)
+      if (r->started && r->job->options.accept_truncated) {
+        if (r->rgba && r->passes > 1)
+          wk_over_white(r->image.pixels, r->rgba, (size_t)r->image.width * (size_t)r->image.height);
         return WK_OK;
+      }
       return wk_codec_truncated("PNG", r->job->size, r->err);
     }
     return WK_FAIL(r->err, WK_ERR_FORMAT, "the PNG cannot be decoded: %s", r->message);
   }
   png_set_read_fn(r->png, r, on_read);
   png_set_user_limits(r->png, WK_IMAGE_MAX_SIDE, WK_IMAGE_MAX_SIDE);
+  png_set_chunk_malloc_max(r->png, CHUNK_MAX);
   png_read_info(r->png, r->info);
   const uint32_t width = png_get_image_width(r->png, r->info), height = png_get_image_height(r->png, r->info);
   WK_RETURN_IF_ERROR(wk_codec_check_size("PNG", width, height, &r->job->options, r->err));
-  const int passes = ask_for_rgb(r->png, r->info);
-  const size_t pitch = (size_t)width * 3;
+  bool alpha;
+  r->passes = ask_for_rgb(r->png, r->info, &alpha);
+  const size_t pitch = (size_t)width * (alpha ? 4 : 3);
   if (png_get_rowbytes(r->png, r->info) != pitch)
     return WK_FAIL(r->err, WK_ERR_INTERNAL, "libpng gives %zu bytes a row where %zu were expected",
                    png_get_rowbytes(r->png, r->info), pitch);
   /* Black, for the rows that a truncated file does not have, and because passes build on each other. */
   WK_RETURN_IF_ERROR(wk_image_alloc(&r->image, (int)width, (int)height, r->err));
+  if (alpha) {
+    r->rgba = wk_calloc(r->passes > 1 ? height : 1, pitch);
+    if (!r->rgba)
+      return WK_FAIL(r->err, WK_ERR_MEMORY, "no memory to decode the PNG (%u x %u pixels)", width, height);
+  }
   r->started = true;
-  for (int pass = 0; pass < passes; pass++)
+  if (alpha) {
+    read_over_white(r, r->passes);
+    return WK_OK;
+  }
+  for (int pass = 0; pass < r->passes; pass++)
     for (uint32_t y = 0; y < height; y++)
       png_read_row(r->png, r->image.pixels + y * pitch, NULL);
   return WK_OK;
@@ -94,23 +129,29 @@ static wk_status png_decode(wk_image *out, wk_decode_job *job, wk_error *err) {
 done:
   if (st != WK_OK)
     wk_image_free(&r.image);
+  wk_free(r.rgba);
   png_destroy_read_struct(&r.png, &r.info, NULL);
   return st;
 }
 
-static wk_status png_size(int *width, int *height, const uint8_t *bytes, size_t size, wk_error *err) {
+static wk_status png_probe(wk_probe *p, wk_error *err) {
   /* Signature, length, "IHDR", width, height. */
-  if (size < 24)
-    return wk_codec_truncated("PNG", size, err);
+  if (p->size < 24)
+    return wk_codec_truncated("PNG", p->size, err);
+  if (memcmp(p->bytes + 12, "CgBI", 4) == 0)
+    return WK_FAIL(
+        err, WK_ERR_UNSUPPORTED,
+        "a PNG made for iPhone programs (CgBI), which other programs cannot read; save it as an ordinary PNG");
   uint32_t side[2];
   for (int i = 0; i < 2; i++) {
-    const uint8_t *b = bytes + 16 + 4 * i;
+    const uint8_t *b = p->bytes + 16 + 4 * i;
     side[i] = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
   }
-  if (memcmp(bytes + 12, "IHDR", 4) != 0 || !side[0] || !side[1] || side[0] > INT32_MAX || side[1] > INT32_MAX)
+  if (memcmp(p->bytes + 12, "IHDR", 4) != 0 || !side[0] || !side[1] || side[0] > INT32_MAX || side[1] > INT32_MAX)
     return WK_FAIL(err, WK_ERR_FORMAT, "the PNG cannot be read: its header is damaged");
-  *width = (int)side[0], *height = (int)side[1];
+  p->width = (int)side[0], p->height = (int)side[1];
+  p->orientation = wk_png_orientation(p->bytes, p->size);
   return WK_OK;
 }
 
-const wk_codec wk_codec_png = {"PNG", png_size, png_decode};
+const wk_codec wk_codec_png = {"PNG", png_probe, png_decode, NULL};

@@ -131,8 +131,10 @@ wk_status wk_preprocess_bytes(uint8_t *rgb, const void *bytes, size_t size, cons
   if (!rgb || !p)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "no preprocessing, or nowhere to put the pixels");
   WK_RETURN_IF_ERROR(wk_preprocess_validate(p, err));
-  int width, height;
-  WK_RETURN_IF_ERROR(wk_image_probe(&width, &height, NULL, bytes, size, err));
+  wk_probe probe = {0};
+  WK_RETURN_IF_ERROR(wk_probe_read(&probe, bytes, size, 0, err));
+  const bool swap = probe.orientation >= 5;
+  const int width = swap ? probe.height : probe.width, height = swap ? probe.width : probe.height;
   plan how = plan_make(p, width, height);
   int reads[4];
   wk_resample_reads(reads, &how.resample, width, height);
@@ -145,7 +147,7 @@ wk_status wk_preprocess_bytes(uint8_t *rgb, const void *bytes, size_t size, cons
   options.min_height = how.resample.height < INT32_MAX / 2 ? 2 * how.resample.height : INT32_MAX;
   wk_image image;
   int scale;
-  WK_RETURN_IF_ERROR(wk_image_decode_region(&image, &scale, bytes, size, &options, reads, err));
+  WK_RETURN_IF_ERROR(wk_image_decode_region(&image, &scale, &probe, &options, reads, err));
   /* A scaled decode has rounded its sides up: the box keeps the photo's true shape. */
   how.resample.box[2] = (double)width / scale;
   how.resample.box[3] = (double)height / scale;

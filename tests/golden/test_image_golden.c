@@ -1,5 +1,5 @@
 /* test_image_golden.c - every byte as Pillow makes it: tiny files of all formats, resizes, crops, and a few real
- * photos. tools/make_image_goldens.py made the expectations. */
+ * photos. tools/make_image_goldens.py and make_image_corpus.py made the expectations. */
 #include "support.h"
 
 static uint32_t crc32_of(const uint8_t *bytes, size_t n) {
@@ -122,6 +122,118 @@ static void test_preprocesses(void **state) {
   assert_true(each_line("tests/golden/image/expected.txt", "preprocess", check_preprocess) > 8);
 }
 
+/* ---- the corpus: pictures as people's programs write them -------------------------------------- */
+
+static void corpus_path(char path[300], const char *name) { snprintf(path, 300, "tests/golden/corpus/%s", name); }
+
+static void read_corpus(uint8_t **bytes, size_t *size, const char *name) {
+  char path[300];
+  wk_error err;
+  corpus_path(path, name);
+  assert_ok(wk_file_read(bytes, size, test_source(path), 1 << 20, &err), &err);
+}
+
+/* libheif is loaded when it is needed; a machine may be without it. */
+static bool lacks_library(const wk_error *err) { return strstr(err->message, "which is not here") != NULL; }
+static int lacking;
+
+static void check_same(const char *line) {
+  char name[200], expected[200], path[300];
+  int frame, tolerance, width, height, worst = 0;
+  assert_int_equal(
+      sscanf(line, "same %199s %d %d %d %d %199s", name, &frame, &tolerance, &width, &height, expected), 6);
+  uint8_t *bytes;
+  size_t size;
+  read_corpus(&bytes, &size, name);
+  wk_decode_options o;
+  wk_decode_options_init(&o);
+  o.frame = frame;
+  wk_image got = {0}, want;
+  wk_error err = {0};
+  wk_status st = wk_image_decode(&got, bytes, size, &o, &err);
+  if (st != WK_OK && lacks_library(&err)) {
+    lacking++;
+    wk_free(bytes);
+    return;
+  }
+  if (st != WK_OK)
+    fail_msg("%s: %s", name, err.message);
+  snprintf(path, sizeof path, "tests/golden/corpus/expected/%s", expected);
+  assert_ok(wk_image_load(&want, test_source(path), NULL, &err), &err);
+  if (got.width != width || got.height != height || want.width != width || want.height != height)
+    fail_msg("%s: %d x %d pixels, expected %d x %d", name, got.width, got.height, width, height);
+  for (size_t i = 0; i < (size_t)width * (size_t)height * 3; i++) {
+    int d = abs(got.pixels[i] - want.pixels[i]);
+    worst = d > worst ? d : worst;
+  }
+  if (worst > tolerance)
+    fail_msg("%s, frame %d: a value is off by %d, more than %d", name, frame, worst, tolerance);
+  int w, h;
+  if (frame == 0) {
+    assert_ok(wk_image_probe(&w, &h, NULL, bytes, size, &err), &err);
+    if (w != width || h != height)
+      fail_msg("%s: the header says %d x %d, the picture is %d x %d", name, w, h, width, height);
+  }
+  wk_free(bytes);
+  wk_image_free(&got);
+  wk_image_free(&want);
+}
+
+static void check_refused(const char *line) {
+  char name[200];
+  int at = 0;
+  assert_int_equal(sscanf(line, "refused %199s %n", name, &at), 1);
+  char words[200];
+  snprintf(words, sizeof words, "%s", line + at);
+  words[strcspn(words, "\n")] = 0;
+  uint8_t *bytes;
+  size_t size;
+  read_corpus(&bytes, &size, name);
+  wk_image got;
+  wk_error err = {0};
+  assert_int_equal(wk_image_decode(&got, bytes, size, NULL, &err), WK_ERR_UNSUPPORTED);
+  if (!strstr(err.message, words))
+    fail_msg("%s: \"%s\" does not say \"%s\"", name, err.message, words);
+  wk_free(bytes);
+}
+
+static void check_frames(const char *line) {
+  char name[200];
+  int want, got;
+  assert_int_equal(sscanf(line, "frames %199s %d", name, &want), 2);
+  uint8_t *bytes;
+  size_t size;
+  wk_error err = {0};
+  read_corpus(&bytes, &size, name);
+  wk_status st = wk_image_frames(&got, bytes, size, &err);
+  if (st != WK_OK && !lacks_library(&err))
+    fail_msg("%s: %s", name, err.message);
+  if (st == WK_OK) {
+    if (got != want)
+      fail_msg("%s: %d frames, expected %d", name, got, want);
+    wk_decode_options o;
+    wk_decode_options_init(&o);
+    wk_image image;
+    for (o.frame = -1; o.frame <= want; o.frame += want + 1) { /* one before the first, one behind the last */
+      assert_int_equal(wk_image_decode(&image, bytes, size, &o, &err), WK_ERR_ARGUMENT);
+      assert_non_null(strstr(err.message, "counted from 0"));
+    }
+  }
+  wk_free(bytes);
+}
+
+static void test_corpus(void **state) {
+  (void)state;
+  const char *list = "tests/golden/corpus/corpus.txt";
+  assert_true(each_line(list, "same", check_same) > 120);
+  assert_true(each_line(list, "refused", check_refused) >= 4);
+  assert_true(each_line(list, "frames", check_frames) >= 8);
+  if (lacking) {
+    printf("skipped: %d HEIC and AVIF pictures need libheif, which is not here\n", lacking);
+    skip();
+  }
+}
+
 static int photos_seen;
 
 static void check_photo(const char *line) {
@@ -169,6 +281,7 @@ static void test_photos(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_files),
+      cmocka_unit_test(test_corpus),
       cmocka_unit_test(test_resizes),
       cmocka_unit_test(test_preprocesses),
       cmocka_unit_test(test_photos),

@@ -147,28 +147,121 @@ static void test_not_pictures(void **state) {
   assert_int_equal(wk_image_load(&a, "/nonexistent/x.jpg", NULL, &err), WK_ERR_NOT_FOUND);
 }
 
+/* What people have where a photo should be is named, with what to do about it. */
+static void test_file_types(void **state) {
+  (void)state;
+  static const struct {
+    const char *bytes;
+    size_t size;
+    const char *name, *cure;
+  } known[] = {
+#define T(bytes, name, cure) {bytes, sizeof bytes - 1, name, cure}
+      T("", "an empty file", "get it again"),
+      T("<!DOCTYPE html><html>404</html>", "a web page", "the picture itself"),
+      T("\n  <HTML>\n<head>", "a web page", "the picture itself"),
+      T("\xef\xbb\xbf<!doctype HTML>", "a web page", "the picture itself"),
+      T("<?xml version=\"1.0\"?><svg xmlns=\"x\"/>", "an SVG drawing", "save it as PNG"),
+      T("<?xml version=\"1.0\"?><annotation/>", "an XML file", "leave it out"),
+      T("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 1\n", "a Git LFS pointer", "git lfs pull"),
+      T("%PDF-1.4", "a PDF document", "pdftoppm"),
+      T("https://example.org/cat.jpg\n", "a web address", "download what it leads to"),
+      T("[InternetShortcut]\r\nURL=https://example.org\r\n", "a shortcut to a web address", "save the picture"),
+      T("data:image/jpeg;base64,/9j/4AAQ", "written as text", "browser"),
+      T("\0\0\0\x18"
+        "ftypmp42\0\0\0\0isommp42",
+        "a film (MP4)", "ffmpeg"),
+      T("\0\0\0\x14"
+        "ftypqt  \0\0\0\0qt  ",
+        "a film (QuickTime)", "ffmpeg"),
+      T("RIFF\x24\0\0\0AVI LIST", "a film (AVI)", "ffmpeg"),
+      T("RIFF\x24\0\0\0WAVEfmt ", "a sound file", "leave it out"),
+      T("RIFF........", "sound or film", "leave it out"),
+      T("\x1a\x45\xdf\xa3\x01\0\0\0", "a film (Matroska or WebM)", "ffmpeg"),
+      T("\x08\x08\x12\x07pytorch\x1a\x05"
+        "2.0.0:\x10"
+        "abc",
+        "an ONNX model", "safetensors"),
+      T("\x1c\0\0\0TFL3\0\0\0\0\0\0", "a TensorFlow Lite model", "safetensors"),
+      T("PK\3\4\x14\0\0\0\0\0m/code/__torch__.py", "a TorchScript model", "state_dict"),
+      T("PK\3\4\x14\0\0\0\0\0archive/data.pkl", "a PyTorch file", "as a model"),
+      T("PK\3\4\x14\0\0\0\0\0config.json..model.weights.h5", "a Keras model", "safetensors"),
+      T("PK\3\4\x14\0\0\0\0\0word/document.xml", "an Office document", "save the pictures"),
+      T("PK\3\4\x14\0\0\0\0\0cats/1.jpg", "a ZIP archive", "unpack it"),
+      T("\x89HDF\r\n\x1a\n", "an HDF5 file", "safetensors"),
+      T("{\"metadata\":{},\"weight_map\":{\"a\":\"b\"}}", "the index of a model", "one file"),
+      T("{\"images\": []}", "a JSON file", "leave it out"),
+      T("\x80\x02}q\0.", "a Python pickle", "safetensors"),
+      T("\x10\0\0\0\0\0\0\0{\"a\":{}}      ", "a safetensors", "as a model"),
+      T("\x1f\x8b\x08\0", "a gzip file", "unpack it"),
+      T("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "a file of zero bytes", "get it again"),
+      T("\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture", "save it as JPEG"),
+      T("8BPS\0\1", "a Photoshop document", "save it as JPEG"),
+      T("\0\x05\x16\x07\0\2\0\0Mac OS X", "macOS", "leave it out"),
+      T("just some words, \xe4 and \xfc\n", "a text file", "leave it out"),
+      T("\xff\xfeh\0i\0", "a text file (UTF-16)", "leave it out"),
+      T("\x01\x02\x03\x04\x05\x06\x07\x08\x09", "does not know", "image program"),
+#undef T
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    wk_file_type type = wk_file_type_of(known[i].bytes, known[i].size);
+    if (!strstr(type.name, known[i].name) || !strstr(type.cure, known[i].cure))
+      fail_msg("\"%s; %s\" was expected to be \"%s; %s\"", type.name, type.cure, known[i].name, known[i].cure);
+    wk_error err = {0};
+    wk_image image;
+    wk_status st = wk_image_decode(&image, known[i].bytes, known[i].size, NULL, &err);
+    assert_int_equal(st, WK_ERR_FORMAT);
+    assert_non_null(strstr(err.message, type.name));
+    assert_non_null(strstr(err.message, type.cure));
+  }
+  /* A picture inside of another file does not make that file a picture. */
+  static const char zip[] = "PK\3\4\x14\0\0\0\0\0a.jpg\xff\xd8\xff\xe0\0\4xx\xff";
+  assert_int_equal(wk_image_sniff(zip, sizeof zip - 1), WK_IMAGE_UNKNOWN);
+  assert_string_equal(wk_file_type_of("\xff\xd8\xff\xe0", 4).name, "a JPEG photo");
+  assert_int_equal(wk_image_format_of_name("IMG_0001.HEIC"), WK_IMAGE_HEIF);
+  assert_int_equal(wk_image_format_of_name("a.b/notes"), WK_IMAGE_UNKNOWN);
+  assert_int_equal(wk_image_format_of_name(".png"), WK_IMAGE_UNKNOWN);
+}
+
 /* ---- bytes that mean harm ---------------------------------------------------------------------- */
 
-/* Calls `check` for every committed picture. */
-static int each_golden(void (*check)(const char *name, const uint8_t *bytes, size_t size)) {
-  FILE *f = fopen(test_source("tests/golden/image/expected.txt"), "r");
+/* Calls `check` for every picture that a list in `folder` names in a line that begins with `word`, and goes on with
+ * `then`. */
+static int each_of(const char *folder, const char *list, const char *word, const char *then,
+                   void (*check)(const char *name, const uint8_t *bytes, size_t size)) {
+  char line[512], path[300];
+  snprintf(path, sizeof path, "%s/%s", folder, list);
+  FILE *f = fopen(test_source(path), "r");
   assert_non_null(f);
-  char line[512], name[200], path[300];
   int n = 0;
   while (fgets(line, sizeof line, f)) {
-    if (sscanf(line, "file %199s", name) != 1)
+    char *rest = NULL, *kind = strtok_r(line, " \n", &rest), *name = strtok_r(NULL, " \n", &rest);
+    if (!kind || !name || strcmp(kind, word) != 0 || strncmp(rest, then, strlen(then)) != 0)
       continue;
     wk_error err;
     uint8_t *bytes;
     size_t size;
-    snprintf(path, sizeof path, "tests/golden/image/%s", name);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
     assert_ok(wk_file_read(&bytes, &size, test_source(path), 1 << 20, &err), &err);
-    check(name, bytes, size);
+    /* libheif and libavif are loaded when they are needed; a machine may be without them. */
+    int width, height;
+    if (wk_image_probe(&width, &height, NULL, bytes, size, &err) == WK_OK)
+      check(name, bytes, size);
+    else
+      assert_non_null(strstr(err.message, "which is not here"));
     wk_free(bytes);
     n++;
   }
   fclose(f);
   return n;
+}
+
+static int each_golden(void (*check)(const char *name, const uint8_t *bytes, size_t size)) {
+  return each_of("tests/golden/image", "expected.txt", "file", "", check);
+}
+
+/* Pictures as people's programs write them: more kinds, so less is done with each. */
+static int each_corpus(void (*check)(const char *name, const uint8_t *bytes, size_t size)) {
+  return each_of("tests/golden/corpus", "corpus.txt", "same", "0 ", check);
 }
 
 /* Decoded, or refused with a reason; never anything else. */
@@ -215,17 +308,36 @@ static void cut_off(const char *name, const uint8_t *bytes, size_t size) {
   wk_image_free(&whole);
 }
 
+/* The same at every tenth. A decoder may take the lack of the last bytes for nothing missing: then the pixels are the
+ * same. */
+static void cut_in_tenths(const char *name, const uint8_t *bytes, size_t size) {
+  wk_image whole, part;
+  assert_int_equal(try_decode(&whole, bytes, size, false), WK_OK);
+  for (size_t tenth = 0; tenth < 10; tenth++) {
+    if (try_decode(&part, bytes, size * tenth / 10, false) == WK_OK) {
+      if (part.width != whole.width || part.height != whole.height ||
+          memcmp(part.pixels, whole.pixels, (size_t)whole.width * (size_t)whole.height * 3) != 0)
+        fail_msg("%s cut to %zu0%% gives another picture instead of an error", name, tenth);
+      wk_image_free(&part);
+    }
+    if (try_decode(&part, bytes, size * tenth / 10, true) == WK_OK)
+      wk_image_free(&part);
+  }
+  wk_image_free(&whole);
+}
+
 static void test_cut_off(void **state) {
   (void)state;
   assert_true(each_golden(cut_off) > 70);
+  assert_true(each_corpus(cut_in_tenths) > 100);
 }
 
-static void damage(const char *name, const uint8_t *bytes, size_t size) {
+static void damage_times(const char *name, const uint8_t *bytes, size_t size, int rounds) {
   wk_rng rng;
   wk_rng_init(&rng, 11, strlen(name));
   uint8_t *copy = malloc(size);
   assert_non_null(copy);
-  for (int round = 0; round < 400; round++) {
+  for (int round = 0; round < rounds; round++) {
     memcpy(copy, bytes, size);
     /* A few flips, more often near the beginning, where the lengths are. */
     for (uint32_t n = 1 + wk_rng_below(&rng, 4); n > 0; n--) {
@@ -239,9 +351,13 @@ static void damage(const char *name, const uint8_t *bytes, size_t size) {
   free(copy);
 }
 
+static void damage(const char *name, const uint8_t *bytes, size_t size) { damage_times(name, bytes, size, 400); }
+static void damage_less(const char *name, const uint8_t *bytes, size_t size) { damage_times(name, bytes, size, 40); }
+
 static void test_damage(void **state) {
   (void)state;
   assert_true(each_golden(damage) > 70);
+  assert_true(each_corpus(damage_less) > 100);
 }
 
 static void run_out_of_memory(const char *name, const uint8_t *bytes, size_t size) {
@@ -266,6 +382,7 @@ static void run_out_of_memory(const char *name, const uint8_t *bytes, size_t siz
 static void test_no_memory(void **state) {
   (void)state;
   each_golden(run_out_of_memory);
+  each_corpus(run_out_of_memory);
   wk_error err = {0};
   wk_image in = gradient(50, 40);
   wk_preprocess p;
@@ -299,6 +416,52 @@ static void test_bomb(void **state) {
   test_fail_allocation(-1);
   assert_int_equal(st, WK_ERR_FORMAT);
   assert_non_null(strstr(err.message, "30000 x 30000"));
+}
+
+/* A picture of that size in bytes that cannot hold it is refused before memory is taken, in a line that names the
+ * limit. */
+static void refused_by_size(const uint8_t *bytes, size_t size, const char *says) {
+  wk_error err = {0};
+  wk_image image;
+  test_fail_allocation(0);
+  wk_status st = wk_image_decode(&image, bytes, size, NULL, &err);
+  test_fail_allocation(-1);
+  assert_int_equal(st, WK_ERR_FORMAT);
+  if (!strstr(err.message, says) || !strstr(err.message, "make the picture smaller"))
+    fail_msg("\"%s\" does not say \"%s\" and what to do", err.message, says);
+}
+
+static void test_bombs(void **state) {
+  (void)state;
+  static const uint8_t gif[] = {'G', 'I', 'F', '8', '9', 'a', 0xff, 0xff, 0xff, 0xff, 0x80, 0, 0, 0,    0, 0, 255, 255,
+                                255, ',', 0,   0,   0,   0,   1,    0,    1,    0,    0,    2, 2, 0x44, 1, 0, ';'};
+  refused_by_size(gif, sizeof gif, "65535 x 65535");
+  refused_by_size((const uint8_t *)"P6 60000 60000 255\n", 19, "60000 x 60000");
+  refused_by_size((const uint8_t *)"P5 100000000 1 255\n", 19, "a side may have at most 1000000");
+  uint8_t bmp[54] = {'B', 'M'};
+  bmp[10] = 54, bmp[14] = 40, bmp[19] = 0x80, bmp[23] = 0x80, bmp[26] = 1, bmp[28] = 24; /* 32768 x 32768 */
+  refused_by_size(bmp, sizeof bmp, "32768 x 32768");
+}
+
+/* EXIF of 100 MB is looked through in no time, with no memory. */
+static void test_endless_exif(void **state) {
+  (void)state;
+  const size_t length = 100u << 20;
+  uint8_t *png = calloc(1, length + 1000);
+  assert_non_null(png);
+  static const uint8_t head[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0,
+                                 0,    0,   1,   0,   0,    0,    1,    8,    2, 0, 0, 0,  0,   0,   0,   0};
+  memcpy(png, head, sizeof head);
+  uint8_t *at = png + sizeof head;
+  at[0] = (uint8_t)(length >> 24), at[1] = (uint8_t)(length >> 16), at[2] = (uint8_t)(length >> 8);
+  memcpy(at + 4, "eXIfMM\0\x2a\0\0\0\x08\xff\xff", 14);
+  wk_error err = {0};
+  int width, height;
+  test_fail_allocation(0);
+  assert_ok(wk_image_probe(&width, &height, NULL, png, length + 1000, &err), &err);
+  assert_int_equal(test_allocations(), 0);
+  test_fail_allocation(-1);
+  free(png);
 }
 
 /* ---- JPEG's own ways --------------------------------------------------------------------------- */
@@ -354,8 +517,10 @@ static void test_jpeg_region(void **state) {
                      y0 + 1 + (int)wk_rng_below(&rng, (uint32_t)(source.height - y0))};
     wk_image whole, part;
     int scale, same_scale;
-    assert_ok(wk_image_decode_region(&whole, &scale, f.bytes, f.size, &o, NULL, &err), &err);
-    assert_ok(wk_image_decode_region(&part, &same_scale, f.bytes, f.size, &o, region, &err), &err);
+    wk_probe probe;
+    assert_ok(wk_probe_read(&probe, f.bytes, f.size, 0, &err), &err);
+    assert_ok(wk_image_decode_region(&whole, &scale, &probe, &o, NULL, &err), &err);
+    assert_ok(wk_image_decode_region(&part, &same_scale, &probe, &o, region, &err), &err);
     assert_int_equal(scale, same_scale);
     assert_int_equal(whole.width, (source.width + scale - 1) / scale);
     assert_true(scale == 1 || (whole.width >= o.min_width && whole.height >= o.min_height));
@@ -388,6 +553,7 @@ static void turned(const char *name, const uint8_t *bytes, size_t size) {
 static void test_turned(void **state) {
   (void)state;
   each_golden(turned);
+  each_corpus(turned);
 }
 
 /* An EXIF turn swaps which side a least width is about. */
@@ -536,6 +702,9 @@ int main(void) {
       cmocka_unit_test(test_damage),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_bomb),
+      cmocka_unit_test(test_bombs),
+      cmocka_unit_test(test_endless_exif),
+      cmocka_unit_test(test_file_types),
       cmocka_unit_test(test_jpeg_region),
       cmocka_unit_test(test_turned),
       cmocka_unit_test(test_scaled_and_turned),

@@ -1,0 +1,76 @@
+/* jpeg_header.c - what a JPEG's segments say before its picture begins: size and which way up. One walk, without
+ * libjpeg, because every photo is asked; and where the JPEG begins, for some have bytes of something else in front. */
+#include <string.h>
+
+#include "image/codec.h"
+
+#define REACH 4096 /* how far into a file a JPEG is looked for */
+
+static bool is_frame_header(uint8_t marker) {
+  return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+}
+
+/* SOI, then two segments that fit together. */
+static bool begins_here(const uint8_t *b, size_t size) {
+  if (size < 6 || b[0] != 0xff || b[1] != 0xd8 || b[2] != 0xff || b[3] < 0xc0)
+    return false;
+  size_t length = (size_t)b[4] << 8 | b[5];
+  return length >= 2 && (4 + length >= size || b[4 + length] == 0xff);
+}
+
+size_t wk_jpeg_start(const uint8_t *bytes, size_t size) {
+  if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
+    return 0;
+  for (size_t at = 0; at + 6 <= size && at <= REACH; at++) {
+    const uint8_t *ff = memchr(bytes + at, 0xff, size - at);
+    if (!ff)
+      break;
+    at = (size_t)(ff - bytes);
+    if (at <= REACH && begins_here(ff, size - at))
+      return at;
+  }
+  return size;
+}
+
+/* EXIF's word counts before XMP's, whichever comes first in the file. */
+static void read_app1(const uint8_t *segment, size_t n, int *exif, int *xmp) {
+  static const char adobe[] = "http://ns.adobe.com/xap/1.0/";
+  if (n >= 6 && memcmp(segment, "Exif\0", 5) == 0) {
+    if (!*exif)
+      *exif = wk_exif_orientation(segment, n);
+  } else if (n > sizeof adobe && memcmp(segment, adobe, sizeof adobe) == 0 && !*xmp) {
+    *xmp = wk_xmp_orientation(segment + sizeof adobe, n - sizeof adobe);
+  }
+}
+
+wk_status wk_jpeg_probe(wk_probe *p, wk_error *err) {
+  const uint8_t *b = p->bytes;
+  const size_t size = p->size;
+  int exif = 0, xmp = 0, width = 0, height = 0;
+  for (size_t at = 2; at + 4 <= size;) {
+    const uint8_t marker = b[at + 1];
+    if (b[at] != 0xff || marker == 0xff) {
+      at++; /* junk between segments, as libjpeg skips it; or a fill byte */
+      continue;
+    }
+    if (marker == 0xda || marker == 0xd9)
+      break; /* the picture begins, or nothing follows */
+    if (marker == 0x00 || marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
+      at += 2;
+      continue;
+    }
+    size_t length = (size_t)b[at + 2] << 8 | b[at + 3], n = length < 2 ? 0 : length - 2;
+    if (n > size - at - 4)
+      n = size - at - 4;
+    if (is_frame_header(marker) && n >= 5 && !width)
+      height = b[at + 5] << 8 | b[at + 6], width = b[at + 7] << 8 | b[at + 8];
+    else if (marker == 0xe1)
+      read_app1(b + at + 4, n, &exif, &xmp);
+    at += 2 + (length < 2 ? 2 : length);
+  }
+  if (width < 1 || height < 1)
+    return WK_FAIL(err, WK_ERR_FORMAT, "the JPEG cannot be read: no size is given before its picture begins");
+  p->width = width, p->height = height;
+  p->orientation = exif ? exif : xmp ? xmp : 1;
+  return WK_OK;
+}
