@@ -36,6 +36,7 @@ typedef struct wk_decode_options {
   bool ignore_orientation; /* do not turn by EXIF, XMP or the TIFF's tag; HEIF is turned by its decoder */
   bool accept_truncated;   /* a photo that breaks off is an error unless this is set */
   uint64_t max_pixels;     /* refuse larger pictures before allocating; default 178,956,970 (Pillow's bomb limit) */
+  bool to_srgb; /* colours as the embedded ICC profile means them, to sRGB (Little CMS); without a profile nothing changes */
   int frame; /* which picture of an animation, a TIFF of several pages or a HEIF of several photos, from 0 */
 } wk_decode_options;
 

@@ -160,4 +160,15 @@ done:
   return st;
 }
 
-const wk_codec wk_codec_avif = {"AVIF", avif_probe, avif_decode, avif_frames};
+static wk_status avif_profile(uint8_t **out, size_t *size, const wk_probe *p, wk_error *err) {
+  struct avif_functions lib;
+  avifDecoder *d = NULL;
+  WK_RETURN_IF_ERROR(open_file(&d, &lib, p->bytes, p->size, p->frame, err));
+  wk_status st = WK_OK;
+  if (d->image->icc.size > 0)
+    st = wk_codec_keep_profile(out, size, d->image->icc.data, d->image->icc.size, err);
+  lib.DecoderDestroy(d);
+  return st;
+}
+
+const wk_codec wk_codec_avif = {"AVIF", avif_probe, avif_decode, avif_frames, avif_profile};

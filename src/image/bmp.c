@@ -242,7 +242,7 @@ static wk_status bmp_probe(wk_probe *p, wk_error *err) {
   return check_sides(&b, &p->width, &p->height, err);
 }
 
-const wk_codec wk_codec_bmp = {"BMP", bmp_probe, bmp_decode, NULL};
+const wk_codec wk_codec_bmp = {"BMP", bmp_probe, bmp_decode, NULL, NULL};
 
 /* ---- in icons ---------------------------------------------------------------------------------- */
 

@@ -29,6 +29,8 @@ typedef struct wk_decode_job {
    * rest undefined. All zero: everything. */
   int region[4];
   int scale; /* out: the picture is ceil(stored size / scale) */
+  /* What CMYK is converted by; NULL: without a profile. */
+  const struct wk_icc *cmyk;
 } wk_decode_job;
 
 typedef struct wk_codec {
@@ -39,7 +41,15 @@ typedef struct wk_codec {
   wk_status (*decode)(wk_image *out, wk_decode_job *job, wk_error *err);
   /* How many frames; NULL: one. */
   wk_status (*frames)(int *count, const uint8_t *bytes, size_t size, wk_error *err);
+  /* The embedded ICC profile, freed by the caller with wk_free; NULL where there is none (which is no failure). Without this
+   * function the format has none. */
+  wk_status (*profile)(uint8_t **out, size_t *n, const wk_probe *p, wk_error *err);
 } wk_codec;
+
+/* A copy of `n` bytes for `profile` above. */
+wk_status wk_codec_keep_profile(uint8_t **out, size_t *size, const void *bytes, size_t n, wk_error *err);
+/* More than any profile has: tables of 33 colours a side for four inks. */
+#define WK_PROFILE_MAX ((size_t)16 << 20)
 
 extern const wk_codec wk_codec_jpeg, wk_codec_png, wk_codec_webp, wk_codec_gif, wk_codec_bmp, wk_codec_tiff,
     wk_codec_heif, wk_codec_avif, wk_codec_pnm, wk_codec_ico;
@@ -69,6 +79,8 @@ size_t wk_jpeg_start(const uint8_t *bytes, size_t size);
 wk_status wk_jpeg_probe(wk_probe *p, wk_error *err);
 /* 1..8, from whichever chunk says it. */
 int wk_png_orientation(const uint8_t *bytes, size_t size);
+wk_status wk_png_profile(uint8_t **out, size_t *n, const wk_probe *p, wk_error *err);
+wk_status wk_jpeg_profile(uint8_t **out, size_t *n, const wk_probe *p, wk_error *err);
 /* Bytes that plainly are something else than a picture, whatever pictures they may hold: an archive, a document, a
  * film. */
 bool wk_is_other_file(const uint8_t *bytes, size_t size);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "image/codec.h"
+#include "image/icc.h"
 
 static const wk_codec *codec_of(wk_image_format format) {
   switch (format) {
@@ -103,6 +104,47 @@ static void stored_region(int out[4], const int in[4], int orientation, int widt
   out[2] = swap ? y1 : x1, out[3] = swap ? x1 : y1;
 }
 
+wk_status wk_codec_keep_profile(uint8_t **out, size_t *size, const void *bytes, size_t n, wk_error *err) {
+  if (n > WK_PROFILE_MAX)
+    return WK_FAIL(err, WK_ERR_FORMAT, "its colour profile has %zu bytes, more than the %zu that are allowed", n,
+                   WK_PROFILE_MAX);
+  uint8_t *copy = wk_alloc(n ? n : 1);
+  if (!copy)
+    return WK_FAIL(err, WK_ERR_MEMORY, "no memory for a colour profile of %zu bytes", n);
+  memcpy(copy, bytes, n);
+  *out = copy;
+  *size = n;
+  return WK_OK;
+}
+
+/* The transform that the photo's own profile asks for; NULL where it has none. */
+static wk_status open_profile(wk_icc **out, const wk_probe *probe, wk_error *err) {
+  uint8_t *profile = NULL;
+  size_t n = 0;
+  *out = NULL;
+  if (!probe->codec->profile)
+    return WK_OK;
+  wk_status st = probe->codec->profile(&profile, &n, probe, err);
+  if (st == WK_OK && profile)
+    st = wk_icc_open(out, profile, n, err);
+  wk_free(profile);
+  return st == WK_OK ? st : wk_error_prefix(err, st, "the %s cannot be brought to sRGB", probe->codec->name);
+}
+
+/* Decoded as stored, then to sRGB where that is asked for. */
+static wk_status decode_stored(wk_image *out, wk_decode_job *job, const wk_probe *probe, wk_error *err) {
+  wk_icc *icc = NULL;
+  if (job->options.to_srgb)
+    WK_RETURN_IF_ERROR(open_profile(&icc, probe, err));
+  const bool cmyk = icc && wk_icc_space_of(icc) == WK_ICC_CMYK;
+  job->cmyk = cmyk ? icc : NULL;
+  wk_status st = probe->codec->decode(out, job, err);
+  if (st == WK_OK && icc && !cmyk)
+    wk_icc_run(icc, out->pixels, NULL, (size_t)out->width * (size_t)out->height);
+  wk_icc_close(icc);
+  return st;
+}
+
 wk_status wk_image_decode_region(wk_image *out, int *scale, const wk_probe *probe, const wk_decode_options *options,
                                  const int region[4], wk_error *err) {
   wk_decode_job job = {.bytes = probe->bytes, .size = probe->size, .scale = 1, .options = *options};
@@ -119,7 +161,9 @@ wk_status wk_image_decode_region(wk_image *out, int *scale, const wk_probe *prob
                   swap ? probe->width : probe->height);
 
   wk_image image;
-  WK_RETURN_IF_ERROR(probe->codec->decode(&image, &job, err));
+  if (options->to_srgb)
+    memset(job.region, 0, sizeof job.region); /* nothing undefined to convert */
+  WK_RETURN_IF_ERROR(decode_stored(&image, &job, probe, err));
   wk_status st = wk_image_turn(&image, orientation, err);
   if (st != WK_OK) {
     wk_image_free(&image);

@@ -238,4 +238,4 @@ static wk_status gif_frames(int *count, const uint8_t *bytes, size_t size, wk_er
   return WK_OK;
 }
 
-const wk_codec wk_codec_gif = {"GIF", gif_probe, gif_decode, gif_frames};
+const wk_codec wk_codec_gif = {"GIF", gif_probe, gif_decode, gif_frames, NULL};

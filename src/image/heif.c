@@ -21,6 +21,8 @@
   X(image_handle_get_width)                                                                                            \
   X(image_handle_get_height)                                                                                           \
   X(image_handle_has_alpha_channel)                                                                                    \
+  X(image_handle_get_raw_color_profile_size)                                                                           \
+  X(image_handle_get_raw_color_profile)                                                                                \
   X(decoding_options_alloc)                                                                                            \
   X(decoding_options_free)                                                                                             \
   X(decode_image)                                                                                                      \
@@ -213,4 +215,25 @@ static wk_status heif_frames(int *count, const uint8_t *bytes, size_t size, wk_e
   return WK_OK;
 }
 
-const wk_codec wk_codec_heif = {"HEIC", heif_probe, heif_decode, heif_frames};
+static wk_status heif_profile(uint8_t **out, size_t *size, const wk_probe *p, wk_error *err) {
+  wk_status st = WK_OK;
+  struct source s;
+  uint8_t *profile = NULL;
+  WK_RETURN_IF_ERROR(source_open(&s, p->bytes, p->size, p->frame, err));
+  const size_t n = s.lib.image_handle_get_raw_color_profile_size(s.photo);
+  if (!n)
+    goto done;
+  profile = n <= WK_PROFILE_MAX ? wk_alloc(n) : NULL;
+  WK_FAIL_IF(!profile, err, WK_ERR_MEMORY, "no memory for a colour profile of %zu bytes", n);
+  if (s.lib.image_handle_get_raw_color_profile(s.photo, profile).code == heif_error_Ok) {
+    *out = profile;
+    *size = n;
+    profile = NULL;
+  }
+done:
+  wk_free(profile);
+  source_close(&s);
+  return st;
+}
+
+const wk_codec wk_codec_heif = {"HEIC", heif_probe, heif_decode, heif_frames, heif_profile};

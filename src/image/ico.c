@@ -49,4 +49,4 @@ static wk_status ico_decode(wk_image *out, wk_decode_job *job, wk_error *err) {
   return is_png(inner.bytes, inner.size) ? wk_codec_png.decode(out, &inner, err) : wk_bmp_icon_decode(out, &inner, err);
 }
 
-const wk_codec wk_codec_ico = {"ICO", ico_probe, ico_decode, NULL};
+const wk_codec wk_codec_ico = {"ICO", ico_probe, ico_decode, NULL, NULL};

@@ -12,6 +12,7 @@
 #include <jerror.h>
 
 #include "image/codec.h"
+#include "image/icc.h"
 
 /* More passes than any camera or program writes; hostile files have thousands to keep a decoder busy. */
 #define MAX_SCANS 100
@@ -148,7 +149,11 @@ static wk_status read_rows(struct reader *r) {
     while (c->output_scanline < last) {
       uint8_t *to = r->image.pixels + c->output_scanline * pitch + (size_t)left * 3;
       JSAMPROW row = r->row;
-      if (jpeg_read_scanlines(c, &row, 1) == 1)
+      if (jpeg_read_scanlines(c, &row, 1) != 1)
+        continue;
+      if (r->job->cmyk)
+        wk_icc_run(r->job->cmyk, to, r->row, columns);
+      else
         cmyk_to_rgb(to, r->row, columns);
     }
   } else {
@@ -265,4 +270,4 @@ static wk_status jpeg_probe(wk_probe *p, wk_error *err) {
   return st;
 }
 
-const wk_codec wk_codec_jpeg = {"JPEG", jpeg_probe, jpeg_decode, NULL};
+const wk_codec wk_codec_jpeg = {"JPEG", jpeg_probe, jpeg_decode, NULL, wk_jpeg_profile};

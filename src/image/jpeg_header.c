@@ -74,3 +74,43 @@ wk_status wk_jpeg_probe(wk_probe *p, wk_error *err) {
   p->orientation = exif ? exif : xmp ? xmp : 1;
   return WK_OK;
 }
+
+/* A profile lies in APP2 segments of at most 64 KB, numbered from 1. */
+static bool is_profile_part(const uint8_t *b, size_t n) { return n > 14 && memcmp(b, "ICC_PROFILE", 12) == 0; }
+
+/* Copies part `number` behind the others, or only counts its bytes (to NULL); 0 where it is not there. */
+static size_t profile_part(uint8_t *to, const wk_probe *p, int number) {
+  for (size_t at = 2; at + 4 <= p->size;) {
+    const uint8_t *b = p->bytes + at;
+    if (b[0] != 0xff || b[1] == 0xff || b[1] == 0x00 || b[1] == 0x01 || (b[1] >= 0xd0 && b[1] <= 0xd8)) {
+      at++;
+      continue;
+    }
+    if (b[1] == 0xda || b[1] == 0xd9)
+      break;
+    const size_t length = (size_t)b[2] << 8 | b[3], n = length < 2 ? 0 : length - 2;
+    if (b[1] == 0xe2 && n <= p->size - at - 4 && is_profile_part(b + 4, n) && b[4 + 12] == number) {
+      if (to)
+        memcpy(to, b + 4 + 14, n - 14);
+      return n - 14;
+    }
+    at += 2 + (length < 2 ? 2 : length);
+  }
+  return 0;
+}
+
+wk_status wk_jpeg_profile(uint8_t **out, size_t *size, const wk_probe *p, wk_error *err) {
+  size_t total = 0, n = 0;
+  for (int i = 1; i < 256 && (n = profile_part(NULL, p, i)) > 0; i++)
+    total += n;
+  if (!total)
+    return WK_OK;
+  uint8_t *profile = wk_alloc(total); /* at most 255 x 64 KB */
+  if (!profile)
+    return WK_FAIL(err, WK_ERR_MEMORY, "no memory for a colour profile of %zu bytes", total);
+  *size = 0;
+  for (int i = 1; i < 256 && *size < total; i++)
+    *size += profile_part(profile + *size, p, i);
+  *out = profile;
+  return WK_OK;
+}

@@ -154,4 +154,4 @@ static wk_status png_probe(wk_probe *p, wk_error *err) {
   return WK_OK;
 }
 
-const wk_codec wk_codec_png = {"PNG", png_probe, png_decode, NULL};
+const wk_codec wk_codec_png = {"PNG", png_probe, png_decode, NULL, wk_png_profile};

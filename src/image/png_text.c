@@ -1,5 +1,5 @@
-/* png_text.c - which way up a PNG is. EXIF has a chunk of its own since 2017; before, and in many programs still, EXIF
- * and XMP lie in text chunks, plain or deflated, EXIF as a dump in hexadecimal. */
+/* png_text.c - which way up a PNG is, and its colour profile. EXIF has a chunk of its own since 2017; before, and in
+ * many programs still, EXIF and XMP lie in text chunks, plain or deflated, EXIF as a dump in hexadecimal. */
 #include <ctype.h>
 #include <string.h>
 
@@ -113,4 +113,44 @@ int wk_png_orientation(const uint8_t *bytes, size_t size) {
     at += 12 + length;
   }
   return chunk ? chunk : profile ? profile : xmp ? xmp : 1;
+}
+
+/* Chunk iCCP: a name, one byte, and the profile deflated. Unpacked into a buffer that grows up to the limit. */
+static wk_status unpack_profile(uint8_t **out, size_t *size, const text *t, wk_error *err) {
+  wk_status st = WK_OK;
+  uint8_t *profile = NULL;
+  size_t n = 0;
+  for (size_t cap = 65536;; cap *= 4) {
+    WK_FAIL_IF(cap > WK_PROFILE_MAX, err, WK_ERR_FORMAT, "its colour profile unpacks to more than %zu bytes",
+               WK_PROFILE_MAX);
+    wk_free(profile);
+    profile = wk_alloc(cap);
+    WK_FAIL_IF(!profile, err, WK_ERR_MEMORY, "no memory for a colour profile of %zu bytes", cap);
+    n = read_text(profile, cap, t);
+    if (n < cap)
+      break;
+  }
+  *out = profile;
+  *size = n;
+done:
+  if (st != WK_OK)
+    wk_free(profile);
+  return st;
+}
+
+wk_status wk_png_profile(uint8_t **out, size_t *size, const wk_probe *p, wk_error *err) {
+  for (size_t at = 8; at + 12 <= p->size;) {
+    const uint8_t *b = p->bytes + at;
+    const size_t length = (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
+    const size_t n = length < p->size - at - 8 ? length : p->size - at - 8;
+    const uint8_t *end = memcmp(b + 4, "iCCP", 4) == 0 ? memchr(b + 8, 0, n) : NULL;
+    if (end && (size_t)(end - b) + 2 < n + 8) {
+      const text t = {end + 2, n + 8 - (size_t)(end + 2 - b), true};
+      return unpack_profile(out, size, &t, err);
+    }
+    if (length > p->size || memcmp(b + 4, "IDAT", 4) == 0)
+      break;
+    at += 12 + length;
+  }
+  return WK_OK;
 }

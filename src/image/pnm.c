@@ -155,4 +155,4 @@ static wk_status pnm_probe(wk_probe *p, wk_error *err) {
   return WK_OK;
 }
 
-const wk_codec wk_codec_pnm = {"PNM", pnm_probe, pnm_decode, NULL};
+const wk_codec wk_codec_pnm = {"PNM", pnm_probe, pnm_decode, NULL, NULL};

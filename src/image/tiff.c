@@ -217,4 +217,20 @@ static wk_status tiff_frames(int *count, const uint8_t *bytes, size_t size, wk_e
   return WK_OK;
 }
 
-const wk_codec wk_codec_tiff = {"TIFF", tiff_probe, tiff_decode, tiff_frames};
+/* Of CMYK libtiff has made RGB by its own rule: then the profile says nothing about the pixels. */
+static wk_status tiff_profile(uint8_t **out, size_t *size, const wk_probe *p, wk_error *err) {
+  struct source source = {.bytes = p->bytes, .size = p->size};
+  TIFF *tiff;
+  uint32_t side[2], n = 0;
+  uint16_t kind = PHOTOMETRIC_RGB;
+  const void *profile = NULL;
+  WK_RETURN_IF_ERROR(tiff_open(&tiff, side, p->frame, &source, err));
+  wk_status st = WK_OK;
+  TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &kind);
+  if (kind != PHOTOMETRIC_SEPARATED && TIFFGetField(tiff, TIFFTAG_ICCPROFILE, &n, &profile) && profile)
+    st = wk_codec_keep_profile(out, size, profile, n, err);
+  TIFFClose(tiff);
+  return st;
+}
+
+const wk_codec wk_codec_tiff = {"TIFF", tiff_probe, tiff_decode, tiff_frames, tiff_profile};

@@ -182,4 +182,17 @@ static wk_status webp_probe(wk_probe *p, wk_error *err) {
   return WK_OK;
 }
 
-const wk_codec wk_codec_webp = {"WebP", webp_probe, webp_decode, webp_frames};
+static wk_status webp_profile(uint8_t **out, size_t *size, const wk_probe *p, wk_error *err) {
+  wk_status st = WK_OK;
+  WebPData data = {p->bytes, p->size};
+  WebPDemuxState state;
+  WebPDemuxer *demux = WebPDemuxPartial(&data, &state);
+  WebPChunkIterator chunk = {0};
+  if (demux && WebPDemuxGetChunk(demux, "ICCP", 1, &chunk))
+    st = wk_codec_keep_profile(out, size, chunk.chunk.bytes, chunk.chunk.size, err);
+  WebPDemuxReleaseChunkIterator(&chunk);
+  WebPDemuxDelete(demux);
+  return st;
+}
+
+const wk_codec wk_codec_webp = {"WebP", webp_probe, webp_decode, webp_frames, webp_profile};
