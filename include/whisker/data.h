@@ -75,6 +75,31 @@ WK_API wk_status wk_photo_load(wk_image *out, const char *path, const wk_decode_
 WK_API wk_status wk_split_stratified(bool *held_out, const int *label, size_t n, int classes, double fraction, uint64_t seed,
                                      wk_error *err) WK_NODISCARD;
 
+/* The same, and photos of one group (group[i] is the number of the first photo of i's group, as wk_prints_group gives it) are held
+ * out all or none. A group counts in each class that it has photos of; where groups are large, a class may give less or more
+ * than its share, but keeps at least one photo to learn from. NULL: no photo belongs to another. */
+WK_API wk_status wk_split_grouped(bool *held_out, const int *label, const uint32_t *group, size_t n, int classes, double fraction,
+                                  uint64_t seed, wk_error *err) WK_NODISCARD;
+
+/* ---- copies ----------------------------------------------------------------------------------- */
+
+/* What tells photos apart: the hash of each one's bytes, and how it looks. */
+typedef struct wk_prints wk_prints;
+typedef struct wk_print {
+  uint64_t content; /* of the SHA-256 of its bytes */
+  uint64_t look;    /* a difference hash (N. Krawetz, "Kind of like that", 2013): near twins differ in few of its bits */
+  bool usable;      /* false: it cannot be read, or is too even to be told from others by its look */
+} wk_print;
+
+/* Reads every photo. What was found is kept under cache_folder by the photo's hash; NULL: keeps nothing. Stage of progress: "copies". */
+WK_API wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t photos, const char *cache_folder,
+                                   const wk_context *ctx, wk_error *err) WK_NODISCARD;
+WK_API wk_print wk_prints_get(const wk_prints *p, size_t photo);
+/* group[i]: the number of the first photo that photo i is a copy or a near twin of (another size or compression); i itself where
+ * there is none before it. */
+WK_API wk_status wk_prints_group(uint32_t *group, const wk_prints *p, const wk_context *ctx, wk_error *err) WK_NODISCARD;
+WK_API void wk_prints_free(wk_prints *p);
+
 /* ---- features --------------------------------------------------------------------------------- */
 
 /* The kept features of one backbone, preprocessing and layer: photo content hash -> row of floats. Append-only file

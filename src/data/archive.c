@@ -229,10 +229,11 @@ done:
 
 /* ---- the archive ------------------------------------------------------------------------------ */
 
-static wk_status open_archive(wk_unpacking *u, bool raw, wk_error *err) {
+/* `raw`: as one compressed file. False: it is not what was said. */
+static bool open_as(wk_unpacking *u, bool raw) {
   u->a = archive_read_new();
   if (!u->a)
-    return no_memory(u, err);
+    return false;
   /* By name, not "all": others would start programs. */
   archive_read_support_filter_gzip(u->a);
   archive_read_support_filter_bzip2(u->a);
@@ -245,25 +246,30 @@ static wk_status open_archive(wk_unpacking *u, bool raw, wk_error *err) {
     archive_read_support_format_tar(u->a);
     archive_read_support_format_7zip(u->a);
   }
-  if (archive_read_open_filename(u->a, u->path, BLOCK_BYTES) == ARCHIVE_OK)
-    return WK_OK;
-  return broken(u, NULL, err);
+  return archive_read_open_filename(u->a, u->path, BLOCK_BYTES) == ARCHIVE_OK;
 }
 
-/* A single file that was compressed, as train-images-idx3-ubyte.gz is: read again, as its content. */
-static wk_status open_single(wk_unpacking *u, wk_error *err) {
+/* What is no archive may be a single file that was compressed, as train-images-idx3-ubyte.gz is. */
+static wk_status open_archive(wk_unpacking *u, wk_error *err) {
+  if (open_as(u, false))
+    return WK_OK;
   const char *base = wk_path_base(u->show);
   size_t len = strlen(base);
+  if (!u->a)
+    return no_memory(u, err);
   if (len < 4 || strcmp(base + len - 3, ".gz") != 0)
     return broken(u, NULL, err);
   archive_read_free(u->a);
-  u->a = NULL;
   u->raw_name = wk_strndup(base, len - 3);
-  return u->raw_name ? open_archive(u, true, err) : no_memory(u, err);
+  if (!u->raw_name || (!open_as(u, true) && !u->a)) {
+    u->a = u->raw_name ? u->a : NULL;
+    return no_memory(u, err);
+  }
+  return WK_OK;
 }
 
 static wk_status unpack_all(wk_unpacking *u, wk_error *err) {
-  WK_RETURN_IF_ERROR(open_archive(u, false, err));
+  WK_RETURN_IF_ERROR(open_archive(u, err));
   for (;;) {
     struct archive_entry *entry;
     if (wk_cancelled(u->ctx))
@@ -273,10 +279,6 @@ static wk_status unpack_all(wk_unpacking *u, wk_error *err) {
       return WK_OK;
     if (result == ARCHIVE_RETRY)
       continue;
-    if (result < ARCHIVE_WARN && !u->entries && !u->raw_name) {
-      WK_RETURN_IF_ERROR(open_single(u, err));
-      continue;
-    }
     if (result < ARCHIVE_WARN)
       return broken(u, NULL, err);
     int format = archive_format(u->a) & ARCHIVE_FORMAT_BASE_MASK;

@@ -67,23 +67,6 @@ typedef struct job {
   wk_progress progress;
 } job;
 
-static wk_status make_thumb(wk_looked *l, const wk_buffer *bytes, wk_error *err) {
-  wk_image photo = {0}, small = {0};
-  wk_decode_options o;
-  wk_decode_options_init(&o);
-  o.min_width = o.min_height = 4 * WK_THUMB; /* enough for the dots, and the whole file is still read */
-  wk_status st = wk_image_decode(&photo, bytes->data, bytes->size, &o, err);
-  if (st == WK_OK)
-    st = wk_image_resize(&small, &photo, WK_THUMB, WK_THUMB, WK_FILTER_BILINEAR, NULL, err);
-  for (int i = 0; st == WK_OK && i < WK_THUMB * WK_THUMB; i++) {
-    const uint8_t *p = small.pixels + 3 * i;
-    l->thumb[i] = (uint8_t)((299 * p[0] + 587 * p[1] + 114 * p[2] + 500) / 1000);
-  }
-  wk_image_free(&photo);
-  wk_image_free(&small);
-  return st;
-}
-
 static wk_status look(job *j, wk_looked *l, const char *path, wk_buffer *bytes, wk_error *err) {
   wk_photo_file file;
   wk_image_format format;
@@ -92,7 +75,7 @@ static wk_status look(job *j, wk_looked *l, const char *path, wk_buffer *bytes, 
   wk_sha256(l->hash, bytes->data, bytes->size);
   WK_RETURN_IF_ERROR(wk_image_probe(&l->width, &l->height, &format, bytes->data, bytes->size, err));
   l->format = (uint8_t)format;
-  WK_RETURN_IF_ERROR(make_thumb(l, bytes, err));
+  WK_RETURN_IF_ERROR(wk_thumb_make(l->thumb, bytes->data, bytes->size, err));
   wk_describe_thumb(l);
   l->usable = true;
   wk_progress_add(&j->progress, 1);

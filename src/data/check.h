@@ -19,6 +19,8 @@ typedef struct wk_looked {
   int width, height;
 } wk_looked;
 
+/* The photo's grey dots, [WK_THUMB * WK_THUMB]. */
+wk_status wk_thumb_make(uint8_t *thumb, const void *bytes, size_t size, wk_error *err);
 /* Fills bits, mean and blank from thumb. */
 void wk_describe_thumb(wk_looked *l);
 /* Adds groups of equal photos to c, and with look_alikes those that only look equal. */

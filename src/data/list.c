@@ -48,10 +48,10 @@ static bool called(const char *name, const char *plain) {
   }
 }
 
-static int find_column(const wk_rows *r, const char *const *names, int not_this) {
+static int find_name(const columns *c, const char *const *names, int not_this) {
   for (; *names; names++)
-    for (int i = 0; i < r->fields; i++)
-      if (i != not_this && called(r->field[i], *names))
+    for (int i = 0; i < c->width; i++)
+      if (i != not_this && called(c->name[i], *names))
         return i;
   return -1;
 }
@@ -112,13 +112,11 @@ static void without_header(columns *c, const wk_rows *r, const sample *s) {
   c->split = -1;
 }
 
-static void with_header(columns *c, const wk_rows *r, const sample *s) {
+static void with_header(columns *c) {
   c->header = true;
-  c->file = find_column(r, file_names, -1);
-  c->split = find_column(r, split_names, c->file);
-  if (c->file < 0 && s->rows)
-    c->file = most_photos(s, r->fields);
-  c->label = c->file < 0 ? -1 : find_column(r, label_names, c->file);
+  c->file = find_name(c, file_names, -1);
+  c->split = find_name(c, split_names, c->file);
+  c->label = c->file < 0 ? -1 : find_name(c, label_names, c->file);
 }
 
 static wk_status keep_names(columns *c, const wk_rows *r, wk_error *err) {
@@ -162,7 +160,7 @@ static wk_status find_columns(columns **out, const char *path, const char *show,
              "%s: the list is empty. Expected a first line \"file,label\" and one line a photo", show);
   WK_TRY(keep_names(c, r, err));
   WK_TRY(look_at_row(&s[1], r, f, err));
-  with_header(c, r, s);
+  with_header(c);
   bool headless = c->file < 0 && most_photos(&s[1], r->fields) >= 0;
   if (headless)
     without_header(c, r, &s[1]);
@@ -173,8 +171,8 @@ static wk_status find_columns(columns **out, const char *path, const char *show,
     WK_TRY(look_at_row(s, r, f, err));
     c->from_name = c->from_name && r->fields == c->width && spelled_out(r, c);
   }
-  if (!headless && c->file < 0)
-    c->file = most_photos(s, c->width);
+  if (!headless && c->file < 0 && (c->file = most_photos(s, c->width)) >= 0)
+    c->label = find_name(c, label_names, c->file);
   if (!headless && c->file >= 0 && c->label < 0 && !find_one_hot(c, s) && c->width - (c->split >= 0) == 2)
     for (int i = 0; i < c->width; i++)
       c->label = i != c->file && i != c->split ? i : c->label;

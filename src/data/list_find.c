@@ -15,7 +15,7 @@
 
 static const char *const endings[] = {"",     ".jpg",  ".jpeg", ".png", ".JPG", ".JPEG",
                                       ".PNG", ".webp", ".bmp",  ".gif", ".tif", ".tiff"};
-enum { ENDINGS = sizeof endings / sizeof *endings };
+enum { ENDINGS = sizeof endings / sizeof *endings, PARENT = 3 };
 
 typedef struct way {
   size_t folder, strip, ending;
@@ -88,7 +88,7 @@ static void prefer(wk_finder *f, const char *list) {
 }
 
 wk_status wk_finder_open(wk_finder **out, const char *list, wk_error *err) {
-  static const char *const usual[] = {"", "images/", "../images/", "../"};
+  static const char *const usual[] = {"", "images/", "../images/", [PARENT] = "../"};
   wk_status st = WK_OK;
   wk_finder *f = wk_calloc(1, sizeof *f);
   WK_FAIL_IF(!f, err, WK_ERR_MEMORY, "%s: out of memory", list);
@@ -132,12 +132,22 @@ static const char *stripped(const char *file, size_t strip) {
   return file;
 }
 
+/* Is the first component of `file` the name of the list's own folder? */
+static bool names_own_folder(const wk_finder *f, const char *file) {
+  size_t end = strlen(f->base), begin = end ? end - 1 : 0, len = strcspn(file, "/");
+  while (begin > 0 && f->base[begin - 1] != '/')
+    begin--;
+  return end && end - 1 - begin == len && strncmp(f->base + begin, file, len) == 0;
+}
+
 /* *path is NULL where there is no such file. */
 static wk_status try(char **path, const wk_finder *f, const char *file, const way *w, wk_error *err) {
   *path = NULL;
   const char *rest = stripped(file, w->strip);
   if (!rest || !*rest || (w->ending && wk_photo_ending(rest)))
     return WK_OK;
+  if (w->folder == PARENT && names_own_folder(f, rest))
+    return WK_OK; /* back here: found without the detour when that is taken off */
   bool absolute = rest[0] == '/';
   if (absolute && w->folder)
     return WK_OK;
@@ -183,6 +193,7 @@ static wk_status search(char **path, wk_finder *f, const char *file, wk_error *e
         wk_status st = check_only(f, file, &w, err);
         if (st != WK_OK) {
           wk_free(*path);
+          *path = NULL;
           return st;
         }
         f->last = w;
@@ -213,9 +224,12 @@ wk_status wk_finder_find(char **path, bool *there, wk_finder *f, const char *fil
   wk_status st = WK_OK;
   char *found = NULL, *form = NULL;
   static const way plain = {0};
-  WK_TRY(try(&found, f, file, &plain, err)); /* a '\' may be part of a name here */
+  if (strchr(file, '\\')) /* it may be part of a name here */
+    WK_TRY(try(&found, f, file, &plain, err));
   form = usual_form(file);
   WK_FAIL_IF(!form, err, WK_ERR_MEMORY, "out of memory");
+  if (!found)
+    WK_TRY(try(&found, f, form, &plain, err));
   if (!found && f->found)
     WK_TRY(try(&found, f, form, &f->last, err));
   if (!found && f->lost < SEARCHES_MAX)
