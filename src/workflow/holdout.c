@@ -24,15 +24,71 @@ static wk_status join_photos(wk_photo_list *a, const wk_photo_list *b, wk_error 
   return WK_OK;
 }
 
-/* Moves a stratified share of the photos behind the others. */
-static wk_status hold_back(wk_holdout *t, double fraction, uint64_t seed, wk_error *err) {
+/* Which of the photos are copies of which: wk_prints_group. wk_free it. */
+static wk_status group_copies(uint32_t **group, const wk_call *call, const wk_photo_list *p, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_prints *prints = NULL;
+  wk_features_options o;
+  uint32_t *found = wk_alloc_array(p->count + 1, sizeof *found);
+  wk_session_features_options(&o, call->session);
+  WK_FAIL_IF(!found, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(wk_prints_compute(&prints, p->paths, p->count, o.cache_folder, &call->ctx, err));
+  WK_TRY(wk_prints_group(found, prints, &call->ctx, err));
+  *group = found;
+  found = NULL;
+done:
+  wk_prints_free(prints);
+  wk_free(found);
+  return st;
+}
+
+/* Takes out of `extra`, which is to be checked on, what is a copy of a photo that is learned from. */
+static wk_status drop_learned(wk_photo_list *extra, const wk_call *call, const wk_photo_list *learn, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_photo_list all = {0};
+  uint32_t *group = NULL;
+  size_t kept = 0, before = extra->count;
+  bool *learned = wk_calloc(learn->count + extra->count + 1, sizeof *learned);
+  WK_FAIL_IF(!learned, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(join_photos(&all, learn, err));
+  WK_TRY(join_photos(&all, extra, err));
+  WK_TRY(group_copies(&group, call, &all, err));
+  for (size_t i = 0; i < all.count; i++) {
+    if (i < learn->count) {
+      learned[group[i]] = true;
+    } else if (!learned[group[i]]) {
+      extra->paths[kept] = all.paths[i];
+      extra->names[kept] = all.names[i];
+      extra->labels[kept++] = all.labels[i];
+    }
+  }
+  extra->count = kept;
+  if (kept < before)
+    wk_warn(&call->ctx, "%zu photo%s to check on %s of photos to learn from: not checked on", before - kept,
+            before - kept == 1 ? "" : "s", before - kept == 1 ? "is a copy" : "are copies");
+done:
+  wk_photo_list_free(&all);
+  wk_free(learned);
+  wk_free(group);
+  return st;
+}
+
+/* Moves a stratified share of the photos behind the others; copies of one photo stay together. */
+static wk_status hold_back(wk_holdout *t, const wk_call *call, double fraction, wk_error *err) {
   wk_status st = WK_OK;
   wk_photo_list *p = &t->photos, moved = {0};
-  size_t at = 0;
+  size_t at = 0, copies = 0;
+  uint32_t *group = NULL;
   bool *held = wk_calloc(p->count + 1, sizeof *held);
   WK_FAIL_IF(!held, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(wk_photos_of(&moved, t->data, WK_SPLIT_ALL, err));
-  WK_TRY(wk_split_stratified(held, p->labels, p->count, t->data->class_count, fraction, seed, err));
+  WK_TRY(group_copies(&group, call, p, err));
+  for (size_t i = 0; i < p->count; i++)
+    copies += group[i] != i;
+  if (copies)
+    wk_warn(&call->ctx, "%zu photo%s of others: each stays on the side of its twin", copies,
+            copies == 1 ? " is a copy or near twin" : "s are copies or near twins");
+  WK_TRY(wk_split_grouped(held, p->labels, group, p->count, t->data->class_count, fraction, call->ctx.seed, err));
   for (int pass = 0; pass < 2; pass++)
     for (size_t i = 0; i < p->count; i++)
       if (held[i] == (pass == 1)) {
@@ -47,6 +103,7 @@ static wk_status hold_back(wk_holdout *t, double fraction, uint64_t seed, wk_err
   moved = old;
 done:
   wk_photo_list_free(&moved);
+  wk_free(group);
   wk_free(held);
   return st;
 }
@@ -107,7 +164,9 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
   if (!o->val && !extra.count && (!tests || o->always))
     fraction = tests && o->always ? 0.1 : 0.2;
   if (fraction > 0)
-    WK_TRY(hold_back(t, fraction, call->ctx.seed, err));
+    WK_TRY(hold_back(t, call, fraction, err));
+  if (extra.count)
+    WK_TRY(drop_learned(&extra, call, &t->photos, err));
   t->held_count += extra.count;
   WK_TRY(join_photos(&t->photos, &extra, err));
 done:

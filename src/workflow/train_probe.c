@@ -61,15 +61,16 @@ static void sum_up(wk_train_report *r, const wk_holdout *s) {
   }
 }
 
-/* How the model was made: settings and results; no times, no machine. */
+/* How the model was made: settings and results; no times, no machine, and no path of the photos: the same photos give
+ * the same bytes, in a folder or an archive. */
 static char *recipe_of(const wk_training *t, int columns) {
   const wk_train_report *r = t->report;
-  json_t *recipe = json_pack(
-      "{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:b}", "made_by", "whisker " WK_VERSION, "data",
-      wk_report_text(t->split.data->root), "head", wk_head_kind_name((int)r->head), "seed",
-      (json_int_t)t->call.ctx.seed, "train_images", (json_int_t)r->train_count, "val_images", (json_int_t)r->val_count,
-      "columns", (json_int_t)columns, "l2", wk_report_number(r->probe.l2), "val_top1",
-      wk_report_number(r->val_count ? r->val_top1.value : NAN), "balance", t->o->probe.balance, "refit", t->o->refit);
+  json_t *recipe = json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:b}", "made_by", "whisker " WK_VERSION, "head",
+                             wk_head_kind_name((int)r->head), "seed", (json_int_t)t->call.ctx.seed, "train_images",
+                             (json_int_t)r->train_count, "val_images", (json_int_t)r->val_count, "columns",
+                             (json_int_t)columns, "l2", wk_report_number(r->probe.l2), "val_top1",
+                             wk_report_number(r->val_count ? r->val_top1.value : NAN), "balance", t->o->probe.balance,
+                             "refit", t->o->refit);
   if (recipe && r->precision.used != WK_PRECISION_FLOAT32)
     json_object_set_new(recipe, "precision", json_string(wk_precision_name(r->precision.used)));
   return wk_report_compact(recipe);

@@ -113,8 +113,7 @@ static char *recipe_of(const wk_training *t) {
   const wk_train_report *r = t->report;
   const wk_finetune_options *o = &t->finetune;
   json_t *recipe = json_pack(
-      "{s:s,s:o,s:s,s:s?,s:b,s:i,s:i,s:i,s:I,s:I,s:I,s:o,s:I}", "made_by", "whisker " WK_VERSION, "data",
-      wk_report_text(t->split.data->root), "head", "linear", "tune",
+      "{s:s,s:s,s:s?,s:b,s:i,s:i,s:i,s:I,s:I,s:I,s:o,s:I}", "made_by", "whisker " WK_VERSION, "head", "linear", "tune",
       r->kind == WK_TRAIN_SCRATCH ? "from scratch" : o->depth, "tuned", r->finetune->tuned, "epochs", o->epochs,
       "best_epoch", r->finetune->best, "batch_size", o->batch, "seed", (json_int_t)t->call.ctx.seed, "train_images",
       (json_int_t)r->train_count, "val_images", (json_int_t)r->val_count, "val_top1",

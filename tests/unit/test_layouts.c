@@ -770,6 +770,90 @@ static void names(void **state) {
   opens("c", "caf\xc3\xa9 dog", 4, 0, 0, 0);
 }
 
+/* ---- copies ----------------------------------------------------------------------------------- */
+
+/* A picture of its own for every `what`, of any size. */
+static void picture(const char *relative, int what, int width, int height) {
+  wk_image im;
+  assert_ok(wk_image_alloc(&im, width, height, &error), &error);
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++) {
+      int block = y * 6 / height * 6 + x * 6 / width;
+      wk_rng rng;
+      wk_rng_init(&rng, (uint64_t)what, (uint64_t)block);
+      memset(im.pixels + 3 * (y * width + x), (int)wk_rng_below(&rng, 256), 3);
+    }
+  make_text(relative, "");
+  assert_ok(wk_image_save_png(&im, in_dir(relative), &error), &error);
+  wk_image_free(&im);
+}
+
+static void copies(void **state) {
+  (void)state;
+  static const struct {
+    const char *file;
+    int what, width;
+    uint32_t group;
+  } want[] = {{"0.png", 1, 90, 0}, {"1.png", 2, 90, 1}, {"2.png", 1, 90, 0},
+              {"3.png", 3, 90, 3}, {"4.png", 2, 90, 1}, {"5.png", 1, 180, 0} /* another size */,
+              {"6.png", 4, 90, 6}};
+  enum { N = sizeof want / sizeof *want };
+  const char *path[N + 1];
+  char paths[N + 1][256];
+  uint32_t group[N + 1];
+  for (int i = 0; i <= N; i++) {
+    snprintf(paths[i], sizeof paths[i], "%s/%d.png", dir, i);
+    path[i] = paths[i];
+    if (i < N)
+      picture(want[i].file, want[i].what, want[i].width, 72 * want[i].width / 90);
+  }
+  for (int round = 0; round < 2; round++) { /* the second time from what was kept */
+    wk_prints *p;
+    assert_ok(wk_prints_compute(&p, path, N + 1, dir, NULL, &error), &error);
+    assert_ok(wk_prints_group(group, p, NULL, &error), &error);
+    for (uint32_t i = 0; i < N; i++)
+      assert_int_equal(group[i], want[i].group);
+    assert_int_equal(group[N], N); /* not there */
+    assert_false(wk_prints_get(p, N).usable);
+    assert_true(wk_prints_get(p, 0).content == wk_prints_get(p, 2).content);
+    assert_true(wk_prints_get(p, 0).content != wk_prints_get(p, 5).content);
+    wk_prints_free(p);
+  }
+}
+
+/* Never a group on both sides, about the fraction in every class, and without copies the same split as ever. */
+static void split_groups(void **state) {
+  (void)state;
+  enum { N = 120 };
+  int label[N];
+  uint32_t group[N];
+  bool held[N], plain[N];
+  for (int size = 1; size <= 6; size++)
+    for (uint64_t seed = 0; seed < 20; seed++) {
+      size_t out[2] = {0};
+      for (int i = 0; i < N; i++) {
+        group[i] = (uint32_t)(i - i % size);
+        label[i] = i / size % 2;
+      }
+      assert_ok(wk_split_grouped(held, label, group, N, 2, 0.2, seed, &error), &error);
+      for (int i = 0; i < N; i++) {
+        assert_int_equal(held[i], held[group[i]]);
+        out[label[i]] += held[i];
+      }
+      assert_true(out[0] >= 6 && out[0] <= 12 && out[1] >= 6 && out[1] <= 12);
+      assert_ok(wk_split_stratified(plain, label, N, 2, 0.2, seed, &error), &error);
+      if (size == 1)
+        assert_memory_equal(held, plain, sizeof held);
+    }
+  for (int i = 0; i < N; i++) { /* one photo a class, and copies of it: none can be held out */
+    label[i] = i % 2;
+    group[i] = (uint32_t)(i % 2);
+  }
+  assert_ok(wk_split_grouped(held, label, group, N, 2, 0.2, 1, &error), &error);
+  for (int i = 0; i < N; i++)
+    assert_false(held[i]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -792,6 +876,8 @@ int main(void) {
       T(cifar_python),
       T(shards),
       T(names),
+      T(copies),
+      T(split_groups),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
