@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The straightforward PyTorch script for the job of `whisker robust MODEL DATA --no-damage`: how many photos stay right under untargeted
+"""The straightforward PyTorch script for the job of `whisker robust MODEL DATA --no-corruptions`: how many photos stay right under untargeted
 PGD of growing strength.
 
     robust_torch.py MODEL DATA [--photos 4] [--eps 0,0.5,1] [--steps 20] [--restarts 1] [--batch 16] [--threads 2]

@@ -66,6 +66,7 @@ typedef struct wk_train_options {
 /* The defaults of that kind. */
 WK_API void wk_train_options_init(wk_train_options *o, wk_train_kind kind);
 WK_API wk_status wk_train_options_validate(const wk_train_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_train_options_table(void);
 
 /* ---- report ------------------------------------------------------------------------------------ */
 

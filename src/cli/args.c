@@ -1,10 +1,11 @@
-/* args.c - flags from tables: parsing, checking and --help come from the same rows, so they cannot disagree. */
-#include <errno.h>
+/* args.c - the command line read by tables: a command's flags are rows (whisker/options.h), so that what is accepted,
+ * what
+ * --help says and what the manual says cannot disagree. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "pages.h"
 
 int cli_usage_error(const cli_command *self, const char *fmt, ...) {
   fprintf(stderr, "whisker %s: ", self->name);
@@ -16,231 +17,241 @@ int cli_usage_error(const cli_command *self, const char *fmt, ...) {
   return CLI_USAGE;
 }
 
-static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t len) {
-  for (const cli_flag *f = flags; f && f->name; f++)
-    if (strlen(f->name) == len && !strncmp(f->name, name, len))
-      return f;
-  return NULL;
-}
+/* ---- the list of flags ------------------------------------------------------------------------- */
 
-/* Empty where the program chooses. */
-static void default_text(char *out, size_t size, const cli_flag *f) {
-  *out = 0;
-  switch (f->kind) {
-  case CLI_BOOL:
-    break;
-  case CLI_INT:
-    snprintf(out, size, "%d", *(int *)f->value);
-    break;
-  case CLI_SIZE:
-    snprintf(out, size, "%llu", (unsigned long long)*(uint64_t *)f->value);
-    break;
-  case CLI_DOUBLE:
-    if (*(double *)f->value == *(double *)f->value)
-      snprintf(out, size, "%g", *(double *)f->value);
-    break;
-  case CLI_STRING:
-    if (*(const char **)f->value)
-      snprintf(out, size, "%s", *(const char **)f->value);
-    break;
-  case CLI_CHOICE:
-    snprintf(out, size, "%s", f->choices[*(int *)f->value]);
-    break;
-  }
-}
-
-static void print_default(const cli_flag *f, const cli *c) {
-  const cli_flag *other = find_flag(c->other, f->name, strlen(f->name));
-  char text[256], other_text[256] = "";
-  default_text(text, sizeof text, f);
-  if (other)
-    default_text(other_text, sizeof other_text, other);
-  if (*other_text && strcmp(text, other_text) != 0)
-    printf(" [%s; %s: %s]", *text ? text : "chosen", c->other_when, other_text);
-  else if (*text)
-    printf(" [%s]", text);
-}
-
-static void print_flags(const cli_flag *flags, const cli *c) {
-  for (const cli_flag *f = flags; f->name; f++) {
-    char left[96];
-    snprintf(left, sizeof left, "%s%c%s--%s%s%s", f->letter ? "-" : "", f->letter ? f->letter : ' ',
-             f->letter ? ", " : "   ", f->name, f->meta ? " " : "", f->meta ? f->meta : "");
-    printf("  %-28s %s", left, f->help);
-    if (f->kind == CLI_CHOICE) {
-      fputs(" (", stdout);
-      for (int i = 0; f->choices[i]; i++)
-        printf("%s%s", i ? ", " : "", f->choices[i]);
-      putchar(')');
-    }
-    print_default(f, c);
-    putchar('\n');
-  }
-}
-
-static void print_help(const cli_command *self, const cli_flag *flags, const cli_flag *common, const cli *c) {
-  printf("usage: whisker %s %s\n\n%s\n", self->name, self->usage, self->summary);
-  if (flags && flags->name) {
-    puts("\nflags [default]:");
-    print_flags(flags, c);
-  }
-  puts("\nflags of every command:");
-  print_flags(common, c);
-  puts("\nexamples:");
-  for (int i = 0; i < 2; i++)
-    printf("  %s\n", self->examples[i]);
-}
-
-/* 0, or a message for the user in `why`. */
-static int set_value(const cli_flag *f, const char *text, char *why, size_t size) {
-  char *end;
-  errno = 0;
-  double v = 0;
-  switch (f->kind) {
-  case CLI_BOOL:
-    *(bool *)f->value = true;
-    return 0;
-  case CLI_STRING:
-    *(const char **)f->value = text;
-    return 0;
-  case CLI_CHOICE:
-    for (int i = 0; f->choices[i]; i++)
-      if (!strcmp(f->choices[i], text)) {
-        *(int *)f->value = i;
-        return 0;
-      }
-    snprintf(why, size, "--%s: '%.100s' is none of its choices", f->name, text);
-    return -1;
-  case CLI_INT: {
-    long n = strtol(text, &end, 10);
-    v = (double)n;
-    if (!*text || *end || errno || n < -2147483647L || n > 2147483647L)
-      break;
-    if ((f->min || f->max) && (v < f->min || v > f->max))
-      break;
-    *(int *)f->value = (int)n;
-    return 0;
-  }
-  case CLI_SIZE: {
-    unsigned long long n = strtoull(text, &end, 10);
-    if (!*text || *end || errno || *text == '-')
-      break;
-    *(uint64_t *)f->value = n;
-    return 0;
-  }
-  case CLI_DOUBLE:
-    v = strtod(text, &end);
-    if (!*text || *end || errno || !(v - v == 0))
-      break;
-    if ((f->min || f->max) && (v < f->min || v > f->max))
-      break;
-    *(double *)f->value = v;
-    return 0;
-  }
-  if (f->min || f->max)
-    snprintf(why, size, "--%s takes a number from %g to %g, not '%.100s'", f->name, f->min, f->max, text);
-  else
-    snprintf(why, size, "--%s takes a number, not '%.100s'", f->name, text);
-  return -1;
-}
-
-static const cli_flag *find_letter(const cli_flag *flags, char letter) {
-  for (const cli_flag *f = flags; f && f->name; f++)
-    if (f->letter == letter)
-      return f;
-  return NULL;
-}
-
-bool cli_was_given(const cli *c, const char *name) {
-  for (int i = 0; i < c->given_count; i++)
-    if (!strcmp(c->given[i], name))
+/* Is `name` one of the words of `list`? */
+static bool is_among(const char *list, const char *name) {
+  const size_t n = strlen(name);
+  for (const char *p = list; (p = strstr(p, name)); p += n)
+    if ((p == list || p[-1] == ' ') && (!p[n] || p[n] == ' '))
       return true;
   return false;
 }
 
-static void copy_value(const cli_flag *to, const cli_flag *from) {
-  static const size_t size[] = {
-      [CLI_BOOL] = sizeof(bool),     [CLI_INT] = sizeof(int),       [CLI_SIZE] = sizeof(uint64_t),
-      [CLI_DOUBLE] = sizeof(double), [CLI_STRING] = sizeof(char *), [CLI_CHOICE] = sizeof(int)};
-  memcpy(to->value, from->value, size[to->kind]);
+static void add(cli_flag_list *out, const wk_option *row, void *at, const wk_option_table *table, bool common) {
+  if (out->count < CLI_MOST_FLAGS)
+    out->flag[out->count++] = (cli_listed){*row, at, table, common};
 }
 
-void cli_take_other(const cli *c, const cli_flag *flags) {
-  for (const cli_flag *o = c->other; o && o->name; o++) {
-    const cli_flag *f = find_flag(flags, o->name, strlen(o->name));
-    if (f && !cli_was_given(c, f->name))
-      copy_value(f, o);
+/* A variable of the command as a row of a struct that is the variable alone. */
+static wk_option row_of(const cli_flag *f) {
+  static const wk_option_type type[] = {
+      [CLI_BOOL] = WK_OPTION_BOOL,     [CLI_INT] = WK_OPTION_INT,     [CLI_SIZE] = WK_OPTION_U64,
+      [CLI_DOUBLE] = WK_OPTION_DOUBLE, [CLI_STRING] = WK_OPTION_TEXT, [CLI_CHOICE] = WK_OPTION_CHOICE};
+  return (wk_option){.name = f->name,
+                     .letter = f->letter,
+                     .type = type[f->kind],
+                     .min = f->min,
+                     .max = f->max,
+                     .choices = f->choices,
+                     .placeholder = f->meta,
+                     .help = f->help};
+}
+
+static void add_flags(cli_flag_list *out, const cli_flag *flags, bool common) {
+  for (const cli_flag *f = flags; f && f->name; f++) {
+    wk_option row = row_of(f);
+    add(out, &row, f->value, NULL, common);
   }
+}
+
+static void add_tables(cli_flag_list *out, const cli *c) {
+  for (const cli_options *o = c->options; o < c->options + c->options_count; o++) {
+    wk_option row;
+    for (int i = 0; wk_options_row(&row, o->table, i); i++)
+      if (!(row.flags & WK_OPTION_NO_FLAG) && row.type != WK_OPTION_PART && (!o->only || is_among(o->only, row.name)))
+        add(out, &row, o->at, o->table, false);
+  }
+}
+
+void cli_add_options(cli *c, void *options, const wk_option_table *table, const char *only) {
+  if (c->options_count < CLI_MOST_STRUCTS)
+    c->options[c->options_count++] = (cli_options){options, table, only};
+}
+
+static const cli_listed *find(const cli_flag_list *list, const char *name) {
+  for (int i = 0; i < list->count; i++)
+    if (!strcmp(list->flag[i].row.name, name))
+      return &list->flag[i];
+  return NULL;
+}
+
+static const cli_listed *find_old(const cli_flag_list *list, const char *name) {
+  for (int i = 0; i < list->count; i++)
+    if (list->flag[i].row.old_names && is_among(list->flag[i].row.old_names, name))
+      return &list->flag[i];
+  return NULL;
+}
+
+static const cli_listed *find_letter(const cli_flag_list *list, char letter) {
+  for (int i = 0; i < list->count; i++)
+    if (list->flag[i].row.letter == letter)
+      return &list->flag[i];
+  return NULL;
+}
+
+/* ---- values ------------------------------------------------------------------------------------ */
+
+static wk_status set(void *at, const wk_option *row, const wk_option_table *table, const char *text, wk_error *err) {
+  const wk_option alone[] = {*row, {0}};
+  const wk_option_table variable = {"variable", 0, alone, NULL};
+  return wk_options_set(at, table ? table : &variable, row->name, text, err);
+}
+
+/* Keeps the last value; false: there are too many. */
+static void note_given(cli *c, const char *name, const char *text) {
+  int i = 0;
+  while (i < c->given_count && strcmp(c->given[i].name, name) != 0)
+    i++;
+  if (i == CLI_MOST_FLAGS)
+    return;
+  c->given[i] = (cli_given){name, text};
+  c->given_count += i == c->given_count;
+}
+
+bool cli_was_given(const cli *c, const char *name) {
+  for (int i = 0; i < c->given_count; i++)
+    if (!strcmp(c->given[i].name, name))
+      return true;
+  return false;
+}
+
+/* Choices that others go with come first, so that what was said of the others stays. */
+void cli_apply_given(const cli *c, void *options, const wk_option_table *table) {
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < c->given_count; i++) {
+      wk_option row;
+      wk_error ignored; /* it was checked when it was read */
+      if (wk_options_find(&row, table, c->given[i].name) && (row.with != NULL) == (pass == 0))
+        (void)!wk_options_set(options, table, row.name, c->given[i].text, &ignored);
+    }
+}
+
+/* ---- parsing ----------------------------------------------------------------------------------- */
+
+static int no_such_flag(const cli_command *self, const cli_flag_list *list, const char *name) {
+  const char *names[CLI_MOST_FLAGS + 1];
+  for (int i = 0; i < list->count; i++)
+    names[i] = list->flag[i].row.name;
+  names[list->count] = NULL;
+  const char *nearest = strlen(name) > 1 ? wk_nearest_name(name, names) : NULL;
+  return cli_usage_error(self, "there is no flag %s%s%s%s%s", strlen(name) > 1 ? "--" : "-", name,
+                         nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+/* One flag as it was typed. */
+typedef struct typed {
+  char name[64]; /* without dashes and value */
+  const char *value;
+  bool off; /* --no-NAME */
+} typed;
+
+static const cli_listed *look_up(typed *t, const cli_flag_list *list, const char *arg) {
+  const cli_listed *f;
+  *t = (typed){0};
+  if (arg[1] != '-') {
+    t->name[0] = arg[1];
+    t->value = arg[2] ? arg + 2 : NULL;
+    return find_letter(list, arg[1]);
+  }
+  const size_t n = strcspn(arg + 2, "=");
+  snprintf(t->name, sizeof t->name, "%.*s", (int)n, arg + 2);
+  t->value = arg[2 + n] ? arg + 3 + n : NULL;
+  if ((f = find(list, t->name)))
+    return f;
+  if (!strncmp(t->name, "no-", 3) && (f = find(list, t->name + 3)) && f->row.type == WK_OPTION_BOOL) {
+    t->off = true;
+    return f;
+  }
+  if ((f = find_old(list, t->name))) {
+    t->off = f->row.type == WK_OPTION_BOOL && !strncmp(t->name, "no-", 3);
+    fprintf(stderr, "whisker: --%s is called --%s%s now\n", t->name, t->off ? "no-" : "", f->row.name);
+  }
+  return f;
+}
+
+/* Reads the flag at argv[*i]; 0, or -1 - the exit code. */
+static int read_flag(cli *c, const cli_command *self, const cli_flag_list *list, int *i, int argc, char **argv) {
+  typed t;
+  const cli_listed *f = look_up(&t, list, argv[*i]);
+  if (!f)
+    return -1 - no_such_flag(self, list, t.name);
+  const wk_option *row = &f->row;
+  if (row->type == WK_OPTION_BOOL) {
+    if (t.value)
+      return -1 - cli_usage_error(self, "--%s takes no value", t.name);
+    t.value = t.off ? "false" : "true";
+  } else if (!t.value) {
+    if (++*i >= argc)
+      return -1 - cli_usage_error(self, "--%s needs a value (%s)", row->name, row->placeholder);
+    t.value = argv[*i];
+  }
+  wk_error err = {0};
+  if (set(f->at, row, f->table, t.value, &err) != WK_OK)
+    return -1 - cli_usage_error(self, "--%s%s%s", row->type == WK_OPTION_CODEC ? row->name : "",
+                                row->type == WK_OPTION_CODEC ? ": " : "", err.message);
+  note_given(c, row->name, t.value);
+  return 0;
+}
+
+static int keep_features(cli *c, const char *cache, bool no_cache) {
+  if (!cache && !no_cache)
+    return 0;
+  free(c->features);
+  c->features = no_cache ? NULL : cli_join(cache, "");
+  if (no_cache || c->features)
+    return 0;
+  fputs("whisker: out of memory\n", stderr);
+  return -1 - CLI_FAILED;
 }
 
 int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least, int most, int argc, char **argv) {
   bool help = false, no_cache = false;
   const char *cache = NULL;
   const cli_flag common[] = {
-      {"threads", 'j', CLI_INT, &c->ctx.threads, "N", "threads; 0: one a core", 0, 4096, NULL},
-      {"seed", 0, CLI_SIZE, &c->ctx.seed, "N", "every random choice comes from it", 0, 0, NULL},
-      {"cache", 0, CLI_STRING, &cache, "DIR", "keep features here instead of in WHISKER_HOME", 0, 0, NULL},
-      {"no-cache", 0, CLI_BOOL, &no_cache, NULL, "neither use kept features nor keep any", 0, 0, NULL},
-      {"json", 0, CLI_BOOL, &c->json, NULL, "print one JSON object on standard output, nothing else", 0, 0, NULL},
-      {"quiet", 'q', CLI_BOOL, &c->quiet, NULL, "no progress and no remarks", 0, 0, NULL},
-      {"verbose", 'v', CLI_BOOL, &c->verbose, NULL, "every remark in full", 0, 0, NULL},
-      {"help", 'h', CLI_BOOL, &help, NULL, "this text", 0, 0, NULL},
+      {"threads", 'j', CLI_INT, &c->ctx.threads, "N", "number of threads; 0: one for each core", 0, 4096, NULL},
+      {"seed", 0, CLI_SIZE, &c->ctx.seed, "N", "seed of every random choice", 0, 0, NULL},
+      {"cache", 0, CLI_STRING, &cache, "DIR", "folder of cached features, instead of the one in WHISKER_HOME", 0, 0,
+       NULL},
+      {"no-cache", 0, CLI_BOOL, &no_cache, NULL, "neither read nor write cached features", 0, 0, NULL},
+      {"json", 0, CLI_BOOL, &c->json, NULL, "print one JSON object on standard output and nothing else there", 0, 0,
+       NULL},
+      {"quiet", 'q', CLI_BOOL, &c->quiet, NULL, "no progress and no remarks; the answer is still printed", 0, 0, NULL},
+      {"verbose", 'v', CLI_BOOL, &c->verbose, NULL, "print every remark", 0, 0, NULL},
+      {"help", 'h', CLI_BOOL, &help, NULL, "print this text", 0, 0, NULL},
       {0}};
-  static const cli_flag none[] = {{0}};
-  flags = flags ? flags : none;
+  cli_flag_list list = {0};
+  add_flags(&list, flags, false);
+  add_tables(&list, c);
+  add_flags(&list, common, true);
   /* --help shows the defaults, so it is looked for before anything is set. */
-  for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
-    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-      print_help(self, flags, common, c);
-      return -1 - CLI_DONE;
-    }
+  for (int i = 1; i < argc && strcmp(argv[i], "--") && !c->page; i++)
+    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+      c->page = CLI_PAGE_HELP;
+  if (c->page) {
+    cli_write_page(c, self, &list);
+    c->options_count = 0;
+    return -1 - CLI_DONE;
+  }
   int n = 0;
   bool only_names = false;
   for (int i = 1; i < argc; i++) {
-    char *a = argv[i];
-    if (only_names || a[0] != '-' || !a[1]) {
-      argv[n++] = a;
-      continue;
-    }
-    if (!strcmp(a, "--")) {
+    if (only_names || argv[i][0] != '-' || !argv[i][1]) {
+      argv[n++] = argv[i];
+    } else if (!strcmp(argv[i], "--")) {
       only_names = true;
-      continue;
-    }
-    const cli_flag *f;
-    const char *value = NULL;
-    if (a[1] == '-') {
-      size_t len = strcspn(a + 2, "=");
-      f = find_flag(flags, a + 2, len);
-      f = f ? f : find_flag(common, a + 2, len);
-      value = a[2 + len] == '=' ? a + 3 + len : NULL;
     } else {
-      f = find_letter(flags, a[1]);
-      f = f ? f : find_letter(common, a[1]);
-      value = a[2] ? a + 2 : NULL;
+      int rc = read_flag(c, self, &list, &i, argc, argv);
+      if (rc)
+        return rc;
     }
-    if (!f)
-      return -1 - cli_usage_error(self, "no flag %s", a);
-    if (f->kind == CLI_BOOL && value)
-      return -1 - cli_usage_error(self, "--%s takes no value", f->name);
-    if (f->kind != CLI_BOOL && !value && ++i >= argc)
-      return -1 - cli_usage_error(self, "--%s needs a value (%s)", f->name, f->meta);
-    char why[256];
-    if (set_value(f, value ? value : argv[i], why, sizeof why))
-      return -1 - cli_usage_error(self, "%s", why);
-    if (!cli_was_given(c, f->name) && c->given_count < (int)(sizeof c->given / sizeof *c->given))
-      c->given[c->given_count++] = f->name;
   }
+  for (int i = 0; i < c->options_count; i++)
+    cli_apply_given(c, c->options[i].at, c->options[i].table);
   if (n < least)
     return -1 - cli_usage_error(self, "something is missing: whisker %s %s", self->name, self->usage);
   if (n > most)
     return -1 - cli_usage_error(self, "'%s' is one argument too many", argv[most]);
-  if (no_cache || cache) {
-    free(c->features);
-    c->features = no_cache ? NULL : cli_join(cache, "");
-    if (!no_cache && !c->features) {
-      fputs("whisker: out of memory\n", stderr);
-      return -1 - CLI_FAILED;
-    }
-  }
-  return n;
+  int rc = keep_features(c, cache, no_cache);
+  return rc ? rc : n;
 }

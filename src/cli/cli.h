@@ -13,6 +13,30 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
 typedef struct cli_console cli_console;
 
+enum { CLI_MOST_FLAGS = 128, CLI_MOST_STRUCTS = 4 }; /* of one command */
+typedef struct cli_given {
+  const char *name, *text;
+} cli_given;
+
+/* A struct of options whose table's rows are flags of the command (cli_add_options). */
+typedef struct cli_options {
+  void *at;
+  const wk_option_table *table;
+  const char *only;
+} cli_options;
+
+/* What a command writes instead of doing its work: its help, its page of the manual, and so on (pages.h). */
+typedef enum cli_page {
+  CLI_PAGE_NONE = 0,
+  CLI_PAGE_HELP,
+  CLI_PAGE_MAN,
+  CLI_PAGE_LIST,
+  CLI_PAGE_BASH_VALUES,
+  CLI_PAGE_BASH_FLAGS,
+  CLI_PAGE_ZSH,
+  CLI_PAGE_FISH
+} cli_page;
+
 typedef struct cli {
   bool json, quiet, verbose;
   wk_context ctx;      /* threads, seed, callbacks */
@@ -23,11 +47,15 @@ typedef struct cli {
   char *features;      /* folder of the feature cache; NULL with --no-cache */
   wk_pull_options pull;
   cli_console *console;
-  json_t *warnings;      /* every warning of the run, for --json */
-  const char *given[64]; /* names of the command's own flags that were on the command line */
+  json_t *warnings;                /* every warning of the run, for --json */
+  cli_given given[CLI_MOST_FLAGS]; /* flags that were on the command line, each once, with its last value */
   int given_count;
-  const struct cli_flag *other; /* the command's flags with other defaults, for --help; NULL: none */
-  const char *other_when;       /* "from scratch" */
+  cli_options options[CLI_MOST_STRUCTS];
+  int options_count;
+  cli_options other;      /* a struct with other defaults, for --help; at NULL: none */
+  const char *other_when; /* "from scratch" */
+  cli_page page;
+  FILE *page_file; /* NULL: standard output */
 } cli;
 
 typedef struct cli_command {
@@ -36,6 +64,7 @@ typedef struct cli_command {
   const char *summary; /* one line for the list of commands */
   const char *examples[2];
   int (*run)(cli *c, const struct cli_command *self, int argc, char **argv);
+  const struct cli_command *ways; /* commands below this one, "look cam"; ends with a zeroed entry; NULL: none */
 } cli_command;
 
 int cli_models(cli *c, const cli_command *self, int argc, char **argv);
@@ -50,6 +79,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv);
 int cli_check(cli *c, const cli_command *self, int argc, char **argv);
 int cli_tricks(cli *c, const cli_command *self, int argc, char **argv);
 int cli_look(cli *c, const cli_command *self, int argc, char **argv);
+extern const cli_command cli_look_ways[];
 int cli_ideal(cli *c, const cli_command *self, int argc, char **argv);
 int cli_bench(cli *c, const cli_command *self, int argc, char **argv);
 int cli_compare(cli *c, const cli_command *self, int argc, char **argv);
@@ -70,6 +100,11 @@ typedef struct cli_flag {
   const char *const *choices; /* CLI_CHOICE: NULL-terminated; value is an int *, the choice's index */
 } cli_flag;
 
+/* Before parsing: the rows of a table are flags as well, those in `only` (names with spaces between; NULL: all). What
+ * is in the struct is the default, and the user's values are there after parsing. */
+void cli_add_options(cli *c, void *options, const wk_option_table *table, const char *only);
+/* After parsing: sets the flags that were given once more, in a struct that has been given other defaults since. */
+void cli_apply_given(const cli *c, void *options, const wk_option_table *table);
 /* Parses argv[1..] into `flags` and the common ones. Positional arguments are gathered at argv[0..]. Returns their
  * number, or -1 - exit_code when the command is over (--help, or a usage error that has been told). */
 int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least, int most, int argc, char **argv);
@@ -77,9 +112,7 @@ int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least,
   int n = cli_parse(__VA_ARGS__);                                                                                      \
   if (n < 0)                                                                                                           \
     return -1 - n;
-/* After parsing: flags that were not given take the values of c->other. */
-void cli_take_other(const cli *c, const cli_flag *flags);
-/* Was that flag of the command's own table on the command line? */
+/* Was that flag on the command line? */
 bool cli_was_given(const cli *c, const char *name);
 /* "whisker train: MESSAGE" and how to get help; returns CLI_USAGE. */
 int cli_usage_error(const cli_command *self, const char *fmt, ...) WK_PRINTF(2, 3);
@@ -90,8 +123,10 @@ bool cli_console_open(cli *c);
 void cli_console_close(cli *c);
 /* Closes an open progress line, prints "whisker: MESSAGE" on stderr, returns the exit code for the error. */
 int cli_fail(cli *c, const wk_error *err);
-/* Text for people on stdout; nothing with --json or -q. */
+/* The answer, as text for people on stdout; nothing with --json. */
 void cli_say(cli *c, const char *fmt, ...) WK_PRINTF(2, 3);
+/* What is told on the way to it; nothing with -q either. */
+void cli_note(cli *c, const char *fmt, ...) WK_PRINTF(2, 3);
 /* Prints the object (and frees it) with --json; frees it otherwise. Returns CLI_DONE, or CLI_FAILED when stdout cannot
  * be written. */
 int cli_print_json(cli *c, json_t *object);

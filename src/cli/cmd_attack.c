@@ -7,7 +7,6 @@
 
 #include "cli.h"
 
-static const char *const methods[] = {"pgd", "fgsm", "l2", "plain", "deepfool", "cw", "patch", NULL};
 static const int qualities[] = {95, 90, 75, 50};
 enum { QUALITIES = sizeof qualities / sizeof *qualities };
 
@@ -327,7 +326,6 @@ static bool ends_in_jpeg(const char *path) {
 }
 
 int cli_attack(cli *c, const cli_command *self, int argc, char **argv) {
-  int method = 0;
   bool full = false;
   const char *to = NULL, *out = NULL, *other = NULL;
   wk_attack_options o;
@@ -336,26 +334,16 @@ int cli_attack(cli *c, const cli_command *self, int argc, char **argv) {
       {"to", 0, CLI_STRING, &to, "CLASS",
        "what it should be taken for (a label, index or WordNet id); without: anything else", 0, 0, NULL},
       {"output", 'o', CLI_STRING, &out, "FILE.png", "where the changed picture goes", 0, 0, NULL},
-      {"method", 0, CLI_CHOICE, &method, "METHOD", "how", 0, 0, methods},
-      {"eps", 0, CLI_DOUBLE, &o.eps_255, "E",
-       "largest change of a value, in grey levels of 255 (pgd, fgsm); root mean square (l2)", 0, 0, NULL},
-      {"steps", 0, CLI_INT, &o.steps, "N", "gradients at most; 0: the method's own number", 0, 1000000, NULL},
-      {"step", 0, CLI_DOUBLE, &o.step, "S", "size of a step in grey levels (plain: learning rate); 0: the method's own",
-       0, 1e6, NULL},
-      {"momentum", 0, CLI_DOUBLE, &o.momentum, "M", "share of the last direction that is kept", 0, 0.999, NULL},
-      {"restarts", 0, CLI_INT, &o.restarts, "N", "random starts after the first has failed", 0, 10000, NULL},
       {"full", 0, CLI_BOOL, &full, NULL,
        "change the whole photo at its own size, through the resize, not just what the network sees", 0, 0, NULL},
-      {"patch", 0, CLI_INT, &o.patch, "PIXELS", "side of the patch; 1: one pixel", 1, 4096, NULL},
-      {"confidence", 0, CLI_DOUBLE, &o.confidence, "P", "stop at this probability", 0, 1, NULL},
       {"check-on", 0, CLI_STRING, &other, "MODEL", "show the result to another model too", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &o, wk_attack_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   if (!out)
     return cli_usage_error(self, "say where the picture goes with -o FILE.png");
   if (ends_in_jpeg(out))
     return cli_usage_error(self, "the picture is a PNG: JPEG would undo the change; call it something.png");
-  o.method = (wk_attack_method)method;
   attack a = {.cli = c};
   wk_error err = {0};
   double start = cli_seconds();

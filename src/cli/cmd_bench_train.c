@@ -46,7 +46,8 @@ static wk_status micro_batch_loss(void *user, float *gradient, double *loss, con
   (void)err;
   const training *t = user;
   const wk_loss_target target = {.label = t->label};
-  wk_loss_rows(loss, gradient, output, &target, (size_t)first, (size_t)count, t->classes, (double)t->batch, (size_t)t->batch, t->loss);
+  wk_loss_rows(loss, gradient, output, &target, (size_t)first, (size_t)count, t->classes, (double)t->batch,
+               (size_t)t->batch, t->loss);
   return WK_OK;
 }
 

@@ -29,13 +29,9 @@ int cli_check(cli *c, const cli_command *self, int argc, char **argv) {
   int names = 0;
   wk_check_data_options o;
   wk_check_data_options_init(&o);
-  const cli_flag flags[] = {
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-      {"tiny", 0, CLI_INT, &o.check.tiny, "PIXELS", "warn of photos with a shorter side below this", 0, 65535, NULL},
-      {"few", 0, CLI_INT, &o.check.few, "N", "warn of classes with fewer photos", 0, 1 << 30, NULL},
-      {"imbalance", 0, CLI_DOUBLE, &o.check.imbalance, "X",
-       "warn when one class has this many times the photos of another", 1, 1e9, NULL},
-      {0}};
+  const cli_flag flags[] = {{"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
+                            {0}};
+  cli_add_options(c, &o.check, wk_check_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
   o.labels_from_name = names == 1;
   wk_error err = {0};

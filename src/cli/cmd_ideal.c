@@ -4,9 +4,6 @@
 
 #include "cli.h"
 
-static const char *const methods[] = {"best", "lesson", NULL};
-static const char *const paints[] = {"pyramid", "fourier", "pixels", NULL};
-
 typedef struct ideal_job {
   cli *cli;
   wk_model *model;
@@ -177,45 +174,21 @@ static wk_status find_classes(ideal_job *j, const char *classes, wk_error *err) 
 }
 
 int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
-  int method = 0, paint = 0;
   const char *classes = NULL, *photo = NULL;
   ideal_job j = {.cli = c, .out = "ideal.png"};
   wk_visualize_options_init(&j.options);
-  double tv = -1;
   const cli_flag flags[] = {
       {"class", 0, CLI_STRING, &classes, "C,C,...", "labels, indices or WordNet ids; all: every class", 0, 0, NULL},
       {"output", 'o', CLI_STRING, &j.out, "FILE.png", "the picture; the steps go beside it", 0, 0, NULL},
-      {"method", 0, CLI_CHOICE, &method, "METHOD", "what people recognise, or the lesson's plain recipe", 0, 0,
-       methods},
-      {"steps", 0, CLI_INT, &j.options.steps, "N", "0: 256 (best), 1000 (lesson)", 0, 10000000, NULL},
-      {"lr", 0, CLI_DOUBLE, &j.options.rate, "RATE",
-       "step size; 0: 0.03 (best; 0.05 in fourier; 0.002 from a photo), 1 (lesson)", 0, 1e6, NULL},
-      {"tv", 0, CLI_DOUBLE, &tv, "W", "weight of the total variation; below 0: the method's own", -1, 1e6, NULL},
-      {"isotropic", 0, CLI_BOOL, &j.options.isotropic, NULL,
-       "total variation by the length of the difference, the same in every direction", 0, 0, NULL},
-      {"l2", 0, CLI_DOUBLE, &j.options.l2, "W", "weight of the squares of the distance from grey", 0, 1e6, NULL},
-      {"blur", 0, CLI_DOUBLE, &j.options.blur, "PIXELS", "smooth every step with a Gaussian this wide; 0: none", 0, 10,
-       NULL},
-      {"octaves", 0, CLI_INT, &j.options.octaves, "N", "best: from coarse to fine in so many stages; from a photo: 1",
-       1, 6, NULL},
-      {"paint", 0, CLI_CHOICE, &paint, "HOW", "best: what is descended in", 0, 0, paints},
-      {"views", 0, CLI_INT, &j.options.views, "N", "best: windows that the network looks through, each step", 1, 64,
-       NULL},
-      {"jitter", 0, CLI_DOUBLE, &j.options.jitter, "SHARE", "best: shift windows by up to this share of a side", 0, 0.5,
-       NULL},
-      {"turn", 0, CLI_DOUBLE, &j.options.turn, "DEGREES", "best: turn windows by up to this", 0, 180, NULL},
-      {"zoom", 0, CLI_DOUBLE, &j.options.zoom, "SHARE", "best: windows show as little as this share of a side", 0.1, 1,
-       NULL},
       {"animate", 0, CLI_STRING, &j.film, "FILE.webp", "the steps as a film too", 0, 0, NULL},
-      {"enough", 0, CLI_DOUBLE, &j.options.target_probability, "P", "lesson: stop at this probability; above 1: never",
-       0, 2, NULL},
       {"from", 0, CLI_STRING, &photo, "PHOTO", "start from a photo instead of noise (best)", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &j.options, wk_visualize_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
   if (!classes)
     return cli_usage_error(self, "say which class with --class");
-  if (photo && method == WK_VISUALIZE_PLAIN)
-    return cli_usage_error(self, "the lesson starts from noise: --from goes with --method best");
+  if (photo && j.options.method == WK_VISUALIZE_PLAIN)
+    return cli_usage_error(self, "--method plain starts from noise: --from goes with --method robust");
   if (photo && !cli_was_given(c, "octaves"))
     j.options.octaves = 1; /* the photo is in the finest */
   if (photo && j.options.rate == 0)
@@ -227,9 +200,6 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
     j.options.snapshots = 48;
     j.options.even_snapshots = true;
   }
-  j.options.method = (wk_visualize_method)method;
-  j.options.tv = tv;
-  j.options.parameterization = (wk_parameterization)paint;
   j.options.seed = c->ctx.seed;
   j.rows = json_array();
   wk_error err = {0};

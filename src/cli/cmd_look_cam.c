@@ -8,8 +8,11 @@
 
 enum { MOST = 4 };
 
-static const char *const methods[] = {"gradcam",   "gradcam++",  "scorecam", "hirescam",
-                                      "gradinput", "smoothgrad", "ig",       NULL};
+/* As --method has it. */
+static const char *method_name(wk_attribution_method method) {
+  wk_option row;
+  return wk_options_find(&row, wk_attribution_options_table(), "method") ? row.choices[method] : "unknown";
+}
 
 typedef struct cam_job {
   cli_looking l;
@@ -157,7 +160,7 @@ static wk_status check_sanity(cam_job *j, const char *out, wk_error *err) {
 /* ---- the command ------------------------------------------------------------------------------- */
 
 static json_t *more_of(cam_job *j, const char *layer) {
-  json_t *all = json_pack("{s:s,s:s?,s:o}", "method", methods[j->o.method], "layer", layer, "classes", j->rows);
+  json_t *all = json_pack("{s:s,s:s?,s:o}", "method", method_name(j->o.method), "layer", layer, "classes", j->rows);
   j->rows = NULL;
   if (json_array_size(j->sanity))
     json_object_set(all, "sanity", j->sanity);
@@ -166,7 +169,6 @@ static json_t *more_of(cam_job *j, const char *layer) {
 
 int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   const char *classes = NULL, *out = "cam.png", *layer = NULL, *arch = NULL;
-  int method = 0;
   bool sanity = false;
   cam_job j = {0};
   wk_attribution_options_init(&j.o);
@@ -174,26 +176,16 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
       {"class", 0, CLI_STRING, &classes, "C,C", "labels, indices or WordNet ids, up to 4; without: what the model sees",
        0, 0, NULL},
-      {"method", 0, CLI_CHOICE, &method, "METHOD", "the first four are of a layer, the others of pixels", 0, 0,
-       methods},
       {"layer", 0, CLI_STRING, &layer, "NAME", "a layer or stage; without: the last one before the pooling", 0, 0,
        NULL},
       {"sanity", 0, CLI_BOOL, &sanity, NULL, "the map of shuffled weights beside it (-sanity.png)", 0, 0, NULL},
-      {"channels", 0, CLI_INT, &j.o.channels, "N", "scorecam: the N channels that vary most; 0: all", 0, 1e6, NULL},
-      {"samples", 0, CLI_INT, &j.o.samples, "N", "smoothgrad: noisy copies", 1, 1e6, NULL},
-      {"noise", 0, CLI_DOUBLE, &j.o.noise, "SHARE", "smoothgrad: deviation of the noise, of the input's range", 0, 10,
-       NULL},
-      {"steps", 0, CLI_INT, &j.o.steps, "N", "ig: points on the line at most", 1, 1e6, NULL},
-      {"tolerance", 0, CLI_DOUBLE, &j.o.tolerance, "SHARE", "ig: enough points when so little of the score is missing",
-       1e-9, 1, NULL},
-      {"black", 0, CLI_BOOL, &j.o.black, NULL, "ig: from black instead of from the mean colour", 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &j.o, wk_attribution_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
-  j.o.method = (wk_attribution_method)method;
   j.o.seed = c->ctx.seed;
   if (layer && wk_attribution_of_pixels(j.o.method))
-    return cli_usage_error(self, "--layer is for maps of a layer; %s is of pixels", methods[method]);
+    return cli_usage_error(self, "--layer is for maps of a layer; %s is of pixels", method_name(j.o.method));
   j.rows = json_array();
   j.sanity = json_array();
   wk_error err = {0};

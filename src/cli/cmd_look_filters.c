@@ -185,10 +185,9 @@ int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
        "channels of it; without: 6, with DATA those that photos excite most", 0, 0, NULL},
       {"photos", 0, CLI_INT, &photos, "N", "look through so many of DATA's photos, evenly; 0: all", 0, 1e9, NULL},
       {"no-ideal", 0, CLI_BOOL, &no_ideal, NULL, "only places in photos, no painted pictures", 0, 0, NULL},
-      {"steps", 0, CLI_INT, &excite.steps, "N", "of painting a picture", 1, 1e6, NULL},
-      {"size", 0, CLI_INT, &excite.size, "N", "side of a painted picture; 0: by what a position sees", 0, 4096, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &excite, wk_activation_max_options_table(), "steps lr size");
   CLI_PARSE(n, c, self, flags, 1, 2, argc, argv)
   if ((n > 1 || channels) && !layer)
     return cli_usage_error(self, "say of which layer with --layer");

@@ -10,8 +10,6 @@ enum { ODD_SHOWN = 10 };
 /* Cosine of features above which two photos are almost certainly one picture: saved again, resized, or a burst. */
 #define TWIN 0.985f
 
-static const char *const methods[] = {"tsne", "pca", NULL};
-
 /* Thumbnails as large as makes sense for so many photos. */
 static int thumb_side(size_t photos) { return photos <= 2500 ? 96 : photos <= 10000 ? 64 : 32; }
 
@@ -143,23 +141,20 @@ static json_t *tell(cli *c, const wk_feature_set *s, const wk_embedding_map *a, 
 int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const from[] = {"folder", "name", NULL};
   const char *out = "map.png", *html = NULL, *arch = NULL;
-  int method = 0, names = 0, most = 0, size = 1600;
+  int names = 0, most = 0, size = 1600;
   wk_embedding_map_options o;
   wk_embedding_map_options_init(&o);
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
       {"html", 0, CLI_STRING, &html, "FILE.html", "a page as well, to pan, zoom and search; one file, opens offline", 0,
        0, NULL},
-      {"method", 0, CLI_CHOICE, &method, "METHOD", "neighbours together, or the two main directions", 0, 0, methods},
-      {"perplexity", 0, CLI_DOUBLE, &o.tsne.perplexity, "P", "tsne: about how many neighbours count", 1, 1000, NULL},
-      {"steps", 0, CLI_INT, &o.tsne.steps, "N", "tsne: steps of the layout", 1, 100000, NULL},
       {"photos", 0, CLI_INT, &most, "N", "only the first N photos of every class; 0: all", 0, 1 << 30, NULL},
       {"size", 0, CLI_INT, &size, "PIXELS", "of the picture's map", 200, 16000, NULL},
       {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &o, wk_embedding_map_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
-  o.method = (wk_embedding_map_method)method;
   wk_error err = {0};
   cli_looking l;
   wk_feature_set s = {0};

@@ -28,12 +28,9 @@ int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv) {
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
       {"class", 0, CLI_STRING, &class, "C", "a label, index or WordNet id; without: what the model sees", 0, 0, NULL},
-      {"patch", 0, CLI_INT, &o.patch, "N", "side of what hides, in pixels of the input; 0: a seventh of it", 0, 16384,
-       NULL},
-      {"step", 0, CLI_INT, &o.step, "N", "pixels from one place to the next; 0: half the patch", 0, 16384, NULL},
-      {"batch-size", 0, CLI_INT, &o.batch, "N", "photos a network call", 1, 1024, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &o, wk_occlusion_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   wk_error err = {0};
   cli_looking l;

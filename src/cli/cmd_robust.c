@@ -103,27 +103,23 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const from[] = {"folder", "name", NULL};
   int names = 0, most = 0;
   const char *out = NULL, *eps = NULL;
-  bool no_damage = false;
   double strengths[CLI_STRENGTHS];
   wk_robust_options o;
   wk_robust_options_init(&o);
   const cli_flag flags[] = {
       {"eps", 0, CLI_STRING, &eps, "E,E,...", "strengths from 0 up, in grey levels of 255; without: 0,0.25,0.5,1,2,4,8",
        0, 0, NULL},
-      {"steps", 0, CLI_INT, &o.steps, "N", "gradients of each attack", 1, 100000, NULL},
-      {"restarts", 0, CLI_INT, &o.restarts, "N", "random starts after the first has failed", 0, 1000, NULL},
       {"photos", 0, CLI_INT, &most, "N", "only the first N photos of every class; 0: all", 0, 1 << 30, NULL},
-      {"no-damage", 0, CLI_BOOL, &no_damage, NULL, "attacks alone, no noise, blur, JPEG and so on", 0, 0, NULL},
       {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
       {"output", 'o', CLI_STRING, &out, "FILE.svg", "the curve as a picture", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &o, wk_robust_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   if (eps) {
     o.eps_255 = strengths;
     if ((o.count = numbers(strengths, CLI_STRENGTHS, eps)) < 1)
       return cli_usage_error(self, "--eps takes numbers with commas between, such as 0,1,2");
   }
-  o.corruptions = !no_damage;
   wk_error err = {0};
   wk_model *m = NULL;
   wk_dataset *d = NULL;

@@ -4,20 +4,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tune_flags.h"
+#include "tune_says.h"
 
+/* Flags that are no option as they stand. */
 typedef struct train_flags {
-  const char *backbone, *arch, *out, *list, *val;
-  int head, k, size, resize, precision;
-  double l2;
-  bool balance, light, refit;
-  cli_tune tune;
+  const char *out, *list, *depth, *lr, *augment;
+  bool from_scratch;
+  int labels_from;
 } train_flags;
 
 typedef struct teller {
   cli *cli;
-  const train_flags *flags;
-  int epochs;
+  const wk_train_options *o;
 } teller;
 
 /* ---- in words ---------------------------------------------------------------------------------- */
@@ -25,28 +23,28 @@ typedef struct teller {
 static void on_data(void *user, const wk_train_data *d) {
   const teller *t = user;
   cli *c = t->cli;
-  cli_say(c, "%s: %s photos, %d classes, %s", d->name, cli_count(d->photo_count), d->class_count,
-          cli_count(d->smallest));
+  cli_note(c, "%s: %s photos, %d classes, %s", d->name, cli_count(d->photo_count), d->class_count,
+           cli_count(d->smallest));
   if (d->largest != d->smallest)
-    cli_say(c, " to %s", cli_count(d->largest));
-  cli_say(c, " a class");
+    cli_note(c, " to %s", cli_count(d->largest));
+  cli_note(c, " a class");
   if (d->val_count)
-    cli_say(c, " (%s to learn from, %s to check on)", cli_count(d->train_count), cli_count(d->val_count));
-  cli_say(c, "\n");
+    cli_note(c, " (%s to learn from, %s to check on)", cli_count(d->train_count), cli_count(d->val_count));
+  cli_note(c, "\n");
   if (d->ignored)
-    cli_say(c, "  ! %zu file%s: left out\n", d->ignored, d->ignored == 1 ? " is no photo" : "s are not photos");
+    cli_note(c, "  ! %zu file%s: left out\n", d->ignored, d->ignored == 1 ? " is no photo" : "s are not photos");
   if (d->smallest < 2)
-    cli_say(
+    cli_note(
         c,
         "  ! some classes have one photo: it is learned from, so nothing tells how well they are known; 10 each are a "
         "start\n");
-  if (d->largest > 5 * d->smallest && !t->flags->balance)
-    cli_say(c, "  ! some classes have over 5 times as many photos as others: --balance gives each the same weight\n");
+  if (d->largest > 5 * d->smallest && !t->o->probe.balance)
+    cli_note(c, "  ! some classes have over 5 times as many photos as others: --balance gives each the same weight\n");
 }
 
 static void on_epoch(void *user, const wk_finetune_epoch *epoch) {
   const teller *t = user;
-  cli_tune_say_epoch(t->cli, t->epochs, epoch);
+  cli_tune_say_epoch(t->cli, t->o->finetune.epochs, epoch);
 }
 
 static void say_probe(cli *c, const wk_train_report *r) {
@@ -69,33 +67,72 @@ static void say_probe(cli *c, const wk_train_report *r) {
 
 /* ---- what was asked for ------------------------------------------------------------------------ */
 
-static void options_from(wk_train_options *o, const train_flags *f, teller *t) {
-  wk_train_options_init(o, f->tune.from_scratch ? WK_TRAIN_SCRATCH
-                           : f->tune.depth      ? WK_TRAIN_FINETUNE
-                                                : WK_TRAIN_PROBE);
-  o->backbone = f->backbone;
-  o->arch = f->arch;
-  o->val = f->val;
-  o->size = f->size;
-  o->resize = f->resize;
-  o->precision = f->precision;
-  o->probe.kind = (wk_head_kind)f->head;
-  o->probe.balance = f->balance;
-  o->probe.k = f->k;
-  if (!isnan(f->l2))
-    o->probe.l2 = f->l2;
-  o->refit = f->refit;
-  cli_tune_options(&o->finetune, &f->tune);
-  o->finetune.balance = f->balance;
-  o->augment_given = f->tune.augment_text != NULL;
-  o->teacher = f->tune.teacher;
-  o->light = f->light;
-  o->show_augment = f->tune.show_augment;
-  o->show_only = o->kind == WK_TRAIN_PROBE && f->tune.show_augment;
-  o->on_data = on_data;
-  o->on_epoch = on_epoch;
-  o->user = t;
-  t->epochs = o->finetune.epochs;
+/* The recipe's own defaults, and what was given over them. */
+static void choose_recipe(wk_train_options *o, const cli *c, const train_flags *f) {
+  const double eps_255 = o->finetune.adversary.eps_255;
+  if (f->from_scratch)
+    wk_finetune_options_scratch(&o->finetune);
+  else if (eps_255 > 0)
+    wk_finetune_options_adversarial(&o->finetune, eps_255);
+  if (f->from_scratch || eps_255 > 0)
+    cli_apply_given(c, &o->finetune, wk_finetune_options_table());
+  if (f->depth && !f->from_scratch)
+    o->finetune.depth = f->depth;
+  o->kind = f->from_scratch ? WK_TRAIN_SCRATCH : f->depth || eps_255 > 0 ? WK_TRAIN_FINETUNE : WK_TRAIN_PROBE;
+  o->finetune.balance = o->probe.balance;
+  if (!o->teacher)
+    o->finetune.loss.distill = 0;
+  o->labels_from_name = f->labels_from == 1;
+}
+
+/* The values that are more than one option. */
+static wk_status read_texts(wk_train_options *o, const train_flags *f, wk_error *err) {
+  o->finetune.find_lr = f->lr && !strcmp(f->lr, "auto");
+  if (f->lr && !o->finetune.find_lr) {
+    char *end;
+    const double lr = strtod(f->lr, &end);
+    if (end == f->lr || *end || !(lr > 0) || !isfinite(lr))
+      return cli_error(err, WK_ERR_ARGUMENT, "--lr must be a number above 0, or auto (got '%.60s')", f->lr);
+    o->finetune.schedule.lr = lr;
+  }
+  o->augment_given = f->augment != NULL;
+  o->finetune.augment_few = o->finetune.augment_few && !f->augment;
+  return f->augment ? wk_augment_parse(&o->finetune.augment, f->augment, err) : WK_OK;
+}
+
+/* A flag of fine-tuning that was given although nothing is tuned; NULL: none. */
+static const char *misplaced(const cli *c, const train_flags *f, const wk_train_options *o) {
+  wk_option row;
+  if (o->kind != WK_TRAIN_PROBE || o->show_augment)
+    return NULL;
+  for (int i = 0; wk_options_row(&row, wk_finetune_options_table(), i); i++)
+    if (cli_was_given(c, row.name))
+      return row.name;
+  return f->lr ? "lr" : o->teacher ? "teacher" : f->augment ? "augment" : NULL;
+}
+
+/* Do the flags go together? 0, or an exit code. */
+static int check_flags(cli *c, const cli_command *self, const train_flags *f, const wk_train_options *o) {
+  const bool tuning = o->kind != WK_TRAIN_PROBE;
+  const char *wrong = misplaced(c, f, o);
+  wk_error err = {0};
+  if (wrong)
+    return cli_usage_error(self,
+                           "--%s goes with --tune, --from-scratch or --adversarial: without them nothing but a "
+                           "classifier is fitted",
+                           wrong);
+  if (tuning && (o->probe.kind != WK_HEAD_LINEAR || o->refit))
+    return cli_usage_error(self,
+                           "--tune, --from-scratch and --adversarial train a linear head: --head and --refit do not "
+                           "go with them");
+  if (tuning && o->precision != WK_PRECISION_FLOAT32 && o->precision != WK_PRECISION_AUTO)
+    return cli_usage_error(self,
+                           "--precision %s is for fitting a classifier: --tune, --from-scratch and --adversarial "
+                           "train through the network, in float32",
+                           wk_precision_choice_name(o->precision));
+  if (o->precision != WK_PRECISION_AUTO && wk_precision_check((wk_precision)o->precision, &err) != WK_OK)
+    return cli_fail(c, &err);
+  return 0;
 }
 
 /* photos/ -> photos.whisker; NULL: no memory. */
@@ -114,87 +151,49 @@ static char *default_output(const char *data) {
 }
 
 int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
-  static const char *const from[] = {"folder", "name", NULL}, *const precision_names[] = {"float32", "int8", "bf16",
-                                                                                          "auto", NULL};
-  int names = 0;
-  train_flags f = {.backbone = "efficientnet_lite0", .k = 5, .l2 = NAN};
-  cli_tune fresh, attacked;
-  cli_tune_init(&f.tune, CLI_TUNE_PLAIN);
-  cli_tune_init(&fresh, CLI_TUNE_SCRATCH);
-  cli_tune_init(&attacked, CLI_TUNE_ADVERSARIAL);
-  const cli_flag own[] = {
-      {"backbone", 'b', CLI_STRING, &f.backbone, "NAME|FILE", "pretrained network, by name or a weight file", 0, 0,
+  static const char *const from[] = {"folder", "name", NULL};
+  train_flags f = {0};
+  wk_train_options o, scratch;
+  wk_train_options_init(&o, WK_TRAIN_PROBE);
+  wk_train_options_init(&scratch, WK_TRAIN_SCRATCH);
+  const cli_flag flags[] = {
+      {"output", 'o', CLI_STRING, &f.out, "MODEL", "model file to write; default: DATA's name and .whisker", 0, 0,
        NULL},
-      {"output", 'o', CLI_STRING, &f.out, "MODEL", "where the model goes; without: DATA's name and .whisker", 0, 0,
-       NULL},
-      {"val", 0, CLI_STRING, &f.val, "DATA|FRACTION",
-       "photos to check on; without: val/, else a fifth (none when there is a test/)", 0, 0, NULL},
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-      {"list", 0, CLI_STRING, &f.list, "CSV", "a list of photos and labels (columns file,label) instead of folders", 0,
-       0, NULL},
-      {"head", 0, CLI_CHOICE, &f.head, "KIND", "what learns", 0, 0, cli_head_names},
-      {"l2", 0, CLI_DOUBLE, &f.l2, "W", "penalty on the weights; without: chosen on photos left out", 0, 1e9, NULL},
-      {"precision", 0, CLI_CHOICE, &f.precision, "KIND",
-       "what features are computed in, also by the model later; auto: int8, or else bf16, where that is faster and as "
-       "accurate",
-       0, 0, precision_names},
-      {"balance", 0, CLI_BOOL, &f.balance, NULL, "give every class the same weight, however many photos it has", 0, 0,
-       NULL},
-      {"refit", 0, CLI_BOOL, &f.refit, NULL, "after checking, fit once more on all photos", 0, 0, NULL},
-      {"adversarial", 0, CLI_DOUBLE, &f.tune.adversarial, "EPS",
-       "fine-tune (--tune all, unless that is given) on photos attacked by up to EPS grey levels of 255 as well; 0: no",
-       0, 255, NULL},
-      {"k", 0, CLI_INT, &f.k, "K", "neighbours of --head knn", 1, 1000, NULL},
-      {"size", 0, CLI_INT, &f.size, "PIXELS", "input side; 0: the backbone's own", 0, 4096, NULL},
-      {"resize", 0, CLI_INT, &f.resize, "PIXELS", "shorter side before the crop; 0: in the backbone's own ratio", 0,
-       8192, NULL},
-      {"light", 0, CLI_BOOL, &f.light, NULL, "keep the backbone's name and hash in the file, not its weights", 0, 0,
-       NULL},
-      {"arch", 0, CLI_STRING, &f.arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL}};
-  enum { OWN = sizeof own / sizeof *own };
-  cli_flag flags[OWN + CLI_TUNE_FLAGS + 1] = {0};
-  memcpy(flags, own, sizeof own);
-  cli_tune_table(flags + OWN, &f.tune);
-  cli_flag other[CLI_TUNE_FLAGS + 1] = {0};
-  cli_tune_table(other, &fresh);
-  c->other = other;
+      {"labels-from", 0, CLI_CHOICE, &f.labels_from, "WHERE", "where to read the class of a photo", 0, 0, from},
+      {"list", 0, CLI_STRING, &f.list, "CSV", "list of photos and labels (columns file,label) instead of class folders",
+       0, 0, NULL},
+      {"tune", 0, CLI_STRING, &f.depth, "DEPTH",
+       "fine-tune the network: head, last:N stages, all, the name of a stage, or from:LAYER", 0, 0, NULL},
+      {"from-scratch", 0, CLI_BOOL, &f.from_scratch, NULL,
+       "train a randomly initialised network instead of a pretrained one", 0, 0, NULL},
+      {"lr", 0, CLI_STRING, &f.lr, "RATE",
+       "learning rate; auto: found by a range test; default: the optimiser's own, smaller for few photos", 0, 0, NULL},
+      {"augment", 0, CLI_STRING, &f.augment, "LIST",
+       "data augmentation, such as scale=0.6:1,hflip=0.5,rotate=10 or aa=rand-m7; default: gentle where photos are few",
+       0, 0, NULL},
+      {0}};
+  cli_add_options(c, &o, wk_train_options_table(), NULL);
+  cli_add_options(c, &o.probe, wk_probe_options_table(), NULL);
+  cli_add_options(c, &o.finetune, wk_finetune_options_table(), NULL);
+  c->other = (cli_options){&scratch.finetune, wk_finetune_options_table(), NULL};
   c->other_when = "from scratch";
   CLI_PARSE(n, c, self, flags, 0, 1, argc, argv)
-  bool adversarial = f.tune.adversarial > 0;
-  if (adversarial && !f.tune.from_scratch)
-    cli_tune_table(other, &attacked);
-  if (adversarial || f.tune.from_scratch)
-    cli_take_other(c, flags);
-  c->other = NULL;
-  bool tuning = f.tune.depth || f.tune.from_scratch;
-  wk_error wrong = {0};
-  if (cli_tune_read(&f.tune, &wrong) != WK_OK)
-    return cli_usage_error(self, "%s", wrong.message);
-  bool showing = !tuning && f.tune.show_augment;
-  const char *misplaced = tuning || showing ? NULL : cli_tune_misplaced(c, &f.tune);
-  if (misplaced || (!tuning && !showing && f.tune.augment_text))
-    return cli_usage_error(
-        self, "--%s goes with --tune, --from-scratch or --adversarial: without them nothing but a classifier is fitted",
-        misplaced ? misplaced : "augment");
-  if (tuning && (f.head != WK_HEAD_LINEAR || f.refit))
-    return cli_usage_error(
-        self, "--tune, --from-scratch and --adversarial train a linear head: --head and --refit do not go with them");
-  if (tuning && f.precision != WK_PRECISION_FLOAT32 && f.precision != WK_PRECISION_AUTO)
-    return cli_usage_error(self,
-                           "--precision %s is for fitting a classifier: --tune, --from-scratch and --adversarial "
-                           "train through the network, in float32",
-                           precision_names[f.precision]);
-  if (f.precision != WK_PRECISION_AUTO && wk_precision_check((wk_precision)f.precision, &wrong) != WK_OK)
-    return cli_fail(c, &wrong);
+  wk_error err = {0};
+  choose_recipe(&o, c, &f);
+  if (read_texts(&o, &f, &err) != WK_OK)
+    return cli_usage_error(self, "%s", err.message);
+  int wrong = check_flags(c, self, &f, &o);
+  if (wrong)
+    return wrong;
   if (n == 0 && !f.list)
     return cli_usage_error(self, "say where the photos are: whisker train DATA");
   const char *data = f.list ? f.list : argv[0];
-  wk_error err = {0};
-  wk_train_options o;
+  bool showing = o.show_only = o.kind == WK_TRAIN_PROBE && o.show_augment;
+  teller t = {.cli = c, .o = &o};
+  o.on_data = on_data;
+  o.on_epoch = on_epoch;
+  o.user = &t;
   wk_train_report *report = NULL;
-  teller t = {.cli = c, .flags = &f};
-  options_from(&o, &f, &t);
-  o.labels_from_name = names == 1;
   char *out = f.out ? strdup(f.out) : default_output(data);
   struct stat exists;
   wk_session *session = NULL;
@@ -213,7 +212,7 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
     rc = cli_fail(c, &err);
   } else {
     if (report->finetune)
-      cli_tune_say_result(c, report, f.light);
+      cli_tune_say_result(c, report, o.light);
     else if (!showing)
       say_probe(c, report);
     rc = cli_print_report(c, wk_train_report_json(report));

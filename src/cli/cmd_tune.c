@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "tune_flags.h"
+#include "tune_says.h"
 
 /* Eight heights of a bar, for the share right. */
 static const char *bar(double share) {
@@ -14,23 +14,23 @@ static const char *bar(double share) {
 
 static void say_attacked(cli *c, const wk_finetune_epoch *e) {
   if (isfinite(e->attacked_top1))
-    cli_say(c, "  attacked %6s  %s", cli_percent(e->attacked_top1), bar(e->attacked_top1));
+    cli_note(c, "  attacked %6s  %s", cli_percent(e->attacked_top1), bar(e->attacked_top1));
 }
 
 void cli_tune_say_epoch(cli *c, int epochs, const wk_finetune_epoch *e) {
   if (e->epoch == 0) {
     if (isfinite(e->val_top1))
-      cli_say(c, "epoch %3d/%-3d              check %6s  %s", 0, epochs, cli_percent(e->val_top1), bar(e->val_top1));
+      cli_note(c, "epoch %3d/%-3d              check %6s  %s", 0, epochs, cli_percent(e->val_top1), bar(e->val_top1));
     say_attacked(c, e);
     if (isfinite(e->val_top1))
-      cli_say(c, "  before the first step\n");
+      cli_note(c, "  before the first step\n");
     return;
   }
-  cli_say(c, "epoch %3d/%-3d  loss %-7.4f", e->epoch, epochs, e->train_loss);
+  cli_note(c, "epoch %3d/%-3d  loss %-7.4f", e->epoch, epochs, e->train_loss);
   if (isfinite(e->val_top1))
-    cli_say(c, " check %6s  %s", cli_percent(e->val_top1), bar(e->val_top1));
+    cli_note(c, " check %6s  %s", cli_percent(e->val_top1), bar(e->val_top1));
   say_attacked(c, e);
-  cli_say(c, "  %.1f s%s\n", e->seconds, e->best && isfinite(e->val_top1) ? "   best so far, kept" : "");
+  cli_note(c, "  %.1f s%s\n", e->seconds, e->best && isfinite(e->val_top1) ? "   best so far, kept" : "");
 }
 
 /* What adversarial training bought; what it cost is told by the line on right answers. */
@@ -78,7 +78,7 @@ void cli_tune_say_result(cli *c, const wk_train_report *report, bool light) {
     cli_say(c, "Calibration error %s before and %s after a temperature of %.2f.\n",
             cli_percent(r->calibration.ece_before), cli_percent(r->calibration.ece_after), r->calibration.temperature);
   if (light && r->tuned)
-    cli_say(c, "  ! --light is left out: tuned weights exist in this file only\n");
+    cli_say(c, "  ! --head-only is left out: tuned weights exist in this file only\n");
   cli_say(c, "Saved %s in %.1f s; its history is in %s, the curve in %s\n", report->model, report->seconds,
           report->history, report->curve);
 }

@@ -31,7 +31,7 @@ wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) {
 
 wk_status cli_no_memory(wk_error *err) { return cli_error(err, WK_ERR_MEMORY, "out of memory"); }
 
-static void on_note(void *user, const char *line) { cli_say(user, "%s\n", line); }
+static void on_note(void *user, const char *line) { cli_note(user, "%s\n", line); }
 
 static void on_progress(void *user, const char *stage, uint64_t done, uint64_t total) {
   const wk_context *ctx = &((cli *)user)->ctx;

@@ -1,10 +1,12 @@
 /* console.c - talking to people: progress with the time left, remarks, errors, numbers; and Ctrl-C, which asks the
  * library to stop cleanly the first time and ends the process the second. */
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@ struct cli_console {
   cli *owner;
   bool terminal;  /* stderr is one */
   bool line_open; /* a progress line waits for its end */
+  bool gone;      /* whoever reads standard output has gone away: a pipe to head, and that is no error */
   char stage[64];
   double began, drawn;
   uint64_t first, done, total;
@@ -111,6 +114,12 @@ static void time_left(char *out, size_t size, double seconds) {
     snprintf(out, size, "  %.0f min left", ceil(seconds / 60));
 }
 
+/* Columns of the terminal that progress is drawn in, less the last, where some terminals go to the next line. */
+static int columns(void) {
+  struct winsize w = {0};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col - 1 : 79;
+}
+
 static void draw(cli_console *k, double now) {
   double spent = now - k->began, rate = spent > 0.05 ? (double)(k->done - k->first) / spent : 0;
   bool bytes = counts_bytes(k->stage), over = k->total && k->done >= k->total;
@@ -129,11 +138,21 @@ static void draw(cli_console *k, double now) {
     fprintf(stderr, "%-11s %s%s%s\n", k->stage, many, speed, left);
     return;
   }
-  int full = k->total ? (int)((double)k->done / (double)k->total * BAR) : 0;
-  char bar[BAR * 3 + 1] = "";
-  for (int i = 0; i < BAR; i++)
+  /* What does not fit into the terminal's line is left out: first the bar, then the speed, then the time. */
+  const int width = columns();
+  int used = (int)strlen(many) + (strlen(k->stage) > 11 ? (int)strlen(k->stage) : 11) + 2;
+  if (used + (int)strlen(left) > width)
+    *left = 0;
+  used += (int)strlen(left);
+  if (used + (int)strlen(speed) > width)
+    *speed = 0;
+  used += (int)strlen(speed);
+  const int cells = used + BAR + 1 <= width ? BAR : 0;
+  int full = k->total ? (int)((double)k->done / (double)k->total * cells) : 0;
+  char bar[BAR * 3 + 2] = "";
+  for (int i = 0; i < cells; i++)
     strcat(bar, i < full ? "█" : "·");
-  fprintf(stderr, "\r\033[K%-11s %s %s%s%s", k->stage, bar, many, speed, left);
+  fprintf(stderr, "\r\033[K%-11s %s%s%s%s%s", k->stage, bar, cells ? " " : "", many, speed, left);
   fflush(stderr);
   k->line_open = true;
 }
@@ -199,7 +218,9 @@ bool cli_console_open(cli *c) {
   if (!c->console || !c->warnings)
     return false;
   c->console->owner = c;
-  c->console->terminal = isatty(STDERR_FILENO);
+  /* A dumb terminal cannot take back what was written: it gets lines, as a file does. */
+  const char *term = getenv("TERM");
+  c->console->terminal = isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
   c->ctx.progress = on_progress;
   c->ctx.warn = on_warning;
   c->ctx.cancelled = on_cancel;
@@ -232,7 +253,27 @@ int cli_fail(cli *c, const wk_error *err) {
   return CLI_FAILED;
 }
 
+/* Has the reader gone away? What it did not want is not missed: the job goes on, and ends as it would have. */
+static void note_reader(cli *c) {
+  errno = 0;
+  if (fflush(stdout) && errno == EPIPE) {
+    c->console->gone = true;
+    clearerr(stdout);
+  }
+}
+
 void cli_say(cli *c, const char *fmt, ...) {
+  if (c->json)
+    return;
+  close_line(c->console);
+  va_list args;
+  va_start(args, fmt);
+  vprintf(fmt, args);
+  va_end(args);
+  note_reader(c);
+}
+
+void cli_note(cli *c, const char *fmt, ...) {
   if (c->json || c->quiet)
     return;
   close_line(c->console);
@@ -240,13 +281,16 @@ void cli_say(cli *c, const char *fmt, ...) {
   va_start(args, fmt);
   vprintf(fmt, args);
   va_end(args);
-  fflush(stdout);
+  note_reader(c);
 }
 
-/* What was printed has to have arrived. */
-static int end_output(int rc) {
+/* What was printed has to have arrived, or its reader did not want all of it. */
+static int end_output(cli *c, int rc) {
+  if (errno == EPIPE || c->console->gone)
+    return CLI_DONE;
+  errno = 0;
   if (fflush(stdout) || ferror(stdout))
-    rc = CLI_FAILED;
+    rc = errno == EPIPE ? CLI_DONE : CLI_FAILED;
   if (rc != CLI_DONE)
     fputs("whisker: the result could not be written to standard output\n", stderr);
   return rc;
@@ -255,18 +299,22 @@ static int end_output(int rc) {
 int cli_print_json(cli *c, json_t *object) {
   int rc = CLI_DONE;
   close_line(c->console);
+  errno = 0;
   if (c->json &&
       (!object || json_dumpf(object, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) || putchar('\n') == EOF))
     rc = CLI_FAILED;
+  rc = end_output(c, rc);
   json_decref(object);
-  return end_output(rc);
+  return rc;
 }
 
 int cli_print_report(cli *c, char *json) {
   int rc = CLI_DONE;
   close_line(c->console);
+  errno = 0;
   if (!json || (c->json && (fputs(json, stdout) == EOF || putchar('\n') == EOF)))
     rc = CLI_FAILED;
+  rc = end_output(c, rc);
   wk_free(json);
-  return end_output(rc);
+  return rc;
 }

@@ -3,89 +3,104 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "pages.h"
 
 static const cli_command commands[] = {
     {"train",
      "DATA [-b BACKBONE] [-o MODEL]",
      "learn to tell your own photos apart",
      {"whisker train photos -o mine.whisker", "whisker train pets --labels-from name -b resnet50 --val 0.3"},
-     cli_train},
+     cli_train,
+     NULL},
     {"predict",
      "MODEL PHOTO...",
      "what is in these photos?",
      {"whisker predict mine.whisker new.jpg", "whisker predict efficientnet_lite0 cat.jpg -k 3"},
-     cli_predict},
+     cli_predict,
+     NULL},
     {"eval",
      "MODEL DATA",
      "how often is a model right, and where is it wrong?",
      {"whisker eval mine.whisker photos/test", "whisker eval resnet18.safetensors imagenet/labels.csv --json"},
-     cli_eval},
+     cli_eval,
+     NULL},
     {"embed",
      "MODEL PHOTO...|DATA -o FILE.npy",
      "features of photos as a NumPy array",
      {"whisker embed resnet50 photos -o features.npy",
       "whisker embed mine.whisker a.jpg b.jpg --layer layer3 -o f.npy"},
-     cli_embed},
+     cli_embed,
+     NULL},
     {"compare",
      "DATA [-b A,B,...]",
      "several backbones and heads on the same photos: accuracy, time, size",
      {"whisker compare photos -b efficientnet_lite0,mobilenet_v2",
       "whisker compare pets --labels-from name --heads linear,knn -o compared.svg"},
-     cli_compare},
+     cli_compare,
+     NULL},
     {"tricks",
      "DATA",
      "what each trick of training does, measured on your photos",
      {"whisker tricks digits -o tricks.svg", "whisker tricks photos --size 64 --epochs 15 --seeds 5"},
-     cli_tricks},
+     cli_tricks,
+     NULL},
     {"check",
      "DATA",
      "the data doctor: photos that cannot be read, twins, leaks, classes that are too small",
      {"whisker check photos", "whisker check cats-dogs.zip --json"},
-     cli_check},
+     cli_check,
+     NULL},
     {"models",
      "",
      "the pretrained networks that can be had by name",
      {"whisker models", "whisker models --json"},
-     cli_models},
+     cli_models,
+     NULL},
     {"pull",
      "BACKBONE...",
      "fetch pretrained weights and verify them",
      {"whisker pull efficientnet_lite0", "whisker pull resnet18 vgg16"},
-     cli_pull},
+     cli_pull,
+     NULL},
     {"info",
      "MODEL",
      "layers, shapes, parameters, multiply-adds; how a model was trained",
      {"whisker info vgg16", "whisker info mine.whisker"},
-     cli_info},
+     cli_info,
+     NULL},
     {"look",
      "WHAT MODEL ...",
      "pictures of what the network sees",
      {"whisker look --help", "whisker help look"},
-     cli_look},
+     cli_look,
+     cli_look_ways},
     {"ideal",
      "MODEL --class C [-o FILE.png]",
      "a picture of what the network takes for the purest example of a class",
      {"whisker ideal resnet50 --class \"siamese cat\" -o cat.png",
-      "whisker ideal mobilenet_v2 --class 340 --method lesson --tv 0.005"},
-     cli_ideal},
+      "whisker ideal mobilenet_v2 --class 340 --method plain --tv 0.005"},
+     cli_ideal,
+     NULL},
     {"attack",
      "MODEL PHOTO [--to CLASS] -o FILE.png",
      "a copy of a photo that a model takes for something else",
      {"whisker attack efficientnet_lite0 rex.jpg --to \"siamese cat\" -o rex-cat.png",
       "whisker attack mine.whisker rex.jpg --eps 1 -o other.png --check-on resnet18"},
-     cli_attack},
+     cli_attack,
+     NULL},
     {"robust",
      "MODEL DATA",
      "accuracy against attacks of growing strength, and against ordinary damage",
      {"whisker robust mine.whisker photos/test -o curve.svg",
       "whisker robust resnet18 labels.csv --photos 1 --eps 0,1,2 --json"},
-     cli_robust},
+     cli_robust,
+     NULL},
     {"bench",
      "[BACKBONE...]",
      "how fast this machine runs the networks",
      {"whisker bench resnet50", "whisker bench efficientnet_lite0 mobilenet_v2 --batch-size 16 --json"},
-     cli_bench},
+     cli_bench,
+     NULL},
 };
 static const int command_count = sizeof commands / sizeof *commands;
 
@@ -128,38 +143,58 @@ static const cli_command *find_command(const char *name) {
   return NULL;
 }
 
+static int no_such_command(const char *name) {
+  const char *names[sizeof commands / sizeof *commands + 1] = {NULL};
+  for (int i = 0; i < command_count; i++)
+    names[i] = commands[i].name;
+  const char *nearest = wk_nearest_name(name, names);
+  fprintf(stderr, "whisker: %s: no such command%s%s%s `whisker --help` lists them all.\n", name,
+          nearest ? "; did you mean " : ".", nearest ? nearest : "", nearest ? "?" : "");
+  return CLI_USAGE;
+}
+
+/* `whisker help`, `whisker help COMMAND ...`, and, for those who build whisker, `--pages FOLDER` and `--list`. */
+static int help(cli *c, int argc, char **argv) {
+  static char flag[] = "--help";
+  if (argc == 2 && !strcmp(argv[1], "--list"))
+    return cli_write_list(c, commands, command_count);
+  if (argc == 3 && !strcmp(argv[1], "--pages"))
+    return cli_write_pages(c, commands, command_count, argv[2]);
+  if (argc < 2) {
+    print_help(stdout);
+    return CLI_DONE;
+  }
+  const cli_command *of = find_command(argv[1]);
+  if (!of)
+    return no_such_command(argv[1]);
+  char *with_flag[] = {argv[1], argc > 2 ? argv[2] : flag, flag, NULL};
+  return of->run(c, of, argc > 2 ? 3 : 2, with_flag);
+}
+
+static int run(cli *c, int argc, char **argv) {
+  if (!find_places(c) || !cli_console_open(c)) {
+    fputs("whisker: out of memory\n", stderr);
+    return CLI_FAILED;
+  }
+  if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+    return help(c, argc - 1, argv + 1);
+  const cli_command *command = find_command(argv[1]);
+  return command ? command->run(c, command, argc - 1, argv + 1) : no_such_command(argv[1]);
+}
+
 int main(int argc, char **argv) {
   setlocale(LC_CTYPE, "");
   if (argc < 2) {
     print_help(stderr);
     return CLI_USAGE;
   }
-  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-    const cli_command *of = argc > 2 ? find_command(argv[2]) : NULL;
-    if (!of) {
-      print_help(stdout);
-      return CLI_DONE;
-    }
-    static char flag[] = "--help";
-    argv[1] = argv[2];
-    argv[2] = flag;
-  }
   if (!strcmp(argv[1], "--version")) {
     printf("whisker %s\n", wk_version());
     return CLI_DONE;
   }
-  const cli_command *command = find_command(argv[1]);
-  if (!command) {
-    fprintf(stderr, "whisker: %s: no such command. `whisker --help` lists them all.\n", argv[1]);
-    return CLI_USAGE;
-  }
   cli c = {0};
   wk_context_init(&c.ctx);
-  int rc = CLI_FAILED;
-  if (find_places(&c) && cli_console_open(&c))
-    rc = command->run(&c, command, argc - 1, argv + 1);
-  else
-    fputs("whisker: out of memory\n", stderr);
+  int rc = run(&c, argc, argv);
   cli_console_close(&c);
   wk_session_close(c.session);
   free(c.home);

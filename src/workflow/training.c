@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "train/option_tables.h"
 #include "whisker/output.h"
 #include "workflow/workflow.h"
 
@@ -12,13 +13,73 @@ const char *wk_head_kind_name(int kind) {
   return kind >= 0 && kind < (int)(sizeof name / sizeof *name) ? name[kind] : NULL;
 }
 
+static const char *const kinds[] = {"probe", "finetune", "scratch", NULL}, *const precisions[] = {"float32", "int8",
+                                                                                                  "bf16", "auto", NULL};
+static const wk_option option_rows[] = {
+    {.name = "kind",
+     WK_ROW_CHOICE(wk_train_options, kind, kinds),
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "what is trained"},
+    {.name = "backbone",
+     .letter = 'b',
+     WK_ROW_TEXT(wk_train_options, backbone),
+     .text = "efficientnet_lite0",
+     .placeholder = "NAME|FILE",
+     .help = "pretrained network, by name or a weight file"},
+    {.name = "arch",
+     WK_ROW_TEXT(wk_train_options, arch),
+     .placeholder = "NAME",
+     .help = "architecture of a weight file, if it cannot be recognised"},
+    {.name = "val",
+     WK_ROW_TEXT(wk_train_options, val),
+     .placeholder = "DATA|FRACTION",
+     .help = "validation photos, or the share to hold out; default: val/, else a fifth (none where there is a test/)"},
+    {.name = "size",
+     WK_ROW_INT(wk_train_options, size),
+     .min = 0,
+     .max = 4096,
+     .automatic = "the backbone's own",
+     .placeholder = "PIXELS",
+     .help = "side of the network's input"},
+    {.name = "resize",
+     WK_ROW_INT(wk_train_options, resize),
+     .min = 0,
+     .max = 8192,
+     .automatic = "the backbone's own ratio",
+     .placeholder = "PIXELS",
+     .help = "shorter side of a photo before the crop"},
+    {.name = "precision",
+     WK_ROW_CHOICE(wk_train_options, precision, precisions),
+     .placeholder = "KIND",
+     .help = "arithmetic of the features, also in the model later; auto: int8, or else bf16, where that is faster and "
+             "as accurate"},
+    {.name = "probe", WK_ROW_PART(wk_train_options, probe, &wk_probe_table)},
+    {.name = "refit",
+     WK_ROW_BOOL(wk_train_options, refit),
+     .help = "fit the head once more on all photos after validation"},
+    {.name = "finetune", WK_ROW_PART(wk_train_options, finetune, &wk_finetune_table)},
+    {.name = "teacher",
+     WK_ROW_TEXT(wk_train_options, teacher),
+     .placeholder = "MODEL",
+     .help = "distil from this model's predictions as well"},
+    {.name = "out", WK_ROW_TEXT(wk_train_options, out), .flags = WK_OPTION_NO_FLAG, .help = "the model's file"},
+    {.name = "head-only",
+     WK_ROW_BOOL(wk_train_options, light),
+     .old_names = "light",
+     .help = "save the backbone's name and hash in the file instead of its weights"},
+    {.name = "show-augment",
+     WK_ROW_TEXT(wk_train_options, show_augment),
+     .placeholder = "FILE.png",
+     .help = "draw some photos as augmentation changes them"},
+    {0}};
+static const wk_option_table option_table = {"train_options", sizeof(wk_train_options), option_rows, NULL};
+const wk_option_table *wk_train_options_table(void) { return &option_table; }
+
 void wk_train_options_init(wk_train_options *o, wk_train_kind kind) {
-  *o = (wk_train_options){.kind = kind, .backbone = "efficientnet_lite0"};
-  wk_probe_options_init(&o->probe);
+  wk_options_init(o, &option_table);
+  o->kind = kind;
   if (kind == WK_TRAIN_SCRATCH)
     wk_finetune_options_scratch(&o->finetune);
-  else
-    wk_finetune_options_init(&o->finetune);
 }
 
 wk_status wk_train_options_validate(const wk_train_options *o, wk_error *err) {

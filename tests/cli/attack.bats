@@ -49,8 +49,9 @@ setup() {
   [ "$status" -eq 1 ]
   contains "$stderr" stripes
   w attack m.whisker "$F/photos/dots/03.png" --eps 0 -o a.png
-  [ "$status" -eq 1 ]
+  [ "$status" -eq 2 ]
   one_clear_line
+  contains "$stderr" "--eps must be above 0 and at most 255 (got 0)"
   w attack m.whisker "$F/photos/dots/03.png" -o a.jpg
   [ "$status" -eq 2 ]
   contains "$stderr" PNG

@@ -55,3 +55,48 @@ load support
   [ "$(json '["classes"]')" = 2 ]
   [ "$(json '["model"]')" = m.whisker ]
 }
+
+@test "misspelt commands, flags and values get a suggestion, and a value out of bounds a plain line" {
+  w trian photos
+  [ "$status" -eq 2 ]
+  contains "$stderr" "did you mean train?"
+  w train photos --epoch 3
+  [ "$status" -eq 2 ]
+  contains "$stderr" "did you mean --epochs?"
+  w train photos --opt adan
+  [ "$status" -eq 2 ]
+  contains "$stderr" "one of sgd, momentum"
+  contains "$stderr" "did you mean adam?"
+  w train photos --epochs 0
+  [ "$status" -eq 2 ]
+  contains "$stderr" "--epochs must be at least 1 (got 0)"
+  w look camm
+  contains "$stderr" "did you mean cam?"
+}
+
+@test "flags that were called otherwise still work, and say what they are called now" {
+  w robust "$F/no-model" "$F/photos" --no-damage
+  [ "$status" -eq 1 ]
+  contains "$stderr" "--no-damage is called --no-corruptions now"
+  w train "$F/photos" -b "$F/backbone.safetensors" --light -o l.whisker --json
+  [ "$status" -eq 0 ]
+  contains "$stderr" "--light is called --head-only now"
+}
+
+@test "-q leaves out progress and remarks, not the answer" {
+  w predict "$F/backbone.safetensors" "$F/photos/dots/00.png" -q
+  [ "$status" -eq 0 ]
+  contains "$output" "00.png"
+  w train "$F/photos" -b "$F/backbone.safetensors" -o q.whisker -q
+  [ "$status" -eq 0 ]
+  contains "$output" "Saved q.whisker"
+  run ! grep -q "to learn from" <<<"$output"
+}
+
+@test "a reader that goes away is no error" {
+  set -o pipefail
+  "$WHISKER" models | head -n 1
+  "$WHISKER" models --json | head -n 1
+  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o p.whisker | true
+  [ -s p.whisker ]
+}

@@ -1,10 +1,13 @@
 /* test_options.c - tables of options: defaults, bounds and their messages, values from text, JSON there and back, what
  * goes with a choice, and that every table of the library keeps its promises. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/option_field.h"
 #include "support.h"
+#include "train/finetune/finetune_parts.h"
+#include "whisker/whisker.h"
 
 typedef enum way { WAY_SGD = 0, WAY_ADAM } way;
 typedef struct inner {
@@ -276,11 +279,138 @@ static void test_fingerprint(void **state) {
   wk_text_free(&t);
 }
 
+/* ---- tables of the library --------------------------------------------------------------------- */
+
+/* Defaults are within bounds, every row says what it is, and JSON leads back to the same JSON. */
+static void test_library(void **state) {
+  (void)state;
+  const wk_option_table *const all[] = {
+      wk_optim_options_table(),         wk_schedule_options_table(),       wk_loss_options_table(),
+      wk_mix_options_table(),           wk_probe_options_table(),          wk_finetune_options_table(),
+      wk_features_options_table(),      wk_check_options_table(),          wk_attack_options_table(),
+      wk_robust_options_table(),        wk_attribution_options_table(),    wk_occlusion_options_table(),
+      wk_visualize_options_table(),     wk_activation_max_options_table(), wk_tsne_options_table(),
+      wk_embedding_map_options_table(), wk_train_options_table()};
+  for (size_t t = 0; t < sizeof all / sizeof *all; t++) {
+    char *options = calloc(1, all[t]->size), *back = calloc(1, all[t]->size), *texts = NULL;
+    wk_error err = {0};
+    wk_option row;
+    wk_options_init(options, all[t]);
+    for (int i = 0; wk_options_row(&row, all[t], i); i++) {
+      assert_non_null(row.name);
+      assert_true(row.type == WK_OPTION_PART || (row.help && *row.help));
+      assert_true(row.type == WK_OPTION_BOOL || row.type == WK_OPTION_PART || (row.flags & WK_OPTION_NO_FLAG) ||
+                  row.placeholder);
+      if (row.type < WK_OPTION_TEXT && row.type != WK_OPTION_BOOL && strcmp(row.name, "lr") != 0)
+        assert_ok(wk_option_check(&row, row.name, wk_option_number(options, &row), &err), &err);
+    }
+    char *json = wk_options_json(options, all[t]);
+    wk_options_init(back, all[t]);
+    if (!strstr(json, "\"lr\":0.0")) /* fine-tuning's stands for the optimiser's own, a schedule must have one */
+      assert_ok(wk_options_from_json(back, all[t], json, &texts, &err), &err);
+    char *again = wk_options_json(back, all[t]);
+    assert_string_equal(json, again);
+    wk_free(json);
+    wk_free(again);
+    wk_free(texts);
+    free(options);
+    free(back);
+  }
+}
+
+/* The form of the first version, whose hash is in checkpoints. */
+static void first_form(wk_text *t, const wk_finetune_options *o, double lr) {
+  wk_text_add(t, "epochs %d batch %d x %d, %s %a %a %a %a %a, %s %a %a %a %a %a %a\n", o->epochs, o->batch,
+              o->accumulate, wk_optim_name(o->optim.kind), o->optim.momentum, o->optim.beta1, o->optim.beta2,
+              o->optim.eps, o->optim.weight_decay, wk_schedule_name(o->schedule.kind), lr, o->schedule.min_lr,
+              o->schedule.gamma, o->schedule.step_epochs, o->schedule.warmup_epochs, o->schedule.warmup_factor);
+  wk_text_add(t, "%a %a %a %d %a, %a %a %d, %a %d, %a %a %a %a\n", o->schedule.one_cycle_start,
+              o->schedule.one_cycle_div, o->schedule.one_cycle_final_div, o->schedule.patience, o->schedule.threshold,
+              o->head_lr, o->layer_decay, o->l2_sp, o->loss.smoothing, o->balance, o->mix.mixup, o->mix.cutmix,
+              o->mix.probability, o->mix.switching);
+  wk_text_add(t, "%a %a %d, %a %a, %d %a %a %d\n", (double)o->dropout, (double)o->stochastic_depth, (int)o->norm,
+              o->clip_norm, o->clip_value, (int)o->average, o->ema_decay, o->swa_start, o->patience);
+}
+
+static void assert_first_form(const wk_finetune_options *o) {
+  wk_text old = {0}, now = {0};
+  first_form(&old, o, wk_finetune_learning_rate(o, 300));
+  wk_finetune_add_settings(&now, o, 300);
+  wk_finetune_add_more_settings(&now, o);
+  assert_false(now.failed);
+  assert_string_equal(now.data, old.data);
+  wk_text_free(&old);
+  wk_text_free(&now);
+}
+
+static void test_checkpoints_stay(void **state) {
+  (void)state;
+  wk_finetune_options o;
+  wk_finetune_options_init(&o);
+  assert_first_form(&o);
+  o.dropout = 0.25f;
+  o.schedule.lr = 1e-3;
+  o.norm = WK_NORM_BATCH;
+  o.optim.kind = WK_OPTIM_LION;
+  o.mix.cutmix = 1.0 / 3;
+  assert_first_form(&o);
+  wk_finetune_options_scratch(&o);
+  assert_first_form(&o);
+  wk_finetune_options_adversarial(&o, 2);
+  assert_first_form(&o);
+}
+
+/* Another value of the row, within its bounds. */
+static void change(wk_finetune_options *o, const wk_option *row) {
+  static const double candidate[] = {1, 0.5, 2, 3, 0.25};
+  const double v = wk_option_number(o, row);
+  if (row->type == WK_OPTION_BOOL || row->type == WK_OPTION_CHOICE) {
+    wk_option_put(o, row, v > 0 ? 0 : 1, NULL);
+    return;
+  }
+  for (size_t i = 0; i < sizeof candidate / sizeof *candidate; i++)
+    if (candidate[i] != v && wk_option_check(row, row->name, candidate[i], NULL) == WK_OK) {
+      wk_option_put(o, row, candidate[i], NULL);
+      return;
+    }
+  fail_msg("%s: no other value is allowed", row->name);
+}
+
+/* Whatever the weights depend on, a checkpoint must agree with. */
+static void test_what_counts(void **state) {
+  (void)state;
+  /* These stand in another part of the fingerprint. */
+  static const char elsewhere[] =
+      " distill distill-temperature find-lr adversarial adversarial-steps adversarial-share ";
+  wk_option row;
+  int counted = 0;
+  for (int i = 0; wk_options_row(&row, wk_finetune_options_table(), i); i++) {
+    if (!(row.flags & WK_OPTION_FINGERPRINT) || strstr(elsewhere, row.name))
+      continue;
+    wk_finetune_options o;
+    wk_text before = {0}, after = {0};
+    wk_finetune_options_init(&o);
+    o.schedule.lr = 0.125;
+    wk_finetune_add_settings(&before, &o, 300);
+    wk_finetune_add_more_settings(&before, &o);
+    change(&o, &row);
+    wk_finetune_add_settings(&after, &o, 300);
+    wk_finetune_add_more_settings(&after, &o);
+    if (!strcmp(before.data, after.data))
+      fail_msg("%s changes nothing of the fingerprint", row.name);
+    wk_text_free(&before);
+    wk_text_free(&after);
+    counted++;
+  }
+  assert_true(counted > 30);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_defaults),    cmocka_unit_test(test_bounds), cmocka_unit_test(test_set),
-      cmocka_unit_test(test_with),        cmocka_unit_test(test_json),   cmocka_unit_test(test_words),
-      cmocka_unit_test(test_fingerprint),
+      cmocka_unit_test(test_defaults),    cmocka_unit_test(test_bounds),  cmocka_unit_test(test_set),
+      cmocka_unit_test(test_with),        cmocka_unit_test(test_json),    cmocka_unit_test(test_words),
+      cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_library), cmocka_unit_test(test_checkpoints_stay),
+      cmocka_unit_test(test_what_counts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,7 +218,7 @@ static const wk_option option_rows[] = {
     {.name = "memory",
      WK_ROW_SIZE(wk_finetune_options, memory_bytes),
      .value = 1 << 30,
-     .min = 1,
+     .min = 0,
      .max = INFINITY,
      .unit = 1 << 20,
      .placeholder = "MB",
@@ -248,15 +248,15 @@ static wk_status check(const void *options, wk_error *err) {
   return WK_OK;
 }
 
-static const wk_option_table option_table = {"finetune_options", sizeof(wk_finetune_options), option_rows, check};
-const wk_option_table *wk_finetune_options_table(void) { return &option_table; }
+const wk_option_table wk_finetune_table = {"finetune_options", sizeof(wk_finetune_options), option_rows, check};
+const wk_option_table *wk_finetune_options_table(void) { return &wk_finetune_table; }
 
 /* The learning rate may be 0 here, where it stands for the optimiser's own. */
 wk_status wk_finetune_options_validate(const wk_finetune_options *o, wk_error *err) {
   wk_finetune_options resolved = *o;
   if (o->schedule.lr == 0)
     resolved.schedule.lr = wk_finetune_learning_rate(o, FULL_LR_PHOTOS);
-  return wk_options_validate(&resolved, &option_table, err);
+  return wk_options_validate(&resolved, &wk_finetune_table, err);
 }
 
 /* ---- defaults and recipes ---------------------------------------------------------------------- */
@@ -274,17 +274,17 @@ static const wk_option_value adversarial[] = {{"tune", 0, "all"},
                                           {"weight-decay", 0.05, NULL}, {"sched", WK_SCHEDULE_ONE_CYCLE, NULL},
                                           {"warmup-epochs", 0, NULL},   {0}};
 
-void wk_finetune_options_init(wk_finetune_options *o) { wk_options_init(o, &option_table); }
+void wk_finetune_options_init(wk_finetune_options *o) { wk_options_init(o, &wk_finetune_table); }
 
 void wk_finetune_options_adversarial(wk_finetune_options *o, double eps_255) {
-  wk_options_init(o, &option_table);
-  wk_options_preset(o, &option_table, adversarial);
+  wk_options_init(o, &wk_finetune_table);
+  wk_options_preset(o, &wk_finetune_table, adversarial);
   o->adversary.eps_255 = eps_255;
 }
 
 void wk_finetune_options_scratch(wk_finetune_options *o) {
-  wk_options_init(o, &option_table);
-  wk_options_preset(o, &option_table, scratch);
+  wk_options_init(o, &wk_finetune_table);
+  wk_options_preset(o, &wk_finetune_table, scratch);
 }
 
 /* Turns on what few photos gain from, in a copy of the options. */
@@ -316,12 +316,12 @@ static const char elsewhere[] = "{distill} {distill-temperature} {find-lr} {adve
 void wk_finetune_add_settings(wk_text *t, const wk_finetune_options *o, size_t photos) {
   wk_finetune_options resolved = *o;
   resolved.schedule.lr = wk_finetune_learning_rate(o, photos);
-  wk_options_format(t, settings, &resolved, &option_table);
+  wk_options_format(t, settings, &resolved, &wk_finetune_table);
 }
 
 void wk_finetune_add_more_settings(wk_text *t, const wk_finetune_options *o) {
   char known[sizeof settings + sizeof elsewhere];
   strcpy(known, settings);
   strcat(known, elsewhere);
-  wk_options_fingerprint(t, known, o, &option_table);
+  wk_options_fingerprint(t, known, o, &wk_finetune_table);
 }
