@@ -7,6 +7,7 @@ Needs Pillow 12 (JPEG, WebP, TIFF, AVIF), numpy, pillow-heif (HEIC), tifffile an
 and ImageMagick's convert. The picture is made by formula, so no photo is committed. corpus.txt has one line a file:
 
     same NAME FRAME TOLERANCE WIDTH HEIGHT EXPECTED    decodes to expected/EXPECTED, every value within TOLERANCE
+    srgb NAME TOLERANCE WIDTH HEIGHT EXPECTED          the same, its colours brought to sRGB by the profile in it
     refused NAME WORDS...                              is refused in a line that has these words
     frames NAME COUNT                                  has so many frames
 
@@ -24,7 +25,7 @@ import imagecodecs
 import numpy as np
 import pillow_heif
 import tifffile
-from PIL import Image, ImageChops, ImageOps, ImageSequence, PngImagePlugin
+from PIL import Image, ImageChops, ImageCms, ImageOps
 
 from make_image_goldens import chunk, over_white, png
 
@@ -58,14 +59,18 @@ def upright(data, frame=0):
     return over_white(ImageOps.exif_transpose(image))
 
 
-def expect(name, picture, frame=0, tolerance=1):
-    """One expectation; equal pictures share a file."""
+def keep(picture):
+    """The file that the picture is kept in; equal pictures share one."""
     key = (picture.size, picture.tobytes())
     if key not in pictures:
         pictures[key] = f"{len(pictures):03d}.png"
         (OUT / "expected").mkdir(exist_ok=True)
         picture.save(OUT / "expected" / pictures[key], optimize=True)
-    lines.append(f"same {name} {frame} {tolerance} {picture.width} {picture.height} {pictures[key]}")
+    return pictures[key]
+
+
+def expect(name, picture, frame=0, tolerance=1):
+    lines.append(f"same {name} {frame} {tolerance} {picture.width} {picture.height} {keep(picture)}")
 
 
 def add(name, data, picture=None, tolerance=1):
@@ -174,7 +179,7 @@ def make_pngs():
     palette = smooth().quantize(16)
     add("palette_one_clear.png", saved(palette, "PNG", transparency=3))
     add("grey_key.png", saved(smooth().convert("L"), "PNG", transparency=20))
-    add("magick48.png", run(["convert", "{in}", "-depth", "16", "-define", "png:bit-depth=16", "png:{out}"], smooth()))
+    add("magick48.png", run(["convert", "{in}", "-depth", "16", "-define", "png:bit-depth=16", "-define", "png:exclude-chunk=date,time", "png:{out}"], smooth()))
     apple = whole[:8] + chunk(b"CgBI", b"\x50\0\x20\x06") + whole[8:]
     refuse("iphone.png", apple, "made for iPhone programs")
 
@@ -303,6 +308,45 @@ def make_avifs():
         add(f"{name}.avif", run(["avifenc", "-s", "8", *flags, "{in}", "{out}"], picture, out=".avif"), tolerance=3 if "-d" in flags else 1)
 
 
+# ---- colour profiles ---------------------------------------------------------------------------------------------
+
+
+def profile(space):
+    """A profile that swaps and bends colours, so that following it shows: curves of their own on primaries of their own."""
+    xyz = {b"rXYZ": (0.5151, 0.2412, -0.0011), b"gXYZ": (0.2919, 0.6922, 0.0419), b"bXYZ": (0.1572, 0.0666, 0.7841)}  # Display P3
+    fixed = lambda v: struct.pack(">i", round(v * 65536))
+    curve = b"curv" + struct.pack(">IIH", 0, 1, round(1.8 * 256))
+    text = lambda t: b"mluc" + struct.pack(">IIIHHII", 0, 1, 12, 0x656E, 0x5553, 2 * len(t), 28) + t.encode("utf-16-be")
+    tags = {b"desc": text("made for a test"), b"cprt": text("none"), b"wtpt": b"XYZ \0\0\0\0" + b"".join(map(fixed, (0.9642, 1, 0.8249)))}
+    if space == b"GRAY":
+        tags[b"kTRC"] = curve
+    else:
+        tags |= {key: b"XYZ \0\0\0\0" + b"".join(map(fixed, value)) for key, value in xyz.items()}
+        tags |= {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    table, data, at = b"", b"", 128 + 4 + 12 * len(tags)
+    for key, value in tags.items():
+        value += b"\0" * (-len(value) % 4)
+        table += key + struct.pack(">II", at + len(data), len(value))
+        data += value
+    size = at + len(data)
+    head = struct.pack(">I4sI4s4s4s12s4s", size, b"lcms", 0x04300000, b"mntr", space, b"XYZ ", bytes(12), b"acsp") + bytes(28)
+    head += b"".join(map(fixed, (0.9642, 1, 0.8249)))
+    return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + table + data
+
+
+def make_profiles():
+    rgb, grey = profile(b"RGB "), profile(b"GRAY")
+    for name, kind, options in (("profile.jpg", "JPEG", {"quality": 90}), ("profile.png", "PNG", {}), ("profile.webp", "WEBP", {"lossless": True}),
+                                ("profile.tif", "TIFF", {}), ("profile.avif", "AVIF", {"quality": 90, "subsampling": "4:4:4"}),
+                                ("profile.heic", "HEIF", {"quality": 90, "chroma": 444}), ("profile_grey.png", "PNG", {}), ("profile_grey.jpg", "JPEG", {"quality": 90})):
+        icc = grey if "grey" in name else rgb
+        picture = smooth().convert("L") if "grey" in name else smooth()
+        data = add(name, saved(picture, kind, icc_profile=icc, **options))
+        image = Image.open(io.BytesIO(data))
+        result = ImageCms.profileToProfile(image, io.BytesIO(icc), ImageCms.createProfile("sRGB"), outputMode="RGB")
+        lines.append(f"srgb {name} 2 {result.width} {result.height} {keep(result)}")
+
+
 # ---- the small ones ----------------------------------------------------------------------------------------------
 
 
@@ -351,7 +395,7 @@ def main():
     (OUT / "expected").mkdir(parents=True, exist_ok=True)
     for old in [*OUT.glob("*.*"), *OUT.glob("expected/*")]:
         old.unlink()
-    for make in (make_jpegs, make_pngs, make_films, make_tiffs, make_heifs, make_avifs, make_pnms, make_icons, make_bmps):
+    for make in (make_jpegs, make_pngs, make_films, make_tiffs, make_heifs, make_avifs, make_profiles, make_pnms, make_icons, make_bmps):
         make()
     (OUT / "corpus.txt").write_text("\n".join(lines) + "\n")
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "formats/torch.h"
+#include "whisker/image.h"
 
 const char *wk_weight_format_name(wk_weight_format format) {
   switch (format) {
@@ -50,7 +51,10 @@ static wk_status refuse(const uint8_t *p, size_t size, wk_error *err) {
     is = "a gzip file: unpack it first";
   if (is)
     return WK_FAIL(err, WK_ERR_FORMAT, "%s", is);
-  return WK_FAIL(err, WK_ERR_FORMAT, "not a weight file that whisker knows: .safetensors and PyTorch's .pth are");
+  const wk_file_type type = wk_file_type_of(p, size);
+  return WK_FAIL(err, WK_ERR_FORMAT,
+                 "this is %s, not a weight file that whisker knows (.safetensors and PyTorch's .pth are)%s%s",
+                 type.name, *type.cure ? "; " : "", type.cure);
 }
 
 static void release_view(void *user) {

@@ -55,7 +55,7 @@ static const magic known[] = {
     M(0, "fLaC", "a sound file (FLAC)", leave_out),
     M(0, "RIFF", "a sound or film file (RIFF) of a kind that whisker does not know", leave_out),
     /* what stands where a file should be */
-    M(0, "version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the file itself", "run git lfs pull"),
+    M(0, "version https://git-lfs.github.com/spec/", "a Git LFS pointer", "the file itself is elsewhere: run git lfs pull"),
     M(0, "[InternetShortcut]", "a shortcut to a web address", "open it and save the picture itself"),
     M(0, "data:image/", "a picture written as text (a data: address)", "open it in a browser and save the picture"),
     M(0, "L\0\0\0\x01\x14\x02\0", "a Windows shortcut to a file", "give the file that it points to"),
@@ -157,7 +157,7 @@ static wk_file_type text_type(const uint8_t *b, size_t size) {
   if (begins(b, size, "<?xml") || begins(b, size, "<!--") || (b[0] == '<' && size > 1 && isalpha(b[1])))
     return (wk_file_type){"an XML file", leave_out};
   if (begins(b, size, "http://") || begins(b, size, "https://"))
-    return (wk_file_type){"a web address, not the file that is there", "download what it leads to"};
+    return (wk_file_type){"a web address", "download what it leads to"};
   if (b[0] == '{' && has(b, size, "\"weight_map\""))
     return (wk_file_type){"the index of a model that lies in several files", "give a model that is one file"};
   if (b[0] == '{' || b[0] == '[')

@@ -139,15 +139,20 @@ static int lacking;
 
 static void check_same(const char *line) {
   char name[200], expected[200], path[300];
-  int frame, tolerance, width, height, worst = 0;
-  assert_int_equal(
-      sscanf(line, "same %199s %d %d %d %d %199s", name, &frame, &tolerance, &width, &height, expected), 6);
+  int frame = 0, tolerance, width, height, worst = 0;
+  const bool to_srgb = strncmp(line, "srgb", 4) == 0;
+  if (to_srgb)
+    assert_int_equal(sscanf(line, "srgb %199s %d %d %d %199s", name, &tolerance, &width, &height, expected), 5);
+  else
+    assert_int_equal(
+        sscanf(line, "same %199s %d %d %d %d %199s", name, &frame, &tolerance, &width, &height, expected), 6);
   uint8_t *bytes;
   size_t size;
   read_corpus(&bytes, &size, name);
   wk_decode_options o;
   wk_decode_options_init(&o);
   o.frame = frame;
+  o.to_srgb = to_srgb;
   wk_image got = {0}, want;
   wk_error err = {0};
   wk_status st = wk_image_decode(&got, bytes, size, &o, &err);
@@ -226,6 +231,7 @@ static void test_corpus(void **state) {
   (void)state;
   const char *list = "tests/golden/corpus/corpus.txt";
   assert_true(each_line(list, "same", check_same) > 120);
+  assert_true(each_line(list, "srgb", check_same) >= 8);
   assert_true(each_line(list, "refused", check_refused) >= 4);
   assert_true(each_line(list, "frames", check_frames) >= 8);
   if (lacking) {
