@@ -308,6 +308,54 @@ def make_avifs():
         add(f"{name}.avif", run(["avifenc", "-s", "8", *flags, "{in}", "{out}"], picture, out=".avif"), tolerance=3 if "-d" in flags else 1)
 
 
+# ---- camera raw --------------------------------------------------------------------------------------------------
+
+
+def directory(out, tags):
+    """Appends a TIFF directory of (tag, type, values) and what does not fit into it; returns where it begins."""
+    codes = {3: "<H", 4: "<I", 5: "<II", 10: "<ii"}
+    body = b""
+    for tag, kind, values in sorted(tags):
+        data = bytes(values) if kind < 3 else b"".join(struct.pack(codes[kind], *(v if isinstance(v, tuple) else (v,))) for v in values)
+        if len(data) > 4:
+            data = struct.pack("<I", put(out, data))
+        body += struct.pack("<HHI", tag, kind, len(values)) + data.ljust(4, b"\0")
+    return put(out, struct.pack("<H", len(tags)) + body + bytes(4))
+
+
+def put(out, data):
+    at = len(out)
+    out.extend(data + b"\0" * (len(data) % 2))
+    return at
+
+
+def make_raws():
+    """A DNG as cameras write it: a thumbnail in front, the sensor's values, and the preview that is wanted."""
+    picture = smooth()
+    preview = saved(picture, "JPEG", quality=90)
+    out = bytearray(b"II*\0" + bytes(4))
+    parts = [np.asarray(picture.resize((16, 12))).tobytes(), (np.asarray(picture.convert("L")).astype("<u2") * 64).tobytes(), preview]
+
+    def strip(part, size, bits, compression, kind, first):
+        return [(254, 4, [first]), (256, 4, [size[0]]), (257, 4, [size[1]]), (258, 3, bits), (259, 3, [compression]), (262, 3, [kind]),
+                (273, 4, [put(out, part)]), (277, 3, [len(bits)]), (278, 4, [size[1]]), (279, 4, [len(part)])]
+
+    sensor = directory(out, strip(parts[1], (WIDTH, HEIGHT), [16], 1, 32803, 0) + [(33421, 3, [2, 2]), (33422, 1, [0, 1, 1, 2])])
+    small = directory(out, strip(parts[2], (WIDTH, HEIGHT), [8, 8, 8], 7, 6, 1))
+    identity = [(1, 1), (0, 1), (0, 1), (0, 1), (1, 1), (0, 1), (0, 1), (0, 1), (1, 1)]
+    first = directory(out, strip(parts[0], (16, 12), [8, 8, 8], 1, 2, 1) + [
+        (271, 2, b"Test\0"), (272, 2, b"Model\0"), (274, 3, [6]), (330, 4, [sensor, small]), (50706, 1, [1, 4, 0, 0]),
+        (50708, 2, b"Test Model\0"), (50721, 10, identity), (50728, 5, [(1, 1)] * 3), (50778, 3, [21])])
+    out[4:8] = struct.pack("<I", first)
+    add("turned.dng", bytes(out), upright(preview).transpose(Image.Transpose.ROTATE_270))
+    # Make and SubIFDs, and yet no camera's: LibRaw knows it not, and it is read as the TIFF that it is.
+    samples, buffer = np.asarray(smooth()), io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        writer.write(samples, photometric="rgb", metadata=None, subifds=1, extratags=[(271, 2, 8, "Scanner", True)])
+        writer.write(samples[::2, ::2], photometric="rgb", metadata=None)
+    add("make_and_subifds.tif", buffer.getvalue(), smooth())
+
+
 # ---- colour profiles ---------------------------------------------------------------------------------------------
 
 
@@ -395,7 +443,7 @@ def main():
     (OUT / "expected").mkdir(parents=True, exist_ok=True)
     for old in [*OUT.glob("*.*"), *OUT.glob("expected/*")]:
         old.unlink()
-    for make in (make_jpegs, make_pngs, make_films, make_tiffs, make_heifs, make_avifs, make_profiles, make_pnms, make_icons, make_bmps):
+    for make in (make_jpegs, make_pngs, make_films, make_tiffs, make_heifs, make_avifs, make_raws, make_profiles, make_pnms, make_icons, make_bmps):
         make()
     (OUT / "corpus.txt").write_text("\n".join(lines) + "\n")
 

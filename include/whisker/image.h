@@ -26,7 +26,8 @@ typedef enum wk_image_format {
   WK_IMAGE_HEIF, /* HEIC and its kin, through libheif, which is loaded for the first one */
   WK_IMAGE_AVIF, /* likewise through libavif */
   WK_IMAGE_PNM,  /* PBM, PGM, PPM and PAM */
-  WK_IMAGE_ICO   /* icons and cursors: the largest picture of one */
+  WK_IMAGE_ICO,  /* icons and cursors: the largest picture of one */
+  WK_IMAGE_RAW   /* of cameras (DNG, CR2, NEF, ARW...): the preview in it, through LibRaw */
 } wk_image_format;
 
 typedef struct wk_decode_options {

@@ -52,7 +52,7 @@ wk_status wk_codec_keep_profile(uint8_t **out, size_t *size, const void *bytes, 
 #define WK_PROFILE_MAX ((size_t)16 << 20)
 
 extern const wk_codec wk_codec_jpeg, wk_codec_png, wk_codec_webp, wk_codec_gif, wk_codec_bmp, wk_codec_tiff,
-    wk_codec_heif, wk_codec_avif, wk_codec_pnm, wk_codec_ico;
+    wk_codec_heif, wk_codec_avif, wk_codec_pnm, wk_codec_ico, wk_codec_raw;
 
 /* Is a picture of this size allowed? Asked before anything is allocated for it. */
 wk_status wk_codec_check_size(const char *format, int64_t width, int64_t height, const wk_decode_options *options,
@@ -69,6 +69,10 @@ void wk_over_white(uint8_t *rgb, const uint8_t *rgba, size_t n);
 /* Orientation 1..8 of a TIFF block (EXIF's form) and of an XMP packet; 0 where it says nothing (valid). */
 int wk_exif_orientation(const uint8_t *block, size_t size);
 int wk_xmp_orientation(const uint8_t *packet, size_t size);
+/* Has the first directory of a TIFF block that tag? */
+bool wk_tiff_has_tag(const uint8_t *block, size_t size, unsigned tag);
+/* Raw pictures of the cameras that LibRaw knows, by how they begin. */
+bool wk_is_raw(const uint8_t *bytes, size_t size);
 /* Turns a stored picture upright: replaces image's pixels. Orientation 1 does nothing. */
 wk_status wk_image_turn(wk_image *image, int orientation, wk_error *err);
 

@@ -26,6 +26,8 @@ static const wk_codec *codec_of(wk_image_format format) {
     return &wk_codec_pnm;
   case WK_IMAGE_ICO:
     return &wk_codec_ico;
+  case WK_IMAGE_RAW:
+    return &wk_codec_raw;
   case WK_IMAGE_UNKNOWN:
     break;
   }

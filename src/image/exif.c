@@ -49,6 +49,17 @@ int wk_exif_orientation(const uint8_t *block, size_t size) {
   return 0;
 }
 
+bool wk_tiff_has_tag(const uint8_t *block, size_t size, unsigned tag) {
+  span s = {block, size};
+  const bool big = starts(s, "MM", 2);
+  span dir = span_from(s, get(s, 4, 4, big));
+  const uint32_t entries = get(dir, 0, 2, big);
+  for (uint32_t i = 0; i < entries && 2 + 12 * ((size_t)i + 1) <= dir.size; i++)
+    if (get(dir, 2 + 12 * (size_t)i, 2, big) == tag)
+      return true;
+  return false;
+}
+
 /* tiff:Orientation as an attribute (="6") or as an element (>6<). */
 int wk_xmp_orientation(const uint8_t *packet, size_t size) {
   static const char name[] = "tiff:Orientation";

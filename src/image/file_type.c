@@ -55,7 +55,8 @@ static const magic known[] = {
     M(0, "fLaC", "a sound file (FLAC)", leave_out),
     M(0, "RIFF", "a sound or film file (RIFF) of a kind that whisker does not know", leave_out),
     /* what stands where a file should be */
-    M(0, "version https://git-lfs.github.com/spec/", "a Git LFS pointer", "the file itself is elsewhere: run git lfs pull"),
+    M(0, "version https://git-lfs.github.com/spec/", "a Git LFS pointer",
+      "the file itself is elsewhere: run git lfs pull"),
     M(0, "[InternetShortcut]", "a shortcut to a web address", "open it and save the picture itself"),
     M(0, "data:image/", "a picture written as text (a data: address)", "open it in a browser and save the picture"),
     M(0, "L\0\0\0\x01\x14\x02\0", "a Windows shortcut to a file", "give the file that it points to"),
@@ -126,8 +127,6 @@ static wk_file_type zip_type(const uint8_t *b, size_t size) {
 
 /* ISO media: films, sound and cameras' raw pictures share their outer form with HEIC and AVIF. */
 static wk_file_type media_type(const uint8_t *brand) {
-  if (memcmp(brand, "crx ", 4) == 0)
-    return (wk_file_type){"a camera's raw picture (Canon CR3)", save_as_jpeg};
   if (memcmp(brand, "M4A ", 4) == 0 || memcmp(brand, "M4B ", 4) == 0)
     return (wk_file_type){"a sound file (M4A)", leave_out};
   if (memcmp(brand, "qt  ", 4) == 0)
@@ -182,11 +181,12 @@ static bool all_zero(const uint8_t *b, size_t size) {
 
 static wk_file_type picture_type(wk_image_format format) {
   static const wk_file_type name[] = {
-      [WK_IMAGE_JPEG] = {"a JPEG photo", ""},   [WK_IMAGE_PNG] = {"a PNG picture", ""},
-      [WK_IMAGE_WEBP] = {"a WebP picture", ""}, [WK_IMAGE_GIF] = {"a GIF picture", ""},
-      [WK_IMAGE_BMP] = {"a BMP picture", ""},   [WK_IMAGE_TIFF] = {"a TIFF picture", ""},
-      [WK_IMAGE_HEIF] = {"a HEIC photo", ""},   [WK_IMAGE_AVIF] = {"an AVIF picture", ""},
-      [WK_IMAGE_PNM] = {"a PNM picture", ""},   [WK_IMAGE_ICO] = {"an icon", ""},
+      [WK_IMAGE_JPEG] = {"a JPEG photo", ""},          [WK_IMAGE_PNG] = {"a PNG picture", ""},
+      [WK_IMAGE_WEBP] = {"a WebP picture", ""},        [WK_IMAGE_GIF] = {"a GIF picture", ""},
+      [WK_IMAGE_BMP] = {"a BMP picture", ""},          [WK_IMAGE_TIFF] = {"a TIFF picture", ""},
+      [WK_IMAGE_HEIF] = {"a HEIC photo", ""},          [WK_IMAGE_AVIF] = {"an AVIF picture", ""},
+      [WK_IMAGE_PNM] = {"a PNM picture", ""},          [WK_IMAGE_ICO] = {"an icon", ""},
+      [WK_IMAGE_RAW] = {"a camera's raw picture", ""},
   };
   return name[format];
 }

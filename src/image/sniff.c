@@ -63,6 +63,8 @@ static wk_image_format sniff_start(const uint8_t *b, size_t size) {
     return WK_IMAGE_WEBP;
   if (starts(b, size, "GIF87a", 6) || starts(b, size, "GIF89a", 6))
     return WK_IMAGE_GIF;
+  if (wk_is_raw(b, size))
+    return WK_IMAGE_RAW;
   if (starts(b, size, "II\x2a\0", 4) || starts(b, size, "MM\0\x2a", 4) || starts(b, size, "II\x2b\0", 4) ||
       starts(b, size, "MM\0\x2b", 4))
     return WK_IMAGE_TIFF;
@@ -90,7 +92,7 @@ wk_image_format wk_image_sniff(const void *bytes, size_t size) {
 
 const char *wk_image_format_name(wk_image_format format) {
   static const char *const name[] = {"unknown", "JPEG", "PNG",  "WebP", "GIF", "BMP",
-                                     "TIFF",    "HEIC", "AVIF", "PNM",  "ICO"};
+                                     "TIFF",    "HEIC", "AVIF", "PNM",  "ICO", "camera raw picture"};
   return (unsigned)format < sizeof name / sizeof *name ? name[format] : "unknown";
 }
 
@@ -104,7 +106,11 @@ wk_image_format wk_image_format_of_name(const char *name) {
       {"gif", WK_IMAGE_GIF},   {"bmp", WK_IMAGE_BMP},   {"dib", WK_IMAGE_BMP},   {"tif", WK_IMAGE_TIFF},
       {"tiff", WK_IMAGE_TIFF}, {"heic", WK_IMAGE_HEIF}, {"heif", WK_IMAGE_HEIF}, {"hif", WK_IMAGE_HEIF},
       {"avif", WK_IMAGE_AVIF}, {"pbm", WK_IMAGE_PNM},   {"pgm", WK_IMAGE_PNM},   {"ppm", WK_IMAGE_PNM},
-      {"pnm", WK_IMAGE_PNM},   {"pam", WK_IMAGE_PNM},   {"ico", WK_IMAGE_ICO},   {"cur", WK_IMAGE_ICO},
+      {"pnm", WK_IMAGE_PNM},   {"pam", WK_IMAGE_PNM},   {"dng", WK_IMAGE_RAW},   {"cr2", WK_IMAGE_RAW},
+      {"cr3", WK_IMAGE_RAW},   {"crw", WK_IMAGE_RAW},   {"nef", WK_IMAGE_RAW},   {"nrw", WK_IMAGE_RAW},
+      {"arw", WK_IMAGE_RAW},   {"orf", WK_IMAGE_RAW},   {"rw2", WK_IMAGE_RAW},   {"raf", WK_IMAGE_RAW},
+      {"pef", WK_IMAGE_RAW},   {"srw", WK_IMAGE_RAW},   {"x3f", WK_IMAGE_RAW},   {"mrw", WK_IMAGE_RAW},
+      {"ico", WK_IMAGE_ICO},   {"cur", WK_IMAGE_ICO},
   };
   const char *dot = strrchr(name, '.');
   for (size_t i = 0; dot && dot != name && i < sizeof known / sizeof *known; i++)
