@@ -331,12 +331,12 @@ int cli_attack(cli *c, const cli_command *self, int argc, char **argv) {
   wk_attack_options o;
   wk_attack_options_init(&o);
   const cli_flag flags[] = {
-      {"to", 0, CLI_STRING, &to, "CLASS",
-       "what it should be taken for (a label, index or WordNet id); without: anything else", 0, 0, NULL},
-      {"output", 'o', CLI_STRING, &out, "FILE.png", "where the changed picture goes", 0, 0, NULL},
+      {"to", 0, CLI_STRING, &to, "CLASS", "target class: a label, index or WordNet id; default: any other class", 0, 0,
+       NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "adversarial picture to write", 0, 0, NULL},
       {"full", 0, CLI_BOOL, &full, NULL,
-       "change the whole photo at its own size, through the resize, not just what the network sees", 0, 0, NULL},
-      {"check-on", 0, CLI_STRING, &other, "MODEL", "show the result to another model too", 0, 0, NULL},
+       "attack the whole photo at its own size, through the resize, instead of what the network sees", 0, 0, NULL},
+      {"check-on", 0, CLI_STRING, &other, "MODEL", "also test the result on this model (transfer)", 0, 0, NULL},
       {0}};
   cli_add_options(c, &o, wk_attack_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)

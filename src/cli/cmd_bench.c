@@ -164,16 +164,15 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
   const char *arch = NULL;
   const cli_flag flags[] = {
       {"mode", 0, CLI_CHOICE, &mode, "MODE",
-       "photos in parallel; one photo on all threads; whole training steps; the gradient of one photo's pixels", 0, 0,
-       modes},
-      {"batch-size", 0, CLI_INT, &batch, "N", "photos a call of each thread (throughput), or a step (train)", 1, 1024,
-       NULL},
-      {"precision", 0, CLI_CHOICE, &precision, "KIND", "what forward passes are computed in", 0, 0, precisions},
-      {"seconds", 0, CLI_DOUBLE, &seconds, "S", "how long each figure is measured", 0.01, 3600, NULL},
-      {"size", 0, CLI_INT, &size, "PIXELS", "input side; 0: the backbone's own", 0, 4096, NULL},
+       "photos in parallel, one photo on all threads, training steps, or input gradients of one photo", 0, 0, modes},
+      {"batch-size", 0, CLI_INT, &batch, "N", "photos in each call of a thread (throughput) or in each step (train)", 1,
+       1024, NULL},
+      {"precision", 0, CLI_CHOICE, &precision, "KIND", "arithmetic of forward passes", 0, 0, precisions},
+      {"seconds", 0, CLI_DOUBLE, &seconds, "S", "duration of each measurement", 0.01, 3600, NULL},
+      {"size", 0, CLI_INT, &size, "PIXELS", "side of the network's input; 0: the backbone's own", 0, 4096, NULL},
       {"layers", 0, CLI_BOOL, &layers, NULL,
        "every step of the network on one thread instead, beside plain sums and oneDNN", 0, 0, NULL},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 0, 100, argc, argv)
   const bool low = precision != WK_PRECISION_FLOAT32;

@@ -29,8 +29,8 @@ int cli_check(cli *c, const cli_command *self, int argc, char **argv) {
   int names = 0;
   wk_check_data_options o;
   wk_check_data_options_init(&o);
-  const cli_flag flags[] = {{"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-                            {0}};
+  const cli_flag flags[] = {
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from}, {0}};
   cli_add_options(c, &o.check, wk_check_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
   o.labels_from_name = names == 1;

@@ -34,15 +34,16 @@ int cli_compare(cli *c, const cli_command *self, int argc, char **argv) {
   wk_compare_options o;
   wk_compare_options_init(&o);
   const cli_flag flags[] = {
-      {"backbone", 'b', CLI_STRING, &o.backbones, "A,B,...", "names or weight files, with commas between", 0, 0, NULL},
-      {"heads", 0, CLI_STRING, &heads, "A,B,...", "of linear, knn, mean", 0, 0, NULL},
-      {"depths", 0, CLI_STRING, &o.depths, "A,B,...", "fine-tune as well: of head, last:N, all, a stage, from:LAYER", 0,
-       0, NULL},
-      {"epochs", 0, CLI_INT, &o.epochs, "N", "of fine-tuning; 0: as `train --tune`", 0, 100000, NULL},
-      {"val", 0, CLI_STRING, &o.val, "DATA|FRACTION", "photos to check on; without: val/, test/, else a fifth", 0, 0,
+      {"backbone", 'b', CLI_STRING, &o.backbones, "A,B,...", "comma-separated backbones, by name or weight file", 0, 0,
        NULL},
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-      {"output", 'o', CLI_STRING, &o.out, "FILE.svg", "a picture of the table", 0, 0, NULL},
+      {"heads", 0, CLI_STRING, &heads, "A,B,...", "comma-separated heads: linear, knn, mean", 0, 0, NULL},
+      {"depths", 0, CLI_STRING, &o.depths, "A,B,...",
+       "also fine-tune, at these comma-separated depths: head, last:N, all, a stage, from:LAYER", 0, 0, NULL},
+      {"epochs", 0, CLI_INT, &o.epochs, "N", "epochs of fine-tuning; 0: those of `train --tune`", 0, 100000, NULL},
+      {"val", 0, CLI_STRING, &o.val, "DATA|FRACTION",
+       "validation photos, or the share to hold out; default: val/, else test/, else a fifth", 0, 0, NULL},
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
+      {"output", 'o', CLI_STRING, &o.out, "FILE.svg", "draw the table as a picture", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
   o.labels_from_name = names == 1;
@@ -58,7 +59,7 @@ int cli_compare(cli *c, const cli_command *self, int argc, char **argv) {
     while (cli_head_names[k] && strcmp(cli_head_names[k], name))
       k++;
     if (!cli_head_names[k]) {
-      int rc = cli_usage_error(self, "--heads: '%s' is none of linear, knn, mean", name);
+      int rc = cli_usage_error(self, "--heads: '%s' is none comma-separated heads: linear, knn, mean", name);
       free(head_list);
       return rc;
     }

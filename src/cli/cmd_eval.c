@@ -50,11 +50,11 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   int part = 0, names = 0, k = 0;
   const char *arch = NULL;
   const cli_flag flags[] = {
-      {"part", 0, CLI_CHOICE, &part, "PART", "photos to test on; auto: test/, else val/, else all", 0, 0, parts},
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-      {"top", 'k', CLI_INT, &k, "K", "right if among the K best; 0: 5, or fewer when there are fewer classes", 0, 1000,
+      {"part", 0, CLI_CHOICE, &part, "PART", "photos to evaluate on; auto: test/, else val/, else all", 0, 0, parts},
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
+      {"top", 'k', CLI_INT, &k, "K", "also report top-K accuracy; 0: 5, or fewer if there are fewer classes", 0, 1000,
        NULL},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   wk_error err = {0};

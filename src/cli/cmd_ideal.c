@@ -178,10 +178,11 @@ int cli_ideal(cli *c, const cli_command *self, int argc, char **argv) {
   ideal_job j = {.cli = c, .out = "ideal.png"};
   wk_visualize_options_init(&j.options);
   const cli_flag flags[] = {
-      {"class", 0, CLI_STRING, &classes, "C,C,...", "labels, indices or WordNet ids; all: every class", 0, 0, NULL},
-      {"output", 'o', CLI_STRING, &j.out, "FILE.png", "the picture; the steps go beside it", 0, 0, NULL},
-      {"animate", 0, CLI_STRING, &j.film, "FILE.webp", "the steps as a film too", 0, 0, NULL},
-      {"from", 0, CLI_STRING, &photo, "PHOTO", "start from a photo instead of noise (best)", 0, 0, NULL},
+      {"class", 0, CLI_STRING, &classes, "C,C,...",
+       "comma-separated classes: labels, indices or WordNet ids; all: every class", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &j.out, "FILE.png", "picture to write; the steps go beside it", 0, 0, NULL},
+      {"animate", 0, CLI_STRING, &j.film, "FILE.webp", "also write the steps as an animation", 0, 0, NULL},
+      {"from", 0, CLI_STRING, &photo, "PHOTO", "robust: start from a photo instead of noise", 0, 0, NULL},
       {0}};
   cli_add_options(c, &j.options, wk_visualize_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)

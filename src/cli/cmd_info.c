@@ -62,7 +62,8 @@ static int info_name(cli *c, const wk_arch *a) {
 int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
   const char *arch = NULL;
   const cli_flag flags[] = {
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL}, {0}};
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
+      {0}};
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
   const wk_arch *a = wk_arch_find(argv[0]);
   if (a)

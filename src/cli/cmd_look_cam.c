@@ -173,13 +173,12 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   cam_job j = {0};
   wk_attribution_options_init(&j.o);
   const cli_flag flags[] = {
-      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
-      {"class", 0, CLI_STRING, &classes, "C,C", "labels, indices or WordNet ids, up to 4; without: what the model sees",
-       0, 0, NULL},
-      {"layer", 0, CLI_STRING, &layer, "NAME", "a layer or stage; without: the last one before the pooling", 0, 0,
-       NULL},
-      {"sanity", 0, CLI_BOOL, &sanity, NULL, "the map of shuffled weights beside it (-sanity.png)", 0, 0, NULL},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "picture to write", 0, 0, NULL},
+      {"class", 0, CLI_STRING, &classes, "C,C",
+       "up to 4 comma-separated classes: labels, indices or WordNet ids; default: the predicted class", 0, 0, NULL},
+      {"layer", 0, CLI_STRING, &layer, "NAME", "layer or stage; default: the last one before the pooling", 0, 0, NULL},
+      {"sanity", 0, CLI_BOOL, &sanity, NULL, "also write the map of randomised weights (-sanity.png)", 0, 0, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   cli_add_options(c, &j.o, wk_attribution_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)

@@ -66,17 +66,16 @@ int cli_look_features(cli *c, const cli_command *self, int argc, char **argv) {
   wk_feature_maps_style_init(&style);
   int colours = style.colours;
   const cli_flag flags[] = {
-      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "picture to write", 0, 0, NULL},
       {"layer", 0, CLI_STRING, &layer, "NAME",
-       "a layer of `whisker info`, or a stage (its last layer); without: the last layer of every stage", 0, 0, NULL},
-      {"channels", 0, CLI_INT, &style.channels, "N", "strongest channels to show; 0: 60, or 9 a row of the ladder", 0,
-       4096, NULL},
-      {"own-scale", 0, CLI_BOOL, &style.own_scale, NULL, "each map from its own lowest to its own highest value", 0, 0,
-       NULL},
-      {"colors", 0, CLI_CHOICE, &colours, "MAP", "colours of the maps", 0, 0, colour_names},
-      {"raw", 0, CLI_STRING, &raw, "FILE.npy", "the (last) layer's values too: float32 [height, width, channels]", 0, 0,
-       NULL},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+       "layer of `whisker info`, or a stage (its last layer); default: the last layer of every stage", 0, 0, NULL},
+      {"channels", 0, CLI_INT, &style.channels, "N", "number of strongest channels to show; 0: 60, or 9 for each stage",
+       0, 4096, NULL},
+      {"own-scale", 0, CLI_BOOL, &style.own_scale, NULL, "scale each map by its own minimum and maximum", 0, 0, NULL},
+      {"colors", 0, CLI_CHOICE, &colours, "MAP", "colour map", 0, 0, colour_names},
+      {"raw", 0, CLI_STRING, &raw, "FILE.npy",
+       "also write the (last) layer's values: float32 [height, width, channels]", 0, 0, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   style.colours = (wk_colormap)colours;

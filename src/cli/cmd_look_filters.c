@@ -179,13 +179,13 @@ int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
   wk_activation_max_options_init(&excite);
   bool no_ideal = false;
   const cli_flag flags[] = {
-      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
-      {"layer", 0, CLI_STRING, &layer, "NAME", "a layer or stage; without: the filters of the first layer", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "picture to write", 0, 0, NULL},
+      {"layer", 0, CLI_STRING, &layer, "NAME", "layer or stage; default: the filters of the first layer", 0, 0, NULL},
       {"channel", 0, CLI_STRING, &channels, "N,N",
-       "channels of it; without: 6, with DATA those that photos excite most", 0, 0, NULL},
-      {"photos", 0, CLI_INT, &photos, "N", "look through so many of DATA's photos, evenly; 0: all", 0, 1e9, NULL},
-      {"no-ideal", 0, CLI_BOOL, &no_ideal, NULL, "only places in photos, no painted pictures", 0, 0, NULL},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+       "comma-separated channels; default: 6, with DATA those with the highest activations", 0, 0, NULL},
+      {"photos", 0, CLI_INT, &photos, "N", "search this many of DATA's photos, evenly spaced; 0: all", 0, INFINITY, NULL},
+      {"no-ideal", 0, CLI_BOOL, &no_ideal, NULL, "only patches of photos, no synthesised pictures", 0, 0, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   cli_add_options(c, &excite, wk_activation_max_options_table(), "steps lr size");
   CLI_PARSE(n, c, self, flags, 1, 2, argc, argv)

@@ -145,13 +145,13 @@ int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
   wk_embedding_map_options o;
   wk_embedding_map_options_init(&o);
   const cli_flag flags[] = {
-      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
-      {"html", 0, CLI_STRING, &html, "FILE.html", "a page as well, to pan, zoom and search; one file, opens offline", 0,
-       0, NULL},
-      {"photos", 0, CLI_INT, &most, "N", "only the first N photos of every class; 0: all", 0, 1 << 30, NULL},
-      {"size", 0, CLI_INT, &size, "PIXELS", "of the picture's map", 200, 16000, NULL},
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "picture to write", 0, 0, NULL},
+      {"html", 0, CLI_STRING, &html, "FILE.html",
+       "also write a page to pan, zoom and search: one file that opens offline", 0, 0, NULL},
+      {"photos", 0, CLI_INT, &most, "N", "use only the first N photos of every class; 0: all", 0, INFINITY, NULL},
+      {"size", 0, CLI_INT, &size, "PIXELS", "side of the picture", 200, 16000, NULL},
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   cli_add_options(c, &o, wk_embedding_map_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)

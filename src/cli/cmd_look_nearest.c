@@ -100,10 +100,10 @@ int cli_look_nearest(cli *c, const cli_command *self, int argc, char **argv) {
   const char *out = "nearest.png", *arch = NULL;
   int names = 0, k = 8;
   const cli_flag flags[] = {
-      {"output", 'o', CLI_STRING, &out, "FILE.png", "the photos as a contact sheet", 0, 0, NULL},
-      {"top", 'k', CLI_INT, &k, "K", "how many photos", 1, MOST, NULL},
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "contact sheet to write", 0, 0, NULL},
+      {"top", 'k', CLI_INT, &k, "K", "number of photos", 1, MOST, NULL},
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 3, 3, argc, argv)
   wk_error err = {0};

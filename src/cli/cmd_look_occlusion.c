@@ -26,9 +26,10 @@ int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv) {
   wk_occlusion_options o;
   wk_occlusion_options_init(&o);
   const cli_flag flags[] = {
-      {"output", 'o', CLI_STRING, &out, "FILE.png", "the picture", 0, 0, NULL},
-      {"class", 0, CLI_STRING, &class, "C", "a label, index or WordNet id; without: what the model sees", 0, 0, NULL},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.png", "picture to write", 0, 0, NULL},
+      {"class", 0, CLI_STRING, &class, "C", "class: a label, index or WordNet id; default: the predicted class", 0, 0,
+       NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   cli_add_options(c, &o, wk_occlusion_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)

@@ -11,8 +11,8 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
   int top = 5;
   const char *arch = NULL;
   const cli_flag flags[] = {
-      {"top", 'k', CLI_INT, &top, "K", "how many labels a photo", 1, 64, NULL},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+      {"top", 'k', CLI_INT, &top, "K", "number of labels for each photo", 1, 64, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 1 << 30, argc, argv)
   wk_error err = {0};
@@ -47,10 +47,10 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
 int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
   const char *out = NULL, *layer = NULL, *arch = NULL;
   const cli_flag flags[] = {
-      {"output", 'o', CLI_STRING, &out, "FILE.npy", "where the features go: float32, one row a photo", 0, 0, NULL},
+      {"output", 'o', CLI_STRING, &out, "FILE.npy", "NumPy file to write: float32, one row for each photo", 0, 0, NULL},
       {"layer", 0, CLI_STRING, &layer, "NAME",
-       "any layer of `whisker info`, flattened (h, w, c); without: the pooled features", 0, 0, NULL},
-      {"arch", 0, CLI_STRING, &arch, "NAME", "what a weight file holds, where that cannot be seen", 0, 0, NULL},
+       "layer of `whisker info`, flattened (h, w, c); default: the pooled features", 0, 0, NULL},
+      {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 1 << 30, argc, argv)
   if (!out)

@@ -107,11 +107,11 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   wk_robust_options o;
   wk_robust_options_init(&o);
   const cli_flag flags[] = {
-      {"eps", 0, CLI_STRING, &eps, "E,E,...", "strengths from 0 up, in grey levels of 255; without: 0,0.25,0.5,1,2,4,8",
-       0, 0, NULL},
-      {"photos", 0, CLI_INT, &most, "N", "only the first N photos of every class; 0: all", 0, 1 << 30, NULL},
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-      {"output", 'o', CLI_STRING, &out, "FILE.svg", "the curve as a picture", 0, 0, NULL},
+      {"eps", 0, CLI_STRING, &eps, "E,E,...",
+       "comma-separated strengths from 0 up, in units of 1/255; default: 0,0.25,0.5,1,2,4,8", 0, 0, NULL},
+      {"photos", 0, CLI_INT, &most, "N", "use only the first N photos of every class; 0: all", 0, INFINITY, NULL},
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
+      {"output", 'o', CLI_STRING, &out, "FILE.svg", "draw the curve as a picture", 0, 0, NULL},
       {0}};
   cli_add_options(c, &o, wk_robust_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)

@@ -37,14 +37,14 @@ int cli_tricks(cli *c, const cli_command *self, int argc, char **argv) {
   wk_tricks_options o;
   wk_tricks_options_init(&o);
   const cli_flag flags[] = {
-      {"backbone", 'b', CLI_STRING, &o.backbone, "NAME", "the architecture that is trained", 0, 0, NULL},
-      {"epochs", 0, CLI_INT, &o.epochs, "N", "times through the photos", 1, 100000, NULL},
-      {"seeds", 0, CLI_INT, &o.seeds, "N", "runs of each row", 1, 1000, NULL},
-      {"size", 0, CLI_INT, &o.size, "PIXELS", "input side; 0: the architecture's own", 0, 4096, NULL},
-      {"val", 0, CLI_STRING, &o.val, "DATA|FRACTION", "photos to check on; without: val/, test/, else a fifth", 0, 0,
-       NULL},
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where a photo's class is", 0, 0, from},
-      {"output", 'o', CLI_STRING, &o.out, "FILE.svg", "a picture of the table", 0, 0, NULL},
+      {"backbone", 'b', CLI_STRING, &o.backbone, "NAME", "architecture to train", 0, 0, NULL},
+      {"epochs", 0, CLI_INT, &o.epochs, "N", "passes over the training photos", 1, 100000, NULL},
+      {"seeds", 0, CLI_INT, &o.seeds, "N", "number of runs of each row, each with a seed of its own", 1, 1000, NULL},
+      {"size", 0, CLI_INT, &o.size, "PIXELS", "side of the network's input; 0: the architecture's own", 0, 4096, NULL},
+      {"val", 0, CLI_STRING, &o.val, "DATA|FRACTION",
+       "validation photos, or the share to hold out; default: val/, else test/, else a fifth", 0, 0, NULL},
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
+      {"output", 'o', CLI_STRING, &o.out, "FILE.svg", "draw the table as a picture", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
   teller t = {.cli = c, .o = &o};
