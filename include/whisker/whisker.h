@@ -43,6 +43,7 @@
 #include "whisker/check.h"
 #include "whisker/collection.h"
 #include "whisker/data.h"
+#include "whisker/datasets.h"
 #include "whisker/diff_classifier.h"
 #include "whisker/draw.h"
 #include "whisker/embedding_map.h"

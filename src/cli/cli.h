@@ -68,6 +68,7 @@ typedef struct cli_command {
 } cli_command;
 
 int cli_models(cli *c, const cli_command *self, int argc, char **argv);
+int cli_data(cli *c, const cli_command *self, int argc, char **argv);
 int cli_pull(cli *c, const cli_command *self, int argc, char **argv);
 int cli_info(cli *c, const cli_command *self, int argc, char **argv);
 int cli_train(cli *c, const cli_command *self, int argc, char **argv);

@@ -30,6 +30,11 @@ bool wk_part_resumable(const wk_part_file *part);
 void wk_part_discard(const wk_part_file *part); /* empties it (the name stays: it is the lock) */
 void wk_part_remove(const wk_part_file *part);  /* removes it from the folder */
 
+/* Makes sure that the file lies in o->folder, and is the one described (sha256 "": any). *path (wk_free) is where; sha256 (65 bytes, or
+ * NULL) gets its hash. pull.c */
+wk_status wk_source_pull(char **path, char *sha256, const wk_source *source, const wk_pull_options *o,
+                         const wk_context *ctx, wk_error *err);
+
 /* ---- http ------------------------------------------------------------------------------------- */
 
 typedef struct wk_http_options {

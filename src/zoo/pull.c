@@ -187,14 +187,8 @@ static bool already_there(char *hex, const char *target, const wk_source *source
   return st == WK_OK;
 }
 
-wk_status wk_weights_pull(char **path, char *sha256, const wk_arch *arch, const wk_pull_options *o,
-                          const wk_context *ctx, wk_error *err) {
-  const wk_source *source = &arch->source;
-  if (!source->url)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED,
-                   "%s has no pretrained weights; train it from scratch, or give a weight file", arch->name);
-  if (!o || !o->folder || !*o->folder)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "%s: no folder was given where its weights are to be kept", arch->name);
+wk_status wk_source_pull(char **path, char *sha256, const wk_source *source, const wk_pull_options *o,
+                         const wk_context *ctx, wk_error *err) {
   char hex[2 * WK_SHA256_BYTES + 1];
   int lock = -1;
   wk_status st = WK_OK;
@@ -223,4 +217,14 @@ done:
   wk_free(part_path);
   wk_free(target);
   return st;
+}
+
+wk_status wk_weights_pull(char **path, char *sha256, const wk_arch *arch, const wk_pull_options *o,
+                          const wk_context *ctx, wk_error *err) {
+  if (!arch->source.url)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED,
+                   "%s has no pretrained weights; train it from scratch, or give a weight file", arch->name);
+  if (!o || !o->folder || !*o->folder)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%s: no folder was given where its weights are to be kept", arch->name);
+  return wk_source_pull(path, sha256, &arch->source, o, ctx, err);
 }
