@@ -122,7 +122,8 @@ void cli_apply_given(const cli *c, void *options, const wk_option_table *table) 
     for (int i = 0; i < c->given_count; i++) {
       wk_option row;
       wk_error ignored; /* it was checked when it was read */
-      if (wk_options_find(&row, table, c->given[i].name) && (row.with != NULL) == (pass == 0))
+      if (wk_options_find(&row, table, c->given[i].name) && !(row.flags & WK_OPTION_NO_FLAG) &&
+          (row.with != NULL) == (pass == 0))
         (void)!wk_options_set(options, table, row.name, c->given[i].text, &ignored);
     }
 }

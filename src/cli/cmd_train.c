@@ -106,7 +106,7 @@ static const char *misplaced(const cli *c, const train_flags *f, const wk_train_
   if (o->kind != WK_TRAIN_PROBE || o->show_augment)
     return NULL;
   for (int i = 0; wk_options_row(&row, wk_finetune_options_table(), i); i++)
-    if (cli_was_given(c, row.name))
+    if (!(row.flags & WK_OPTION_NO_FLAG) && cli_was_given(c, row.name))
       return row.name;
   return f->lr ? "lr" : o->teacher ? "teacher" : f->augment ? "augment" : NULL;
 }

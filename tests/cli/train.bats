@@ -85,3 +85,11 @@ train() { w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker "$@"; }
   w eval c.whisker parts --json
   [ "$(json '["images"]')" = 6 ]
 }
+
+@test "train --balance and --head are for the probe as well" {
+  w train "$F/photos" -b "$F/backbone.safetensors" --balance -o b.whisker --json
+  [ "$status" -eq 0 ]
+  w train "$F/photos" -b "$F/backbone.safetensors" --epochs 3 -o e.whisker
+  [ "$status" -eq 2 ]
+  contains "$stderr" "--epochs goes with --tune"
+}
