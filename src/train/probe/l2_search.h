@@ -10,13 +10,15 @@ typedef struct wk_probe_choice {
   double l2, temperature;
   double top1, loss; /* held-out; loss at that temperature */
   size_t held_out;
+  int classes_searched; /* fewer than there are: a sample */
   bool cross_validated;
 } wk_probe_choice;
 
 /* How strong a penalty serves these data best. p->weight are the weights of a fit on all rows. Where nothing can be
- * held out (no class has two photos) the choice is a fixed one, with top1 and loss NaN. */
-wk_status wk_probe_choose_l2(wk_probe_choice *out, const wk_logreg *p, const wk_probe_options *o, wk_progress *progress,
-                             const wk_context *ctx, wk_error *err);
+ * held out (no class has two photos) the choice is a fixed one, with top1 and loss NaN. `start` [wk_logreg_params],
+ * zeros, gets weights for the final fit to begin at where such were found; else it stays. */
+wk_status wk_probe_choose_l2(wk_probe_choice *out, double *start, const wk_logreg *p, const wk_probe_options *o,
+                             wk_progress *progress, const wk_context *ctx, wk_error *err);
 /* Steps of progress that a choice takes at most. */
 size_t wk_probe_choice_steps(void);
 

@@ -203,7 +203,7 @@ static wk_status fit_params(double *params, wk_probe_report *report, const wk_lo
   bool choose = o->l2 < 0;
   WK_TRY(wk_progress_begin(&progress, ctx, STAGE, 1 + (choose ? wk_probe_choice_steps() : 0), err));
   if (choose)
-    WK_TRY(wk_probe_choose_l2(&choice, p, o, &progress, ctx, err));
+    WK_TRY(wk_probe_choose_l2(&choice, params, p, o, &progress, ctx, err));
   if (o->temperature > 0)
     choice.temperature = o->temperature;
   WK_TRY(wk_logreg_fit(params, &fitted, p, choice.l2, FINAL_TOLERANCE, o->max_iterations, 0, ctx, err));
@@ -214,6 +214,7 @@ static wk_status fit_params(double *params, wk_probe_report *report, const wk_lo
                               .held_out_top1 = choice.top1,
                               .held_out = choice.held_out,
                               .cross_validated = choice.cross_validated,
+                              .classes_searched = choice.classes_searched,
                               .held_out_loss = choice.loss,
                               .temperature = choice.temperature};
 done:

@@ -9,8 +9,9 @@
 #include "train/probe/logreg.h"
 #include "train/probe/matrix_products.h"
 
-#define ROW_BLOCK 64                  /* rows a job; also what stays in the second-level cache */
-#define COLUMN_BLOCK 128              /* columns a job of the gradient */
+#define ROW_BLOCK 64     /* rows a job; also what stays in the second-level cache */
+#define COLUMN_BLOCK 128 /* columns a job of the gradient */
+#define MANY_PARAMS 500000
 #define CHUNK_BYTES ((size_t)8 << 20) /* of rows at a time */
 
 _Static_assert(sizeof(lbfgsfloatval_t) == sizeof(double), "liblbfgs must be built for double precision");
@@ -272,7 +273,7 @@ wk_status wk_logreg_fit(double *params, wk_logreg_result *result, const wk_logre
   memcpy(x, params, f.params * sizeof *x);
   lbfgs_parameter_t o;
   lbfgs_parameter_init(&o);
-  o.m = 10;
+  o.m = f.params <= MANY_PARAMS ? 10 : 5; /* each takes two arrays of them */
   o.epsilon = tolerance;
   o.max_iterations = max_iterations;
   int code = lbfgs((int)f.padded, x, &value, lbfgs_evaluate_fit, lbfgs_progress_fit, &f, &o);
