@@ -134,8 +134,8 @@ static wk_status leave_unnamed(wk_folder_reader *r, wk_child *list, size_t count
     if (named || !c->photos)
       continue;
     wk_view_leave_out(r, &c->in);
-    WK_RETURN_IF_ERROR(wk_builder_note(r->b, err, "%s/%s: %zu photos without a class in their names: not used", r->root,
-                                       c->path, c->photos));
+    WK_RETURN_IF_ERROR(wk_builder_note(r->b, err, "%s/%s: %zu photos without a class in their names: %s", r->root,
+                                       c->path, c->photos, wk_left_out_words(r)));
   }
   return WK_OK;
 }

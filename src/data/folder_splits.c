@@ -296,9 +296,9 @@ static wk_status leave_others(wk_folder_reader *r, const wk_view *v, const wk_ch
   if (names.failed)
     st = WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory", r->root);
   else if (photos)
-    st = wk_builder_note(r->b, err, "%s: %zu photo%s beside %s/ (%s%s) %s not used", r->root, photos,
-                         photos == 1 ? "" : "s", split->path, names.data, folders > 5 ? " ..." : "",
-                         photos == 1 ? "is" : "are");
+    st = wk_builder_note(r->b, err, "%s: %zu photo%s beside %s/ (%s%s) %s %s", r->root, photos, photos == 1 ? "" : "s",
+                         split->path, names.data, folders > 5 ? " ..." : "", photos == 1 ? "is" : "are",
+                         wk_left_out_words(r));
   wk_text_free(&names);
   return st;
 }

@@ -102,9 +102,13 @@ wk_status wk_view_take(wk_folder_reader *r, const wk_view *v, const char *name, 
   return WK_OK;
 }
 
+static bool all_welcome(const wk_folder_reader *r) { return r->b->o->allow_unlabelled && !r->b->o->classes; }
+
+const char *wk_left_out_words(const wk_folder_reader *r) { return all_welcome(r) ? "of no class" : "not used"; }
+
 void wk_view_leave_out(wk_folder_reader *r, const wk_view *v) {
   size_t n = v->photo_end - v->photo;
-  bool welcome = r->b->o->allow_unlabelled && !r->b->o->classes;
+  bool welcome = all_welcome(r);
   memset(r->split + v->photo, welcome ? WK_SPLIT_ALL : WK_LEFT_OUT, n);
   r->b->d->ignored += welcome ? 0 : n;
   r->b->d->aside += welcome ? 0 : n;
@@ -125,9 +129,8 @@ static wk_status leave_strays(wk_folder_reader *r, const wk_view *v, wk_error *e
   }
   if (!n)
     return WK_OK;
-  return wk_builder_note(r->b, err,
-                         WK_PLACE_FMT ": %zu photo%s (such as %.200s) beside the class folders, of no class: not used",
-                         WK_PLACE(r, v), n, n == 1 ? " lies" : "s lie", first);
+  return wk_builder_note(r->b, err, WK_PLACE_FMT ": %zu photo%s (such as %.200s) beside the class folders: %s",
+                         WK_PLACE(r, v), n, n == 1 ? " lies" : "s lie", first, wk_left_out_words(r));
 }
 
 wk_status wk_view_take_classes(wk_folder_reader *r, const wk_view *v, const wk_child *list, size_t count,
@@ -160,7 +163,7 @@ static bool may_describe(const wk_view *v, const char *path) {
   size_t len = (size_t)(wk_path_base(path) - path);
   for (const char *const *f = folder; *f; f++) {
     size_t n = strlen(*f) + 1;
-    if (len >= n && strncasecmp(path + len - n, *f, n - 1) == 0 && (len == n || path[len - n - 1] == '/'))
+    while (len >= n && strncasecmp(path + len - n, *f, n - 1) == 0 && (len == n || path[len - n - 1] == '/'))
       len -= n; /* as if it lay beside that folder */
   }
   return len <= v->len && (len == 0 || strncmp(path, v->path, len - 1) == 0);
@@ -302,8 +305,8 @@ static wk_status drop_drawings(wk_folder_reader *r, wk_child *list, size_t *coun
     wk_view_leave_out(r, &list[i].in);
     if (list[i].photos)
       WK_RETURN_IF_ERROR(wk_builder_note(r->b, err,
-                                         "%s/%s: %zu pictures, taken for drawings over the photos beside it: not used",
-                                         r->root, list[i].path, list[i].photos));
+                                         "%s/%s: %zu pictures, taken for drawings over the photos beside it: %s",
+                                         r->root, list[i].path, list[i].photos, wk_left_out_words(r)));
   }
   *count = kept;
   return WK_OK;

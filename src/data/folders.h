@@ -48,6 +48,8 @@ wk_status wk_view_take(wk_folder_reader *r, const wk_view *v, const char *name, 
                        wk_error *err);
 /* They are of no use, but where photos without a class are welcome. */
 void wk_view_leave_out(wk_folder_reader *r, const wk_view *v);
+/* What became of them, for notes: "not used", or "of no class". */
+const char *wk_left_out_words(const wk_folder_reader *r);
 /* The folders in `v` are classes. */
 wk_status wk_view_take_classes(wk_folder_reader *r, const wk_view *v, const wk_child *list, size_t count, wk_split split,
                                wk_error *err);

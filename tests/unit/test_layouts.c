@@ -164,6 +164,11 @@ static void beside_splits(void **state) {
   opens("b", "cat dog", 0, 12, 0, 0);
   told("4 photos beside train/ (\"extra\", \"new cats\")");
   assert_int_equal(data->aside, 4);
+  options.allow_unlabelled = true; /* to be looked at, they are as good as others */
+  assert_ok(open_at("b"), &error);
+  assert_int_equal(data->photo_count, 16);
+  told("are of no class");
+  options.allow_unlabelled = false;
   photos("c/car/2021", 6);
   photos("c/plane/jet", 6);
   photos("c/train/electric", 3);
