@@ -54,6 +54,7 @@ typedef struct wk_evaluate_options {
   bool labels_from_name; /* a photo's class is in its name, not in its folder */
   bool any_split;         /* test/ when the data have one, else val/, else everything (default); false: `split` */
   wk_split split;
+  bool with_learned;     /* test on photos that the model learned from, too; default false: they are left out */
   int k;                 /* right if among the k best; default 0: 5, or fewer where there are fewer classes */
 } wk_evaluate_options;
 
@@ -70,6 +71,9 @@ typedef struct wk_evaluation {
   wk_metrics *metrics;
   char **labels;       /* [metrics->class_count] */
   const char *split;   /* that was tested on: "test", "val", "train" or "all" */
+  bool learned_known;   /* the model remembers what it learned from; else the next is 0 */
+  size_t learned_count; /* photos that it had learned from (or copies of such): left out, or with_learned among those tested on */
+  bool with_learned;
   size_t right_count, broken_count; /* photos; those that could not be read */
   wk_mistake *mistakes; /* in the photos' order */
   size_t mistake_count;

@@ -25,6 +25,12 @@ WK_API wk_status wk_photos_of(wk_photo_list *out, const wk_dataset *d, wk_split 
  * "test", "val" or "all". */
 WK_API wk_status wk_photos_to_test(wk_photo_list *out, const char **split_name, const wk_dataset *d, int most,
                                    wk_error *err) WK_NODISCARD;
+/* Takes the photos that the model learned from, and their copies, out of the list, and counts them. A model that does not remember
+ * what it learned from (wk_model.learned) has learned from none of them. */
+WK_API wk_status wk_photos_leave_out_learned(size_t *left_out, wk_photo_list *photos, wk_session *s, const wk_model *m,
+                                             wk_error *err) WK_NODISCARD;
+/* Keeps the first `most` of every class; those without one are a class of their own. */
+WK_API wk_status wk_photos_thin_out(wk_photo_list *p, int classes, int most, wk_error *err) WK_NODISCARD;
 WK_API void wk_photo_list_free(wk_photo_list *p);
 
 /* ---- photos by name ---------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #define WHISKER_MODEL_H
 
 #include "whisker/data.h"
+#include "whisker/photo_hash.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +42,7 @@ typedef struct wk_model {
   char **labels;
   int label_count;
   char *recipe;       /* JSON object: how it was trained (settings and results; no times, no machine) */
+  wk_photo_set *learned; /* the photos that the head (and a tuned backbone) learned from, 16 bytes each; NULL: not known */
 } wk_model;
 
 /* A model from its parts; copies labels and recipe, takes ownership of backbone and head on success. */

@@ -32,6 +32,7 @@
 #include "whisker/session.h"
 #include "whisker/training.h"
 #include "whisker/answers.h"
+#include "whisker/insight.h"
 
 /* ---- the parts, for those who want them -------------------------------------------------------- */
 
@@ -61,6 +62,7 @@
 #include "whisker/optim.h"
 #include "whisker/options.h"
 #include "whisker/output.h"
+#include "whisker/photo_hash.h"
 #include "whisker/probe.h"
 #include "whisker/train_nn.h"
 #include "whisker/visualize.h"

@@ -155,14 +155,6 @@ wk_status cli_session(wk_session **out, cli *c, wk_error *err);
 /* Defaults for wk_dataset_open: archives are unpacked below WHISKER_HOME. */
 void cli_dataset_options(wk_dataset_options *o, const cli *c);
 extern const char *const cli_head_names[]; /* by wk_head_kind, NULL-terminated */
-/* Accuracy against an attack's strength as a chart, with room for what it points to (cmd_robust.c). */
-enum { CLI_STRENGTHS = 32 };
-typedef struct cli_robust_curve {
-  double y[CLI_STRENGTHS], low[CLI_STRENGTHS], high[CLI_STRENGTHS];
-  wk_series series;
-  wk_chart chart;
-} cli_robust_curve;
-void cli_robust_curve_fill(cli_robust_curve *c, const wk_robust *r, const double *eps_255, const char *y_label);
 char *cli_join(const char *a, const char *b);
 wk_status cli_no_memory(wk_error *err);
 wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) WK_PRINTF(3, 4);

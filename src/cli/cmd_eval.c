@@ -33,8 +33,13 @@ static void say_classes(cli *c, const wk_evaluation *e) {
 
 static void say(cli *c, const wk_evaluation *e) {
   const wk_metrics *m = e->metrics;
-  cli_say(c, "right %s of %s   %s   (95%% interval %s)\n", cli_count(e->right_count), cli_count(m->photo_count),
-          cli_percent(m->top1.value), cli_interval(m->top1));
+  char learned[120] = "";
+  if (e->learned_count)
+    snprintf(learned, sizeof learned,
+             e->with_learned ? "; it had learned from %s of these" : "; %s it learned from are left out",
+             cli_count(e->learned_count));
+  cli_say(c, "right %s of %s   %s   (95%% interval %s)%s\n", cli_count(e->right_count), cli_count(m->photo_count),
+          cli_percent(m->top1.value), cli_interval(m->top1), learned);
   if (m->class_count > 2)
     cli_say(c, "among the best %d   %s   (%s)\n", m->k, cli_percent(m->topk.value), cli_interval(m->topk));
   cli_say(c, "log loss %.4f (%.4f\u2013%.4f)   calibration error %s (%s)\n", m->loss.value, m->loss.low, m->loss.high,
@@ -48,12 +53,15 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const parts[] = {"auto", "all", "train", "val", "test", NULL}, *const from[] = {"folder", "name",
                                                                                                      NULL};
   int part = 0, names = 0, k = 0;
+  bool with_learned = false;
   const char *arch = NULL;
   const cli_flag flags[] = {
       {"part", 0, CLI_CHOICE, &part, "PART", "photos to evaluate on; auto: test/, else val/, else all", 0, 0, parts},
       {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
       {"top", 'k', CLI_INT, &k, "K", "also report top-K accuracy; 0: 5, or fewer if there are fewer classes", 0, 1000,
        NULL},
+      {"with-learned", 0, CLI_BOOL, &with_learned, NULL,
+       "also evaluate on photos the model learned from, and say how many; default: they are left out", 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
@@ -67,6 +75,7 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   o.any_split = part == 0;
   o.split = part ? (wk_split)(part - 1) : WK_SPLIT_ALL;
   o.k = k;
+  o.with_learned = with_learned;
   wk_status st = cli_session(&session, c, &err);
   if (st == WK_OK)
     st = wk_open_as(&model, session, argv[0], arch, &err);

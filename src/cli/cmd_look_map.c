@@ -10,9 +10,6 @@ enum { ODD_SHOWN = 10 };
 /* Cosine of features above which two photos are almost certainly one picture: saved again, resized, or a burst. */
 #define TWIN 0.985f
 
-/* Thumbnails as large as makes sense for so many photos. */
-static int thumb_side(size_t photos) { return photos <= 2500 ? 96 : photos <= 10000 ? 64 : 32; }
-
 static json_t *odd_json(cli *c, const wk_feature_set *s, const wk_embedding_map *a, const wk_label_error *odd,
                         size_t count) {
   json_t *rows = json_array();
@@ -71,54 +68,6 @@ static int classes_used(const wk_feature_set *s) {
   return used;
 }
 
-wk_status cli_look_map_draw(cli_looking *l, const wk_feature_set *s, const wk_embedding_map *a, const char *out,
-                            const char *html, int size, wk_error *err) {
-  int side = thumb_side(a->rows);
-  uint8_t *thumbnail = NULL;
-  char title[300], note[200];
-  wk_image picture = {0};
-  const char *root = s->data->root;
-  size_t n = strlen(root);
-  while (n > 1 && root[n - 1] == '/')
-    n--;
-  size_t base = n;
-  while (base > 0 && root[base - 1] != '/')
-    base--;
-  snprintf(title, sizeof title, "%.*s, as %s sees it", n - base < 200 ? (int)(n - base) : 200, root + base,
-           l->model->backbone->arch->title);
-  snprintf(note, sizeof note, "%s photos by %d features each. What is alike to the network lies together.",
-           cli_count(a->rows), s->features->columns);
-  wk_status st = wk_thumbnails(&thumbnail, s->paths, a->rows, side, &l->cli->ctx, err);
-  wk_embedding_picture p;
-  wk_embedding_picture_init(&p);
-  p.thumbnails = thumbnail;
-  p.side = side;
-  p.labels = s->labels;
-  p.names = (const char *const *)s->classes;
-  p.class_count = s->class_count;
-  p.title = title;
-  p.size = size;
-  if (st == WK_OK)
-    st = wk_embedding_map_draw(&picture, a, &p, err);
-  if (st == WK_OK)
-    st = cli_look_save(l, &picture, out, "all photos, those that are alike together", err);
-  wk_image_free(&picture);
-  if (st == WK_OK && html) {
-    wk_embedding_page page = {.map = a,
-                              .title = title,
-                              .note = note,
-                              .files = s->names,
-                              .labels = s->labels,
-                              .names = p.names,
-                              .class_count = p.class_count,
-                              .thumbnails = thumbnail,
-                              .side = side};
-    st = wk_embedding_page_write(html, &page, err);
-  }
-  wk_free(thumbnail);
-  return st;
-}
-
 static json_t *tell(cli *c, const wk_feature_set *s, const wk_embedding_map *a, const wk_label_error *odd, size_t odds,
                     double agree, const char *out, const char *html) {
   int used = classes_used(s);
@@ -163,6 +112,7 @@ int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
   size_t odds = 0;
   double agree = NAN;
   json_t *more = NULL;
+  wk_image picture = {0};
   wk_status st = cli_look_begin(&l, c, argv[0], arch, NULL, out, &err);
   if (st == WK_OK && html)
     st = wk_output_check(html, false, &err);
@@ -173,7 +123,10 @@ int cli_look_map(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK)
     st = wk_label_errors_find(&odd, &odds, &agree, a, s.labels, s.class_count, &err);
   if (st == WK_OK)
-    st = cli_look_map_draw(&l, &s, a, out, html, size, &err);
+    st = wk_feature_set_draw_map(&picture, &s, l.model, a, html, size, &c->ctx, &err);
+  if (st == WK_OK)
+    st = cli_look_save(&l, &picture, out, "all photos, those that are alike together", &err);
+  wk_image_free(&picture);
   if (st == WK_OK)
     more = tell(c, &s, a, odd, odds, agree, out, html);
   wk_free(odd);

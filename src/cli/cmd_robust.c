@@ -5,26 +5,9 @@
 
 #include "cli.h"
 
-void cli_robust_curve_fill(cli_robust_curve *c, const wk_robust *r, const double *eps_255, const char *y_label) {
-  int n = r->count < CLI_STRENGTHS ? r->count : CLI_STRENGTHS;
-  for (int i = 0; i < n; i++) {
-    wk_interval w = wk_wilson(r->right[i], r->photo_count);
-    c->y[i] = w.value;
-    c->low[i] = w.low;
-    c->high[i] = w.high;
-  }
-  c->series = (wk_series){.name = "right", .n = (size_t)n, .x = eps_255, .y = c->y, .low = c->low, .high = c->high};
-  c->chart = (wk_chart){.title = "Right under attack",
-                        .x_label = "largest change of a value, in 1/255",
-                        .y_label = y_label,
-                        .series = &c->series,
-                        .count = 1,
-                        .percent = true};
-}
-
 static wk_status draw(const char *out, const wk_robust *r, const wk_robust_options *o, wk_error *err) {
-  cli_robust_curve c;
-  cli_robust_curve_fill(&c, r, o->eps_255, "top-1");
+  wk_robust_curve c;
+  wk_robust_curve_fill(&c, r, o->eps_255, "top-1");
   return wk_chart_save(out, &c.chart, err);
 }
 
@@ -64,9 +47,13 @@ static json_t *damage_json(cli *c, const wk_robust *r) {
   return all;
 }
 
-static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const char *out, const char *damage_out) {
+static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const char *out, const char *damage_out,
+                  const size_t *left_out) {
   json_t *eps = json_array(), *accuracy = json_array(), *intervals = json_array();
-  cli_say(c, "%zu photos, untargeted PGD, %d steps, %d random restarts\n", r->photo_count, o->steps, o->restarts);
+  cli_say(c, "%zu photos, untargeted PGD, %d steps, %d random restarts", r->photo_count, o->steps, o->restarts);
+  if (left_out && *left_out)
+    cli_say(c, "; %s that it learned from are left out", cli_count(*left_out));
+  cli_say(c, "\n");
   for (int i = 0; i < r->count; i++) {
     wk_interval w = wk_wilson(r->right[i], r->photo_count);
     cli_say(c, "  change up to %4g/255  %6s  (%s)\n", o->eps_255[i], cli_percent(w.value), cli_interval(w));
@@ -79,11 +66,12 @@ static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const 
   if (out)
     cli_say(c, "\nThe curve is in %s%s%s\n", out, damage_out ? ", that of the damage in " : "",
             damage_out ? damage_out : "");
-  return cli_print_json(c, json_pack("{s:o,s:I,s:o,s:o,s:o,s:o,s:i,s:i,s:o,s:O}", "damage_out",
+  return cli_print_json(c, json_pack("{s:o,s:I,s:o,s:o,s:o,s:o,s:i,s:i,s:o,s:O,s:o}", "damage_out",
                                      damage_out ? cli_json_text(damage_out) : json_null(), "photos",
                                      (json_int_t)r->photo_count, "eps_255", eps, "accuracy", accuracy, "intervals",
                                      intervals, "damage", damage, "steps", o->steps, "restarts", o->restarts, "out",
-                                     out ? cli_json_text(out) : json_null(), "warnings", c->warnings));
+                                     out ? cli_json_text(out) : json_null(), "warnings", c->warnings,
+                                     "left_out_learned", left_out ? json_integer((json_int_t)*left_out) : json_null()));
 }
 
 /* "0,0.5,1" into numbers; how many, or -1. */
@@ -103,7 +91,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const from[] = {"folder", "name", NULL};
   int names = 0, most = 0;
   const char *out = NULL, *eps = NULL;
-  double strengths[CLI_STRENGTHS];
+  double strengths[WK_ROBUST_STRENGTHS];
   wk_robust_options o;
   wk_robust_options_init(&o);
   const cli_flag flags[] = {
@@ -117,7 +105,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   if (eps) {
     o.eps_255 = strengths;
-    if ((o.count = numbers(strengths, CLI_STRENGTHS, eps)) < 1)
+    if ((o.count = numbers(strengths, WK_ROBUST_STRENGTHS, eps)) < 1)
       return cli_usage_error(self, "--eps takes numbers with commas between, such as 0,1,2");
   }
   wk_error err = {0};
@@ -125,6 +113,8 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   wk_dataset *d = NULL;
   wk_robust *r = NULL;
   wk_photo_list p = {0};
+  wk_session *session = NULL;
+  size_t left_out = 0;
   wk_status st = out ? wk_output_check(out, false, &err) : WK_OK;
   if (st == WK_OK && out && o.corruptions)
     st = wk_output_check_beside(out, "-damage", &err);
@@ -139,7 +129,16 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
     st = wk_dataset_open(&d, argv[1], &dopt, &err);
   }
   if (st == WK_OK)
-    st = wk_photos_to_test(&p, NULL, d, most, &err);
+    st = wk_photos_to_test(&p, NULL, d, 0, &err);
+  if (st == WK_OK)
+    st = cli_session(&session, c, &err);
+  if (st == WK_OK)
+    st = wk_photos_leave_out_learned(&left_out, &p, session, m, &err);
+  if (st == WK_OK && left_out && !p.count)
+    st = cli_error(&err, WK_ERR_ARGUMENT,
+                   "%s: the model learned from all of its %zu photos; give photos it has not seen", argv[1], left_out);
+  if (st == WK_OK && most)
+    st = wk_photos_thin_out(&p, d->class_count, most, &err);
   if (st == WK_OK)
     st = wk_robust_measure(&r, m, p.paths, p.labels, p.count, &o, &c->ctx, &err);
   if (st == WK_OK && !r->photo_count)
@@ -149,7 +148,7 @@ int cli_robust(cli *c, const cli_command *self, int argc, char **argv) {
   char *damage_out = NULL;
   if (st == WK_OK && out && o.corruptions)
     st = (damage_out = wk_output_beside(out, "-damage")) ? draw_damage(damage_out, r, &err) : cli_no_memory(&err);
-  int rc = st == WK_OK ? report(c, r, &o, out, damage_out) : cli_fail(c, &err);
+  int rc = st == WK_OK ? report(c, r, &o, out, damage_out, m->learned ? &left_out : NULL) : cli_fail(c, &err);
   wk_free(damage_out);
   wk_robust_free(r);
   wk_photo_list_free(&p);

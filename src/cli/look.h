@@ -44,16 +44,4 @@ wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *con
 wk_status cli_look_set_open(wk_feature_set *s, cli *c, const wk_model *m, const char *data, bool labels_from_name,
                             int most, wk_error *err);
 
-/* The map as a picture and, with `html`, as a page (cmd_look_map.c). */
-wk_status cli_look_map_draw(cli_looking *l, const wk_feature_set *s, const wk_embedding_map *a, const char *out,
-                            const char *html, int size, wk_error *err);
-/* The *k rows most like `query`, but those with the very same features; *k at most 200, and fewer where there are not
- * that many (cmd_look_nearest.c). */
-wk_status cli_look_nearest_find(size_t *row, float *cosine, int *k, const wk_feature_set *s, const float *query,
-                                wk_error *err);
-/* The middle of a photo, `side` pixels square. columns 0: about as many as rows. */
-wk_status cli_look_cell(wk_image *out, const char *path, int side, wk_error *err);
-wk_status cli_look_nearest_draw(wk_image *out, const char *photo, const wk_feature_set *s, const size_t *row,
-                                const float *cosine, int k, int columns, wk_error *err);
-
 #endif

@@ -74,6 +74,7 @@ void wk_model_free(wk_model *m) {
     wk_free(m->labels[i]);
   wk_free(m->labels);
   wk_free(m->recipe);
+  wk_photo_set_free(m->learned);
   wk_head_free(m->head);
   wk_backbone_free(m->backbone);
   wk_free(m);

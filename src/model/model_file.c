@@ -21,7 +21,9 @@ enum { FORMAT_VERSION = 2, FLOAT32_VERSION = 1 }; /* an earlier whisker can read
 #define KEY_HEAD "whisker.head" /* missing: the backbone's own classifier */
 #define KEY_RECIPE "whisker.recipe"
 #define KEY_PRECISION "whisker.precision" /* missing: float32 */
-#define RANGES "ranges."                  /* before the names of what int8 needs (wk_plan_options.ranges) */
+#define LEARNED_CONTENT "learned.content" /* [photos] what the head learned from; both or none */
+#define LEARNED_LOOK "learned.look"
+#define RANGES "ranges." /* before the names of what int8 needs (wk_plan_options.ranges) */
 
 static const char *const crop_names[] = {
     [WK_CROP_CENTER] = "center", [WK_CROP_SQUASH] = "squash", [WK_CROP_KEEP] = "keep"};
@@ -134,6 +136,32 @@ static wk_status add_ranges(wk_tensors *t, const wk_backbone *b, wk_error *err) 
   return st;
 }
 
+/* 8 bytes of each photo's content, and 8 of its look, in the order of contents: the same photos give the same bytes. */
+static wk_status add_learned(wk_tensors *t, const wk_photo_set *learned, wk_error *err) {
+  wk_status st = WK_OK;
+  const size_t n = wk_photo_set_size(learned);
+  if (!learned)
+    return WK_OK;
+  int64_t *half = wk_alloc_array(n + 1, sizeof *half);
+  WK_FAIL_IF(!half, err, WK_ERR_MEMORY, "not enough memory for a model");
+  for (int look = 0; look < 2; look++) {
+    for (size_t i = 0; i < n; i++) {
+      const wk_photo_hash *h = wk_photo_set_at(learned, i);
+      half[i] = (int64_t)(look ? h->look : h->content);
+    }
+    wk_tensor one = {.name = look ? LEARNED_LOOK : LEARNED_CONTENT,
+                     .dtype = WK_I64,
+                     .ndim = 1,
+                     .shape = {(int64_t)n},
+                     .data = half,
+                     .bytes = n * sizeof *half};
+    WK_TRY(wk_tensors_add(t, &one, err));
+  }
+done:
+  wk_free(half);
+  return st;
+}
+
 wk_status wk_model_save(const wk_model *m, const char *path, bool light, wk_error *err) {
   wk_status st = WK_OK;
   wk_tensors *t = NULL, *backbone = NULL;
@@ -146,6 +174,7 @@ wk_status wk_model_save(const wk_model *m, const char *path, bool light, wk_erro
   if (m->head)
     WK_TRY(add_head(t, m->head, err));
   WK_TRY(add_ranges(t, m->backbone, err));
+  WK_TRY(add_learned(t, m->learned, err));
   if (!light) {
     wk_node last = m->head ? wk_graph_features(g) : wk_graph_logits(g);
     WK_TRY(wk_backbone_subset(&backbone, g, m->backbone->weights, last, "backbone.", err));
@@ -302,6 +331,27 @@ done:
   return st;
 }
 
+/* NULL where the file does not say. */
+static wk_status read_learned(wk_photo_set **out, const wk_tensors *t, wk_error *err) {
+  const wk_tensor *content = wk_tensors_find(t, LEARNED_CONTENT), *look = wk_tensors_find(t, LEARNED_LOOK);
+  if (!content && !look)
+    return WK_OK;
+  if (!content || !look || content->dtype != WK_I64 || look->dtype != WK_I64 || content->ndim != 1 || look->ndim != 1 ||
+      content->shape[0] != look->shape[0])
+    return WK_FAIL(err, WK_ERR_FORMAT, "what it learned from is not two lists of one length: the file is damaged");
+  const size_t n = (size_t)content->shape[0];
+  wk_photo_hash *hash = wk_alloc_array(n + 1, sizeof *hash);
+  if (!hash)
+    return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a model");
+  for (size_t i = 0; i < n; i++) {
+    memcpy(&hash[i].content, (const char *)content->data + 8 * i, 8);
+    memcpy(&hash[i].look, (const char *)look->data + 8 * i, 8);
+  }
+  wk_status st = wk_photo_set_create(out, hash, n, err);
+  wk_free(hash);
+  return st;
+}
+
 /* The backbone from the file itself, or of a light model from the registry. *t is handed over when it is used. */
 /* What the features are computed in; the ranges are copied, since a mapped file may go. */
 static wk_status read_precision(wk_precision *out, wk_tensors **ranges, const wk_tensors *t, wk_error *err) {
@@ -402,6 +452,7 @@ wk_status wk_model_read(wk_model **out, const char *path, const wk_pull_options 
   const char **labels = NULL, *text = NULL;
   char *recipe = NULL;
   size_t classes = 0;
+  wk_photo_set *learned = NULL;
 
   WK_RETURN_IF_ERROR(wk_weights_open(&t, path, err)); /* its message has the path already */
   WK_TRY(check_version(t, err));
@@ -412,10 +463,13 @@ wk_status wk_model_read(wk_model **out, const char *path, const wk_pull_options 
   WK_TRY(get_meta(&text, t, KEY_RECIPE, err));
   recipe = wk_strdup(text);
   WK_FAIL_IF(!recipe, err, WK_ERR_MEMORY, "not enough memory for a model");
+  WK_TRY(read_learned(&learned, t, err));
   WK_TRY(read_backbone(&b, &t, o, ctx, err));
   WK_FAIL_IF(!head && (size_t)b->class_count != classes, err, WK_ERR_FORMAT,
              "%zu labels for a network of %d classes: the file is damaged", classes, b->class_count);
   WK_TRY(wk_model_create(out, b, head, labels, recipe, err));
+  (*out)->learned = learned;
+  learned = NULL;
   b = NULL;
   head = NULL;
 done:
@@ -424,6 +478,7 @@ done:
   wk_backbone_free(b);
   wk_head_free(head);
   wk_tensors_free(t);
+  wk_photo_set_free(learned);
   wk_free(labels);
   wk_free(recipe);
   json_decref(label_array);

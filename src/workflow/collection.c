@@ -24,8 +24,7 @@ wk_status wk_photos_of(wk_photo_list *out, const wk_dataset *d, wk_split split, 
   return WK_OK;
 }
 
-/* The first `most` of every class stay; those without a class are one of their own. */
-static wk_status thin_out(wk_photo_list *p, int classes, int most, wk_error *err) {
+wk_status wk_photos_thin_out(wk_photo_list *p, int classes, int most, wk_error *err) {
   int *seen = wk_calloc((size_t)classes + 1, sizeof *seen);
   size_t kept = 0;
   if (!seen)
@@ -52,7 +51,7 @@ wk_status wk_photos_to_test(wk_photo_list *out, const char **split_name, const w
       break;
     wk_photo_list_free(&p);
   }
-  wk_status st = most ? thin_out(&p, d->class_count, most, err) : WK_OK;
+  wk_status st = most ? wk_photos_thin_out(&p, d->class_count, most, err) : WK_OK;
   if (st != WK_OK) {
     wk_photo_list_free(&p);
     return st;
@@ -147,10 +146,11 @@ void wk_named_photos_free(wk_named_photos *p) {
 /* ---- a collection as one model sees it --------------------------------------------------------- */
 
 /* The model's classes first: then labels have the model's names. A collection of anything else is fine as well. */
-static wk_status open_data(wk_feature_set *s, const wk_session *session, const wk_model *m, const char *path,
-                           bool names, wk_error *err) {
+static wk_status open_data(wk_feature_set *s, const wk_session *session, const wk_context *ctx, const wk_model *m,
+                           const char *path, bool names, wk_error *err) {
   wk_dataset_options o;
   wk_session_dataset_options(&o, session);
+  o.ctx = ctx;
   o.labels_from_name = names;
   if (m->label_count) {
     o.classes = (const char *const *)m->labels;
@@ -174,17 +174,16 @@ static const char *within(const char *root, const char *path) {
   return !strncmp(path, root, n) && path[n] == '/' && path[n + 1] ? path + n + 1 : path;
 }
 
-wk_status wk_feature_set_open(wk_feature_set *s, const wk_session *session, const wk_model *m, const char *data,
-                              bool labels_from_name, int most, wk_error *err) {
-  WK_RETURN_IF_ERROR(open_data(s, session, m, data, labels_from_name, err));
+static wk_status open_set(wk_feature_set *s, const wk_session *session, const wk_context *ctx, const wk_model *m,
+                          const char *data, bool labels_from_name, int most, wk_error *err) {
+  WK_RETURN_IF_ERROR(open_data(s, session, ctx, m, data, labels_from_name, err));
   WK_RETURN_IF_ERROR(wk_photos_of(&s->photos, s->data, WK_SPLIT_ALL, err));
   if (most)
-    WK_RETURN_IF_ERROR(thin_out(&s->photos, s->data->class_count, most, err));
+    WK_RETURN_IF_ERROR(wk_photos_thin_out(&s->photos, s->data->class_count, most, err));
   wk_features_options o;
   wk_session_features_options(&o, session);
   o.name = s->photos.names;
-  WK_RETURN_IF_ERROR(wk_features_compute(&s->features, m->backbone, s->photos.paths, s->photos.count, &o,
-                                         wk_session_context(session), err));
+  WK_RETURN_IF_ERROR(wk_features_compute(&s->features, m->backbone, s->photos.paths, s->photos.count, &o, ctx, err));
   size_t rows = s->features->rows;
   if (!rows)
     return WK_FAIL(err, WK_ERR_FORMAT, "%s: none of its %zu photos could be read", data, s->photos.count);
@@ -202,6 +201,16 @@ wk_status wk_feature_set_open(wk_feature_set *s, const wk_session *session, cons
   s->classes = s->data->classes;
   s->class_count = s->data->class_count;
   return WK_OK;
+}
+
+wk_status wk_feature_set_open(wk_feature_set *out, const wk_session *s, const wk_model *m, const char *data,
+                              bool labels_from_name, int most, wk_error *err) {
+  return open_set(out, s, wk_session_context(s), m, data, labels_from_name, most, err);
+}
+
+wk_status wk_call_feature_set(wk_feature_set *out, const wk_call *call, const wk_model *m, const char *data,
+                              bool labels_from_name, int most, wk_error *err) {
+  return open_set(out, call->session, &call->ctx, m, data, labels_from_name, most, err);
 }
 
 void wk_feature_set_free(wk_feature_set *s) {

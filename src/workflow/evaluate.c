@@ -34,10 +34,26 @@ static wk_status choose_photos(evaluating *e, const char *data, wk_error *err) {
   o.classes = (const char *const *)e->model->labels;
   o.class_count = e->model->label_count;
   WK_RETURN_IF_ERROR(wk_dataset_open(&e->data, data, &o, err));
-  if (e->o->any_split)
-    return wk_photos_to_test(&e->photos, &e->result->split, e->data, 0, err);
-  e->result->split = name[e->o->split];
-  return wk_photos_of(&e->photos, e->data, e->o->split, err);
+  if (e->o->any_split) {
+    WK_RETURN_IF_ERROR(wk_photos_to_test(&e->photos, &e->result->split, e->data, 0, err));
+  } else {
+    e->result->split = name[e->o->split];
+    WK_RETURN_IF_ERROR(wk_photos_of(&e->photos, e->data, e->o->split, err));
+  }
+  if (!e->photos.count)
+    return WK_FAIL(err, WK_ERR_NOT_FOUND, "%s: no photos in its %s part; `whisker eval --part all` takes every photo",
+                   data, e->result->split);
+  wk_evaluation *r = e->result;
+  r->with_learned = e->o->with_learned;
+  r->learned_known = e->model->learned != NULL;
+  WK_RETURN_IF_ERROR(wk_leave_out_learned(&r->learned_count, &e->photos, &e->call, e->model, r->with_learned, err));
+  if (!e->photos.count)
+    return WK_FAIL(
+        err, WK_ERR_ARGUMENT,
+        "%s: the model learned from all %zu photos, so they do not tell how often it is right; give photos it "
+        "has not seen, or --with-learned to test on these all the same",
+        data, r->learned_count);
+  return WK_OK;
 }
 
 static wk_status ask(evaluating *e, const char *data, wk_error *err) {
@@ -103,8 +119,6 @@ wk_status wk_evaluate(wk_evaluation **out, wk_session *s, const wk_model *m, con
   e.result = wk_calloc(1, sizeof *e.result);
   WK_FAIL_IF(!e.result, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(choose_photos(&e, data, err));
-  WK_FAIL_IF(!e.photos.count, err, WK_ERR_NOT_FOUND,
-             "%s: no photos in its %s part; `whisker eval --part all` takes every photo", data, e.result->split);
   WK_TRY(ask(&e, data, err));
   WK_TRY(copy_labels(e.result, m, err));
   WK_TRY(list_mistakes(&e, err));
@@ -181,12 +195,14 @@ static json_t *mistakes_json(const wk_evaluation *e) {
 char *wk_evaluation_json(const wk_evaluation *e) {
   const wk_metrics *m = e->metrics;
   return wk_report_print(json_pack(
-      "{s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "images", (json_int_t)m->photo_count,
-      "broken", (json_int_t)e->broken_count, "part", e->split, "top1", wk_report_number(m->top1.value), "top1_interval",
-      wk_report_interval(m->top1), "top5", wk_report_number(m->topk.value), "top5_interval",
-      wk_report_interval(m->topk), "k", m->k, "loss", wk_report_number(m->loss.value), "loss_interval",
-      wk_report_interval(m->loss), "ece", wk_report_number(m->ece.value), "ece_interval", wk_report_interval(m->ece),
-      "per_class", per_class_json(e), "confusion", confusion_json(m), "labels",
-      wk_report_labels(e->labels, m->class_count), "mistakes", mistakes_json(e), "warnings",
-      wk_report_lines(&e->warnings)));
+      "{s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "images",
+      (json_int_t)m->photo_count, "broken", (json_int_t)e->broken_count, "part", e->split, "top1",
+      wk_report_number(m->top1.value), "top1_interval", wk_report_interval(m->top1), "top5",
+      wk_report_number(m->topk.value), "top5_interval", wk_report_interval(m->topk), "k", m->k, "loss",
+      wk_report_number(m->loss.value), "loss_interval", wk_report_interval(m->loss), "ece",
+      wk_report_number(m->ece.value), "ece_interval", wk_report_interval(m->ece), "per_class", per_class_json(e),
+      "confusion", confusion_json(m), "labels", wk_report_labels(e->labels, m->class_count), "mistakes",
+      mistakes_json(e), "warnings", wk_report_lines(&e->warnings), "left_out_learned",
+      e->learned_known ? json_integer((json_int_t)(e->with_learned ? 0 : e->learned_count)) : json_null(), "learned",
+      e->learned_known ? json_integer((json_int_t)e->learned_count) : json_null()));
 }

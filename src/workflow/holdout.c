@@ -169,6 +169,7 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
     WK_TRY(drop_learned(&extra, call, &t->photos, err));
   t->held_count += extra.count;
   WK_TRY(join_photos(&t->photos, &extra, err));
+  WK_TRY(wk_call_hash_photos(&t->hashes, call, t->photos.paths, t->photos.count, err));
 done:
   wk_photo_list_free(&extra);
   return st;
@@ -200,7 +201,12 @@ wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err) {
 
 void wk_holdout_free(wk_holdout *t) {
   wk_free(t->y);
+  wk_free(t->hashes);
   wk_photo_list_free(&t->photos);
   wk_dataset_free(t->val_data);
   wk_dataset_free(t->data);
+}
+
+wk_status wk_holdout_learned(wk_photo_set **out, const wk_holdout *t, bool all, wk_error *err) {
+  return wk_photo_set_create(out, t->hashes, t->photos.count - (all ? 0 : t->held_count), err);
 }

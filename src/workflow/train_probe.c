@@ -87,6 +87,7 @@ static wk_status make_model(wk_training *t, wk_head **head, int columns, wk_erro
     return st;
   t->backbone = NULL;
   *head = NULL;
+  WK_RETURN_IF_ERROR(wk_holdout_learned(&t->model->learned, &t->split, t->o->refit, err));
   return wk_training_save(t, t->o->light, err);
 }
 

@@ -135,6 +135,7 @@ static wk_status make_model(wk_training *t, wk_error *err) {
     return st;
   *from = NULL;
   r->head = NULL;
+  WK_RETURN_IF_ERROR(wk_holdout_learned(&t->model->learned, &t->split, false, err));
   /* Tuned weights are nowhere else: a light model would lose them. */
   return wk_training_save(t, t->o->light && !r->tuned, err);
 }

@@ -40,6 +40,9 @@ bool wk_lines_add(wk_lines *l, char *line);
 void wk_lines_free(wk_lines *l);
 
 /* wk_named_photos_open within a call: its warnings are the call's. */
+/* wk_feature_set_open within a call. */
+wk_status wk_call_feature_set(wk_feature_set *out, const wk_call *call, const wk_model *m, const char *data,
+                              bool labels_from_name, int most, wk_error *err);
 wk_status wk_call_name_photos(wk_named_photos *out, wk_call *call, const char *const *name, size_t names,
                               wk_error *err);
 
@@ -76,8 +79,9 @@ typedef struct wk_holdout_options {
 typedef struct wk_holdout {
   wk_dataset *data, *val_data; /* val_data: that of `val` */
   wk_photo_list photos;
-  size_t held_count; /* the last photos: checked on, not learned from */
-  int *y;            /* [rows] labels, after wk_holdout_rows */
+  size_t held_count;     /* the last photos: checked on, not learned from */
+  wk_photo_hash *hashes; /* [photos.count] */
+  int *y;                /* [rows] labels, after wk_holdout_rows */
   size_t learn_rows, check_rows;
 } wk_holdout;
 
@@ -86,7 +90,19 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
 /* Which rows of the photos' features are for what: the first learn_rows to learn from, then those to check on. */
 wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err);
 void wk_holdout_free(wk_holdout *t);
+/* What is learned from, for a model to remember; with `all` what is checked on, too. */
+wk_status wk_holdout_learned(wk_photo_set **out, const wk_holdout *t, bool all, wk_error *err);
 void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char *name);
+
+/* ---- learned.c: what a model has learned from --------------------------------------------------- */
+
+/* [count], wk_free it. */
+wk_status wk_call_hash_photos(wk_photo_hash **out, const wk_call *call, const char *const *path, size_t count,
+                              wk_error *err);
+/* Takes the photos that the model learned from, and their copies, out of the list (unless `with_learned`), and counts
+ * them. A model that does not know has learned from none. */
+wk_status wk_leave_out_learned(size_t *learned, wk_photo_list *photos, const wk_call *call, const wk_model *m,
+                               bool with_learned, wk_error *err);
 
 /* ---- precision_choice.c, from_scratch.c, show_augment.c: steps of training --------------------- */
 

@@ -28,16 +28,16 @@ PY
   run ! bash -c "grep -oE 'https?://[^\" ]*' g/index.html | grep -v www.w3.org/2000/svg"
   run ! grep -q 'class="status"' g/index.html
   picture g/map.png 0 0 003400300000180018c000d80018080048004000006011ac118c000004000c00
-  picture g/features.png 1280 560 00024002820280029c6a9fd89dd81f709eda9ecc9ec61f429ae89eac5cfa0000
+  picture g/features.png 1280 560 00024002820280029c5a9dda9dda1b129b4c9f4a9f481d429eca9eda5cdc0000
   picture g/filters.png 636 416 a900a2a6a2aaaaaa552aa2aaa2aabaa988aaaaaaaaaa6aaae2aaa2aa8aaa55aa
   picture g/ideal.png 82 76 0000c4f0d0f8c8f8d6f0d2f0c4f0c6f00000c8a0cca80000e0d0c4c4e4940000
-  picture g/why-0.png 530 284 000080c08ef882d08af882c88ad882c88aca82d882fa82d28eda82ca000001c0
+  picture g/why-0.png 530 284 000000000000c0e0e4e8e4e8e4e0e4ece4e8e4e8e4e8e4cc00000000000001c0
   picture g/why-1.png 530 284 00005ad45ad45af45af45ad45ad45ad45ad45ad45ad45ad45ad45ad4000081a0
   picture g/nearest-0.png 926 530 6c8aac8a6c8aac8a6c8aec8aec8a11988cc88cc88cc88cc88cc88cc88cc81198
   picture g/nearest-1.png 926 530 ec88ec88ee88ec88ec88ec88ec881198e88ae88ae88ae882e89ae882e88a1198
   picture g/odd.png 212 260 e318e318e338e318e338e318e318e318e318e318e318e338e318e000d000e000
-  picture g/attack-0.png 120 60 00008310d792d712c692d792d692c712d752d7128212a638a738871800000000
-  picture g/attack-1.png 120 60 00008210829481108314831483108290829087108290c614c738c71a00000000
+  picture g/attack-0.png 120 60 00008310971696929792971295529692969696129612a638a738871800000000
+  picture g/attack-1.png 120 60 00008310829485108210831483108294839082108290c614c738c71a00000000
   # Again into the same folder: it is a gallery's.
   w look gallery m.whisker "$F/photos" -o g --photos 6 --no-map --no-nearest --no-features --no-filters --no-cam --no-ideal --no-attack --no-robust --json
   [ "$status" -eq 0 ]

@@ -6,10 +6,19 @@ train() { w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker "$@"; }
 @test "train, eval, predict, embed, info go together" {
   train --json
   [ "$status" -eq 0 ]
-  [ "$(json '["train_images"] + d["val_images"]' 2>/dev/null || json '["train_images"]')" -ge 38 ]
+  [ "$(json '["train_images"]')" -ge 38 ]
+  learned="$(json '["train_images"]')" held="$(json '["val_images"]')"
   w eval m.whisker "$F/photos" --json
   [ "$status" -eq 0 ]
+  [ "$(json '["images"]')" = "$held" ] # none that was learned from
+  [ "$(json '["left_out_learned"]')" = "$learned" ]
+  w eval m.whisker "$F/photos"
+  contains "$output" "; $learned it learned from are left out"
+  w eval m.whisker "$F/photos" --with-learned
+  contains "$output" "; it had learned from $learned of these"
+  w eval m.whisker "$F/photos" --with-learned --json
   [ "$(json '["images"]')" = 48 ]
+  [ "$(json '["learned"]')" = "$learned" ]
   [ "$(json '["top1"] > 0.8')" = True ]
   w predict m.whisker "$F/photos/dots/00.png" "$F/photos/stripes/00.png" --json
   [ "$status" -eq 0 ]

@@ -28,7 +28,7 @@ public_room() {
   done
   case $1 in
     probe) echo train ;;
-    answers) echo workflow ;;
+    answers | insight) echo workflow ;;
     train_nn) echo nn ;;
     *) echo unknown ;;
   esac

@@ -1,9 +1,9 @@
 /* gallery_why.c - a section of the gallery: which parts of photos speak for the model's answers, right ones and wrong
  * ones. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "gallery_parts.h"
+#include "whisker/attribution.h"
+#include "workflow/gallery_parts.h"
 
 enum { MOST_WRONG = 2, SIDE = 256 };
 
@@ -19,7 +19,7 @@ static void why_free(why *w) {
     wk_image_free(&w->piece[i]);
 }
 
-static wk_status evidence_for(why *w, int place, const gallery *g, const wk_explain_input *view, int class,
+static wk_status evidence_for(why *w, int place, const wk_gallery_making *g, const wk_explain_input *view, int class,
                               wk_error *err) {
   wk_attribution_options o;
   wk_attribution_options_init(&o);
@@ -27,7 +27,7 @@ static wk_status evidence_for(why *w, int place, const gallery *g, const wk_expl
   wk_attribution *cam = NULL;
   float *map = NULL;
   wk_attribution_region e;
-  wk_status st = wk_attribution_make(&cam, g->l.model, view->input, &o, &g->l.cli->ctx, err);
+  wk_status st = wk_attribution_make(&cam, g->model, view->input, &o, &g->call->ctx, err);
   if (st == WK_OK)
     st = wk_attribution_upsample(&map, cam, view->seen.height, view->seen.width, err);
   if (st == WK_OK)
@@ -35,7 +35,8 @@ static wk_status evidence_for(why *w, int place, const gallery *g, const wk_expl
   if (st == WK_OK)
     st = wk_attribution_region_find(&e, map, view, err);
   if (st == WK_OK) {
-    snprintf(w->text[place], sizeof w->text[place], "for %.80s (%s)", g->l.model->labels[class], cli_percent(cam->p));
+    snprintf(w->text[place], sizeof w->text[place], "for %.80s (%s)", g->model->labels[class],
+             wk_figure_percent(cam->p).text);
     if (place == 1)
       w->evidence = e;
   }
@@ -60,15 +61,15 @@ static wk_status copy(wk_image *out, const wk_image *in, wk_error *err) {
   return wk_image_crop(out, in, 0, 0, in->width, in->height, err);
 }
 
-static wk_status show(gallery *g, size_t judged, int number, wk_error *err) {
+static wk_status show(wk_gallery_making *g, size_t judged, int number, wk_error *err) {
   wk_explain_input view;
   why w = {0};
   wk_image picture = {0};
   int truth = g->truth[judged], seen = g->seen[judged], pieces = seen == truth ? 2 : 3;
-  wk_status st = wk_explain_input_open(&view, gallery_path(g, judged), &g->l.model->backbone->preprocess, err);
+  wk_status st = wk_explain_input_open(&view, wk_section_path(g, judged), &g->model->backbone->preprocess, err);
   if (st == WK_OK)
     st = copy(&w.piece[0], &view.photo, err);
-  snprintf(w.text[0], sizeof w.text[0], "is %.80s", g->l.model->labels[truth]);
+  snprintf(w.text[0], sizeof w.text[0], "is %.80s", g->model->labels[truth]);
   if (st == WK_OK)
     st = evidence_for(&w, 1, g, &view, seen, err);
   if (st == WK_OK && pieces == 3)
@@ -80,11 +81,11 @@ static wk_status show(gallery *g, size_t judged, int number, wk_error *err) {
     snprintf(file, sizeof file, "why-%d.png", number);
     snprintf(caption, sizeof caption,
              "%s: %.80s. %.0f%% of what speaks for it lies in one region (%s, %.0f%% of the photo).",
-             seen == truth ? "Right" : "Wrong", g->l.model->labels[seen], 100 * w.evidence.share, w.evidence.place,
+             seen == truth ? "Right" : "Wrong", g->model->labels[seen], 100 * w.evidence.share, w.evidence.place,
              100 * w.evidence.area);
     if (!(w.evidence.share > 0))
       snprintf(caption, sizeof caption, "%s: %.80s. Nothing in one place speaks for it.",
-               seen == truth ? "Right" : "Wrong", g->l.model->labels[seen]);
+               seen == truth ? "Right" : "Wrong", g->model->labels[seen]);
     st = wk_gallery_picture(g->page, &picture, file, caption, err);
   }
   wk_image_free(&picture);
@@ -93,7 +94,7 @@ static wk_status show(gallery *g, size_t judged, int number, wk_error *err) {
   return st;
 }
 
-wk_status gallery_cam(gallery *g, wk_error *err) {
+wk_status wk_section_cam(wk_gallery_making *g, wk_error *err) {
   wk_status st =
       wk_gallery_section(g->page, "why", "Why it says so",
                          "What speaks for the answer (Grad-CAM), from yellow to red: for the photo of each class "
@@ -103,7 +104,7 @@ wk_status gallery_cam(gallery *g, wk_error *err) {
   for (int right = 1; right >= 0; right--) {
     int left = right ? g->shown_count : MOST_WRONG;
     for (int i = 0; i < g->shown_count && left > 0 && st == WK_OK; i++) {
-      ptrdiff_t judged = gallery_example(g, g->shown[i], right != 0);
+      ptrdiff_t judged = wk_section_example(g, g->shown[i], right != 0);
       if (judged >= 0) {
         st = show(g, (size_t)judged, shown++, err);
         left--;

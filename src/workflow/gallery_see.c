@@ -1,22 +1,23 @@
 /* gallery_see.c - sections of the gallery: what the network sees in all photos, and in one. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "gallery_parts.h"
+#include "whisker/feature_maps.h"
+#include "whisker/filters.h"
+#include "workflow/gallery_parts.h"
 
 enum { MOST_ODD = 12, CELL = 200, ALIKE = 7 };
 
 /* ---- the map ------------------------------------------------------------------------------------- */
 
-static wk_status draw_odd(wk_image *out, const gallery *g, const wk_label_error *odd, int n, wk_error *err) {
+static wk_status draw_odd(wk_image *out, const wk_gallery_making *g, const wk_label_error *odd, int n, wk_error *err) {
   wk_image picture[MOST_ODD] = {{0}};
   char text[MOST_ODD][240];
   const char *label[MOST_ODD];
   wk_status st = WK_OK;
   for (int i = 0; i < n && st == WK_OK; i++) {
     const char *path = g->all.paths[odd[i].row], *slash = strrchr(path, '/');
-    st = cli_look_cell(&picture[i], path, CELL, err);
+    st = wk_photo_square(&picture[i], path, CELL, err);
     snprintf(text[i], sizeof text[i], "is %.70s\nlooks like %.70s\n%.70s", g->all.classes[g->all.labels[odd[i].row]],
              g->all.classes[odd[i].looks_like], slash ? slash + 1 : path);
     label[i] = text[i];
@@ -31,7 +32,7 @@ static wk_status draw_odd(wk_image *out, const gallery *g, const wk_label_error 
   return st;
 }
 
-static wk_status show_odd(gallery *g, const wk_embedding_map *a, wk_error *err) {
+static wk_status show_odd(wk_gallery_making *g, const wk_embedding_map *a, wk_error *err) {
   wk_label_error *odd = NULL;
   size_t count = 0;
   double agree;
@@ -39,7 +40,8 @@ static wk_status show_odd(gallery *g, const wk_embedding_map *a, wk_error *err) 
   char line[200];
   wk_status st = wk_label_errors_find(&odd, &count, &agree, a, g->all.labels, g->all.class_count, err);
   if (st == WK_OK && isfinite(agree)) {
-    snprintf(line, sizeof line, "For %s of the photos the one most alike is of the same class.", cli_percent(agree));
+    snprintf(line, sizeof line, "For %s of the photos the one most alike is of the same class.",
+             wk_figure_percent(agree).text);
     st = wk_gallery_note(g->page, line, err);
   }
   if (st == WK_OK && count) {
@@ -56,22 +58,19 @@ static wk_status show_odd(gallery *g, const wk_embedding_map *a, wk_error *err) 
   return st;
 }
 
-/* The picture is drawn by what `look map` draws with, and read back for the page. */
-wk_status gallery_map(gallery *g, wk_error *err) {
+wk_status wk_section_map(wk_gallery_making *g, wk_error *err) {
   wk_embedding_map *a = NULL;
   wk_embedding_map_options o;
   wk_embedding_map_options_init(&o);
   o.tsne.steps = g->map_steps;
-  char *png = cli_join(g->folder, "map.png"), *html = cli_join(g->folder, "map.html");
+  char *html = wk_path_join(g->folder, "map.html");
   wk_image picture = {0};
   const wk_features *f = g->all.features;
-  wk_status st = png && html ? WK_OK : cli_no_memory(err);
+  wk_status st = html ? WK_OK : wk_no_memory(err);
   if (st == WK_OK)
-    st = wk_embedding_map_make(&a, f->row, f->rows, f->columns, &o, &g->l.cli->ctx, err);
+    st = wk_embedding_map_make(&a, f->row, f->rows, f->columns, &o, &g->call->ctx, err);
   if (st == WK_OK)
-    st = cli_look_map_draw(&g->l, &g->all, a, png, html, 1600, err);
-  if (st == WK_OK)
-    st = wk_image_load(&picture, png, NULL, err);
+    st = wk_feature_set_draw_map(&picture, &g->all, g->model, a, html, 1600, &g->call->ctx, err);
   if (st == WK_OK)
     st = wk_gallery_section(g->page, "map", "All photos on one map",
                             "Each photo lies where the network's features put it (t-SNE): what it finds alike lies "
@@ -84,8 +83,7 @@ wk_status gallery_map(gallery *g, wk_error *err) {
   if (st == WK_OK)
     st = show_odd(g, a, err);
   wk_image_free(&picture);
-  free(png);
-  free(html);
+  wk_free(html);
   wk_embedding_map_free(a);
   return st;
 }
@@ -100,7 +98,7 @@ static ptrdiff_t first_of(const wk_feature_set *s, int class) {
   return -1;
 }
 
-static wk_status show_nearest(gallery *g, size_t row, int number, wk_error *err) {
+static wk_status show_nearest(wk_gallery_making *g, size_t row, int number, wk_error *err) {
   size_t near[ALIKE];
   float cosine[ALIKE];
   int k = g->all.features->rows - 1 < ALIKE ? (int)(g->all.features->rows - 1) : ALIKE;
@@ -114,16 +112,16 @@ static wk_status show_nearest(gallery *g, size_t row, int number, wk_error *err)
   snprintf(caption, sizeof caption,
            "First the photo%s%.100s, then those most like it, with the cosine of their features.",
            label >= 0 ? ": " : "", label >= 0 ? g->all.classes[label] : "");
-  wk_status st = cli_look_nearest_find(near, cosine, &k, &g->all, f->row + row * (size_t)f->columns, err);
+  wk_status st = wk_feature_set_nearest(near, cosine, &k, &g->all, f->row + row * (size_t)f->columns, err);
   if (st == WK_OK && k)
-    st = cli_look_nearest_draw(&picture, g->all.paths[row], &g->all, near, cosine, k, 4, err);
+    st = wk_feature_set_draw_nearest(&picture, g->all.paths[row], &g->all, near, cosine, k, 4, err);
   if (st == WK_OK && k)
     st = wk_gallery_picture(g->page, &picture, file, caption, err);
   wk_image_free(&picture);
   return st;
 }
 
-wk_status gallery_nearest(gallery *g, wk_error *err) {
+wk_status wk_section_nearest(wk_gallery_making *g, wk_error *err) {
   wk_status st =
       wk_gallery_section(g->page, "nearest", "What is alike",
                          "A photo and those whose features point most in the same direction. This is all that a "
@@ -142,9 +140,9 @@ wk_status gallery_nearest(gallery *g, wk_error *err) {
 
 /* ---- features ------------------------------------------------------------------------------------ */
 
-wk_status gallery_features(gallery *g, wk_error *err) {
-  ptrdiff_t judged = g->shown_count ? gallery_example(g, g->shown[0], true) : -1;
-  const char *photo = judged >= 0 ? gallery_path(g, (size_t)judged) : g->all.paths[0];
+wk_status wk_section_features(wk_gallery_making *g, wk_error *err) {
+  ptrdiff_t judged = g->shown_count ? wk_section_example(g, g->shown[0], true) : -1;
+  const char *photo = judged >= 0 ? wk_section_path(g, (size_t)judged) : g->all.paths[0];
   wk_explain_input view;
   wk_feature_maps *maps = NULL;
   wk_node *rung = NULL;
@@ -152,12 +150,12 @@ wk_status gallery_features(gallery *g, wk_error *err) {
   wk_image picture = {0};
   wk_feature_maps_style style;
   wk_feature_maps_style_init(&style);
-  const wk_backbone *b = g->l.model->backbone;
+  const wk_backbone *b = g->model->backbone;
   wk_status st = wk_explain_input_open(&view, photo, &b->preprocess, err);
   if (st == WK_OK)
     st = wk_layer_overview(&rung, &rungs, b->graph, err);
   if (st == WK_OK)
-    st = wk_feature_maps_make(&maps, b, view.input, rung, rungs, &g->l.cli->ctx, err);
+    st = wk_feature_maps_make(&maps, b, view.input, rung, rungs, &g->call->ctx, err);
   if (st == WK_OK)
     st = wk_feature_maps_draw_overview(&picture, maps, rungs, &view, &style, err);
   if (st == WK_OK)
@@ -178,11 +176,11 @@ wk_status gallery_features(gallery *g, wk_error *err) {
 
 /* ---- filters ------------------------------------------------------------------------------------- */
 
-wk_status gallery_filters(gallery *g, wk_error *err) {
+wk_status wk_section_filters(wk_gallery_making *g, wk_error *err) {
   wk_image picture = {0};
   wk_filters what;
   char caption[160];
-  wk_status st = wk_filters_draw(&picture, &what, g->l.model->backbone, err);
+  wk_status st = wk_filters_draw(&picture, &what, g->model->backbone, err);
   if (st == WK_OK)
     st = wk_gallery_section(
         g->page, "filters", "What the first layer looks for",
