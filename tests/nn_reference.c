@@ -158,6 +158,11 @@ static void one_photo(double *out, const double *const *in, const wk_shape *s, c
       out[i] = in[0][i / c * c + to % groups * (c / groups) + to / groups];
     }
     break;
+  case WK_OP_ROUND:
+    for (size_t i = 0; i < count; i++)
+      out[i] = (double)n->extra.alpha *
+               fmin(fmax(round(in[0][i] / (double)n->extra.alpha), n->extra.first), n->extra.count);
+    break;
   case WK_OP_LRN:
     for (size_t i = 0; i < count; i++) {
       double sum = 0;

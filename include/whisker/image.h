@@ -112,6 +112,7 @@ typedef struct wk_preprocess {
   wk_filter filter;
   bool bgr;              /* channel order of the network (Keras VGG and ResNet) */
   float mean[3], std[3]; /* of 8-bit values in the network's channel order: input = (pixel - mean) / std */
+  bool grey;            /* pictures are made grey before anything else, as Pillow's convert("L"); three equal channels stay */
 } wk_preprocess;
 
 /* 224 x 224 from 256, bilinear, ImageNet mean and deviation (x 255). */

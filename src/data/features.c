@@ -161,7 +161,7 @@ wk_status wk_features_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk
     }
   }
   wk_text_add(&t, "input %dx%d %s %d %s %s\n", p->width, p->height, crop[p->rule],
-              p->rule == WK_CROP_SQUASH ? 0 : p->resize, filter[p->filter], p->bgr ? "bgr" : "rgb");
+              p->rule == WK_CROP_SQUASH ? 0 : p->resize, filter[p->filter], p->grey ? "grey" : p->bgr ? "bgr" : "rgb");
   for (int i = 0; i < 3; i++)
     wk_text_add(&t, "%a %a\n", (double)p->mean[i], (double)p->std[i]);
   wk_status st = WK_OK;

@@ -3,7 +3,7 @@
 
 enum {
   VALUE_LIMIT = 4000000, /* no network comes near; holds the parser's memory below half a gigabyte */
-  DEPTH_LIMIT = 16       /* real headers nest three deep */
+  DEPTH_LIMIT = 22       /* Keras describes models inside models some twenty deep */
 };
 
 /* Counts values and nesting before the parser, whose memory is many times the text's, gets to see them. */

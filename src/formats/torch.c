@@ -237,6 +237,20 @@ static bool has_tensors(const wk_py *dict) {
   return false;
 }
 
+/* The one entry that is a dict of tensors; NULL: none is, or several are. */
+static const wk_py *only_dict(const wk_py *root) {
+  const wk_py *only = NULL;
+  int found = 0;
+  for (size_t i = 0; i < root->as.list.size / 2; i++) {
+    const wk_py *value = root->as.list.item[2 * i + 1];
+    if (value->kind == WK_PY_DICT && has_tensors(value)) {
+      only = value;
+      found++;
+    }
+  }
+  return found == 1 ? only : NULL;
+}
+
 /* Checkpoints of training scripts keep the state dict under a name of their own, at most two levels down. */
 static const wk_py *find_state_dict(const wk_py *root) {
   static const char *const names[] = {"state_dict", "model_state_dict", "model", "net"};
@@ -246,6 +260,8 @@ static const wk_py *find_state_dict(const wk_py *root) {
       inner = wk_py_get(root, names[i]);
       inner = inner && inner->kind == WK_PY_DICT ? inner : NULL;
     }
+    if (!inner && !has_tensors(root))
+      inner = only_dict(root);
     if (!inner)
       return root;
     root = inner;

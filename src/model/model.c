@@ -1,4 +1,5 @@
 /* model.c - a trained network in memory: made from its parts, opened by name, and asked about photos. */
+#include <math.h>
 #include <string.h>
 
 #include "formats/json.h"
@@ -33,7 +34,11 @@ static wk_status check_labels(const char *const *labels, int n, wk_error *err) {
 
 /* The name of class `i` of a backbone's own classifier. */
 static char *own_label(const wk_backbone *b, int i) {
-  const char *name = b->class_count == WK_IMAGENET_CLASSES ? wk_imagenet_label(i) : NULL;
+  const char *name = b->labels                                                   ? b->labels[i]
+                     : b->arch->labels && b->arch->class_count == b->class_count ? b->arch->labels[i]
+                     : b->class_count == WK_IMAGENET_CLASSES                     ? wk_imagenet_label(i)
+                     : b->class_count == WK_IMAGENET_CLASSES + 1 ? i ? wk_imagenet_label(i - 1) : "background"
+                                                                 : NULL; /* TensorFlow's have one more, the first */
   return name ? wk_strdup(name) : wk_asprintf("class %d", i);
 }
 
@@ -95,6 +100,14 @@ wk_status wk_model_open(wk_model **out, const char *name, const char *arch, cons
   return st;
 }
 
+static wk_status check_finite(const wk_model *m, const float *row, wk_error *err) {
+  for (int c = 0; c < m->label_count; c++)
+    if (!isfinite(row[c]))
+      return WK_FAIL(err, WK_ERR_FORMAT, "the score of class %d is %g: the weights of %s may be damaged", c,
+                     (double)row[c], m->backbone->arch->name);
+  return WK_OK;
+}
+
 wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const char *const *path, size_t photos,
                            const wk_features_options *o, const wk_context *ctx, wk_error *err) {
   wk_status st;
@@ -118,6 +131,7 @@ wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const 
   else
     for (size_t r = 0; r < found->rows; r++) {
       float *row = all + r * (size_t)m->label_count;
+      WK_TRY(check_finite(m, found->row + r * (size_t)m->label_count, err));
       memcpy(row, found->row + r * (size_t)m->label_count, (size_t)m->label_count * sizeof *row);
       wk_softmax(row, m->label_count, 1);
     }

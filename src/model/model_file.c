@@ -10,11 +10,13 @@
 #include "model/model.h"
 #include "zoo/zoo.h"
 
-enum { FORMAT_VERSION = 2, FLOAT32_VERSION = 1 }; /* an earlier whisker can read what is float32 */
+/* An earlier whisker can read what is float32, of a network that it knows. */
+enum { FORMAT_VERSION = 3, PRECISION_VERSION = 2, FLOAT32_VERSION = 1 };
 
 #define KEY_VERSION "whisker.version"
 #define KEY_ARCH "whisker.arch"
 #define KEY_BACKBONE "whisker.backbone" /* hash of the backbone's weights, hex */
+#define KEY_GRAPH "whisker.graph"       /* of a network that no registry knows */
 #define KEY_LIGHT "whisker.light"       /* "true": the backbone's weights are not in the file */
 #define KEY_LABELS "whisker.labels"
 #define KEY_PREPROCESS "whisker.preprocess"
@@ -23,6 +25,7 @@ enum { FORMAT_VERSION = 2, FLOAT32_VERSION = 1 }; /* an earlier whisker can read
 #define KEY_PRECISION "whisker.precision" /* missing: float32 */
 #define LEARNED_CONTENT "learned.content" /* [photos] what the head learned from; both or none */
 #define LEARNED_LOOK "learned.look"
+#define BACKBONE "backbone."
 #define RANGES "ranges." /* before the names of what int8 needs (wk_plan_options.ranges) */
 
 static const char *const crop_names[] = {
@@ -71,8 +74,11 @@ static wk_status set_labels(wk_tensors *t, const wk_model *m, wk_error *err) {
 static json_t *pack_preprocess(const wk_preprocess *p) {
   return json_pack("{s:i,s:i,s:i,s:s,s:s,s:s,s:[f,f,f],s:[f,f,f]}", "width", p->width, "height", p->height, "resize",
                    p->resize, "crop", crop_names[p->rule], "filter", filter_names[p->filter], "channels",
-                   p->bgr ? "bgr" : "rgb", "mean", (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], "std",
-                   (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+                   p->grey  ? "grey"
+                   : p->bgr ? "bgr"
+                            : "rgb",
+                   "mean", (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], "std", (double)p->std[0],
+                   (double)p->std[1], (double)p->std[2]);
 }
 
 static json_t *pack_head(const wk_head *h) {
@@ -84,10 +90,20 @@ static json_t *pack_head(const wk_head *h) {
   return head;
 }
 
+static wk_status set_graph(wk_tensors *t, const wk_model *m, wk_error *err) {
+  char *text = NULL;
+  WK_RETURN_IF_ERROR(wk_graph_to_json(&text, m->backbone->graph, !m->head, err));
+  wk_status st = wk_tensors_set_meta(t, KEY_GRAPH, text, err);
+  wk_free(text);
+  return st;
+}
+
 static wk_status set_description(wk_tensors *t, const wk_model *m, bool light, wk_error *err) {
   char version[16], hash[2 * WK_SHA256_BYTES + 1];
   snprintf(version, sizeof version, "%d",
-           m->backbone->precision == WK_PRECISION_FLOAT32 ? FLOAT32_VERSION : FORMAT_VERSION);
+           m->backbone->own_arch || m->backbone->preprocess.grey ? FORMAT_VERSION
+           : m->backbone->precision == WK_PRECISION_FLOAT32      ? FLOAT32_VERSION
+                                                                 : PRECISION_VERSION);
   uint8_t bytes[WK_SHA256_BYTES];
   WK_RETURN_IF_ERROR(wk_backbone_hash(bytes, m->backbone, err));
   wk_hex(hash, bytes, sizeof bytes);
@@ -97,6 +113,8 @@ static wk_status set_description(wk_tensors *t, const wk_model *m, bool light, w
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_LIGHT, light ? "true" : "false", err));
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_RECIPE, m->recipe, err));
   WK_RETURN_IF_ERROR(set_labels(t, m, err));
+  if (m->backbone->own_arch)
+    WK_RETURN_IF_ERROR(set_graph(t, m, err));
   if (m->backbone->precision != WK_PRECISION_FLOAT32)
     WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_PRECISION, wk_precision_name(m->backbone->precision), err));
   if (m->head)
@@ -177,7 +195,7 @@ wk_status wk_model_save(const wk_model *m, const char *path, bool light, wk_erro
   WK_TRY(add_learned(t, m->learned, err));
   if (!light) {
     wk_node last = m->head ? wk_graph_features(g) : wk_graph_logits(g);
-    WK_TRY(wk_backbone_subset(&backbone, g, m->backbone->weights, last, "backbone.", err));
+    WK_TRY(wk_backbone_subset(&backbone, g, m->backbone->weights, last, BACKBONE, err));
     for (size_t i = 0; i < wk_tensors_size(backbone); i++)
       WK_TRY(wk_tensors_add_view(t, wk_tensors_at(backbone, i), err));
   }
@@ -254,7 +272,7 @@ static bool read_three(float out[3], const json_t *array) {
 static wk_status read_preprocess(wk_preprocess *p, const wk_tensors *t, wk_error *err) {
   json_t *value = NULL;
   WK_RETURN_IF_ERROR(get_json(&value, t, KEY_PREPROCESS, err));
-  static const char *const orders[] = {"rgb", "bgr"};
+  static const char *const orders[] = {"rgb", "bgr", "grey"};
   int crop = which(json_object_get(value, "crop"), crop_names, COUNT(crop_names));
   int filter = which(json_object_get(value, "filter"), filter_names, COUNT(filter_names));
   int order = which(json_object_get(value, "channels"), orders, COUNT(orders));
@@ -266,7 +284,8 @@ static wk_status read_preprocess(wk_preprocess *p, const wk_tensors *t, wk_error
     return WK_FAIL(err, WK_ERR_FORMAT, "%s does not say how photos are prepared: the file is damaged", KEY_PREPROCESS);
   p->rule = (wk_crop_rule)crop;
   p->filter = (wk_filter)filter;
-  p->bgr = order;
+  p->bgr = order == 1;
+  p->grey = order == 2;
   return wk_preprocess_validate(p, err);
 }
 
@@ -376,6 +395,42 @@ static wk_status read_precision(wk_precision *out, wk_tensors **ranges, const wk
   return WK_OK;
 }
 
+static void release_whole(void *t) { wk_tensors_free(t); }
+static void release_pages(void *t) { wk_tensors_release_pages(t); }
+
+/* The network that the file describes itself; takes the tensors on success. */
+static wk_status backbone_of_graph(wk_backbone **out, wk_tensors *t, const char *name, const char *text,
+                                   const wk_preprocess *p, wk_error *err) {
+  wk_graph *g = NULL;
+  wk_tensors *weights = NULL;
+  const char *dash = strrchr(name, '-');
+  char *kind = wk_strndup(name, dash ? (size_t)(dash - name) : strlen(name));
+  wk_status st = WK_OK;
+  WK_FAIL_IF(!kind, err, WK_ERR_MEMORY, "not enough memory for a model");
+  WK_TRY(wk_graph_from_json(&g, text, err));
+  WK_TRY(wk_tensors_create(&weights, err));
+  for (size_t i = 0; i < wk_tensors_size(t); i++) {
+    wk_tensor one = *wk_tensors_at(t, i);
+    if (strncmp(one.name, BACKBONE, sizeof BACKBONE - 1) != 0)
+      continue;
+    one.name += sizeof BACKBONE - 1;
+    WK_TRY(wk_tensors_add_view(weights, &one, err));
+  }
+  WK_TRY(wk_backbone_from_graph(out, g, weights, kind, p, err));
+  g = NULL;
+  weights = NULL;
+  st = wk_tensors_keep((*out)->weights, release_whole, release_pages, t, err);
+  if (st != WK_OK) {
+    wk_backbone_free(*out);
+    *out = NULL;
+  }
+done:
+  wk_graph_free(g);
+  wk_tensors_free(weights);
+  wk_free(kind);
+  return st;
+}
+
 static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_options *o, const wk_context *ctx,
                                wk_error *err) {
   const char *name = NULL, *light = NULL, *hash = NULL;
@@ -389,8 +444,9 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
   WK_RETURN_IF_ERROR(get_meta(&light, *t, KEY_LIGHT, err));
   WK_RETURN_IF_ERROR(get_meta(&hash, *t, KEY_BACKBONE, err));
   WK_RETURN_IF_ERROR(read_preprocess(&p, *t, err));
-  const wk_arch *arch = wk_arch_find(name);
-  if (!arch)
+  const char *graph = wk_tensors_meta(*t, KEY_GRAPH);
+  const wk_arch *arch = graph ? NULL : wk_arch_find(name);
+  if (!arch && !graph)
     return WK_FAIL(err, WK_ERR_UNSUPPORTED,
                    "made with the network %.64s, which this whisker does not know: update whisker", name);
   bool is_light = strcmp(light, "true") == 0;
@@ -398,7 +454,9 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
   if (!expected)
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a model");
   wk_status st = read_precision(&precision, &ranges, *t, err);
-  if (st == WK_OK)
+  if (st == WK_OK && graph)
+    st = backbone_of_graph(&b, *t, name, graph, &p, err);
+  else if (st == WK_OK)
     st = is_light ? wk_backbone_open(&b, arch->name, NULL, o, ctx, err) : wk_backbone_from(&b, arch, *t, err);
   if (st == WK_OK && !is_light)
     *t = NULL;

@@ -38,26 +38,56 @@ static wk_status fail_mismatch(const wk_arch *arch, const wk_tensors *weights, w
   return st;
 }
 
-/* Classes of the classifier that the weights hold; 0: they hold none. */
-static wk_status count_classes(int *classes, const wk_arch *arch, const wk_tensors *weights, wk_error *err) {
+/* Is it a parameter of the network's body? */
+static bool is_of_body(const wk_graph *g, const char *name, const char *classifier) {
+  for (int i = 0; i < wk_graph_param_count(g); i++)
+    if (strcmp(wk_graph_param(g, i)->name, name) == 0)
+      return strcmp(name, classifier) != 0;
+  return false;
+}
+
+/* Matrices in the module that the classifier is in, beyond those of the body: *first is the first. */
+static int head_layers(const wk_tensor **first, const wk_graph *g, const wk_tensors *weights, const char *classifier) {
+  const size_t root = strcspn(classifier, ".");
+  int found = 0;
+  for (size_t i = 0; i < wk_tensors_size(weights); i++) {
+    const wk_tensor *t = wk_tensors_at(weights, i);
+    const size_t n = strlen(t->name);
+    if (strncmp(t->name, classifier, root) == 0 && t->name[root] == '.' && n > 7 &&
+        strcmp(t->name + n - 7, ".weight") == 0 && (t->ndim == 2 || strcmp(t->name, classifier) == 0) &&
+        !is_of_body(g, t->name, classifier) && !found++)
+      *first = t;
+  }
+  return found;
+}
+
+/* Classes of the classifier that the weights hold; 0: they hold none, or one of several layers, whose first gives
+ * hidden units and no classes. `*found` is the tensor's name where it is not the architecture's, `*wanted` the layer's
+ * name (both for wk_free): fc = Sequential(Dropout, Linear) makes fc.1.weight of fc.weight. */
+static wk_status count_classes(int *classes, char **found, char **wanted, const wk_arch *arch,
+                               const wk_tensors *weights, wk_error *err) {
   wk_graph *g = NULL;
   wk_node_info logits;
   wk_status st = WK_OK;
   char *name = NULL;
+  const wk_tensor *t = NULL;
+  *classes = 0;
   /* Any number will do to learn the classifier's name, also of networks that are published without one. */
   WK_TRY(arch->build(&g, arch->class_count ? arch->class_count : 1, err));
   WK_TRY(wk_graph_node(&logits, g, wk_graph_logits(g), 0, 0, err));
   name = wk_asprintf("%s.weight", logits.name);
   WK_FAIL_IF(!name, err, WK_ERR_MEMORY, "out of memory");
-  const wk_tensor *t = wk_tensors_find(weights, name);
-  if (!t) {
-    *classes = 0;
+  if (head_layers(&t, g, weights, name) != 1)
     goto done;
-  }
   WK_FAIL_IF(t->ndim != 2 || t->shape[1] != arch->feature_count || t->shape[0] < 1 || t->shape[0] > INT32_MAX, err,
-             WK_ERR_FORMAT, "tensor %s has not the shape [classes, %d] of %s's classifier", name, arch->feature_count,
-             arch->name);
+             WK_ERR_FORMAT, "tensor %s has not the shape [classes, %d] of %s's classifier", t->name,
+             arch->feature_count, arch->name);
   *classes = (int)t->shape[0];
+  if (strcmp(t->name, name) == 0)
+    goto done;
+  *found = wk_strndup(t->name, strlen(t->name) - strlen("weight"));
+  *wanted = wk_strdup(logits.name);
+  WK_FAIL_IF(!*found || !*wanted, err, WK_ERR_MEMORY, "out of memory");
 done:
   wk_free(name);
   wk_graph_free(g);
@@ -87,6 +117,30 @@ done:
   return st;
 }
 
+/* The same tensors, those of layer `from` ("fc.1.") under the name of layer `to` ("fc"). */
+static wk_status rename_layer(wk_tensors **out, const wk_tensors *weights, const char *from, const char *to,
+                              wk_error *err) {
+  wk_tensors *renamed = NULL;
+  wk_status st = WK_OK;
+  const size_t length = strlen(from);
+  WK_TRY(wk_tensors_create(&renamed, err));
+  for (size_t i = 0; i < wk_tensors_size(weights); i++) {
+    wk_tensor t = *wk_tensors_at(weights, i);
+    char *name = strncmp(t.name, from, length) == 0 ? wk_asprintf("%s.%s", to, t.name + length) : wk_strdup(t.name);
+    WK_FAIL_IF(!name, err, WK_ERR_MEMORY, "out of memory");
+    t.name = name;
+    st = wk_tensors_add_view(renamed, &t, err);
+    wk_free(name);
+    if (st != WK_OK)
+      goto done;
+  }
+  *out = renamed;
+  renamed = NULL;
+done:
+  wk_tensors_free(renamed);
+  return st;
+}
+
 /* ---- the hash ----------------------------------------------------------------------------------- */
 
 struct wk_kept_hash {
@@ -95,7 +149,7 @@ struct wk_kept_hash {
   uint8_t hash[WK_SHA256_BYTES];
 };
 
-static wk_status keep_hash(wk_backbone *b, wk_error *err) {
+wk_status wk_backbone_keep_hash(wk_backbone *b, wk_error *err) {
   b->kept = wk_calloc(1, sizeof *b->kept);
   if (!b->kept)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
@@ -128,9 +182,10 @@ wk_status wk_backbone_hash(uint8_t out[WK_SHA256_BYTES], const wk_backbone *b, w
 
 wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) {
   wk_backbone *b = wk_calloc(1, sizeof *b);
-  wk_tensors *stripped = NULL;
+  wk_tensors *stripped = NULL, *renamed = NULL;
   wk_status st = WK_OK;
   const char *prefix;
+  char *found = NULL, *wanted = NULL;
   size_t length;
   bool fits;
   WK_FAIL_IF(!b, err, WK_ERR_MEMORY, "out of memory");
@@ -142,18 +197,30 @@ wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *w
   wk_tensors *own = stripped ? stripped : weights;
   b->arch = arch;
   b->preprocess = arch->preprocess;
-  WK_TRY(count_classes(&b->class_count, arch, own, err));
+  WK_TRY(count_classes(&b->class_count, &found, &wanted, arch, own, err));
+  if (found) {
+    WK_TRY(rename_layer(&renamed, own, found, wanted, err));
+    own = renamed;
+  }
   WK_TRY(arch->build(&b->graph, b->class_count, err));
   WK_TRY(wk_graph_check_weights(b->graph, own, -1, err));
-  WK_TRY(keep_hash(b, err));
-  /* Nothing can fail after this: from here on the old set goes with the new one. */
-  if (stripped)
-    WK_TRY(wk_tensors_keep(stripped, release_tensors, rest_tensors, weights, err));
+  WK_TRY(wk_backbone_keep_hash(b, err));
+  /* From here on an old set goes with the new one, which has room for what it keeps before it is given it. */
+  if (renamed)
+    WK_TRY(wk_tensors_keep(renamed, release_tensors, rest_tensors, stripped ? stripped : weights, err));
+  if (stripped && (st = wk_tensors_keep(stripped, release_tensors, rest_tensors, weights, err)) != WK_OK) {
+    if (renamed)
+      stripped = NULL; /* renamed's now */
+    goto done;
+  }
   b->weights = own;
-  stripped = NULL;
+  stripped = renamed = NULL;
   *out = b;
   b = NULL;
 done:
+  wk_free(found);
+  wk_free(wanted);
+  wk_tensors_free(renamed);
   wk_tensors_free(stripped);
   wk_backbone_free(b);
   return st;
@@ -166,6 +233,7 @@ void wk_backbone_free(wk_backbone *b) {
   wk_graph_free(b->graph);
   wk_tensors_free(b->weights);
   wk_tensors_free(b->ranges);
+  wk_imported_free(b);
   wk_free(b);
 }
 
@@ -182,9 +250,12 @@ wk_status wk_backbone_plan(wk_plan **out, const wk_backbone *b, const wk_plan_op
 }
 
 /* A weight file of an architecture that is given, or recognised. */
-static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *arch, wk_error *err) {
+static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *arch, const wk_pull_options *o,
+                           wk_error *err) {
   wk_tensors *weights = NULL;
   wk_status st = WK_OK;
+  if (!arch && wk_import_is(path))
+    return wk_imported_open(out, path, o, err);
   WK_TRY(wk_weights_open(&weights, path, err));
   if (!arch)
     arch = wk_arch_recognise(weights);
@@ -203,8 +274,8 @@ done:
   return st;
 }
 
-wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch_name, const wk_pull_options *o,
-                           const wk_context *ctx, wk_error *err) {
+static wk_status open_named(wk_backbone **out, const char *name, const char *arch_name, const wk_pull_options *o,
+                            const wk_context *ctx, wk_error *err) {
   const wk_arch *known = wk_arch_find(name), *arch = NULL;
   if (arch_name) {
     arch = wk_arch_find(arch_name);
@@ -214,20 +285,16 @@ wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch
   if (!known) {
     if (!wk_path_exists(name))
       return fail_unknown(name, strchr(name, '/') ? "weight file" : "file or backbone", err);
-    return open_file(out, name, arch, err);
+    return open_file(out, name, arch, o, err);
   }
   if (arch && arch->build != known->build)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%s is not a %s: the architecture is only to be told with a weight file", name,
                    arch->name);
-  wk_pull_options defaults;
-  wk_pull_options_init(&defaults);
-  if (!o)
-    o = &defaults;
   char *path = o->folder ? wk_weights_path(known, o->folder) : NULL;
   wk_status st = path ? WK_OK : wk_weights_pull(&path, NULL, known, o, ctx, err);
   wk_error why = {0};
   if (st == WK_OK) {
-    st = open_file(out, path, known, &why);
+    st = open_file(out, path, known, o, &why);
     if (st == WK_ERR_FORMAT)
       WK_FAIL(err, st, "%s; `whisker pull %s` fetches it again if it is damaged", why.message, known->name);
     else if (st != WK_OK)
@@ -235,4 +302,26 @@ wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch
   }
   wk_free(path);
   return st;
+}
+
+wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch, const wk_pull_options *o,
+                           const wk_context *ctx, wk_error *err) {
+  wk_backbone *b = NULL;
+  wk_pull_options defaults;
+  wk_pull_options_init(&defaults);
+  if (!o)
+    o = &defaults;
+  WK_RETURN_IF_ERROR(open_named(&b, name, arch, o, ctx, err));
+  wk_status st = wk_backbone_apply(b, o, err);
+  if (st != WK_OK) {
+    wk_backbone_free(b);
+    return st;
+  }
+  if (b->assumed)
+    wk_warn(ctx,
+            "%s does not say how photos become its input: %s. If that is not so, --pixels says it (torch, tf, caffe, "
+            "unit, or SCALE,SHIFT)",
+            name, b->prepared);
+  *out = b;
+  return WK_OK;
 }

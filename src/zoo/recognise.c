@@ -39,8 +39,15 @@ static bool has_all(const wk_graph *g, const wk_tensors *weights, prefix p) {
   return found == convolutions;
 }
 
-/* Tries each prefix under which the graph's first parameter is found. */
-static bool match(prefix *out, const wk_graph *g, const wk_tensors *weights) {
+static bool is_usual(prefix p) {
+  return !p.length || (p.length == 6 && memcmp(p.text, "model.", 6) == 0) ||
+         (p.length == 7 && memcmp(p.text, "module.", 7) == 0);
+}
+
+/* Tries each prefix under which the graph's first parameter is found. Of several networks in one file (a student and
+ * its teacher) that under "model." is meant; `other` is the prefix of a second where none is. */
+static bool match(prefix *out, prefix *other, const wk_graph *g, const wk_tensors *weights) {
+  int found = 0;
   const char *first = wk_graph_param(g, 0)->name;
   size_t length = strlen(first);
   for (size_t i = 0; i < wk_tensors_size(weights); i++) {
@@ -51,23 +58,35 @@ static bool match(prefix *out, const wk_graph *g, const wk_tensors *weights) {
     prefix p = {name, n - length};
     if (p.length && name[p.length - 1] != '.')
       continue;
-    if (has_all(g, weights, p)) {
-      *out = p;
+    if (!has_all(g, weights, p))
+      continue;
+    if (is_usual(p)) {
+      *out = *other = p;
       return true;
     }
+    if (!found++)
+      *out = *other = p;
+    else
+      *other = p;
   }
-  return false;
+  return found > 0;
 }
 
 wk_status wk_arch_match(bool *fits, size_t *length, const char **text, const wk_arch *arch, const wk_tensors *weights,
                         wk_error *err) {
   wk_graph *g = NULL;
-  prefix p = {"", 0};
+  prefix p = {"", 0}, other = {"", 0};
   WK_RETURN_IF_ERROR(arch->build(&g, 0, err));
-  *fits = match(&p, g, weights);
+  *fits = match(&p, &other, g, weights);
   *text = p.text;
   *length = p.length;
   wk_graph_free(g);
+  if (*fits && p.text != other.text)
+    return WK_FAIL(
+        err, WK_ERR_UNSUPPORTED,
+        "holds two networks, under '%.*s' and '%.*s', and neither is plainly the one that is meant: save the "
+        "state_dict of one alone",
+        (int)p.length, p.text, (int)other.length, other.text);
   return WK_OK;
 }
 
@@ -76,7 +95,8 @@ const wk_arch *wk_arch_recognise(const wk_tensors *weights) {
     bool fits;
     size_t length;
     const char *text;
-    if (wk_arch_match(&fits, &length, &text, wk_arch_at(i), weights, NULL) == WK_OK && fits)
+    const wk_status st = wk_arch_match(&fits, &length, &text, wk_arch_at(i), weights, NULL);
+    if (st == WK_ERR_UNSUPPORTED || (st == WK_OK && fits)) /* of two networks, opening says so */
       return wk_arch_at(i);
   }
   return NULL;

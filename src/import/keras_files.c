@@ -1,0 +1,376 @@
+/* keras_files.c - where Keras' networks lie: whole .h5 files, .keras archives, and TensorFlow.js's model.json with its
+ * weights beside it. Each gives keras.c the description and a way to find a layer's weights. */
+#include <string.h>
+
+#include "formats/formats.h"
+#include "formats/hdf5.h"
+#include "formats/json.h"
+#include "formats/zip.h"
+#include "import/keras.h"
+
+enum { MOST_DATASETS = 1 << 16, MOST_PATH = 1000, MOST_DEPTH = 24 };
+
+/* ---- weights in an HDF5 file ------------------------------------------------------------------------- */
+
+typedef struct h5_weights {
+  const wk_h5 *h;
+  struct h5_entry {
+    char *path; /* "conv1/conv1/kernel:0" */
+    uint64_t object;
+  } * entry;
+  size_t count, room;
+  /* While the groups are walked: */
+  char path[MOST_PATH + 300];
+  size_t length;
+  int depth, steps;
+} h5_weights;
+
+static void h5_free(h5_weights *w) {
+  for (size_t i = 0; i < w->count; i++)
+    wk_free(w->entry[i].path);
+  wk_free(w->entry);
+}
+
+static wk_status h5_add(h5_weights *w, uint64_t object, wk_error *err) {
+  if (w->count == w->room) {
+    const size_t room = w->room ? 2 * w->room : 256;
+    struct h5_entry *grown = wk_grow(w->entry, w->count * sizeof *grown, room * sizeof *grown);
+    if (!grown)
+      return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a network");
+    w->entry = grown;
+    w->room = room;
+  }
+  char *path = wk_strdup(w->path);
+  if (!path)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a network");
+  w->entry[w->count++] = (struct h5_entry){path, object};
+  return WK_OK;
+}
+
+static wk_status h5_visit(void *user, const char *name, uint64_t object, wk_error *err) {
+  h5_weights *w = user;
+  const size_t before = w->length, n = strlen(name);
+  if (before + n + 1 > MOST_PATH || w->depth > MOST_DEPTH || w->steps++ > MOST_DATASETS)
+    return WK_FAIL(err, WK_ERR_FORMAT, "the HDF5 file is broken (groups without an end); fetch it again");
+  w->length += (size_t)snprintf(w->path + before, sizeof w->path - before, "%s%s", before ? "/" : "", name);
+  w->depth++;
+  wk_status st = wk_h5_is_dataset(w->h, object) ? h5_add(w, object, err) : wk_h5_each(w->h, object, h5_visit, w, err);
+  w->depth--;
+  w->length = before;
+  w->path[before] = 0;
+  return st;
+}
+
+/* Does `path` end in layer/name, or in name where layer is NULL, maybe with ":0"? */
+static bool ends_in(const char *path, const char *layer, const char *name) {
+  char want[300];
+  size_t n = strlen(path);
+  const size_t m = (size_t)snprintf(want, sizeof want, "%.200s%s%.60s", layer ? layer : "", layer ? "/" : "", name);
+  if (n > 2 && path[n - 2] == ':')
+    n -= 2;
+  return n >= m && memcmp(path + n - m, want, m) == 0 && (n == m || path[n - m - 1] == '/');
+}
+
+static bool begins_with(const char *path, const char *part) {
+  const size_t n = strlen(part);
+  return strncmp(path, part, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+static const struct h5_entry *h5_entry_of(const h5_weights *w, const wk_keras_variable *v) {
+  const struct h5_entry *any = NULL;
+  char place[2][500];
+  snprintf(place[0], sizeof place[0], "%.400s/vars/%d", *v->trail == '/' ? v->trail + 1 : v->trail, v->index);
+  const char *slash = strrchr(v->trail, '/');
+  snprintf(place[1], sizeof place[1], "%.*s%.200s/vars/%d", slash ? (int)(slash - v->trail) : 0,
+           *v->trail == '/' ? v->trail + 1 : v->trail, v->layer, v->index);
+  for (size_t i = 0; i < w->count; i++) {
+    const struct h5_entry *e = &w->entry[i];
+    if (ends_in(e->path, v->layer, v->name)) { /* of models inside, names may repeat: the one under the outermost */
+      if (begins_with(e->path, v->outers ? v->outer[0] : v->layer))
+        return e;
+      any = any ? any : e;
+    }
+    if (strcmp(e->path, place[0]) == 0 || strcmp(e->path, place[1]) == 0)
+      return e;
+    if (!v->outers && begins_with(e->path, v->layer) && ends_in(e->path, NULL, v->name))
+      any = any ? any : e; /* Keras 2.0 numbered anew when it saved: conv2d_1/conv2d_1_1/kernel:0 */
+  }
+  return any;
+}
+
+static wk_status h5_find(int *out, void *user, wk_ir *ir, const wk_keras_variable *v, wk_error *err) {
+  const h5_weights *w = user;
+  const struct h5_entry *e = h5_entry_of(w, v);
+  wk_h5_dataset d;
+  wk_ir_value value = {.ndim = -1};
+  *out = -1;
+  if (!e)
+    return WK_OK;
+  wk_status st = wk_h5_dataset_open(&d, w->h, e->object, err);
+  if (st != WK_OK)
+    return wk_error_prefix(err, st, "weight '%.200s'", e->path);
+  WK_RETURN_IF_ERROR(wk_ir_text(&value.name, ir, e->path, strlen(e->path), err));
+  value.ndim = d.ndim;
+  value.dtype = d.dtype;
+  memcpy(value.shape, d.shape, sizeof value.shape);
+  value.data = d.data;
+  if (!d.data) {
+    void *memory = NULL;
+    WK_RETURN_IF_ERROR(wk_ir_alloc(&memory, ir, d.bytes, 1, err));
+    st = wk_h5_read(memory, w->h, &d, err);
+    if (st != WK_OK)
+      return wk_error_prefix(err, st, "weight '%.200s'", e->path);
+    value.data = memory;
+  }
+  return wk_ir_add_value(out, ir, &value, err);
+}
+
+/* The network described by `text`, with weights under `group`. */
+static wk_status build_from_h5(wk_ir *ir, const char *text, size_t size, const wk_h5 *h, uint64_t group,
+                               wk_error *err) {
+  wk_status st = WK_OK;
+  json_t *model = NULL;
+  h5_weights w = {.h = h};
+  const wk_keras_weights find = {&w, h5_find};
+  WK_TRY(wk_json_parse(&model, text, size, "the description of the Keras model", err));
+  WK_TRY(wk_h5_each(h, group, h5_visit, &w, err));
+  WK_TRY(wk_keras_build(ir, model, &find, err));
+done:
+  h5_free(&w);
+  json_decref(model);
+  return st;
+}
+
+/* ---- .h5 ------------------------------------------------------------------------------------------- */
+
+bool wk_keras_h5_is(const uint8_t *bytes, size_t size) { return wk_h5_is(bytes, size); }
+
+wk_status wk_keras_h5_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_h5 h;
+  char *config = NULL, *version = NULL, *maker = NULL;
+  (void)path;
+  WK_TRY(wk_h5_open(&h, bytes, size, err));
+  WK_TRY(wk_h5_text(&config, &h, h.root, "model_config", err));
+  WK_FAIL_IF(!config, err, WK_ERR_UNSUPPORTED,
+             "an HDF5 file without the description of a Keras model: it holds weights alone (save_weights). Load them "
+             "into their model and save it whole, with model.save(\"model.keras\")");
+  WK_TRY(wk_h5_text(&version, &h, h.root, "keras_version", err));
+  ir->format = "Keras";
+  if (version) {
+    maker = wk_asprintf("Keras %.20s", version);
+    WK_FAIL_IF(!maker, err, WK_ERR_MEMORY, "out of memory for a network");
+    WK_TRY(wk_ir_text(&ir->format, ir, maker, strlen(maker), err));
+  }
+  const uint64_t group = wk_h5_find(&h, h.root, "model_weights", 13);
+  WK_FAIL_IF(!group, err, WK_ERR_FORMAT, "a Keras model without its weights");
+  WK_TRY(build_from_h5(ir, config, strlen(config), &h, group, err));
+done:
+  wk_free(config);
+  wk_free(version);
+  wk_free(maker);
+  return st;
+}
+
+/* ---- .keras ---------------------------------------------------------------------------------------- */
+
+static const wk_zip_entry *member(const wk_zip *z, const char *name) { return wk_zip_find(z, name, strlen(name)); }
+
+bool wk_keras_zip_is(const uint8_t *bytes, size_t size) {
+  wk_zip z = {0};
+  if (size < 4 || memcmp(bytes, "PK\3\4", 4) != 0 || wk_zip_open(&z, bytes, size, NULL) != WK_OK)
+    return false;
+  const bool is = member(&z, "config.json") && member(&z, "model.weights.h5");
+  wk_zip_close(&z);
+  return is;
+}
+
+static wk_status unpack(const uint8_t **out, wk_ir *ir, const wk_zip *z, const wk_zip_entry *e, wk_error *err) {
+  if (wk_zip_is_stored(e))
+    return wk_zip_view(out, z, e, err);
+  void *memory = NULL;
+  WK_RETURN_IF_ERROR(wk_ir_alloc(&memory, ir, (size_t)e->size, 1, err));
+  *out = memory;
+  return wk_zip_unpack(memory, z, e, err);
+}
+
+wk_status wk_keras_zip_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_zip z = {0};
+  wk_h5 h;
+  const uint8_t *config = NULL, *weights = NULL;
+  (void)path;
+  ir->format = "Keras 3";
+  WK_TRY(wk_zip_open(&z, bytes, size, err));
+  const wk_zip_entry *c = member(&z, "config.json"), *w = member(&z, "model.weights.h5");
+  WK_FAIL_IF(!c || !w, err, WK_ERR_FORMAT, "a .keras file without its description or its weights");
+  WK_TRY(unpack(&config, ir, &z, c, err));
+  WK_TRY(unpack(&weights, ir, &z, w, err));
+  WK_TRY(wk_h5_open(&h, weights, (size_t)w->size, err));
+  WK_TRY(build_from_h5(ir, (const char *)config, (size_t)c->size, &h, h.root, err));
+done:
+  wk_zip_close(&z);
+  return st;
+}
+
+/* ---- TensorFlow.js ----------------------------------------------------------------------------------- */
+
+typedef struct js_weights {
+  const json_t *manifest;
+  const char *path;  /* of model.json */
+  wk_name_map names; /* to values */
+} js_weights;
+
+/* All files of a group, one after the other. Their names stay inside the folder. */
+static wk_status read_shards(const uint8_t **out, size_t *size, wk_ir *ir, const js_weights *w, const json_t *paths,
+                             wk_error *err) {
+  enum { MOST_SHARDS = 4096 };
+  wk_status st = WK_OK;
+  const char *slash = strrchr(w->path, '/');
+  char *folder = slash ? wk_strndup(w->path, (size_t)(slash - w->path + 1)) : wk_strdup("./"), *file = NULL;
+  const size_t n = json_array_size(paths);
+  wk_file_view view = {0};
+  uint8_t *all = NULL;
+  WK_FAIL_IF(!folder, err, WK_ERR_MEMORY, "out of memory for a network");
+  WK_FAIL_IF(n > MOST_SHARDS, err, WK_ERR_FORMAT, "its weights lie in %zu files", n);
+  for (int pass = 0; pass < 2; pass++) {
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+      const char *name = json_string_value(json_array_get(paths, i));
+      WK_FAIL_IF(!name || *name == '/' || strstr(name, ".."), err, WK_ERR_FORMAT,
+                 "names weights outside of its folder");
+      file = wk_path_join(folder, name);
+      WK_FAIL_IF(!file, err, WK_ERR_MEMORY, "out of memory for a network");
+      WK_TRY(wk_file_map(&view, file, err));
+      if (pass && view.size <= *size - at)
+        memcpy(all + at, view.data, view.size);
+      at += view.size;
+      wk_file_unmap(&view);
+      wk_free(file);
+      file = NULL;
+    }
+    if (!pass) {
+      void *memory = NULL;
+      *size = at;
+      WK_TRY(wk_ir_alloc(&memory, ir, at, 1, err));
+      all = memory;
+    }
+  }
+  *out = all;
+done:
+  wk_free(folder);
+  wk_free(file);
+  return st;
+}
+
+static float half(const uint8_t *p) {
+  const wk_tensor t = {.name = "", .dtype = WK_F16, .ndim = 1, .shape = {1}, .data = p, .bytes = 2};
+  float f = 0;
+  return wk_tensor_to_f32(&f, &t, NULL) == WK_OK ? f : 0;
+}
+
+/* One weight at the beginning of `data`; *used is how many bytes it takes. */
+static wk_status read_js_weight(size_t *used, js_weights *w, wk_ir *ir, const json_t *one, const uint8_t *data,
+                                size_t left, wk_error *err) {
+  const char *name = json_string_value(json_object_get(one, "name")),
+             *dtype = json_string_value(json_object_get(one, "dtype"));
+  const json_t *shape = json_object_get(one, "shape"), *quant = json_object_get(one, "quantization"), *side;
+  const char *stored = quant ? json_string_value(json_object_get(quant, "dtype")) : dtype;
+  wk_ir_value v = {.dtype = WK_F32};
+  size_t i;
+  int at = -1;
+  if (!name || !dtype || !stored || json_array_size(shape) > WK_MAX_DIMS)
+    return WK_FAIL(err, WK_ERR_FORMAT, "a weight without a name, a type or a shape");
+  json_array_foreach(shape, i, side) v.shape[v.ndim++] = (int64_t)json_integer_value(side);
+  const int64_t count = wk_ir_count(&v);
+  const int width = strcmp(stored, "uint8") == 0 || strcmp(stored, "bool") == 0       ? 1
+                    : strcmp(stored, "uint16") == 0 || strcmp(stored, "float16") == 0 ? 2
+                    : strcmp(stored, "float32") == 0 || strcmp(stored, "int32") == 0  ? 4
+                                                                                      : 0;
+  if (!width)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "weight '%.100s' is of type %.20s, which whisker does not read", name,
+                   stored);
+  if (count < 0 || (uint64_t)count > left / (size_t)width)
+    return WK_FAIL(err, WK_ERR_FORMAT, "weight '%.100s' reaches beyond its files; are they whole?", name);
+  *used = (size_t)count * (size_t)width;
+  WK_RETURN_IF_ERROR(wk_ir_text(&v.name, ir, name, strlen(name), err));
+  if (width == 4) {
+    v.dtype = *stored == 'i' ? WK_I32 : WK_F32;
+    v.data = data;
+  } else {
+    void *memory = NULL;
+    const double least = json_number_value(json_object_get(quant, "min")),
+                 scale =
+                     quant && json_object_get(quant, "scale") ? json_number_value(json_object_get(quant, "scale")) : 1;
+    WK_RETURN_IF_ERROR(wk_ir_alloc(&memory, ir, (size_t)count, sizeof(float), err));
+    for (int64_t k = 0; k < count; k++)
+      ((float *)memory)[k] = *stored == 'f'
+                                 ? half(data + 2 * k)
+                                 : (float)((double)(width == 1 ? data[k] : wk_le16(data + 2 * k)) * scale + least);
+    v.data = memory;
+  }
+  WK_RETURN_IF_ERROR(wk_ir_add_value(&at, ir, &v, err));
+  return wk_name_map_add(&w->names, v.name, at, err);
+}
+
+static wk_status read_manifest(js_weights *w, wk_ir *ir, wk_error *err) {
+  size_t g, i;
+  const json_t *group, *one;
+  json_array_foreach(w->manifest, g, group) {
+    const uint8_t *data = NULL;
+    size_t size = 0, at = 0, used = 0;
+    WK_RETURN_IF_ERROR(read_shards(&data, &size, ir, w, json_object_get(group, "paths"), err));
+    json_array_foreach(json_object_get(group, "weights"), i, one) {
+      WK_RETURN_IF_ERROR(read_js_weight(&used, w, ir, one, data + at, size - at, err));
+      at += used;
+    }
+  }
+  return WK_OK;
+}
+
+static wk_status js_find(int *out, void *user, wk_ir *ir, const wk_keras_variable *v, wk_error *err) {
+  const js_weights *w = user;
+  (void)ir;
+  (void)err;
+  *out = -1;
+  for (size_t i = 0; i < w->names.room; i++) {
+    const struct wk_name_map_entry *e = &w->names.entry[i];
+    if (e->name && ends_in(e->name, v->layer, v->name)) {
+      const bool exact = !v->outers || begins_with(e->name, v->outer[0]) || begins_with(e->name, v->layer);
+      if (*out < 0 || exact)
+        *out = e->number;
+      if (exact)
+        break;
+    }
+  }
+  return WK_OK;
+}
+
+bool wk_tfjs_is(const uint8_t *bytes, size_t size) {
+  size_t i = 0;
+  while (i < size && i < 64 && (bytes[i] == ' ' || bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t'))
+    i++;
+  return i < size && bytes[i] == '{' && memmem(bytes, size, "\"weightsManifest\"", 17) &&
+         memmem(bytes, size, "\"modelTopology\"", 15);
+}
+
+wk_status wk_tfjs_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err) {
+  wk_status st = WK_OK;
+  json_t *all = NULL;
+  js_weights w = {.path = path};
+  const wk_keras_weights find = {&w, js_find};
+  ir->format = "TensorFlow.js";
+  WK_TRY(wk_json_parse(&all, (const char *)bytes, size, "model.json", err));
+  const json_t *topology = json_object_get(all, "modelTopology"), *inner = json_object_get(topology, "model_config");
+  WK_FAIL_IF(
+      json_object_get(topology, "node"), err, WK_ERR_UNSUPPORTED,
+      "a TensorFlow.js graph model, which whisker does not read: a layers model is read (Teachable Machine makes "
+      "such), or convert it to TensorFlow Lite or ONNX");
+  w.manifest = json_object_get(all, "weightsManifest");
+  WK_TRY(read_manifest(&w, ir, err));
+  WK_TRY(wk_keras_build(ir, inner ? inner : topology, &find, err));
+done:
+  wk_name_map_free(&w.names);
+  json_decref(all);
+  return st;
+}
