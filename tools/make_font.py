@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes src/image/font.c: the letters that whisker writes on its pictures, as 16 levels of grey.
+"""Makes src/plot/bitmap_font.c: the letters that whisker writes on its pictures, as 16 levels of grey.
 
 Needs Pillow 11, whose built-in font is Aileron Regular by Sora Sagano, dedicated to the public domain (CC0).
 """
@@ -7,13 +7,13 @@ import pathlib
 
 from PIL import Image, ImageDraw, ImageFont
 
-OUT = pathlib.Path(__file__).resolve().parent.parent / "src" / "image" / "font.c"
+OUT = pathlib.Path(__file__).resolve().parent.parent / "src" / "plot" / "bitmap_font.c"
 SIZE, HEIGHT = 13, 16
 LETTERS = [chr(c) for c in range(32, 127)] + list("·")
 
-HEAD = """/* font.c - the letters that are written on pictures: Aileron Regular by Sora Sagano (public domain, CC0), 13 pixels, 16 levels of
+HEAD = """/* bitmap_font.c - the letters that are written on pictures: Aileron Regular by Sora Sagano (public domain, CC0), 13 pixels, 16 levels of
  * grey. tools/make_font.py made this file. One hexadecimal digit a pixel, row by row; the width counts the space after. */
-#include "image/font.h"
+#include "plot/bitmap_font.h"
 
 /* clang-format off */
 const wk_glyph wk_font[WK_FONT_GLYPHS] = {

@@ -17,11 +17,12 @@ typedef enum wk_colormap {
   WK_COLORMAP_TURBO,       /* rainbow without the rainbow's bands (Mikhailov 2019) */
   WK_COLORMAP_COOLWARM,    /* blue, grey in the middle, red: for numbers with a sign (Moreland 2009) */
   WK_COLORMAP_GREY,
-  WK_COLORMAP_COUNT
+  WK_COLORMAP_COUNT,       /* those to choose from; beyond them: */
+  WK_COLORMAP_ATTRIBUTION, /* what wk_attribution_draw lays over a photo: blue (against), nothing, yellow to red (for)
+                            */
+  WK_COLORMAP_ATTRIBUTION_FOR /* its upper half */
 } wk_colormap;
 
-WK_API const char *wk_colormap_name(wk_colormap map); /* "viridis"; never NULL */
-WK_API bool wk_colormap_find(wk_colormap *map, const char *name);
 /* Colour of t in 0 .. 1, cut off outside; a mid grey for what is not a number. */
 WK_API void wk_colormap_at(uint8_t rgb[3], wk_colormap map, double t);
 
@@ -40,40 +41,50 @@ WK_API wk_status wk_heatmap_draw(wk_image *out, const float *map, int width, int
 
 WK_API void wk_draw_fill(wk_image *canvas, int x, int y, int width, int height, const uint8_t rgb[3]);
 WK_API void wk_draw_frame(wk_image *canvas, int x, int y, int width, int height, int thickness, const uint8_t rgb[3]);
-WK_API void wk_draw_line(wk_image *canvas, int x0, int y0, int x1, int y1, const uint8_t rgb[3]);
 WK_API void wk_draw_image(wk_image *canvas, const wk_image *piece, int x, int y);
-/* canvas += (over - canvas) * alpha * weight; both of one size, weight a number a pixel in 0 .. 1 (NULL: 1 everywhere).
- */
-WK_API wk_status wk_draw_overlay(wk_image *canvas, const wk_image *over, double alpha, const float *weight,
-                                 wk_error *err) WK_NODISCARD;
 /* The colours of a map from left (low) to right (high). */
 WK_API void wk_draw_colorbar(wk_image *canvas, int x, int y, int width, int height, wk_colormap colours);
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- the frame around every picture ------------------------------------------------------------ */
 
-/* UTF-8; letters with accents lose them, what cannot be written is "?". scale 1: 16 pixels a line, 2: 32, ... */
-WK_API int wk_text_width(const char *text, int scale);
-WK_API int wk_text_height(int scale);
-/* One line, (x, y) its top left. */
-WK_API void wk_draw_text(wk_image *canvas, int x, int y, const char *text, int scale, const uint8_t rgb[3]);
+/* What a colour bar says: the colours of numbers from `low` to `high`. */
+typedef struct wk_legend {
+  wk_colormap colours;
+  const char *low, *high; /* numbers or words at its ends */
+  const char *what;       /* and what they are: "activation", "logit per pixel" */
+} wk_legend;
+
+/* Texts are UTF-8 in any script, written by Pango where it is installed and in plain Latin letters elsewhere (see
+ * wk_text_missing). What is too long is cut with an ellipsis. */
+typedef struct wk_frame {
+  const char *title;    /* what was done to what; NULL: none */
+  const char *subtitle; /* the class and its probability, the model; NULL: none */
+  const char *note;     /* under the picture, one sentence: what to look for; NULL: none */
+  const wk_legend *legends;
+  int legend_count;
+  int density; /* pixels a unit, 1 to 4; 0: 2, for sharp screens. All other sizes are in units */
+} wk_frame;
+
+/* How many letters of `text` cannot be written on pictures here, and in `why` what to install; 0: all can. */
+WK_API wk_status wk_text_missing(int *missing, char *why, size_t room, const char *text, wk_error *err) WK_NODISCARD;
 
 /* ---- contact sheets ---------------------------------------------------------------------------- */
 
 typedef struct wk_sheet {
+  wk_frame frame;
   int columns;                 /* 0: about as many as rows */
-  int cell_width, cell_height; /* 0: those of the largest picture */
-  int gap;                     /* pixels between cells and around */
+  int cell_width, cell_height; /* 0: of the shape of the largest picture, its longer side 224 to 448 units */
+  int gap;                     /* between cells and around */
   int label_lines;             /* lines under each picture; 0: as many as the labels have */
-  int scale;                   /* of the text */
-  const char *title;           /* above everything; NULL: none */
-  uint8_t ground[3], ink[3];
+  int marked;                  /* the picture with a frame around it, from 1; 0: none */
+  bool crisp;                  /* pictures are enlarged without smoothing: their pixels are what is shown */
 } wk_sheet;
 
-/* White ground, black text, a gap of 6. */
+/* No texts, a gap of 8. */
 WK_API void wk_sheet_init(wk_sheet *sheet);
-/* `count` pictures with labels (NULL, or NULL each: none; lines split at '\n'; cut off with "..." where they are too
- * long). A picture that does not fit its cell is shrunk, one that is less than half as large is enlarged a whole number
- * of times. */
+/* `count` pictures, each as large as fits its cell, with labels (NULL, or NULL each: none; lines split at '\n'; cut off
+ * with an ellipsis where they are too long). Pictures below 64 pixels are enlarged a whole number of times, without
+ * smoothing. */
 WK_API wk_status wk_sheet_draw(wk_image *out, const wk_image *picture, const char *const *label, int count,
                                const wk_sheet *sheet, wk_error *err) WK_NODISCARD;
 

@@ -110,7 +110,8 @@ typedef struct wk_embedding_picture {
 } wk_embedding_picture;
 
 WK_API void wk_embedding_picture_init(wk_embedding_picture *p);
-/* Every photo at its place with a frame in its class's colour, and what the colours mean. */
+/* Every photo at its place with a frame in its class's colour, and what the colours mean. From 1,000 photos on as many
+ * are shown as do not cover each other; the others are points. */
 WK_API wk_status wk_embedding_map_draw(wk_image *out, const wk_embedding_map *a, const wk_embedding_picture *p,
                                        wk_error *err) WK_NODISCARD;
 

@@ -39,9 +39,11 @@ typedef struct wk_visualize_options {
   int octaves; /* ROBUST, not PIXELS: from coarse to fine in so many stages, each with twice the detail; default 3 */
   wk_parameterization parameterization; /* ROBUST */
   int views;                            /* ROBUST: windows a step; default 4 */
-  double jitter;             /* ROBUST: windows are shifted by up to this share of the input's side; default 0.1 */
-  double turn;               /* ROBUST: and turned by up to so many degrees; default 10 */
-  double zoom;               /* ROBUST: and show as little as this share of the input's side; 1: none; default 0.6 */
+  double jitter; /* ROBUST: windows are shifted by up to this share of the input's side; default 0.1 */
+  double turn;   /* ROBUST: and turned by up to so many degrees; default 10 */
+  double zoom;   /* ROBUST: and show as little as this share of the input's side; 1: none; default 0.6 */
+  double coarse; /* ROBUST: share of the windows that are seen blurred, as from afar, so that large shapes count and
+                  * not texture alone; default 0.5 */
   double target_probability; /* PLAIN: stop at this probability; default 2: never */
   const uint8_t *from;       /* ROBUST: [height, width, 3] a photo to start from instead of noise; NULL: noise */
   int snapshots;             /* pictures to keep on the way; default 8 */
@@ -55,10 +57,12 @@ WK_API const wk_option_table *wk_visualize_options_table(void);
 typedef struct wk_visualization {
   wk_image image;      /* the picture, as large as the network's input */
   double p;            /* probability of the class, for exactly these 8-bit pixels */
+  int step;            /* after which it was kept: ROBUST the last, PLAIN the one with the largest p */
   int steps;           /* done */
   double *losses;      /* [steps] */
   wk_image *snapshots; /* pictures on the way */
   int *snapshot_step;
+  double *snapshot_p; /* what the network said at that step; ROBUST: the mean over the windows */
   int snapshot_count;
 } wk_visualization;
 

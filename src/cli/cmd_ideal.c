@@ -38,20 +38,38 @@ static wk_status check_names(const ideal_job *j, wk_error *err) {
 }
 
 /* Up to eight of the pictures on the way, and the result last, with their steps. */
-static wk_status save_steps(const wk_visualization *i, const char *path, wk_error *err) {
+static wk_status save_steps(const ideal_job *j, const wk_visualization *i, int class, const char *path, wk_error *err) {
   enum { MOST = 8 };
   wk_image picture[MOST + 1], sheet;
-  char text[MOST + 1][32];
+  char text[MOST + 1][64];
   const char *label[MOST + 1];
-  int n = i->snapshot_count < MOST ? i->snapshot_count : MOST;
+  int kept = i->snapshot_count; /* the last may be the result itself */
+  kept -= kept && i->snapshot_step[kept - 1] == i->step;
+  int n = kept < MOST ? kept : MOST;
   for (int k = 0; k <= n; k++) {
-    int from = n > 1 ? k * (i->snapshot_count - 1) / (n - 1) : 0;
+    int from = n > 1 ? k * (kept - 1) / (n - 1) : 0;
     picture[k] = k < n ? i->snapshots[from] : i->image;
-    snprintf(text[k], sizeof text[k], k < n ? "step %d" : "%d steps", k < n ? i->snapshot_step[from] : i->steps);
+    if (k < n)
+      snprintf(text[k], sizeof text[k], "step %d, p %.2f", i->snapshot_step[from], i->snapshot_p[from]);
+    else
+      snprintf(text[k], sizeof text[k], "%s: step %d, p %.3f", i->step < i->steps ? "the best" : "result", i->step,
+               i->p);
     label[k] = text[k];
   }
+  char title[700], subtitle[300];
+  snprintf(title, sizeof title, "The network's ideal picture of %.600s, step by step", j->model->labels[class]);
+  snprintf(
+      subtitle, sizeof subtitle, "%s, %s method, %d steps: the last picture is this class to it with probability %.3f",
+      j->model->backbone->arch->name, j->options.method == WK_VISUALIZE_PLAIN ? "plain" : "robust", i->steps, i->p);
   wk_sheet s;
   wk_sheet_init(&s);
+  s.frame = (wk_frame){
+      .title = title,
+      .subtitle = subtitle,
+      .note =
+          "From noise, every step changes the pixels a little so that the network is surer of the class. What grows "
+          "is what it looks for."};
+  s.cell_width = s.cell_height = 200;
   wk_status st = wk_sheet_draw(&sheet, picture, label, n + 1, &s, err);
   if (st != WK_OK)
     return st;
@@ -62,16 +80,19 @@ static wk_status save_steps(const wk_visualization *i, const char *path, wk_erro
 
 static void report(ideal_job *j, const wk_visualization *ideal, int class, const char *path, const char *steps,
                    const char *film, double seconds) {
-  cli_say(j->cli, "%s: p %.3f after %d steps, %.1f s. %s \u00b7 steps in %s%s%s\n", j->model->labels[class], ideal->p,
-          ideal->steps, seconds, path, steps, film ? " \u00b7 film in " : "", film ? film : "");
+  char best[48] = "";
+  if (ideal->step < ideal->steps)
+    snprintf(best, sizeof best, " (the best, of step %d)", ideal->step);
+  cli_say(j->cli, "%s: p %.3f%s after %d steps, %.1f s. %s \u00b7 steps in %s%s%s\n", j->model->labels[class], ideal->p,
+          best, ideal->steps, seconds, path, steps, film ? " \u00b7 film in " : "", film ? film : "");
   json_t *losses = json_array();
   for (int i = 0; i < ideal->steps; i++)
     json_array_append_new(losses, cli_json_number(ideal->losses[i]));
-  json_array_append_new(j->rows, json_pack("{s:o,s:i,s:o,s:f,s:i,s:o,s:o,s:o,s:f}", "class",
+  json_array_append_new(j->rows, json_pack("{s:o,s:i,s:o,s:f,s:i,s:i,s:o,s:o,s:o,s:f}", "class",
                                            cli_json_text(j->model->labels[class]), "index", class, "out",
-                                           cli_json_text(path), "p", ideal->p, "steps", ideal->steps, "losses", losses,
-                                           "contact_sheet", cli_json_text(steps), "film",
-                                           film ? cli_json_text(film) : json_null(), "seconds", seconds));
+                                           cli_json_text(path), "p", ideal->p, "step", ideal->step, "steps",
+                                           ideal->steps, "losses", losses, "contact_sheet", cli_json_text(steps),
+                                           "film", film ? cli_json_text(film) : json_null(), "seconds", seconds));
 }
 
 static wk_status save(ideal_job *j, const wk_visualization *ideal, int class, double seconds, wk_error *err) {
@@ -81,7 +102,7 @@ static wk_status save(ideal_job *j, const wk_visualization *ideal, int class, do
   if (st == WK_OK)
     st = wk_image_save_png(&ideal->image, path, err);
   if (st == WK_OK)
-    st = save_steps(ideal, steps, err);
+    st = save_steps(j, ideal, class, steps, err);
   if (st == WK_OK && film)
     st = wk_image_save_film(ideal->snapshots, ideal->snapshot_count, 80, film, err);
   if (st == WK_OK)

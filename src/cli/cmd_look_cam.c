@@ -80,20 +80,39 @@ static bool shows_nothing(const wk_attribution *cam) {
   return true;
 }
 
-/* One class: the photo's own size. Several: side by side, with their names. */
-static wk_status save_classes(cam_job *j, const char *out, wk_error *err) {
-  if (j->count == 1)
-    return cli_look_save(&j->l, &j->overlay[0], out, label_of(j, 0), err);
-  char text[MOST][160], all[512] = "";
+/* What the colours mean: which pixels or places, and from what to what. */
+static wk_legend legend_of(const cam_job *j) {
+  const bool both = j->o.method == WK_ATTRIBUTION_GRADINPUT || j->o.method == WK_ATTRIBUTION_IG;
+  if (both)
+    return (wk_legend){WK_COLORMAP_ATTRIBUTION, "against", "for",
+                       "the class, the strongest place at the end of the colours"};
+  return (wk_legend){WK_COLORMAP_ATTRIBUTION_FOR, "nothing", "strongest", "what speaks for the class"};
+}
+
+static wk_status save_classes(cam_job *j, const char *out, const char *model, const char *photo, wk_error *err) {
+  char text[MOST][400], all[512] = "", title[700], subtitle[700], from[300];
   const char *label[MOST];
   for (int k = 0; k < j->count; k++) {
-    snprintf(text[k], sizeof text[k], "%.100s %s%s", label_of(j, k), cli_percent(j->cam[k]->p),
+    snprintf(text[k], sizeof text[k], "%.300s %s%s", label_of(j, k), cli_percent(j->cam[k]->p),
              shows_nothing(j->cam[k]) ? ", nothing speaks for it" : "");
     label[k] = text[k];
     snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", k ? " | " : "", label_of(j, k));
   }
+  snprintf(title, sizeof title, "Why the network sees %.600s", j->count == 1 ? label_of(j, 0) : "these classes");
+  snprintf(subtitle, sizeof subtitle, "%s%s%s on %s, %s", j->count == 1 ? text[0] : "", j->count == 1 ? ". " : "",
+           wk_attribution_method_name(j->o.method), cli_look_file(photo),
+           cli_look_model(from, sizeof from, j->l.model, model));
+  const wk_legend legend = legend_of(j);
+  const wk_frame frame = {
+      .title = title,
+      .subtitle = subtitle,
+      .legends = &legend,
+      .legend_count = 1,
+      .note =
+          "Is the thing itself coloured, or its surroundings? A network that looks at the lawn instead of the dog has "
+          "learned lawns. Grey parts the network does not see."};
   wk_image sheet = {0};
-  wk_status st = cli_look_sheet(&sheet, j->overlay, label, j->count, err);
+  wk_status st = cli_look_sheet(&sheet, j->overlay, j->count == 1 ? NULL : label, j->count, &frame, err);
   if (st == WK_OK)
     st = cli_look_save(&j->l, &sheet, out, all, err);
   wk_image_free(&sheet);
@@ -140,11 +159,25 @@ static wk_status check_sanity(cam_job *j, const char *out, wk_error *err) {
   }
   for (int i = 0; i <= STEPS; i++)
     label[i] = text[i];
+  char title[700], subtitle[200];
+  snprintf(title, sizeof title, "Does the explanation of %.600s depend on what was learned?", label_of(j, 0));
+  snprintf(subtitle, sizeof subtitle,
+           "%s again, with the weights shuffled from the classes towards the photo; in brackets the rank correlation "
+           "with the first map",
+           wk_attribution_method_name(j->o.method));
+  const wk_legend legend = legend_of(j);
+  const wk_frame frame = {.title = title,
+                          .subtitle = subtitle,
+                          .legends = &legend,
+                          .legend_count = 1,
+                          .note = "The more is shuffled, the less should be left of the first map. A map that stays "
+                                  "the same shows the photo's edges, "
+                                  "not what the network knows."};
   char *beside = wk_output_beside(out, "-sanity");
   if (st == WK_OK && !beside)
     st = cli_no_memory(err);
   if (st == WK_OK)
-    st = cli_look_sheet(&sheet, picture, label, drawn, err);
+    st = cli_look_sheet(&sheet, picture, label, drawn, &frame, err);
   if (st == WK_OK)
     st = cli_look_save(&j->l, &sheet, beside, "the same map with shuffled weights", err);
   if (st == WK_OK)
@@ -198,7 +231,7 @@ int cli_look_cam(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK)
     st = each_class(&j, &err);
   if (st == WK_OK)
-    st = save_classes(&j, out, &err);
+    st = save_classes(&j, out, argv[0], argv[1], &err);
   if (st == WK_OK && sanity)
     st = check_sanity(&j, out, &err);
   wk_node_info info = {0};

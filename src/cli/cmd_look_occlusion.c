@@ -21,6 +21,33 @@ static float largest(const wk_occlusion *o) {
   return most;
 }
 
+static wk_status draw(wk_image *out, const cli_looking *l, const wk_occlusion *hidden, const char *label,
+                      const char *model, const char *photo, wk_error *err) {
+  char title[700], subtitle[900], most[32], from[300];
+  wk_image overlay;
+  wk_status st = wk_attribution_draw(&overlay, hidden->map, &l->view, 0, err);
+  if (st != WK_OK)
+    return st;
+  const double drop = (double)largest(hidden);
+  snprintf(title, sizeof title, "What must not be hidden of %.600s", label);
+  snprintf(subtitle, sizeof subtitle,
+           "%.300s %s with nothing hidden. Places of %d x %d pixels hidden one after the other on %s, %s", label,
+           cli_percent(hidden->p), hidden->patch, hidden->patch, cli_look_file(photo),
+           cli_look_model(from, sizeof from, l->model, model));
+  snprintf(most, sizeof most, "%.1f points", drop > 0 ? 100 * drop : 0.0);
+  const wk_legend legend = {WK_COLORMAP_ATTRIBUTION_FOR, "0", most,
+                            "of probability lost when this place is hidden (mean over the patches on it)"};
+  const wk_frame frame = {
+      .title = title,
+      .subtitle = subtitle,
+      .legends = &legend,
+      .legend_count = 1,
+      .note = "Strong colours: what the class stands or falls with. Blue: without this the network would be surer."};
+  st = cli_look_sheet(out, &overlay, NULL, 1, &frame, err);
+  wk_image_free(&overlay);
+  return st;
+}
+
 int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv) {
   const char *class = NULL, *out = "occlusion.png", *arch = NULL;
   wk_occlusion_options o;
@@ -47,9 +74,9 @@ int cli_look_occlusion(cli *c, const cli_command *self, int argc, char **argv) {
     st = wk_occlusion_make(&hidden, l.model, l.view.input, &o, &c->ctx, &err);
   if (st == WK_OK)
     st = wk_attribution_region_find(&e, hidden->map, &l.view, &err);
-  if (st == WK_OK)
-    st = wk_attribution_draw(&picture, hidden->map, &l.view, 0, &err);
   const char *label = st == WK_OK ? l.model->labels[o.target] : "";
+  if (st == WK_OK)
+    st = draw(&picture, &l, hidden, label, argv[0], argv[1], &err);
   if (st == WK_OK)
     st = cli_look_save(&l, &picture, out, label, &err);
   if (st == WK_OK) {

@@ -99,20 +99,33 @@ json_t *cli_look_evidence_json(const wk_attribution_region *e) {
   return json_pack("{s:f,s:f,s:s}", "share", e->share, "area", e->area, "place", e->place);
 }
 
-wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count, wk_error *err) {
-  enum { SMALL = 300, LARGE = 1000, PAGE = 2000 };
+const char *cli_look_file(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+const char *cli_look_model(char *out, size_t room, const wk_model *m, const char *name) {
+  if (m->head)
+    snprintf(out, room, "%s (%s)", cli_look_file(name), m->backbone->arch->name);
+  else
+    snprintf(out, room, "%s", m->backbone->arch->name);
+  return out;
+}
+
+wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count,
+                         const wk_frame *frame, wk_error *err) {
+  enum { LEAST = 240, ALONE = 440, MOST = 480, ALL = 1000 }; /* units */
   const int w = picture->width, h = picture->height, longer = w > h ? w : h;
   wk_sheet s;
   wk_sheet_init(&s);
-  int side = longer < SMALL ? SMALL : longer < LARGE ? longer : LARGE;
+  s.frame = *frame;
   s.columns = count <= 4 ? count : (count + 1) / 2;
-  if (s.columns * side > PAGE)
-    side = PAGE / s.columns;
+  const int least = count == 1 ? ALONE : LEAST;
+  int side = longer / 2 < least ? least : longer / 2 < MOST ? longer / 2 : MOST;
+  side = s.columns * side > ALL ? ALL / s.columns : side;
   s.cell_width = (int)((double)w * side / longer + 0.5);
   s.cell_height = (int)((double)h * side / longer + 0.5);
-  s.cell_width = s.cell_width < SMALL / 2 ? SMALL / 2 : s.cell_width;
-  s.gap = 12;
-  s.scale = s.cell_width > 640 ? 2 : 1;
+  s.cell_width = s.cell_width < LEAST / 2 ? LEAST / 2 : s.cell_width;
   return wk_sheet_draw(out, picture, label, count, &s, err);
 }
 

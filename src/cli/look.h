@@ -35,9 +35,13 @@ wk_status cli_look_classes(int *class, int *count, int most, const cli_looking *
 /* "61% of it in one region, upper left (14% of the photo)" in a static buffer. */
 const char *cli_look_where(const wk_attribution_region *e);
 json_t *cli_look_evidence_json(const wk_attribution_region *e);
-/* Pictures side by side with labels: the photo first. Each is shown at its own size, but for very large or small ones.
- */
-wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count, wk_error *err);
+/* Pictures of one shape side by side, with labels (NULL: none), inside the frame. */
+wk_status cli_look_sheet(wk_image *out, const wk_image *picture, const char *const *label, int count,
+                         const wk_frame *frame, wk_error *err);
+/* "whiskers.jpg": the file's name alone. */
+const char *cli_look_file(const char *path);
+/* "resnet18", or "mine.whisker (mobilenet_v2)": what a picture says about where it comes from. */
+const char *cli_look_model(char *out, size_t room, const wk_model *m, const char *name);
 
 /* Classes are the model's where the photos are sorted into these, else the collection's own; none is fine, too. The
  * first `most` photos of every class; 0: all. Zeroed before; wk_feature_set_free frees it. */

@@ -2,6 +2,8 @@
  * stops half-way has a page that is whole as far as it goes. */
 #include "whisker/gallery.h"
 
+enum { DENSITY = 2 }; /* pixels of a picture for one of the page (draw.h) */
+
 #include <math.h>
 #include <string.h>
 
@@ -101,8 +103,8 @@ wk_status wk_gallery_picture(wk_gallery *g, const wk_image *picture, const char 
     return st;
   wk_text_add(&g->sections, "<figure><a href=\"");
   wk_html_text(&g->sections, file);
-  wk_text_add(&g->sections, "\"><img loading=\"lazy\" width=\"%d\" height=\"%d\" src=\"", picture->width,
-              picture->height);
+  wk_text_add(&g->sections, "\"><img loading=\"lazy\" width=\"%d\" height=\"%d\" src=\"", picture->width / DENSITY,
+              picture->height / DENSITY);
   wk_html_text(&g->sections, file);
   add_element(&g->sections, "\" alt=\"", caption, "\"></a>");
   add_element(&g->sections, "<figcaption>", caption, "</figcaption></figure>");

@@ -140,27 +140,12 @@ static wk_status ask_other(attacking *a, const char *photo, wk_error *err) {
 
 /* ---- pictures ---------------------------------------------------------------------------------- */
 
-/* Shrinks a picture to at most MOST pixels a side. The change keeps single pixels: their mean is grey. */
-static wk_status shrink(wk_image *image, wk_filter filter, wk_error *err) {
-  enum { MOST = 448 };
-  int longer = image->width > image->height ? image->width : image->height;
-  if (longer <= MOST)
-    return WK_OK;
-  wk_image small;
-  int width = (int)lround((double)image->width * MOST / longer),
-      height = (int)lround((double)image->height * MOST / longer);
-  WK_RETURN_IF_ERROR(wk_image_resize(&small, image, width > 0 ? width : 1, height > 0 ? height : 1, filter, NULL, err));
-  wk_image_free(image);
-  *image = small;
-  return WK_OK;
-}
-
 /* The photo, the change ten times as strong around grey, and the result, with what the model sees in them. */
 static wk_status draw_sheet(wk_image *out, attacking *a, wk_error *err) {
   wk_status st = WK_OK;
   const wk_attack_result *r = &a->report->result;
   wk_image piece[3] = {{0}};
-  char text[3][160];
+  char text[3][400], title[900], subtitle[200];
   const char *label[3] = {text[0], text[1], text[2]};
   for (int i = 0; i < 3; i++)
     WK_TRY(wk_image_alloc(&piece[i], a->photo.width, a->photo.height, err));
@@ -170,14 +155,23 @@ static wk_status draw_sheet(wk_image *out, attacking *a, wk_error *err) {
     piece[1].pixels[i] = (uint8_t)(change < 0 ? 0 : change > 255 ? 255 : change);
     piece[2].pixels[i] = a->changed.pixels[i];
   }
-  for (int i = 0; i < 3; i++)
-    WK_TRY(shrink(&piece[i], i == 1 ? WK_FILTER_NEAREST : WK_FILTER_BILINEAR, err));
   snprintf(text[0], sizeof text[0], "%s %s", a->model->labels[r->before], wk_figure_percent((double)r->p_before).text);
   snprintf(text[1], sizeof text[1], "change x 10 (up to %.0f/255)", r->linf_255);
   snprintf(text[2], sizeof text[2], "%s %s", a->report->saved.label, wk_figure_percent(a->report->saved.p).text);
   wk_sheet s;
   wk_sheet_init(&s);
+  snprintf(title, sizeof title, "How %.400s becomes %.400s", a->model->labels[r->before], a->report->saved.label);
+  snprintf(subtitle, sizeof subtitle,
+           "No value is changed by more than %.0f of 255 grey levels; root mean square of the change %.2f", r->linf_255,
+           r->l2_255 / sqrt((double)values(&a->photo)));
   s.columns = 3;
+  s.crisp = true;
+  s.frame = (wk_frame){
+      .title = title,
+      .subtitle = subtitle,
+      .note =
+          "Can you see the difference between the first picture and the last? The network sees another thing. In the "
+          "middle: what was added, ten times as strong, around grey."};
   WK_TRY(wk_sheet_draw(out, piece, label, 3, &s, err));
 done:
   for (int i = 0; i < 3; i++)

@@ -113,15 +113,15 @@ wk_status wk_feature_set_draw_nearest(wk_image *out, const char *photo, const wk
                                       const float *cosine, int k, int columns, wk_error *err) {
   wk_status st = WK_OK;
   wk_image picture[MOST + 1] = {{0}};
-  char text[MOST + 1][160];
+  char text[MOST + 1][600];
   const char *label[MOST + 1];
   wk_sheet sheet;
   WK_TRY(wk_photo_square(&picture[0], photo, CELL, err));
-  snprintf(text[0], sizeof text[0], "the photo\n%.60s\n", wk_path_base(photo));
+  snprintf(text[0], sizeof text[0], "the photo\n%.250s\n", wk_path_base(photo));
   for (int i = 0; i < k; i++) {
     const int class = s->labels[row[i]];
     WK_TRY(wk_photo_square(&picture[i + 1], s->paths[row[i]], CELL, err));
-    snprintf(text[i + 1], sizeof text[0], "%.3f%s%.40s\n%.60s\n", (double)cosine[i], class >= 0 ? "  " : "",
+    snprintf(text[i + 1], sizeof text[0], "%.3f%s%.300s\n%.250s\n", (double)cosine[i], class >= 0 ? "  " : "",
              class >= 0 ? s->classes[class] : "", wk_path_base(s->paths[row[i]]));
   }
   for (int i = 0; i <= k; i++)
@@ -129,9 +129,14 @@ wk_status wk_feature_set_draw_nearest(wk_image *out, const char *photo, const wk
   wk_sheet_init(&sheet);
   sheet.label_lines = 2;
   sheet.columns = columns;
+  sheet.cell_width = sheet.cell_height = CELL / 2;
+  sheet.marked = 1; /* which one is asked about */
+  sheet.frame = (wk_frame){
+      .title = "The photos that are most like this one",
+      .subtitle = "The number is the cosine between their features: 1 is the same to the network.",
+      .note =
+          "What do they have in common: the animal, its pose, the background? That is what the network compares by."};
   WK_TRY(wk_sheet_draw(out, picture, label, k + 1, &sheet, err));
-  /* which one is asked about */
-  wk_draw_frame(out, sheet.gap, sheet.gap, CELL, CELL, 4, (const uint8_t[]){213, 94, 0});
 done:
   for (int i = 0; i <= k; i++)
     wk_image_free(&picture[i]);

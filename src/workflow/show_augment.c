@@ -87,11 +87,13 @@ wk_status wk_show_augment(wk_call *call, const wk_holdout *s, const wk_preproces
       for (int v = 0; v < VIEWS; v++)
         label[r * VIEWS + v] =
             v ? number[v] : s->data->classes[s->photos.labels[photo_of(learn, (size_t)rows, (size_t)r)]];
-    snprintf(title, sizeof title, "%s", *text ? text : "mixed");
+    snprintf(title, sizeof title, "%s", *text ? text : "mixed photos");
     wk_sheet look;
     wk_sheet_init(&look);
     look.columns = VIEWS;
-    look.title = title;
+    look.frame = (wk_frame){.title = "What the network sees of these photos while it learns",
+                            .subtitle = title,
+                            .note = "Can you still tell what is in each of them? If not, the changes are too strong."};
     st = wk_sheet_draw(&sheet, cell, label, rows * VIEWS, &look, err);
   }
   if (st == WK_OK)

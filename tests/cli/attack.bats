@@ -28,7 +28,7 @@ setup() {
   [ "$(json '["jpeg"].__len__()')" = 4 ]
   [ "$(json '["jpeg"][0]["survives"] in (True, False)')" = True ]
   picture a.png 83 72 43534ad64ad44ad64ad451845ad44ad458125ad64ad44ad45ad650844ad64ad4
-  picture a-change.png 273 0 000095ba959a975a969a951a965a969a951a971a955a975a961aa4b2a6300110
+  picture a-change.png 1456 0 4000d400a304d1b2d592d312d1f6d352d492d132d3d2d75286b2240088000000
   w predict m.whisker a.png --json
   [ "$(json '["predictions"][0]["top"][0]["label"]')" = stripes ]
 }

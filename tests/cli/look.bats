@@ -28,12 +28,12 @@ setup() {
   [ "$status" -eq 0 ]
   [ "$(json '["images"].__len__()')" -eq 2 ]
   [ "$(json '["layers"][0]["layer"]')" = block1.pool ]
-  picture features.png 1280 560 00024002820280029c6a9fd89dd81f709eda9ecc9ec61f429ae89eac5cfa0000
-  picture features-flat.png 1280 304 0000a000d528d148db08d374d150db58da789178d368d2e8917499749aec0000
+  picture features.png 1748 0 9000c4008800800080009c44dffc9f54de5c9ec49e44daccdeac9c6280008000
+  picture features-flat.png 1748 0 0000e500aac0848080008080d494d49494949d949d949dd098929814a5100000
   w look features "$F/backbone.safetensors" "$P" --layer block2.conv2 --own-scale -o one.png --raw one.npy
   [ "$status" -eq 0 ]
   contains "$output" "block2.conv2"
-  picture one.png 1280 1061 8c028802c54a85428508c55ac4548452a4589452c5228400d1b8e1b8e0b8a098
+  picture one.png 1748 0 c400900080008448c540c518c558c45495528450d542c546d088d1b8d0b88000
   [ "$(python3 -c "import ast; f=open('one.npy','rb'); f.read(10); print(len(ast.literal_eval(f.readline().decode())['shape']))")" -eq 3 ]
 }
 
@@ -54,21 +54,20 @@ setup() {
 
 @test "look cam: every method lays its map over the photo at the photo's own size" {
   "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
-  local -A looks=(
-    [gradcam]=40054ad44ad44ad44ad4c1844ad44ad4c1c04ad05ad84ad04ad4c0844ad44ad4
-    [gradcam++]=40014ad44ad45ad45ad47e105a545a507e185ad05a105a105ad45e005ad44ad5
-    [scorecam]=400d4ad45a545a145ad47c005ad45a5478005ad45a905a145ad448044ad44ad4
-    [hirescam]=42714ad44a544ad45ad4f0e85ad44ad4f1e04ad44a544a544ad4c99c4ad44ad4
-    [gradinput]=52114ad44adc5ad44ad4d1cc4ad45ad472104ad45ad44ad44ad4c28c4ad44ad4
-    [smoothgrad]=51854ad44a544ad44ad4c9305a545ad461a04ad44a945ad45ad440044ad44ad4
-    [ig]=52114ad44adc5ad44ad4d1cc4ad45ad472104ad45ad44ad44ad4c28c4ad44ad4
-  )
   for method in gradcam gradcam++ scorecam hirescam gradinput smoothgrad ig; do
     w look cam m.whisker "$P" --method $method --samples 4 --steps 18 --channels 20 -o $method.png --json
     [ "$status" -eq 0 ]
     [ "$(json '["method"]')" = $method ]
-    picture $method.png 83 72 "${looks[$method]}"
   done
+  pictures <<'END'
+gradcam.png 960 0 a940d1488e00ea94ea94ea94ea94ea94ea84ea94ea84ea94ea84ea948850c000
+gradcam++.png 960 0 a940d1a08e00ea94ea94ea94ea94ea94ea10ea94fa10ea94ea94ea948850c000
+scorecam.png 960 0 a940d1288e00ea94ea94ea94ea94ea94ea84ea94fa04ea94ea94ea948850c000
+hirescam.png 960 0 a940d1488e00ea94ea94ea94ea94ea94ea94ea94ea44ea94ea94ea948850c000
+gradinput.png 960 0 a940c290a600d210ea94ca94ea94ea94ea94eab4ea94ea94ea94ea948850c000
+smoothgrad.png 960 0 a940d9288e00ea94ea94eab4eab4eaa4eaa4ea94caa4ea94ea94ea948850c000
+ig.png 960 0 a940c048a600d210ea94ca94ea94ea94ea94eab4ea94ea94ea94ea948850c000
+END
   [ "$(json '["classes"][0]["completeness"]["error"] < 0.2')" = True ]
 }
 
@@ -80,8 +79,8 @@ setup() {
   [ "$(json '["classes"][1]["class"]')" = stripes ]
   [ "$(json '["sanity"][-1]["shuffled"]')" = everything ]
   [ "$(json '["images"].__len__()')" -eq 2 ]
-  picture two.png 636 300 00008282d8d8c8f0c8e4d8f4d4f4cce4d4e4c8e4e4f4d8f4d0ca80ce81808180
-  picture two-sanity.png 948 588 0000a71aa71aa718a71aa71aa7180c30c600c700e700c700e700e700c7000c00
+  picture two.png 1056 0 94a0929094809c00ccd8c8e4cce4d4e4d4e4c8e4cce4cccac180c2a090088000
+  picture two-sanity.png 1552 0 a4088440b010951295149712951697148500d700c700d700c700d70085008000
   w look cam m.whisker "$P" -o one.png
   [ "$status" -eq 0 ]
   contains "$output" "of the evidence in one region"
@@ -94,10 +93,10 @@ setup() {
   [ "$(json '["drops"].__len__()')" -eq 7 ]
   [ "$(json '["largest_drop"]')" = 0.0 ] # all neighbours are dots, whatever is hidden: no heat, where rounding would be
   [ "$(json '["evidence"]["place"]')" = nowhere ]
-  picture occlusion.png 83 72 40014ad44ad44ad44ad4c0004ad44ad4c4004ad45ad44ad44ad4c0004ad44ad4
+  picture occlusion.png 960 0 b59095287d008800ea94ea94ea94ea94ea94ea94ea94ea94ea94ea94ea948000
   "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
   w look occlusion m.whisker "$P" --class dots --patch 8 -o sure.png
-  picture sure.png 83 72 43314ad44a144a545ad4f83c5ad45a54e44c4ad45a144a544ad4c0004ad44ad5
+  picture sure.png 960 0 b590c2907d008800eab4eab4ead4ea34ea94ea44ea94ea94ea94ea94ea848000
 }
 
 @test "look cam and occlusion: clear words for what cannot be" {
@@ -128,17 +127,17 @@ setup() {
   w look filters "$F/backbone.safetensors" --json
   [ "$status" -eq 0 ]
   [ "$(json '["filters"]')" -eq 32 ]
-  picture filters.png 636 416 a900a2a6a2aaaaaa552aa2aaa2aabaa988aaaaaaaaaa6aaae2aaa2aa8aaa55aa
+  picture filters.png 960 0 b2809120aa00aa0caa84a954aaa4aab40954aac4aab4aa94aab4ab44a8a88880
   w look filters "$F/backbone.safetensors" "$F/photos" --layer block2 --channel 3,40 --steps 12 --photos 20 -o channels.png --json
   [ "$status" -eq 0 ]
   [ "$(json '["channels"][1]["channel"]')" -eq 40 ]
   [ "$(json '["channels"][0]["places"].__len__()')" -eq 6 ]
   [ "$(json '["channels"][0]["rise"] > 0')" = True ]
-  picture channels.png 1244 488 000080008000a148b14ab14aa158b14aa14a80459d4db54db54db54d884d0a14
+  picture channels.png 2008 0 9000a620a342a14ab14aa158a14aa34480459d4db54db54d9d4da25580000000
   w look filters "$F/backbone.safetensors" "$F/photos" --layer block3 --no-ideal --photos 10 -o places.png
   [ "$status" -eq 0 ]
   contains "$output" "block3.pool"
-  picture places.png 1140 1240 8000f852f852f8d2f852f8d2f8d2f852e152e752e752f852f852e752e752e752
+  picture places.png 1828 0 a800f0d2f0d2f0d2f0d2f0d2f0d2f0d2e752e752f0d2f0d2f0d2e752e7528000
 }
 
 @test "look filters: clear words for what cannot be" {

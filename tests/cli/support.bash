@@ -38,3 +38,12 @@ data() {
 
 # picture FILE WIDTH HEIGHT [HASH]: it has that size (0: any), is not blank, and looks as it should (tests/support.h).
 picture() { "$FIXTURE" --picture "$@"; }
+
+# pictures: the same for every line of standard input; tells of all that are wrong at once.
+pictures() {
+  local file width height hash wrong=0
+  while read -r file width height hash; do
+    picture "$file" "$width" "$height" "$hash" || wrong=1
+  done
+  return $wrong
+}

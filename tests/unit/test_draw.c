@@ -1,9 +1,10 @@
 /* test_draw.c - colours of numbers, text, overlays and contact sheets; and that nothing is drawn outside of the canvas.
  */
-#include "image/font.h"
+#include "plot/bitmap_font.h"
+#include "plot/typesetter.h"
 #include "support.h"
 
-static const uint8_t black[3] = {0, 0, 0}, red[3] = {255, 0, 0};
+static const uint8_t red[3] = {255, 0, 0};
 
 static wk_image canvas_of(int width, int height, int grey) {
   wk_image image;
@@ -33,8 +34,6 @@ static void test_colours(void **state) {
   wk_colormap_at(rgb, WK_COLORMAP_TURBO, NAN);
   assert_memory_equal(rgb, nan_grey, 3);
   for (int i = 0; i < WK_COLORMAP_COUNT; i++) {
-    wk_colormap found;
-    assert_true(wk_colormap_find(&found, wk_colormap_name((wk_colormap)i)) && (int)found == i);
     /* No jumps. */
     uint8_t before[3];
     wk_colormap_at(before, (wk_colormap)i, 0);
@@ -45,8 +44,6 @@ static void test_colours(void **state) {
       memcpy(before, rgb, 3);
     }
   }
-  wk_colormap found;
-  assert_false(wk_colormap_find(&found, "jet"));
 }
 
 static void test_maps(void **state) {
@@ -77,6 +74,11 @@ static void test_maps(void **state) {
 static void test_clipping(void **state) {
   (void)state;
   wk_image canvas = canvas_of(20, 15, 9), piece = canvas_of(8, 6, 200);
+  const wk_text_style style = {.size = 11};
+  wk_typesetter *setter[2];
+  wk_error err;
+  assert_ok(wk_typesetter_create(&setter[0], &err), &err);
+  assert_ok(wk_typesetter_create_plain(&setter[1], &err), &err);
   static const int places[] = {INT32_MIN, INT32_MIN / 2, -1000,         -8,       -3, 0, 5, 14, 19,
                                20,        1000,          INT32_MAX / 2, INT32_MAX};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++)
@@ -86,12 +88,14 @@ static void test_clipping(void **state) {
       wk_draw_fill(&canvas, x, y, -3, 5, red);
       wk_draw_frame(&canvas, x, y, 9, 9, 2, red);
       wk_draw_image(&canvas, &piece, x, y);
-      wk_draw_text(&canvas, x, y, "Wg", 1, black);
-      wk_draw_line(&canvas, x, y, 7, 8, black);
+      for (int k = 0; k < 2; k++)
+        assert_ok(wk_text_draw(&canvas, NULL, setter[k], x, y, "Wg", &style, &err), &err);
       wk_draw_frame(&canvas, x, y, INT32_MAX, INT32_MAX, 1, red);
       wk_draw_colorbar(&canvas, x, y, 50, 3, WK_COLORMAP_MAGMA);
     }
   wk_image_free(&canvas);
+  wk_typesetter_free(setter[0]);
+  wk_typesetter_free(setter[1]);
   canvas = canvas_of(20, 15, 9);
   wk_draw_fill(&canvas, -2, 13, 5, 10, red);
   assert_int_equal(differing(&canvas, 9), 6);
@@ -101,55 +105,139 @@ static void test_clipping(void **state) {
   wk_image_free(&piece);
 }
 
-static void test_text(void **state) {
+static int width_of(wk_typesetter *t, const char *text, int limit, int lines, int *height, int *missing) {
+  wk_error err;
+  int width;
+  const wk_text_style style = {.size = 13, .width = limit, .lines = lines};
+  assert_ok(wk_text_measure(&width, height, missing, t, text, &style, &err), &err);
+  return width;
+}
+
+static int plain_width(wk_typesetter *t, const char *text) { return width_of(t, text, 0, 1, NULL, NULL); }
+
+/* The letters that are always there: what others become, and where lines end. */
+static void test_plain_text(void **state) {
   (void)state;
+  wk_error err;
+  wk_typesetter *t;
   for (int i = 0; i < WK_FONT_GLYPHS; i++) {
     assert_int_equal(strlen(wk_font[i].levels), wk_font[i].width * WK_FONT_HEIGHT);
     assert_true(i == 0 || wk_font[i].code > wk_font[i - 1].code);
   }
-  assert_int_equal(wk_text_width("caf\xc3\xa9", 2), wk_text_width("cafe", 2));
-  assert_int_equal(wk_text_width("\xc5\xa1\xc5\xbe\xc5\x82\xc4\x9f\xc5\x91", 1), wk_text_width("szlgo", 1));
-  assert_int_equal(wk_text_width("\xe2\x80\x94", 1), wk_text_width("-", 1));
-  assert_int_equal(wk_text_width("\xff\xc3", 1), wk_text_width("??", 1));
-  assert_int_equal(wk_text_width("\xf0\x9f\x90\xb1", 1), wk_text_width("?", 1));
+  assert_ok(wk_typesetter_create_plain(&t, &err), &err);
+  assert_int_equal(plain_width(t, "caf\xc3\xa9"), plain_width(t, "cafe"));
+  assert_int_equal(plain_width(t, "\xc5\xa1\xc5\xbe\xc5\x82\xc4\x9f\xc5\x91"), plain_width(t, "szlgo"));
+  assert_int_equal(plain_width(t, "\xe2\x80\x94"), plain_width(t, "-"));
+  assert_int_equal(plain_width(t, "\xff\xc3"), plain_width(t, "??"));
+  assert_int_equal(plain_width(t, "\xf0\x9f\x90\xb1"), plain_width(t, "?"));
+  assert_int_equal(plain_width(t, "a\tb\nc"), plain_width(t, "a b c"));
+  int missing, height;
+  width_of(t, "cat \xe8\xb2\x93\xe5\x92\xaa", 0, 1, NULL, &missing);
+  assert_int_equal(missing, 2);
   wk_image canvas = canvas_of(100, 20, 255);
-  wk_draw_text(&canvas, 2, 2, "cat 99.8%", 1, black);
+  const wk_text_style style = {.size = 13};
+  assert_ok(wk_text_draw(&canvas, &height, t, 2, 2, "cat 99.8%", &style, &err), &err);
   int ink = differing(&canvas, 255);
-  assert_true(ink > 100 && ink < 600);
+  assert_true(height == 16 && ink > 100 && ink < 600);
   wk_image_free(&canvas);
+  wk_typesetter_free(t);
 }
 
-static void test_overlay(void **state) {
+/* By whatever is installed, and by the built-in letters: names of 200 letters, from right to left, and of bytes that
+ * are no text are cut at the width, and leave no ink beyond it. */
+static void test_long_names(void **state) {
+  (void)state;
+  char latin[201], chinese[601], hebrew[401];
+  for (int i = 0; i < 200; i++) {
+    latin[i] = (char)('a' + i % 26);
+    memcpy(chinese + 3 * i, "\xe8\xb2\x93", 3);
+    memcpy(hebrew + 2 * i, i % 6 ? "\xd7\x97" : "  ", 2);
+  }
+  latin[200] = chinese[600] = hebrew[400] = 0;
+  const char *const names[] = {latin, chinese, hebrew, "\xff\xfe\xfd\x80 broken \xc3",
+                               "\xe2\x80\xae right to left override"};
+  for (int plain = 0; plain < 2; plain++) {
+    wk_error err;
+    wk_typesetter *t;
+    assert_ok(plain ? wk_typesetter_create_plain(&t, &err) : wk_typesetter_create(&t, &err), &err);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+      for (int lines = 1; lines <= 3; lines += 2) {
+        enum { LIMIT = 120 };
+        int one, height;
+        width_of(t, "x", LIMIT, 1, &one, NULL);
+        assert_true(width_of(t, names[i], LIMIT, lines, &height, NULL) <= LIMIT + 1);
+        assert_true(height <= 2 * lines * one);
+        wk_image canvas = canvas_of(300, 100, 255);
+        const wk_text_style style = {.size = 13, .width = LIMIT, .lines = lines};
+        assert_ok(wk_text_draw(&canvas, NULL, t, 10, 0, names[i], &style, &err), &err);
+        assert_true(differing(&canvas, 255) > 50);
+        for (int y = 0; y < 100; y++)
+          for (int x = 10 + LIMIT + 2; x < 300; x++)
+            assert_int_equal(at(&canvas, x, y)[0], 255);
+        wk_image_free(&canvas);
+      }
+    wk_typesetter_free(t);
+  }
+}
+
+/* Chinese names, where Pango and a font with Chinese letters are installed. */
+static void test_chinese(void **state) {
   (void)state;
   wk_error err;
-  wk_image base = canvas_of(3, 1, 100), over = canvas_of(3, 1, 200), small = canvas_of(2, 1, 0);
-  const float weight[3] = {0, 0.5f, 7};
-  assert_ok(wk_draw_overlay(&base, &over, 0.5, weight, &err), &err);
-  assert_true(base.pixels[0] == 100 && base.pixels[3] == 125 && base.pixels[6] == 150);
-  assert_int_equal(wk_draw_overlay(&base, &small, 0.5, NULL, &err), WK_ERR_ARGUMENT);
-  assert_int_equal(wk_draw_overlay(&base, &over, 1.5, NULL, &err), WK_ERR_ARGUMENT);
-  wk_image_free(&base), wk_image_free(&over), wk_image_free(&small);
+  int missing;
+  char why[1024];
+  assert_ok(wk_text_missing(&missing, why, sizeof why, "tabby cat", &err), &err);
+  assert_int_equal(missing, 0);
+  assert_ok(wk_text_missing(&missing, why, sizeof why, "\xe6\x9a\xb9\xe7\xbe\x85\xe8\xb2\x93", &err), &err);
+  if (missing) {
+    assert_non_null(strstr(why, "apt-get install"));
+    printf("skipped: %s\n", why);
+    skip();
+  }
+  wk_typesetter *t;
+  assert_ok(wk_typesetter_create(&t, &err), &err);
+  wk_image a = canvas_of(80, 24, 255), b = canvas_of(80, 24, 255);
+  const wk_text_style style = {.size = 18};
+  assert_ok(wk_text_draw(&a, NULL, t, 0, 0, "\xe8\xb2\x93", &style, &err), &err);
+  assert_ok(wk_text_draw(&b, NULL, t, 0, 0, "\xe7\x8b\x97", &style, &err), &err);
+  assert_true(differing(&a, 255) > 60 && differing(&b, 255) > 60);
+  assert_memory_not_equal(a.pixels, b.pixels, 80 * 24 * 3); /* no two boxes */
+  wk_image_free(&a), wk_image_free(&b);
+  wk_typesetter_free(t);
 }
 
 static void test_sheet(void **state) {
   (void)state;
   wk_error err;
-  wk_image picture[5] = {canvas_of(40, 30, 10), canvas_of(10, 8, 60), canvas_of(80, 200, 110), canvas_of(1, 1, 160),
+  wk_image picture[5] = {canvas_of(140, 105, 10), canvas_of(10, 8, 60), canvas_of(80, 200, 110), canvas_of(1, 1, 160),
                          canvas_of(40, 30, 210)};
   const char *label[5] = {"one", "two\nlines", NULL, "a label that is much too long for its cell", ""};
   wk_sheet s;
   wk_sheet_init(&s);
-  s.cell_width = 40, s.cell_height = 30, s.title = "Pictures";
+  s.cell_width = 40, s.cell_height = 30;
   wk_image out;
   assert_ok(wk_sheet_draw(&out, picture, label, 5, &s, &err), &err);
-  assert_int_equal(out.width, 6 + 3 * 46);
-  assert_int_equal(out.height, 6 + 22 + 2 * (30 + 2 * 16 + 6));
-  assert_int_equal(at(&out, 6, 28)[0], 10);
-  assert_int_equal(at(&out, 6 + 46 + 20, 28 + 15)[0], 60);
-  assert_int_equal(at(&out, 6 + 92 + 20, 28 + 15)[0], 110);
-  assert_int_equal(at(&out, 6 + 92 + 2, 28 + 15)[0], 255); /* the tall one is narrow */
-  /* One pixel fills its cell, as far as whole numbers go. */
-  assert_int_equal(at(&out, 6 + 20, 28 + 68 + 1)[0], 160);
+  assert_int_equal(out.width, 2 * (20 + 3 * 48 - 8 + 20));
+  assert_int_equal(out.height, 2 * (20 + 2 * (30 + 2 * 17 + 4 + 8) - 8 + 20));
+  assert_int_equal(at(&out, 40 + 4, 40 + 4)[0], 10);
+  assert_int_equal(at(&out, 40 + 96 + 40, 40 + 30)[0], 60);
+  assert_int_equal(at(&out, 40 + 192 + 40, 40 + 30)[0], 110);
+  assert_int_equal(at(&out, 40 + 192 + 4, 40 + 30)[0], 255); /* the tall one is narrow */
+  /* One pixel fills its cell. */
+  assert_int_equal(at(&out, 40 + 40, 40 + 152 + 30)[0], 160);
+  wk_image_free(&out);
+  const wk_legend legend = {WK_COLORMAP_VIRIDIS, "0", "3.2", "activation"};
+  s.frame = (wk_frame){.title = "What was done to what",
+                       .subtitle = "cat 99%",
+                       .note = "What to look for.",
+                       .legends = &legend,
+                       .legend_count = 1};
+  assert_ok(wk_sheet_draw(&out, picture, label, 5, &s, &err), &err);
+  assert_int_equal(out.width, 2 * 480);
+  wk_image_free(&out);
+  s.frame.density = 1;
+  assert_ok(wk_sheet_draw(&out, picture, label, 5, &s, &err), &err);
+  assert_int_equal(out.width, 480);
   wk_image_free(&out);
   assert_ok(wk_sheet_draw(&out, picture, NULL, 5, NULL, &err), &err);
   wk_image_free(&out);
@@ -173,8 +261,9 @@ static void test_sheet(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_colours),  cmocka_unit_test(test_maps),
-                                     cmocka_unit_test(test_clipping), cmocka_unit_test(test_text),
-                                     cmocka_unit_test(test_overlay),  cmocka_unit_test(test_sheet)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_colours),    cmocka_unit_test(test_maps),
+                                     cmocka_unit_test(test_clipping),   cmocka_unit_test(test_plain_text),
+                                     cmocka_unit_test(test_long_names), cmocka_unit_test(test_chinese),
+                                     cmocka_unit_test(test_sheet)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

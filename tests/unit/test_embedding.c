@@ -342,12 +342,12 @@ static void map_is_drawn(void **state) {
   p.size = 400;
   wk_image image;
   assert_ok(wk_embedding_map_draw(&image, &a, &p, &err), &err);
-  assert_picture(&image, 692, 488, "8000800078216625c32181808080808000c0808080808180c100c70074001800");
+  assert_picture(&image, 960, 0, "0000c0007108c9088508864882000200820086008c00c8003000aa4880080000");
   wk_image_free(&image);
   p.thumbnails = NULL;
   p.labels = NULL;
   assert_ok(wk_embedding_map_draw(&image, &a, &p, &err), &err);
-  assert_picture(&image, 448, 488, "c00080000cc03010400480048002800280028002800280064004601814c00200");
+  assert_picture(&image, 960, 0, "0000c0006000cc008400820002000200020082008400c8002000aa4880080000");
   wk_image_free(&image);
   p.size = 10;
   assert_int_equal(wk_embedding_map_draw(&image, &a, &p, &err), WK_ERR_ARGUMENT);

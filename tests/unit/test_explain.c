@@ -235,17 +235,17 @@ static void maps(void **state) {
   wk_feature_maps_style_init(&s);
   wk_image page;
   assert_ok(wk_feature_maps_draw_overview(&page, m, count, &f->view, &s, &err), &err);
-  assert_picture(&page, 1280, 0, "00024002820280029e669c889de21de29d769c5c9dda19009f4c9f881dd81000");
+  assert_picture(&page, 1748, 0, "9000c4008800000080009c6cddc49d66dd749c549d54df44df9c9d5480008000");
   wk_image_free(&page);
   assert_ok(wk_feature_maps_draw(&page, &m[1], &f->view, &s, &err), &err);
-  assert_picture(&page, 1280, 0, "80028c02c64ac5ccc44ee4daa4d4c4d8a448a448e4c8a448cc28cd28cd2acd30");
+  assert_picture(&page, 1748, 0, "c600800000009044d54cd444c456d4d4d4dcd44cd444c4cc9040c92ac92a9000");
   wk_image_free(&page);
   s.own_scale = true;
   assert_ok(wk_feature_maps_draw(&page, &m[1], &f->view, &s, &err), &err);
-  assert_picture(&page, 1280, 0, "80028c02d54e8decd18ea4dab4d4d4ccb44ab048e4caa24acc28cd28cd2acd30");
+  assert_picture(&page, 1748, 0, "c600800000009044c5ccd1c4a2d2d4d4d4cc944cc440dccc9040c92ac92a9000");
   wk_image_free(&page);
   assert_ok(wk_feature_maps_draw_flat(&page, &m[count - 1], &s, &err), &err);
-  assert_picture(&page, 1280, 0, "0000a00095409560956095609560956095649560916091609768936893400000");
+  assert_picture(&page, 1748, 0, "0000e500aac0848080008000962896629660966a9668966097609240a5100000");
   wk_image_free(&page);
   wk_feature_maps_free(m, count);
   wk_free(rung);
@@ -414,7 +414,7 @@ static void filters(void **state) {
   assert_string_equal(what.name, "block1.conv1");
   assert_int_equal(what.count, 32);
   assert_int_equal(what.width, 3);
-  assert_picture(&picture, 0, 0, "a9009aaa8aabeea545226aa8aa2aaea9e26aeaeaaaaaa6aa2aaaa2aaa92b55aa");
+  assert_picture(&picture, 0, 0, "b2809120aa00aa14aa94af40aaecaad40954aad4ae94aab4aaa4a954a8a88880");
   wk_image_free(&picture);
 }
 
@@ -516,7 +516,7 @@ static void excite(void **state) {
     row[i] = (wk_channel_row){.channel = channel[i], .ideal = &out[0][i]};
   }
   assert_ok(wk_channels_draw(&page, "block3.relu2", &field, row, 3, &err), &err);
-  assert_picture(&page, 544, 0, "0000c0009000850084009414b4149514d614b516c61687169714c61604200000");
+  assert_picture(&page, 960, 0, "aa80aac09500a4488000b438b628942cb62c952c963886208c60912480a00000");
   wk_image_free(&page);
   wk_image nothing = {0};
   assert_int_equal(wk_activation_max_make(&nothing, rise, f->model->backbone, layer, &none, 1, &o, &ctx, &err),

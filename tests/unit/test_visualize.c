@@ -113,6 +113,45 @@ static wk_model *small_model(void) {
   return m;
 }
 
+/* Plain descent at a rate that makes it swing: what is kept is the best of all its pictures, and says of which step. */
+static void plain_descent_keeps_its_best(void **state) {
+  (void)state;
+  wk_model *m = small_model();
+  wk_error err;
+  wk_diff_classifier_options lo;
+  wk_diff_classifier_options_init(&lo);
+  wk_diff_classifier *classifier = NULL;
+  assert_ok(wk_diff_classifier_create(&classifier, m, &lo, &err), &err);
+  wk_visualize_options o;
+  wk_visualize_options_init(&o);
+  o.method = WK_VISUALIZE_PLAIN;
+  o.target = 3;
+  o.rate = 40;
+  o.steps = 30;
+  o.snapshots = 30;
+  o.even_snapshots = true;
+  wk_visualization *v = NULL;
+  assert_ok(wk_visualize_class(&v, classifier, &m->backbone->preprocess, &o, NULL, &err), &err);
+  assert_int_equal(v->snapshot_count, 30);
+  assert_true(v->step >= 1 && v->step <= v->steps);
+  const size_t n = (size_t)v->image.width * (size_t)v->image.height * 3;
+  assert_memory_equal(v->image.pixels, v->snapshots[v->step - 1].pixels, n);
+  float *input = malloc(n * sizeof *input);
+  double best = 0;
+  for (int i = 0; i < 30; i++) {
+    wk_preprocess_normalise(input, v->snapshots[i].pixels, &m->backbone->preprocess);
+    assert_ok(wk_diff_classifier_forward(classifier, input, 1, &err), &err);
+    double p = exp(-wk_diff_classifier_cross_entropy(NULL, wk_diff_classifier_scores(classifier), 10, 3));
+    best = p > best ? p : best;
+  }
+  assert_true(v->p > 0 && v->p <= best + 1e-12);
+  assert_true(v->p >= 0.99 * best); /* values beyond black and white may hide a better one */
+  free(input);
+  wk_visualization_free(v);
+  wk_diff_classifier_free(classifier);
+  wk_model_free(m);
+}
+
 static void classes_side_by_side_are_as_alone(void **state) {
   (void)state;
   wk_model *m = small_model();
@@ -189,6 +228,7 @@ int main(void) {
       cmocka_unit_test(total_variation_has_its_gradient),
       cmocka_unit_test(canvases_have_their_gradients),
       cmocka_unit_test(a_photo_stays_a_photo),
+      cmocka_unit_test(plain_descent_keeps_its_best),
       cmocka_unit_test(classes_side_by_side_are_as_alone),
       cmocka_unit_test(a_film_is_read_back),
   };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "explain/attribution/attribution_job.h"
+#include "plot/shade.h"
 
 /* ---- at the input's size ----------------------------------------------------------------------- */
 
@@ -135,19 +136,11 @@ typedef struct shade {
   float rgb[3], alpha;
 } shade;
 
-/* Weak evidence hardly shows, strong evidence covers three quarters of the photo; what speaks against, half of it. */
 static void make_shades(shade *plus, shade *minus) {
-  static const float ramp[4][3] = {{255, 236, 120}, {255, 190, 30}, {240, 80, 20}, {190, 0, 38}},
-                     against[3] = {26, 74, 190};
   for (int i = 0; i < SHADES; i++) {
-    const float t = (float)i / (SHADES - 1), at = 3 * t;
-    const int k = at < 2 ? (int)at : 2;
-    for (int c = 0; c < 3; c++) {
-      plus[i].rgb[c] = ramp[k][c] + (ramp[k + 1][c] - ramp[k][c]) * (at - (float)k);
-      minus[i].rgb[c] = against[c];
-    }
-    plus[i].alpha = 0.78f * t * t * (3 - 2 * t);
-    minus[i].alpha = 0.5f * t * t;
+    const float t = (float)i / (SHADES - 1);
+    wk_attribution_shade(plus[i].rgb, &plus[i].alpha, t);
+    wk_attribution_shade(minus[i].rgb, &minus[i].alpha, -t);
   }
 }
 

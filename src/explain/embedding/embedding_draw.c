@@ -1,13 +1,24 @@
 /* embedding_draw.c - the map as a picture: thumbnails at their places, framed in the colours of their classes, and a
  * legend. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/data.h"
-#include "whisker/draw.h"
+#include "plot/page.h"
 #include "whisker/embedding_map.h"
 
-enum { SIZE = 1600, MARGIN = 24, LEGEND = 220, LEGEND_ROW = 22, LEGEND_LINES = 45, SMALLEST = 12, LARGEST = 96 };
+enum {
+  SIZE = 1600, /* pixels; the others are units */
+  DENSITY = 2,
+  MARGIN = 16,
+  LEGEND = 150,
+  LEGEND_ROW = 20,
+  LEGEND_LINES = 30,
+  SMALLEST = 8,
+  LARGEST = 64,
+  MANY = 1000 /* photos: from here on not all are shown as photos */
+};
 
 /* ---- thumbnails --------------------------------------------------------------------------------- */
 
@@ -113,76 +124,101 @@ void wk_embedding_picture_init(wk_embedding_picture *p) { *p = (wk_embedding_pic
 
 static int label_of(const wk_embedding_picture *p, size_t row) { return p->labels ? p->labels[row] : -1; }
 
-typedef struct canvas {
-  wk_image image;
-  int top, width, height; /* where the map begins, its size */
-  int tile;               /* side of a photo on it */
-  float low[2], scale;    /* of the places: what is drawn at the left and top, pixels of 1 */
-} canvas;
+/* Where things go, in units of the page. */
+typedef struct layout {
+  wk_page *page;
+  int left, top, width, height; /* of the map */
+  int tile;                     /* side of a photo on it */
+  float low[2], scale;          /* of the places: what is drawn at the left and top, units of 1 */
+  bool sparse;                  /* only photos that do not lie on each other are shown, the others are points */
+} layout;
 
-static void put_dot(canvas *c, int x, int y, const uint8_t rgb[3]) { wk_draw_fill(&c->image, x - 3, y - 3, 7, 7, rgb); }
+static void place_of(const layout *l, const wk_embedding_map *a, size_t row, int *x, int *y) {
+  *x = l->left + l->tile / 2 + (int)lroundf((a->xy[2 * row] - l->low[0]) * l->scale);
+  *y = l->top + l->tile / 2 + (int)lroundf((a->xy[2 * row + 1] - l->low[1]) * l->scale);
+}
+
+static void put_dot(layout *l, int x, int y, const uint8_t rgb[3]) { wk_page_fill(l->page, x - 2, y - 2, 4, 4, rgb); }
 
 /* One photo around (x, y), as large as tiles are. */
-static wk_status put_photo(canvas *c, const wk_embedding_picture *p, size_t row, int x, int y, const uint8_t rgb[3],
-                           wk_error *err) {
-  int edge = c->tile >= 40 ? 3 : c->tile >= 20 ? 2 : 1, inside = c->tile;
+static void put_photo(layout *l, const wk_embedding_picture *p, size_t row, int x, int y, const uint8_t rgb[3]) {
+  const int edge = l->tile >= 20 ? 2 : 1;
   wk_image thumb = {p->side, p->side,
                     (uint8_t *)(uintptr_t)p->thumbnails + row * (size_t)p->side * (size_t)p->side * 3};
-  wk_image sized = {0};
-  WK_RETURN_IF_ERROR(wk_image_resize(&sized, &thumb, inside, inside, WK_FILTER_BILINEAR, NULL, err));
-  x -= inside / 2, y -= inside / 2;
-  wk_draw_fill(&c->image, x - edge, y - edge, inside + 2 * edge, inside + 2 * edge, rgb);
-  wk_draw_image(&c->image, &sized, x, y);
-  wk_image_free(&sized);
+  x -= l->tile / 2, y -= l->tile / 2;
+  wk_page_fill(l->page, x - edge, y - edge, l->tile + 2 * edge, l->tile + 2 * edge, rgb);
+  wk_page_picture(l->page, &thumb, x, y, l->tile, l->tile, false);
+}
+
+/* Photos that stand for what lies around them: in the order given, each that covers none before it. */
+static wk_status choose(bool *chosen, const layout *l, const wk_embedding_map *a, const uint32_t *order,
+                        wk_error *err) {
+  const int room = l->tile + 5, columns = l->width / room + 2, rows = l->height / room + 2;
+  uint32_t *taken = wk_calloc((size_t)columns * (size_t)rows, sizeof *taken); /* 1 + the photo in this square */
+  if (!taken)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the picture of a map");
+  for (size_t i = 0; i < a->rows; i++) {
+    int x, y, other_x, other_y;
+    place_of(l, a, order[i], &x, &y);
+    const int column = (x - l->left) / room, row = (y - l->top) / room;
+    bool free_here = true;
+    for (int j = row - 1; j <= row + 1; j++)
+      for (int k = column - 1; k <= column + 1; k++) {
+        if (j < 0 || k < 0 || j >= rows || k >= columns || !taken[j * columns + k])
+          continue;
+        place_of(l, a, taken[j * columns + k] - 1, &other_x, &other_y);
+        free_here = free_here && (abs(x - other_x) >= room || abs(y - other_y) >= room);
+      }
+    chosen[order[i]] = free_here;
+    if (free_here)
+      taken[row * columns + column] = order[i] + 1;
+  }
+  wk_free(taken);
   return WK_OK;
 }
 
-static wk_status put_photos(canvas *c, const wk_embedding_map *a, const wk_embedding_picture *p, wk_error *err) {
+static wk_status put_photos(layout *l, const wk_embedding_map *a, const wk_embedding_picture *p, wk_error *err) {
   wk_status st = WK_OK;
   uint32_t *order = wk_alloc_array(a->rows, sizeof *order);
-  if (!order)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the picture of a map");
+  bool *chosen = wk_calloc(a->rows, sizeof *chosen);
+  WK_FAIL_IF(!order || !chosen, err, WK_ERR_MEMORY, "out of memory for the picture of a map");
   for (size_t i = 0; i < a->rows; i++)
     order[i] = (uint32_t)i;
   wk_rng rng; /* in no order, so that no class lies on top of the others */
   wk_rng_init(&rng, 1, a->rows);
   wk_rng_shuffle(&rng, order, a->rows);
-  for (size_t i = 0; i < a->rows && st == WK_OK; i++) {
-    size_t row = order[i];
-    int x = MARGIN + c->tile / 2 + (int)lroundf((a->xy[2 * row] - c->low[0]) * c->scale);
-    int y = c->top + c->tile / 2 + (int)lroundf((a->xy[2 * row + 1] - c->low[1]) * c->scale);
-    uint8_t rgb[3];
-    wk_class_colour(rgb, label_of(p, row), p->class_count);
-    if (p->thumbnails)
-      st = put_photo(c, p, row, x, y, rgb, err);
-    else
-      put_dot(c, x, y, rgb);
-  }
+  if (l->sparse)
+    WK_TRY(choose(chosen, l, a, order, err));
+  for (int photos = 0; photos < 2; photos++) /* points lie below */
+    for (size_t i = 0; i < a->rows; i++) {
+      const size_t row = order[i];
+      const bool photo = p->thumbnails && (!l->sparse || chosen[row]);
+      int x, y;
+      uint8_t rgb[3];
+      place_of(l, a, row, &x, &y);
+      wk_class_colour(rgb, label_of(p, row), p->class_count);
+      if (photo && photos)
+        put_photo(l, p, row, x, y, rgb);
+      else if (!photo && !photos)
+        put_dot(l, x, y, rgb);
+    }
+done:
   wk_free(order);
+  wk_free(chosen);
   return st;
 }
 
 /* A line of the legend: as much of the name as there is room for, and how many photos. */
-static void legend_line(canvas *c, int x, int y, const uint8_t rgb[3], const char *name, size_t photos) {
-  static const uint8_t ink[3] = {32, 32, 32};
-  char text[160], number[24];
+static void legend_line(layout *l, int x, int y, const uint8_t rgb[3], const char *name, size_t photos) {
+  char number[24];
   snprintf(number, sizeof number, "%zu", photos);
-  int room = LEGEND - 30 - wk_text_width(number, 1) - 8;
-  size_t n = strlen(name) < 100 ? strlen(name) : 100;
-  memcpy(text, name, n);
-  text[n] = 0;
-  while (n && wk_text_width(text, 1) > room) {
-    do
-      n--;
-    while (n && ((uint8_t)text[n] & 0xc0) == 0x80);
-    memcpy(text + n, "...", 4);
-  }
-  wk_draw_fill(&c->image, x, y + 2, 14, 14, rgb);
-  wk_draw_text(&c->image, x + 22, y, text, 1, ink);
-  wk_draw_text(&c->image, x + LEGEND - wk_text_width(number, 1), y, number, 1, ink);
+  const int room = LEGEND - 20 - wk_page_text_width(l->page, number, WK_PAGE_TEXT, false) - 8;
+  wk_page_fill(l->page, x, y + 3, 12, 12, rgb);
+  wk_page_label(l->page, x + 20, y, name, WK_INK, room);
+  wk_page_label(l->page, x + LEGEND, y, number, WK_INK_FAINT, -LEGEND);
 }
 
-static wk_status put_legend(canvas *c, const wk_embedding_map *a, const wk_embedding_picture *p, wk_error *err) {
+static wk_status put_legend(layout *l, const wk_embedding_map *a, const wk_embedding_picture *p, wk_error *err) {
   size_t *count = wk_calloc((size_t)p->class_count + 1, sizeof *count);
   if (!count)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the picture of a map");
@@ -190,22 +226,21 @@ static wk_status put_legend(canvas *c, const wk_embedding_map *a, const wk_embed
     int label = label_of(p, i);
     count[label < 0 || label >= p->class_count ? p->class_count : label]++;
   }
-  int x = MARGIN + c->width + MARGIN, y = c->top, shown = 0, most = c->height / LEGEND_ROW - 1, used = 0;
+  int x = l->left + l->width + MARGIN, y = l->top, shown = 0, most = l->height / LEGEND_ROW - 1, used = 0;
   for (int k = 0; k <= p->class_count; k++)
     used += count[k] > 0;
   for (int k = 0; k <= p->class_count; k++) {
     if (!count[k])
       continue;
     if (shown++ >= most) {
-      static const uint8_t ink[3] = {96, 96, 96};
       char more[64];
       snprintf(more, sizeof more, "and %d more classes", used - most);
-      wk_draw_text(&c->image, x, y, more, 1, ink);
+      wk_page_label(l->page, x, y, more, WK_INK_FAINT, LEGEND);
       break;
     }
     uint8_t rgb[3];
     wk_class_colour(rgb, k < p->class_count ? k : -1, p->class_count);
-    legend_line(c, x, y, rgb, k < p->class_count ? p->names[k] : "no class", count[k]);
+    legend_line(l, x, y, rgb, k < p->class_count ? p->names[k] : "no class", count[k]);
     y += LEGEND_ROW;
   }
   wk_free(count);
@@ -213,44 +248,52 @@ static wk_status put_legend(canvas *c, const wk_embedding_map *a, const wk_embed
 }
 
 /* How large the map becomes: as wide and high as its photos reach, and high enough for the legend. */
-static void measure(canvas *c, const wk_embedding_map *a, const wk_embedding_picture *p, bool legend) {
+static void measure(layout *l, const wk_embedding_map *a, const wk_embedding_picture *p, bool legend) {
   float high[2] = {0, 0};
-  c->low[0] = c->low[1] = 1;
+  const int size = p->size / DENSITY;
+  l->low[0] = l->low[1] = 1;
   for (size_t i = 0; i < 2 * a->rows; i++) {
-    c->low[i & 1] = fminf(c->low[i & 1], a->xy[i]);
+    l->low[i & 1] = fminf(l->low[i & 1], a->xy[i]);
     high[i & 1] = fmaxf(high[i & 1], a->xy[i]);
   }
-  float x = high[0] - c->low[0], y = high[1] - c->low[1];
+  float x = high[0] - l->low[0], y = high[1] - l->low[1];
   /* All tiles together cover a third of the map: they crowd where photos are alike. */
-  double tile = (double)p->size * sqrt((double)fmaxf(x * y, 0.05f) / 3 / (double)a->rows);
-  c->tile = !p->thumbnails ? 7 : tile < SMALLEST ? SMALLEST : tile > LARGEST ? LARGEST : (int)tile;
-  c->scale = (float)(p->size - c->tile);
-  c->width = c->tile + (int)lroundf(x * c->scale);
-  c->height = c->tile + (int)lroundf(y * c->scale);
+  double tile = (double)size * sqrt((double)fmaxf(x * y, 0.05f) / 3 / (double)a->rows);
+  l->sparse = p->thumbnails && a->rows >= MANY;
+  tile = l->sparse ? size / 26.0 : tile;
+  l->tile = !p->thumbnails ? 4 : tile < SMALLEST ? SMALLEST : tile > LARGEST ? LARGEST : (int)tile;
+  l->scale = (float)(size - l->tile);
+  l->width = l->tile + (int)lroundf(x * l->scale);
+  l->height = l->tile + (int)lroundf(y * l->scale);
   int lines = p->class_count + 1 < LEGEND_LINES ? p->class_count + 1 : LEGEND_LINES;
-  if (legend && c->height < lines * LEGEND_ROW)
-    c->height = lines * LEGEND_ROW;
+  if (legend && l->height < lines * LEGEND_ROW)
+    l->height = lines * LEGEND_ROW;
 }
 
 wk_status wk_embedding_map_draw(wk_image *out, const wk_embedding_map *a, const wk_embedding_picture *p,
                                 wk_error *err) {
   if (p->size < 200 || p->size > 16000 || (p->thumbnails && p->side < 1) || (p->class_count && !p->names))
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a map of %d pixels: expected 200 to 16000", p->size);
-  static const uint8_t ground[3] = {250, 250, 248}, ink[3] = {32, 32, 32};
-  bool legend = p->labels && p->class_count;
-  canvas c = {.top = MARGIN + (p->title ? 40 : 0)};
-  measure(&c, a, p, legend);
-  int width = c.width + (legend ? 3 * MARGIN + LEGEND : 2 * MARGIN);
-  WK_RETURN_IF_ERROR(wk_image_alloc(&c.image, width, c.top + c.height + MARGIN, err));
-  wk_draw_fill(&c.image, 0, 0, c.image.width, c.image.height, ground);
-  if (p->title)
-    wk_draw_text(&c.image, MARGIN, MARGIN / 2, p->title, 2, ink);
-  wk_status st = put_photos(&c, a, p, err);
-  if (st == WK_OK && legend)
-    st = put_legend(&c, a, p, err);
-  if (st == WK_OK)
-    *out = c.image;
-  else
-    wk_image_free(&c.image);
+  const bool legend = p->labels && p->class_count;
+  wk_status st = WK_OK;
+  layout l = {0};
+  measure(&l, a, p, legend);
+  const wk_frame frame = {.title = p->title,
+                          .note = l.sparse ? "Photos that look alike to the network lie together. Each photo shown "
+                                             "stands for the points around it; a "
+                                             "point in the middle of another colour is worth a second look."
+                                           : "Photos that look alike to the network lie together. A frame in the "
+                                             "middle of another colour is worth a "
+                                             "second look: a wrong label, or a hard photo.",
+                          .density = DENSITY};
+  WK_TRY(wk_page_create(&l.page, l.width + (legend ? MARGIN + LEGEND : 0), &frame, err));
+  l.left = wk_page_left(l.page);
+  l.top = wk_page_top(l.page);
+  WK_TRY(put_photos(&l, a, p, err));
+  if (legend)
+    WK_TRY(put_legend(&l, a, p, err));
+  WK_TRY(wk_page_finish(out, l.page, l.top + l.height, err));
+done:
+  wk_page_free(l.page);
   return st;
 }

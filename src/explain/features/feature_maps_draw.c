@@ -4,34 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/base.h"
+#include "plot/page.h"
 #include "whisker/feature_maps.h"
 
 enum {
-  TILE = 96,
-  GAP = 8,
-  EDGE = 20,
-  LINE = 16,
+  TILE = 64,
+  GAP = 6,
   GRID_COLUMNS = 12,
   GRID_CHANNELS = 60,
-  LADDER_COLUMNS = 9,
-  LADDER_TEXT = 248,
-  PAGE = 2 * EDGE + GRID_COLUMNS * (TILE + GAP) - GAP,
-  FLAT_HEIGHT = 245, /* at most, and a multiple of VGG's 49 positions */
-  SEEN = 128         /* side of the small copy of the photo */
+  OVERVIEW_COLUMNS = 9,
+  BODY = GRID_COLUMNS * (TILE + GAP) - GAP,
+  FLAT_WIDTH = 2 * BODY, /* pixels */
+  FLAT_HEIGHT = 245,     /* at most, and a multiple of VGG's 49 positions */
+  SEEN = 112             /* side of the small copy of the photo */
 };
-
-static const uint8_t paper[3] = {255, 255, 255}, ink[3] = {28, 28, 32}, faint[3] = {112, 112, 120},
-                     rule[3] = {222, 222, 226};
 
 void wk_feature_maps_style_init(wk_feature_maps_style *s) {
   *s = (wk_feature_maps_style){.colours = WK_COLORMAP_COUNT};
-}
-
-static wk_status new_page(wk_image *out, int height, wk_error *err) {
-  WK_RETURN_IF_ERROR(wk_image_alloc(out, PAGE, height, err));
-  wk_draw_fill(out, 0, 0, PAGE, height, paper);
-  return WK_OK;
 }
 
 /* ---- colours ----------------------------------------------------------------------------------- */
@@ -53,9 +42,9 @@ static scale common_scale(const wk_feature_maps *m, const wk_feature_maps_style 
 /* ---- one map ----------------------------------------------------------------------------------- */
 
 /* Channel `channel` in a square of TILE x TILE; taller or wider maps keep their shape. */
-static wk_status draw_tile(wk_image *page, int x, int y, const wk_feature_maps *m, int channel,
+static wk_status draw_tile(wk_page *page, int x, int y, const wk_feature_maps *m, int channel,
                            const wk_feature_maps_style *s, wk_error *err) {
-  const int height = m->shape.height, width = m->shape.width, longer = height > width ? height : width;
+  const int height = m->shape.height, width = m->shape.width;
   const size_t n = (size_t)height * (size_t)width;
   float *one = wk_alloc_array(n, sizeof *one);
   if (!one)
@@ -70,30 +59,26 @@ static wk_status draw_tile(wk_image *page, int x, int y, const wk_feature_maps *
       c.low = -c.high;
     }
   }
-  wk_image small = {0}, tile = {0};
-  wk_status st = WK_OK;
-  const int w = width * TILE / longer > 0 ? width * TILE / longer : 1;
-  const int h = height * TILE / longer > 0 ? height * TILE / longer : 1;
+  wk_image small = {0};
   /* A map without any difference is drawn at the low end of the scale, not in the middle of it. */
-  WK_TRY(wk_heatmap_draw(&small, one, width, height, c.low, c.high > c.low ? c.high : c.low + 1, c.colours, err));
-  WK_TRY(wk_image_resize(&tile, &small, w, h, longer > TILE ? WK_FILTER_BILINEAR : WK_FILTER_NEAREST, NULL, err));
-  wk_draw_image(page, &tile, x + (TILE - w) / 2, y + (TILE - h) / 2);
-done:
+  wk_status st =
+      wk_heatmap_draw(&small, one, width, height, c.low, c.high > c.low ? c.high : c.low + 1, c.colours, err);
+  if (st == WK_OK)
+    wk_page_picture(page, &small, x, y, TILE, TILE, true);
   wk_image_free(&small);
-  wk_image_free(&tile);
   wk_free(one);
   return st;
 }
 
-static wk_status draw_channel(wk_image *page, int x, int y, const wk_feature_maps *m, int rank,
+static wk_status draw_channel(wk_page *page, int x, int y, const wk_feature_maps *m, int rank,
                               const wk_feature_maps_style *s, wk_error *err) {
   char label[48];
   const int channel = m->order[rank];
   WK_RETURN_IF_ERROR(draw_tile(page, x, y, m, channel, s, err));
   snprintf(label, sizeof label, "#%d", channel);
-  wk_draw_text(page, x, y + TILE, label, 1, ink);
-  snprintf(label, sizeof label, "%.3g", (double)m->strength[channel]);
-  wk_draw_text(page, x + TILE - wk_text_width(label, 1), y + TILE, label, 1, faint);
+  wk_page_small_label(page, x, y + TILE + 1, label, WK_INK, TILE);
+  snprintf(label, sizeof label, "%.2g", (double)m->strength[channel]);
+  wk_page_small_label(page, x + TILE, y + TILE + 1, label, WK_INK_FAINT, -TILE / 2);
   return WK_OK;
 }
 
@@ -106,10 +91,10 @@ static void say_shape(char *out, size_t room, const wk_feature_maps *m) {
 static void say_field(char *out, size_t room, const wk_feature_maps *m, const wk_explain_input *view) {
   const wk_receptive_field *f = &m->field;
   if (f->whole || (f->height >= view->seen.height && f->width >= view->seen.width))
-    snprintf(out, room, "each sees the whole picture");
+    snprintf(out, room, "each position sees the whole picture");
   else
-    snprintf(out, room, "each sees %d x %d pixels of %d x %d", f->height, f->width, view->seen.height,
-             view->seen.width);
+    snprintf(out, room, "each position sees %d x %d of the %d x %d pixels", f->width, f->height, view->seen.width,
+             view->seen.height);
 }
 
 static void say_numbers(char *out, size_t room, const wk_feature_maps *m) {
@@ -120,30 +105,17 @@ static void say_zeros(char *out, size_t room, const wk_feature_maps *m) {
   snprintf(out, room, "%.0f%% zeros, %d of %d channels silent", 100 * m->zeros, m->dead, m->shape.channels);
 }
 
-static wk_status draw_seen(wk_image *page, const wk_explain_input *view, wk_error *err) {
-  wk_image small;
-  const int w = view->seen.width, h = view->seen.height, longer = w > h ? w : h;
-  WK_RETURN_IF_ERROR(wk_image_resize(&small, &view->seen, w * SEEN / longer > 0 ? w * SEEN / longer : 1,
-                                     h * SEEN / longer > 0 ? h * SEEN / longer : 1, WK_FILTER_BILINEAR, NULL, err));
-  wk_draw_image(page, &small, PAGE - EDGE - small.width, EDGE);
-  wk_image_free(&small);
-  return WK_OK;
-}
-
-static void draw_scale(wk_image *page, int x, int y, const wk_feature_maps *m, const wk_feature_maps_style *s) {
-  enum { BAR = 200 };
-  char text[48];
-  if (s->own_scale) {
-    wk_draw_text(page, x, y, "every map has colours of its own, from its lowest value to its highest", 1, faint);
-    return;
-  }
+/* The colour bar of a layer. */
+static wk_legend legend_of(char low[24], char high[24], const wk_feature_maps *m, const wk_feature_maps_style *s) {
   const scale c = common_scale(m, s);
-  snprintf(text, sizeof text, "%.3g", c.low);
-  wk_draw_text(page, x, y, text, 1, faint);
-  x += wk_text_width(text, 1) + GAP;
-  wk_draw_colorbar(page, x, y + 2, BAR, LINE - 4, c.colours);
-  snprintf(text, sizeof text, "%.3g", c.high);
-  wk_draw_text(page, x + BAR + GAP, y, text, 1, faint);
+  if (s->own_scale) {
+    snprintf(low, 24, "lowest");
+    snprintf(high, 24, "highest");
+    return (wk_legend){c.colours, low, high, "activation, each map on a scale of its own"};
+  }
+  snprintf(low, 24, "%.3g", c.low);
+  snprintf(high, 24, "%.3g", c.high);
+  return (wk_legend){c.colours, low, high, is_signed(m) ? "activation (0 in the middle)" : "activation"};
 }
 
 /* ---- the flat heat map ------------------------------------------------------------------------- */
@@ -168,7 +140,10 @@ static wk_status shrink(float **out, const float *in, int rows, int columns, int
   return WK_OK;
 }
 
-/* As large as it suits within width x FLAT_HEIGHT. */
+static const char *const flat_note =
+    "A bright column is a channel that answers everywhere, a bright row a position where many channels do.";
+
+/* As large as it suits within width x FLAT_HEIGHT pixels. */
 static wk_status flat_picture(wk_image *out, const wk_feature_maps *m, int width, const wk_feature_maps_style *s,
                               wk_error *err) {
   const int rows = m->shape.height * m->shape.width, columns = m->shape.channels;
@@ -180,7 +155,7 @@ static wk_status flat_picture(wk_image *out, const wk_feature_maps *m, int width
   WK_TRY(shrink(&small, m->value, rows, columns, to_rows, to_columns, err));
   WK_TRY(wk_heatmap_draw(&exact, small, to_columns, to_rows, c.low, c.high, c.colours, err));
   int tall = FLAT_HEIGHT / to_rows * to_rows;
-  tall = to_rows == 1 ? 4 * LINE : tall;
+  tall = to_rows == 1 ? 64 : tall;
   WK_TRY(wk_image_resize(out, &exact, width / to_columns * to_columns, tall, WK_FILTER_NEAREST, NULL, err));
 done:
   wk_image_free(&exact);
@@ -188,112 +163,151 @@ done:
   return st;
 }
 
-static void flat_caption(char *out, size_t room, const wk_feature_maps *m) {
-  snprintf(out, room, "the same flat: %d rows, one a position (line by line); %d columns, one a channel (#0 to #%d)",
-           m->shape.height * m->shape.width, m->shape.channels, m->shape.channels - 1);
+static void put_flat(wk_page *page, const wk_image *flat, int y) {
+  wk_page_picture(page, flat, wk_page_left(page), y, flat->width / 2, flat->height / 2, true);
 }
 
 wk_status wk_feature_maps_draw_flat(wk_image *out, const wk_feature_maps *m, const wk_feature_maps_style *s,
                                     wk_error *err) {
-  wk_image flat;
-  char text[160];
-  WK_RETURN_IF_ERROR(flat_picture(&flat, m, PAGE - 2 * EDGE, s, err));
-  wk_status st = new_page(out, 2 * EDGE + LINE + GAP + flat.height, err);
-  if (st == WK_OK) {
-    snprintf(text, sizeof text, "%s flat: %d rows, one a position (line by line); %d columns, one a channel", m->name,
-             m->shape.height * m->shape.width, m->shape.channels);
-    wk_draw_text(out, EDGE, EDGE, text, 1, ink);
-    wk_draw_image(out, &flat, EDGE, EDGE + LINE + GAP);
-  }
+  wk_image flat = {0};
+  wk_page *page = NULL;
+  wk_status st = WK_OK;
+  char title[200], subtitle[200], low[24], high[24];
+  wk_feature_maps_style common = *s;
+  common.own_scale = false;
+  const wk_legend legend = legend_of(low, high, m, &common);
+  snprintf(title, sizeof title, "Every activation of layer %s for this photo", m->name);
+  snprintf(subtitle, sizeof subtitle, "%d rows, one a position (line by line); %d columns, one a channel (#0 to #%d)",
+           m->shape.height * m->shape.width, m->shape.channels, m->shape.channels - 1);
+  const wk_frame frame = {
+      .title = title, .subtitle = subtitle, .legends = &legend, .legend_count = 1, .note = flat_note};
+  WK_TRY(flat_picture(&flat, m, FLAT_WIDTH, s, err));
+  WK_TRY(wk_page_create(&page, BODY, &frame, err));
+  put_flat(page, &flat, wk_page_top(page));
+  WK_TRY(wk_page_finish(out, page, wk_page_top(page) + flat.height / 2, err));
+done:
+  wk_page_free(page);
   wk_image_free(&flat);
   return st;
 }
 
 /* ---- a layer ----------------------------------------------------------------------------------- */
 
-wk_status wk_feature_maps_draw(wk_image *out, const wk_feature_maps *m, const wk_explain_input *view,
-                               const wk_feature_maps_style *s, wk_error *err) {
-  wk_image flat = {0}, page = {0};
-  wk_status st = WK_OK;
-  char text[4][160];
-  int shown = s->channels ? s->channels : GRID_CHANNELS;
-  shown = shown < m->shape.channels ? shown : m->shape.channels;
-  const bool positions = m->shape.height * m->shape.width > 1; /* else a tile would be one colour */
-  const int rows = positions ? (shown + GRID_COLUMNS - 1) / GRID_COLUMNS : 0, grid_top = EDGE + SEEN + 2 * GAP;
-  const int grid_bottom = grid_top + rows * (TILE + LINE + GAP);
-  WK_TRY(flat_picture(&flat, m, PAGE - 2 * EDGE, s, err));
-  WK_TRY(new_page(&page, grid_bottom + GAP + LINE + GAP + flat.height + EDGE, err));
-  WK_TRY(draw_seen(&page, view, err));
-  wk_draw_text(&page, EDGE, EDGE, m->name, 2, ink);
+/* The photo as the network sees it, and beside it what there is to say about the layer. */
+static int draw_facts(wk_page *page, const wk_feature_maps *m, const wk_explain_input *view, int shown) {
+  char text[5][160];
+  const int left = wk_page_left(page), top = wk_page_top(page);
+  wk_page_picture(page, &view->seen, left, top, SEEN, SEEN, false);
   say_shape(text[0], sizeof text[0], m);
   say_field(text[1], sizeof text[1], m, view);
   say_numbers(text[2], sizeof text[2], m);
   say_zeros(text[3], sizeof text[3], m);
-  for (int i = 0; i < 4; i++)
-    wk_draw_text(&page, EDGE + (i & 1) * 400, EDGE + 2 * LINE + GAP / 2 + i / 2 * LINE, text[i], 1, ink);
-  if (positions) {
-    snprintf(text[0], sizeof text[0], "the %d strongest channels, with their strengths (root mean square)", shown);
-    wk_draw_text(&page, EDGE, EDGE + 5 * LINE,
-                 shown < m->shape.channels ? text[0] : "all channels, strongest first (root mean square)", 1, faint);
-    draw_scale(&page, EDGE, EDGE + 6 * LINE + GAP / 2, m, s);
-  }
+  if (shown < m->shape.channels)
+    snprintf(text[4], sizeof text[4], "shown: the %d strongest channels", shown);
+  else
+    snprintf(text[4], sizeof text[4], "shown: all channels, strongest first");
+  for (int i = 0; i < 5; i++)
+    wk_page_label(page, left + SEEN + 14, top + i * (WK_PAGE_LINE + 3), text[i], i < 4 ? WK_INK : WK_INK_FAINT,
+                  BODY - SEEN - 14);
+  return top + SEEN + 2 * GAP;
+}
+
+wk_status wk_feature_maps_draw(wk_image *out, const wk_feature_maps *m, const wk_explain_input *view,
+                               const wk_feature_maps_style *s, wk_error *err) {
+  enum { STEP = TILE + WK_PAGE_LINE + GAP };
+  wk_image flat = {0};
+  wk_page *page = NULL;
+  wk_status st = WK_OK;
+  char title[200], text[200], low[24], high[24];
+  int shown = s->channels ? s->channels : GRID_CHANNELS;
+  shown = shown < m->shape.channels ? shown : m->shape.channels;
+  const bool positions = m->shape.height * m->shape.width > 1; /* else a tile would be one colour */
+  const wk_legend legend = legend_of(low, high, m, s);
+  snprintf(title, sizeof title, "What %s sees in this photo", m->name);
+  const wk_frame frame = {.title = title,
+                          .legends = &legend,
+                          .legend_count = 1,
+                          .note = "Where a map is at the high end of the colours, its channel has found there what it "
+                                  "looks for. Under each: the channel's "
+                                  "number, and in grey how strong it is altogether (root mean square)."};
+  WK_TRY(flat_picture(&flat, m, FLAT_WIDTH, s, err));
+  WK_TRY(wk_page_create(&page, BODY, &frame, err));
+  int y = draw_facts(page, m, view, shown);
   for (int i = 0; i < shown && positions; i++)
-    WK_TRY(draw_channel(&page, EDGE + i % GRID_COLUMNS * (TILE + GAP),
-                        grid_top + i / GRID_COLUMNS * (TILE + LINE + GAP), m, i, s, err));
-  flat_caption(text[0], sizeof text[0], m);
-  wk_draw_text(&page, EDGE, grid_bottom + GAP, text[0], 1, faint);
-  wk_draw_image(&page, &flat, EDGE, grid_bottom + 2 * GAP + LINE);
-  *out = page;
-  page = (wk_image){0};
+    WK_TRY(draw_channel(page, wk_page_left(page) + i % GRID_COLUMNS * (TILE + GAP), y + i / GRID_COLUMNS * STEP, m, i,
+                        s, err));
+  y += positions ? (shown + GRID_COLUMNS - 1) / GRID_COLUMNS * STEP : 0;
+  snprintf(text, sizeof text,
+           "The same flat: %d rows, one a position (line by line); %d columns, one a channel (#0 to #%d)",
+           m->shape.height * m->shape.width, m->shape.channels, m->shape.channels - 1);
+  wk_page_label(page, wk_page_left(page), y + GAP, text, WK_INK_FAINT, BODY);
+  y += 2 * GAP + WK_PAGE_LINE;
+  put_flat(page, &flat, y);
+  WK_TRY(wk_page_finish(out, page, y + flat.height / 2, err));
 done:
-  wk_image_free(&page);
+  wk_page_free(page);
   wk_image_free(&flat);
   return st;
 }
 
 /* ---- the overview ------------------------------------------------------------------------------ */
 
+enum { TEXT = BODY - OVERVIEW_COLUMNS * (TILE + GAP), ROW = 5 * WK_PAGE_LINE + 18 };
+
+/* What a layer is, and the colours of its row. */
+static void draw_row_text(wk_page *page, int y, const wk_feature_maps *m, const wk_explain_input *view,
+                          const wk_feature_maps_style *s) {
+  char text[160], low[24], high[24];
+  const int x = wk_page_left(page), room = TEXT - 10;
+  const wk_legend legend = legend_of(low, high, m, s);
+  snprintf(text, sizeof text, "%s%s%s", m->stage ? m->stage : m->name, m->stage ? " \xc2\xb7 " : "",
+           m->stage ? m->name : "");
+  wk_page_text(page, x, y, text, WK_PAGE_TEXT, true, WK_INK, room, 1);
+  snprintf(text, sizeof text, "%d x %d, %d channels", m->shape.width, m->shape.height, m->shape.channels);
+  wk_page_label(page, x, y + WK_PAGE_LINE, text, WK_INK, room);
+  const wk_receptive_field *f = &m->field;
+  if (f->whole || (f->height >= view->seen.height && f->width >= view->seen.width))
+    snprintf(text, sizeof text, "each sees the whole picture");
+  else
+    snprintf(text, sizeof text, "each sees %d x %d pixels", f->width, f->height);
+  wk_page_label(page, x, y + 2 * WK_PAGE_LINE, text, WK_INK_FAINT, room);
+  snprintf(text, sizeof text, "%.0f%% zeros, %d silent", 100 * m->zeros, m->dead);
+  wk_page_label(page, x, y + 3 * WK_PAGE_LINE, text, WK_INK_FAINT, room);
+  wk_page_legend(page, x, y + 4 * WK_PAGE_LINE, room, &legend);
+}
+
 wk_status wk_feature_maps_draw_overview(wk_image *out, const wk_feature_maps *maps, int layers,
                                         const wk_explain_input *view, const wk_feature_maps_style *s, wk_error *err) {
-  enum { ROW = TILE + LINE + 2 * GAP };
-  wk_image page = {0};
+  wk_page *page;
   wk_status st = WK_OK;
-  char text[160];
-  const int most = LADDER_COLUMNS, top = EDGE + SEEN + 2 * GAP;
-  WK_TRY(new_page(&page, top + layers * ROW + EDGE - GAP, err));
-  WK_TRY(draw_seen(&page, view, err));
-  wk_draw_text(&page, EDGE, EDGE, "What the layers see", 2, ink);
-  static const char *const words[] = {"One row a layer, from the photo to the classes: its strongest channels, by the "
-                                      "root mean square of their values.",
-                                      "Bright: what the channel looks for is here. Dark: it is not.",
-                                      "Where values have a sign: red for, blue against."};
-  for (int i = 0; i < 3; i++)
-    wk_draw_text(&page, EDGE, EDGE + (3 + i) * LINE, words[i], 1, ink);
-  wk_draw_text(&page, EDGE, EDGE + 7 * LINE,
-               s->own_scale ? "Every map has colours of its own." : "The maps of one row share one scale.", 1, faint);
-  for (int k = 0; k < layers; k++) {
+  const wk_frame frame = {
+      .title = "What the layers see in this photo",
+      .subtitle =
+          s->own_scale
+              ? "One row a layer, from the photo to the classes: its strongest channels, each map on a scale of its "
+                "own."
+              : "One row a layer, from the photo to the classes: its strongest channels, all of a row on one scale.",
+      .note = "Early layers find edges and colours wherever they are; later ones find parts, and then whole things, in "
+              "a few places. At the "
+              "high end of the colours: what the channel looks for is here. The grey number is the channel's strength "
+              "(root mean square)."};
+  WK_RETURN_IF_ERROR(wk_page_create(&page, BODY, &frame, err));
+  const int left = wk_page_left(page);
+  int y = wk_page_top(page);
+  wk_page_picture(page, &view->seen, left, y, SEEN, SEEN, false);
+  wk_page_label(page, left + SEEN + 14, y, "the photo as the network sees it", WK_INK_FAINT, 300);
+  y += SEEN + 2 * GAP;
+  for (int k = 0; k < layers; k++, y += ROW) {
     const wk_feature_maps *m = &maps[k];
-    const int y = top + k * ROW;
-    wk_draw_fill(&page, EDGE, y - GAP, PAGE - 2 * EDGE, 1, rule);
-    snprintf(text, sizeof text, "%s%s%s", m->stage ? m->stage : m->name, m->stage ? " \xc2\xb7 " : "",
-             m->stage ? m->name : "");
-    wk_draw_text(&page, EDGE, y, text, 1, ink);
-    say_shape(text, sizeof text, m);
-    wk_draw_text(&page, EDGE, y + LINE + 4, text, 1, ink);
-    say_field(text, sizeof text, m, view);
-    wk_draw_text(&page, EDGE, y + 2 * LINE + 4, text, 1, faint);
-    say_numbers(text, sizeof text, m);
-    wk_draw_text(&page, EDGE, y + 3 * LINE + 8, text, 1, faint);
-    say_zeros(text, sizeof text, m);
-    wk_draw_text(&page, EDGE, y + 4 * LINE + 8, text, 1, faint);
-    int shown = s->channels && s->channels < most ? s->channels : most;
+    wk_page_rule(page, y - GAP);
+    draw_row_text(page, y, m, view, s);
+    int shown = s->channels && s->channels < OVERVIEW_COLUMNS ? s->channels : OVERVIEW_COLUMNS;
     shown = shown < m->shape.channels ? shown : m->shape.channels;
     for (int i = 0; i < shown; i++)
-      WK_TRY(draw_channel(&page, PAGE - EDGE - TILE - (most - 1 - i) * (TILE + GAP), y, m, i, s, err));
+      WK_TRY(draw_channel(page, left + TEXT + GAP + i * (TILE + GAP), y, m, i, s, err));
   }
-  *out = page;
-  page = (wk_image){0};
+  WK_TRY(wk_page_finish(out, page, y - GAP, err));
 done:
-  wk_image_free(&page);
+  wk_page_free(page);
   return st;
 }

@@ -30,7 +30,7 @@ static wk_status draw_filter(wk_image *out, const float *w, int index, int heigh
 }
 
 wk_status wk_filters_draw(wk_image *out, wk_filters *what, const wk_backbone *b, wk_error *err) {
-  enum { CELL = 64, MANY = 64 };
+  enum { CELL = 40, MANY = 64 };
   const wk_graph *g = b->graph;
   const wk_node n = first_conv(g);
   wk_status st = WK_OK;
@@ -57,12 +57,18 @@ wk_status wk_filters_draw(wk_image *out, wk_filters *what, const wk_backbone *b,
     snprintf(text[i], sizeof text[i], "#%d", i);
     label[i] = text[i];
   }
-  char title[160];
-  snprintf(title, sizeof title, "%s: %d filters of %d x %d pixels; grey is no weight, each is on its own scale",
-           d->name, count, height, width);
+  char title[200];
+  snprintf(title, sizeof title, "The %d filters of the first layer, %s", count, d->name);
   wk_sheet s;
   wk_sheet_init(&s);
-  s.title = title;
+  s.frame.title = title;
+  s.frame.subtitle =
+      "Each is a picture of its weights for red, green and blue, on a scale of its own: grey is no weight.";
+  s.frame.note = height >= 5 ? "A striped filter answers to edges that run its way, a filter in two colours to a "
+                               "change from one to the other."
+                             : "Filters as small as these show few shapes: one side bright and one dark answers to "
+                               "edges, one colour to places of "
+                               "that colour.";
   s.columns = count > MANY ? 16 : 8;
   s.gap = 12;
   /* A whole number of times each pixel. */

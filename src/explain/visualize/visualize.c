@@ -97,6 +97,13 @@ static const wk_option option_rows[] = {
      .flags = WK_OPTION_ABOVE_MIN,
      .placeholder = "SHARE",
      .help = "robust: crops show as little as this share of a side"},
+    {.name = "coarse",
+     WK_ROW_DOUBLE(wk_visualize_options, coarse),
+     .value = 0.5,
+     .min = 0,
+     .max = 1,
+     .placeholder = "SHARE",
+     .help = "robust: share of the crops that are blurred, so that shapes count and not texture alone"},
     {.name = "target-probability",
      WK_ROW_DOUBLE(wk_visualize_options, target_probability),
      .value = 2,
@@ -149,9 +156,11 @@ static wk_status make(wk_visualization **out, wk_diff_classifier *classifier, co
   j.result->losses = wk_calloc((size_t)j.steps, sizeof *j.result->losses);
   j.result->snapshots = wk_calloc((size_t)o->snapshots + 1, sizeof *j.result->snapshots);
   j.result->snapshot_step = wk_calloc((size_t)o->snapshots + 1, sizeof *j.result->snapshot_step);
+  j.result->snapshot_p = wk_calloc((size_t)o->snapshots + 1, sizeof *j.result->snapshot_p);
   j.score_gradient = wk_calloc((size_t)wk_diff_classifier_classes(classifier), sizeof *j.score_gradient);
-  WK_FAIL_IF(!j.result->losses || !j.result->snapshots || !j.result->snapshot_step || !j.score_gradient, err,
-             WK_ERR_MEMORY, "out of memory for a picture in %d steps", j.steps);
+  WK_FAIL_IF(!j.result->losses || !j.result->snapshots || !j.result->snapshot_step || !j.result->snapshot_p ||
+                 !j.score_gradient,
+             err, WK_ERR_MEMORY, "out of memory for a picture in %d steps", j.steps);
   WK_TRY(lesson ? wk_visualize_plain(&j, err) : wk_visualize_robust(&j, err));
   *out = j.result;
   j.result = NULL;
@@ -233,6 +242,7 @@ void wk_visualization_free(wk_visualization *ideal) {
   wk_image_free(&ideal->image);
   wk_free(ideal->snapshots);
   wk_free(ideal->snapshot_step);
+  wk_free(ideal->snapshot_p);
   wk_free(ideal->losses);
   wk_free(ideal);
 }

@@ -42,22 +42,31 @@ wk_status wk_visualize_step_done(wk_visualize_job *j, int step, double loss, dou
   if (!is_moment(j, step) || out->snapshot_count == j->o->snapshots)
     return WK_OK;
   WK_RETURN_IF_ERROR(wk_visualize_picture(&out->snapshots[out->snapshot_count], rgb, j->p->height, j->p->width, err));
+  out->snapshot_p[out->snapshot_count] = p;
   out->snapshot_step[out->snapshot_count++] = step;
   return WK_OK;
 }
 
-/* The picture as it will be saved, and its probability. */
-wk_status wk_visualize_judge(wk_visualize_job *j, const float *rgb, wk_error *err) {
-  wk_image_free(&j->result->image);
-  WK_RETURN_IF_ERROR(wk_visualize_picture(&j->result->image, rgb, j->p->height, j->p->width, err));
+wk_status wk_visualize_judge(wk_visualize_job *j, int step, const float *rgb, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_visualization *r = j->result;
+  wk_image picture = {0};
   float *input = wk_alloc_array(j->n, sizeof *input);
-  if (!input)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a picture");
-  wk_preprocess_normalise(input, j->result->image.pixels, j->p);
-  wk_status st = wk_diff_classifier_forward(j->classifier, input, 1, err);
-  if (st == WK_OK)
-    j->result->p = exp(-wk_diff_classifier_cross_entropy(NULL, wk_diff_classifier_scores(j->classifier),
+  WK_FAIL_IF(!input, err, WK_ERR_MEMORY, "out of memory for a picture");
+  WK_TRY(wk_visualize_picture(&picture, rgb, j->p->height, j->p->width, err));
+  wk_preprocess_normalise(input, picture.pixels, j->p);
+  WK_TRY(wk_diff_classifier_forward(j->classifier, input, 1, err));
+  const double p = exp(-wk_diff_classifier_cross_entropy(NULL, wk_diff_classifier_scores(j->classifier),
                                                          wk_diff_classifier_classes(j->classifier), j->o->target));
+  if (r->image.pixels && !(p > r->p))
+    goto done;
+  wk_image_free(&r->image);
+  r->image = picture;
+  picture = (wk_image){0};
+  r->p = p;
+  r->step = step;
+done:
+  wk_image_free(&picture);
   wk_free(input);
   return st;
 }

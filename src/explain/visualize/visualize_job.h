@@ -29,8 +29,9 @@ double wk_visualize_smooth(float *gradient, const float *x, int height, int widt
 void wk_visualize_blur(float *x, float *work, int height, int width, double deviation);
 /* Keeps step number `step`'s picture if it is one of the moments, its loss, and reports. */
 wk_status wk_visualize_step_done(wk_visualize_job *j, int step, double loss, double p, const float *rgb, wk_error *err);
-/* Makes the picture as it will be saved the result, with its probability. */
-wk_status wk_visualize_judge(wk_visualize_job *j, const float *rgb, wk_error *err);
+/* Makes the picture as it will be saved, after step number `step`, the result, unless its probability is below that of
+ * the one before. */
+wk_status wk_visualize_judge(wk_visualize_job *j, int step, const float *rgb, wk_error *err);
 wk_status wk_visualize_plain(wk_visualize_job *j, wk_error *err);
 wk_status wk_visualize_robust(wk_visualize_job *j, wk_error *err);
 

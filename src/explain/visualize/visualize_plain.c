@@ -1,4 +1,5 @@
-/* visualize_plain.c - class visualization by plain gradient descent on the normalised input, from noise. */
+/* visualize_plain.c - class visualization by plain gradient descent on the normalised input, from noise. Such a
+ * descent swings: the best of its pictures is kept, wherever it stood. */
 #include <math.h>
 #include <string.h>
 
@@ -31,7 +32,8 @@ wk_status wk_visualize_plain(wk_visualize_job *j, wk_error *err) {
   int classes = wk_diff_classifier_classes(j->classifier);
   noise(x, j->p, j->n, j->o->seed);
   wk_status st = WK_OK;
-  for (int step = 1; step <= j->steps && !(j->result->p >= j->o->target_probability); step++) {
+  bool enough = false;
+  for (int step = 1; step <= j->steps && !enough; step++) {
     WK_TRY(wk_diff_classifier_forward(j->classifier, x, 1, err));
     double ce = wk_diff_classifier_cross_entropy(j->score_gradient, wk_diff_classifier_scores(j->classifier), classes,
                                                  j->o->target);
@@ -39,6 +41,14 @@ wk_status wk_visualize_plain(wk_visualize_job *j, wk_error *err) {
       j->score_gradient[k] *= weight;
     WK_TRY(wk_diff_classifier_backward(j->classifier, j->score_gradient, err));
     memcpy(gradient, wk_diff_classifier_input_gradient(j->classifier), j->n * sizeof *gradient);
+    /* The picture of the step before may be the best so far. What counts is the one in 8 bits: its values end at black
+     * and white, the input's do not. */
+    if (step > 1 && exp(-ce) > j->result->p) {
+      WK_TRY(wk_visualize_judge(j, step - 1, rgb, err));
+      enough = j->result->p >= j->o->target_probability;
+    }
+    if (enough)
+      break;
     if (j->o->blur > 0)
       wk_visualize_blur(gradient, rgb, j->p->height, j->p->width, j->o->blur);
     double loss = (double)weight * ce + wk_visualize_smooth(gradient, x, j->p->height, j->p->width, j->o, tv, 0);
@@ -46,9 +56,8 @@ wk_status wk_visualize_plain(wk_visualize_job *j, wk_error *err) {
       x[i] -= rate * gradient[i];
     to_rgb(rgb, x, j->p, j->n);
     WK_TRY(wk_visualize_step_done(j, step, loss, exp(-ce), rgb, err));
-    /* What counts is the picture in 8 bits: its values end at black and white, the input's do not. */
-    if (exp(-ce) >= j->o->target_probability || step == j->steps)
-      WK_TRY(wk_visualize_judge(j, rgb, err));
+    if (step == j->steps)
+      WK_TRY(wk_visualize_judge(j, step, rgb, err));
   }
 done:
   wk_free(x);

@@ -1,6 +1,6 @@
-/* font.h (internal) - the table of letters in font.c. */
-#ifndef WK_IMAGE_FONT_H
-#define WK_IMAGE_FONT_H
+/* bitmap_font.h (internal) - the table of letters in bitmap_font.c. */
+#ifndef WK_BITMAP_FONT_H
+#define WK_BITMAP_FONT_H
 
 #include <stdint.h>
 

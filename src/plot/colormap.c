@@ -2,9 +2,9 @@
  * resized and drawn. 33 points stay within two grey levels of the maps' definitions. */
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "image/codec.h"
+#include "plot/shade.h"
 #include "whisker/draw.h"
 
 enum { POINTS = 33 };
@@ -24,17 +24,23 @@ static const uint32_t points[][POINTS] = {
      0xf7b194, 0xf7a687, 0xf49a7b, 0xf18d6f, 0xec7f63, 0xe57058, 0xde604d, 0xd55042, 0xcb3e38, 0xc0282f, 0xb40426},
 };
 
-static const char *const names[WK_COLORMAP_COUNT] = {"viridis", "magma", "turbo", "coolwarm", "grey"};
+void wk_attribution_shade(float rgb[3], float *alpha, float t) {
+  static const float ramp[4][3] = {{255, 236, 120}, {255, 190, 30}, {240, 80, 20}, {190, 0, 38}},
+                     against[3] = {26, 74, 190};
+  const float size = fminf(fabsf(t), 1), at = 3 * size;
+  const int k = at < 2 ? (int)at : 2;
+  for (int c = 0; c < 3; c++)
+    rgb[c] = t < 0 ? against[c] : ramp[k][c] + (ramp[k + 1][c] - ramp[k][c]) * (at - (float)k);
+  *alpha = t < 0 ? 0.5f * size * size : 0.78f * size * size * (3 - 2 * size);
+}
 
-const char *wk_colormap_name(wk_colormap map) { return (unsigned)map < WK_COLORMAP_COUNT ? names[map] : "unknown"; }
-
-bool wk_colormap_find(wk_colormap *map, const char *name) {
-  for (int i = 0; i < WK_COLORMAP_COUNT; i++)
-    if (name && strcasecmp(name, names[i]) == 0) {
-      *map = (wk_colormap)i;
-      return true;
-    }
-  return false;
+/* As over a light grey photo. */
+static void attribution_at(uint8_t rgb[3], double t) {
+  enum { GROUND = 228 };
+  float colour[3], alpha;
+  wk_attribution_shade(colour, &alpha, (float)t);
+  for (int c = 0; c < 3; c++)
+    rgb[c] = (uint8_t)rintf(GROUND + (colour[c] - GROUND) * alpha);
 }
 
 void wk_colormap_at(uint8_t rgb[3], wk_colormap map, double t) {
@@ -43,6 +49,10 @@ void wk_colormap_at(uint8_t rgb[3], wk_colormap map, double t) {
     return;
   }
   t = t < 0 ? 0 : t > 1 ? 1 : t;
+  if (map == WK_COLORMAP_ATTRIBUTION || map == WK_COLORMAP_ATTRIBUTION_FOR) {
+    attribution_at(rgb, map == WK_COLORMAP_ATTRIBUTION ? 2 * t - 1 : t);
+    return;
+  }
   if ((unsigned)map >= WK_COLORMAP_GREY) {
     memset(rgb, (int)rint(t * 255), 3);
     return;

@@ -1,7 +1,7 @@
-/* font.c - the letters that are written on pictures: Aileron Regular by Sora Sagano (public domain, CC0), 13 pixels, 16
+/* bitmap_font.c - the letters that are written on pictures: Aileron Regular by Sora Sagano (public domain, CC0), 13 pixels, 16
  * levels of grey. tools/make_font.py made this file. One hexadecimal digit a pixel, row by row; the width counts the
  * space after. */
-#include "image/font.h"
+#include "plot/bitmap_font.h"
 
 /* clang-format off */
 const wk_glyph wk_font[WK_FONT_GLYPHS] = {
