@@ -215,8 +215,8 @@ wk_status wk_train_tune(wk_training *t, wk_error *err) {
   }
   WK_TRY(run(t, checkpoint, err));
   sum_up(t);
+  WK_TRY(make_model(t, err)); /* first: it is what the epochs were for */
   WK_TRY(write_beside(t, err));
-  WK_TRY(make_model(t, err));
   /* A finished run needs no checkpoint. */
   if (checkpoint && !r->finetune->cancelled)
     unlink(checkpoint);

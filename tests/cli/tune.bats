@@ -108,3 +108,36 @@ tune() { w train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 3 --b
   contains "$stderr" "t.whisker: exists and is not a model"
   cmp t.whisker "$F/backbone.safetensors"
 }
+
+@test "what cannot be written beside the model costs the model nothing" {
+  "$WHISKER" train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 200 --patience 0 --batch-size 8 -o t.whisker \
+    2>err &
+  local pid=$!
+  for ((i = 0; i < 600; i++)); do
+    [ ! -e t.checkpoint ] || break
+    sleep 0.05
+  done
+  mkdir t.json # while it trains
+  local rc=0
+  wait $pid || rc=$?
+  [ "$rc" -eq 1 ]
+  contains "$(cat err)" "t.json"
+  [ -s t.whisker ]
+  w eval t.whisker "$F/photos" --json
+  [ "$status" -eq 0 ]
+}
+
+@test "class names that a model cannot keep are told before anything is trained" {
+  mkdir -p odd/dots $'odd/str\xffipes'
+  cp "$F"/few/dots/*.png odd/dots
+  cp "$F"/few/stripes/*.png $'odd/str\xffipes'
+  mkdir $'odd/a\tb'
+  cp "$F"/photos/stripes/1*.png $'odd/a\tb'
+  w train odd -b "$F/backbone.safetensors" --tune head --epochs 1 -o t.whisker --json
+  [ "$status" -eq 0 ]
+  contains "$stderr" "class name is not UTF-8"
+  contains "$stderr" "control character"
+  w info t.whisker --json
+  [ "$status" -eq 0 ]
+  contains "$output" "a b"
+}

@@ -1,6 +1,7 @@
 /* test_probe.c - the probe from inside: gradient, threads, degenerate data, every allocation failing. */
 #include "support.h"
 #include "train/metrics/temperature_scaling.h"
+#include "train/probe/l2_search.h"
 #include "train/probe/logreg.h"
 #include "train/probe/matrix_products.h"
 #include "train/probe/row_space.h"
@@ -552,6 +553,79 @@ static void rows_of_a_file(void **state) {
   free_blobs(&b);
 }
 
+/* ---- many classes ------------------------------------------------------------------------------ */
+
+/* Log loss of a head's kind of scores on fresh photos, at the best temperature for them. */
+static double fresh_loss(const wk_logreg *p, double l2, const blobs *fresh) {
+  size_t cells = fresh->rows * (size_t)fresh->classes;
+  double *params = calloc(wk_logreg_params(p->classes, p->columns), sizeof *params);
+  double *score = malloc(cells * sizeof *score), loss, temperature;
+  assert_true(params && score);
+  wk_error err;
+  assert_ok(wk_logreg_fit(params, NULL, p, l2, 1e-3, 500, 2, NULL, &err), &err);
+  assert_ok(wk_logreg_scores(score, fresh->row, fresh->rows, params, p, 2, NULL, &err), &err);
+  wk_temperature_fit(&temperature, &loss, score, fresh->y, fresh->weight, fresh->rows, fresh->classes);
+  free(params), free(score);
+  return loss;
+}
+
+static wk_probe_choice choose(double *start, const wk_logreg *p, int threads) {
+  wk_context ctx;
+  wk_context_init(&ctx);
+  ctx.threads = threads;
+  wk_probe_options o;
+  wk_probe_options_init(&o);
+  wk_probe_choice c;
+  wk_progress progress = {0};
+  wk_error err;
+  assert_ok(wk_progress_begin(&progress, &ctx, "classifier", wk_probe_choice_steps(), &err), &err);
+  assert_ok(wk_probe_choose_l2(&c, start, p, &o, &progress, &ctx, &err), &err);
+  wk_progress_end(&progress);
+  return c;
+}
+
+/* The penalty found on some of the classes serves all of them: ten times as strong or as weak is no better on photos
+ * that nobody saw. And the search costs what is promised, counted in products: an evaluation of the loss on the two
+ * folds of the sample takes at most 2e8, and all of it three fits, or ten seconds at 2e9 a second. */
+static void many_classes_are_searched_by_a_sample(void **state) {
+  (void)state;
+  enum { K = 230, D = 512, EACH = 5 };
+  /* The first rows are learned from, the others are photos that nobody saw. */
+  blobs all = make_blobs((size_t)K * EACH * 2, D, K, 7, 77), b = all, fresh = all;
+  b.rows = fresh.rows = (size_t)K * EACH;
+  fresh.row = all.row + b.rows;
+  fresh.y = all.y + b.rows;
+  for (size_t r = 0; r < all.rows; r++)
+    all.weight[r] = 1.0 / (double)b.rows;
+  wk_logreg p = {b.row, b.y, b.weight, b.rows, D, K, NULL, NULL, false};
+  const size_t n = wk_logreg_params(K, D);
+  double *start[2] = {calloc(n, sizeof(double)), calloc(n, sizeof(double))};
+  assert_true(start[0] && start[1]);
+  wk_probe_choice c = choose(start[0], &p, 1), again = choose(start[1], &p, 2);
+  assert_true(c.l2 == again.l2 && c.temperature == again.temperature && c.loss == again.loss && c.top1 == again.top1);
+  assert_true(c.products == again.products);
+  assert_memory_equal(start[0], start[1], n * sizeof(double));
+  assert_in_range(c.classes_searched, 64, K - 1);
+  assert_true(2.0 * EACH * c.classes_searched * c.classes_searched * D <= 2e8);
+  assert_true(c.held_out > 0 && c.top1 > 0.2 && isfinite(c.loss));
+
+  wk_logreg_result whole;
+  wk_error err;
+  memset(start[1], 0, n * sizeof(double));
+  assert_ok(wk_logreg_fit(start[1], &whole, &p, c.l2, 1e-4, 500, 2, NULL, &err), &err);
+  double fit = (double)whole.evaluations * (double)p.rows * K * D;
+  if (!(c.products <= fmax(3 * fit, 2e10)))
+    fail_msg("the search cost %.1f fits, %.3g products", c.products / fit, c.products);
+
+  double here = fresh_loss(&p, c.l2, &fresh), stronger = fresh_loss(&p, 10 * c.l2, &fresh),
+         weaker = fresh_loss(&p, c.l2 / 10, &fresh);
+  print_message("l2 %g by %d of %d classes, %.2f fits, %.3g products: loss %.4f, stronger %.4f, weaker %.4f\n", c.l2,
+                c.classes_searched, K, c.products / fit, c.products, here, stronger, weaker);
+  assert_true(here <= stronger && here <= weaker);
+  free(start[0]), free(start[1]);
+  free_blobs(&all);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(products_agree),
@@ -567,6 +641,7 @@ int main(void) {
       cmocka_unit_test(can_be_cancelled),
       cmocka_unit_test(rows_of_a_file),
       cmocka_unit_test(survives_every_failing_allocation),
+      cmocka_unit_test(many_classes_are_searched_by_a_sample),
       cmocka_unit_test(metrics_of_a_handful),
       cmocka_unit_test(temperature_of_known_scores),
   };

@@ -39,6 +39,7 @@ typedef struct part {
   const float **out_row;
   size_t *out_index; /* where each held-out row's scores go */
   size_t out_rows;
+  double products; /* that its fits took so far */
   double *out_score;
 } part;
 
@@ -167,13 +168,22 @@ static wk_status part_job(void *user, size_t index, int worker, wk_error *err) {
   choosing *w = user;
   part *t = &w->parts[index];
   size_t classes = (size_t)w->all->classes;
-  WK_RETURN_IF_ERROR(wk_logreg_fit(t->params, NULL, &t->p, w->l2 * w->l2_scale, TOLERANCE, w->max_iterations,
+  wk_logreg_result fitted;
+  WK_RETURN_IF_ERROR(wk_logreg_fit(t->params, &fitted, &t->p, w->l2 * w->l2_scale, TOLERANCE, w->max_iterations,
                                    w->threads, w->ctx, err));
+  t->products += (double)fitted.evaluations * (double)t->p.rows * (double)t->p.classes * (double)t->p.columns;
   WK_RETURN_IF_ERROR(
       wk_logreg_scores(t->out_score, t->out_row, t->out_rows, t->params, w->all, w->threads, w->ctx, err));
   for (size_t i = 0; i < t->out_rows; i++)
     memcpy(w->score + t->out_index[i] * classes, t->out_score + i * classes, classes * sizeof *w->score);
   return WK_OK;
+}
+
+static double products(const choosing *w) {
+  double sum = 0;
+  for (size_t i = 0; i < w->count; i++)
+    sum += w->parts[i].products;
+  return sum;
 }
 
 static double accuracy(const choosing *w) {
@@ -258,6 +268,7 @@ static wk_status search(wk_probe_choice *best, choosing *w, wk_progress *progres
     }
     wk_progress_add(progress, 1);
   }
+  best->products = products(w);
   return WK_OK;
 }
 
@@ -342,9 +353,11 @@ static wk_status choose_by_sample(wk_probe_choice *best, double *start, const wk
   WK_TRY(prepare(&all, o, 1, &best->cross_validated, err));
   best->l2 = found.l2;
   best->classes_searched = classes;
+  best->products = found.products;
   if (all.count) {
     WK_TRY(judge(&best->loss, &best->temperature, &all, best->l2, err));
     best->top1 = accuracy(&all);
+    best->products += products(&all);
     best->held_out = all.held_out;
     memcpy(start, all.parts[0].params, wk_logreg_params(p->classes, p->columns) * sizeof *start);
   }

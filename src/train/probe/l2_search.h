@@ -11,6 +11,7 @@ typedef struct wk_probe_choice {
   double top1, loss; /* held-out; loss at that temperature */
   size_t held_out;
   int classes_searched; /* fewer than there are: a sample */
+  double products;      /* what it cost: rows x classes x columns of every evaluation of the loss */
   bool cross_validated;
 } wk_probe_choice;
 

@@ -11,7 +11,6 @@
 
 #define ROW_BLOCK 64     /* rows a job; also what stays in the second-level cache */
 #define COLUMN_BLOCK 128 /* columns a job of the gradient */
-#define MANY_PARAMS 500000
 #define CHUNK_BYTES ((size_t)8 << 20) /* of rows at a time */
 
 _Static_assert(sizeof(lbfgsfloatval_t) == sizeof(double), "liblbfgs must be built for double precision");
@@ -207,7 +206,7 @@ typedef struct fit {
   const wk_context *ctx;
   wk_error *err;
   wk_status st;
-  int iterations;
+  int iterations, evaluations;
   double loss; /* of the point looked at last */
 } fit;
 
@@ -219,6 +218,7 @@ static lbfgsfloatval_t lbfgs_evaluate_fit(void *user, const lbfgsfloatval_t *x, 
   f->w.params = x;
   f->w.gradient = g;
   memset(g + f->params, 0, (f->padded - f->params) * sizeof *g);
+  f->evaluations++;
   if (f->st == WK_OK)
     f->st = evaluate(&value, &f->loss, &f->w, f->threads, f->ctx, f->err);
   /* A flat point ends the line search, and progress() then ends the run. */
@@ -273,7 +273,7 @@ wk_status wk_logreg_fit(double *params, wk_logreg_result *result, const wk_logre
   memcpy(x, params, f.params * sizeof *x);
   lbfgs_parameter_t o;
   lbfgs_parameter_init(&o);
-  o.m = f.params <= MANY_PARAMS ? 10 : 5; /* each takes two arrays of them */
+  o.m = 10;
   o.epsilon = tolerance;
   o.max_iterations = max_iterations;
   int code = lbfgs((int)f.padded, x, &value, lbfgs_evaluate_fit, lbfgs_progress_fit, &f, &o);
@@ -286,7 +286,7 @@ wk_status wk_logreg_fit(double *params, wk_logreg_result *result, const wk_logre
   WK_FAIL_IF(!isfinite(value), err, WK_ERR_NUMERIC, "the classifier's loss is not finite: the features are too large");
   memcpy(params, x, f.params * sizeof *x);
   if (result)
-    *result = (wk_logreg_result){.iterations = f.iterations, .loss = f.loss};
+    *result = (wk_logreg_result){.iterations = f.iterations, .evaluations = f.evaluations, .loss = f.loss};
 done:
   wk_free(x);
   work_free(&f.w);

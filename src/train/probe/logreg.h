@@ -27,6 +27,7 @@ wk_status wk_logreg_objective(double *value, double *gradient, double *loss, con
 
 typedef struct wk_logreg_result {
   int iterations;
+  int evaluations; /* of the loss and its gradient: what a fit costs */
   double loss; /* of the data, without the penalty */
 } wk_logreg_result;
 
