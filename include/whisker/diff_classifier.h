@@ -56,10 +56,6 @@ WK_API void wk_diff_classifier_softmax(float *p, const float *scores, int classe
  * receives d loss / d scores. */
 WK_API double wk_diff_classifier_cross_entropy(float *gradient, const float *scores, int classes, int target);
 
-/* The class that `name` means: a label of the model (any case), its index, or for ImageNet's classes a WordNet id or
- * any synonym. WK_ERR_NOT_FOUND suggests the nearest labels. */
-WK_API wk_status wk_model_class(int *out, const wk_model *m, const char *name, wk_error *err) WK_NODISCARD;
-
 #ifdef __cplusplus
 }
 #endif

@@ -59,6 +59,11 @@ WK_API wk_status wk_model_open(wk_model **out, const char *name, const char *arc
 WK_API wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const char *const *path, size_t photos,
                                   const wk_features_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
 
+/* The class that `name` means: a label of the model (any case), its index, or for ImageNet's classes a WordNet id or
+ * any synonym. WK_ERR_NOT_FOUND suggests the labels that share a word with it, or are spelt most like it;
+ * WK_ERR_ARGUMENT for a network without classes. */
+WK_API wk_status wk_model_class(int *out, const wk_model *m, const char *name, wk_error *err) WK_NODISCARD;
+
 #ifdef __cplusplus
 }
 #endif

@@ -166,6 +166,8 @@ static wk_status open_classifier(ideal_job *j, const char *photo, uint8_t **from
 /* "cat,dog", "284" or "all" into j->target. */
 static wk_status find_classes(ideal_job *j, const char *classes, wk_error *err) {
   int labels = j->model->label_count, one;
+  if (!labels)
+    return wk_model_class(&one, j->model, classes, err); /* says that there are none */
   size_t most = (size_t)labels;
   for (const char *p = classes; *p; p++)
     most += *p == ',';

@@ -1,11 +1,9 @@
 /* diff_classifier.c - see diff_classifier.h. The network's gradients come from wk_grad_plan; the head's (linear, or
  * cosine to the class means) are added here, so that a user's own model and a plain backbone look the same from above.
  */
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/base.h"
 #include "whisker/diff_classifier.h"
@@ -178,7 +176,9 @@ const float *wk_diff_classifier_scores(const wk_diff_classifier *l) {
   return l->scores ? l->scores : wk_grad_output(l->exec, 0);
 }
 
-const float *wk_diff_classifier_layer(const wk_diff_classifier *l, int layer) { return wk_grad_activation(l->exec, layer); }
+const float *wk_diff_classifier_layer(const wk_diff_classifier *l, int layer) {
+  return wk_grad_activation(l->exec, layer);
+}
 
 wk_status wk_diff_classifier_backward(wk_diff_classifier *l, const float *score_gradient, wk_error *err) {
   const float *seed = score_gradient, *x = wk_grad_output(l->exec, 0);
@@ -222,39 +222,4 @@ double wk_diff_classifier_cross_entropy(float *gradient, const float *scores, in
   for (int i = 0; gradient && i < classes; i++)
     gradient[i] = (float)exp((double)scores[i] - norm) - (i == target ? 1.0f : 0.0f);
   return norm - (double)scores[target];
-}
-
-/* ---- names of classes -------------------------------------------------------------------------- */
-
-wk_status wk_model_class(int *out, const wk_model *m, const char *name, wk_error *err) {
-  for (int i = 0; i < m->label_count; i++)
-    if (!strcasecmp(m->labels[i], name)) {
-      *out = i;
-      return WK_OK;
-    }
-  char *end;
-  long index = strtol(name, &end, 10);
-  if (isdigit((unsigned char)*name) && !*end && index < m->label_count) {
-    *out = (int)index;
-    return WK_OK;
-  }
-  int imagenet = !m->head && m->label_count == WK_IMAGENET_CLASSES ? wk_imagenet_find(name) : -1;
-  if (imagenet >= 0) {
-    *out = imagenet;
-    return WK_OK;
-  }
-  int best = 0, second = -1;
-  for (int i = 1; i < m->label_count; i++) {
-    int d = wk_edit_distance(name, m->labels[i]);
-    if (d < wk_edit_distance(name, m->labels[best])) {
-      second = best;
-      best = i;
-    } else if (second < 0 || d < wk_edit_distance(name, m->labels[second])) {
-      second = i;
-    }
-  }
-  return WK_FAIL(err, WK_ERR_NOT_FOUND,
-                 "%s: the model has no such class. Nearest: %s%s%s (of %d; an index from 0 to %d works too)", name,
-                 m->labels[best], second >= 0 ? ", " : "", second >= 0 ? m->labels[second] : "", m->label_count,
-                 m->label_count - 1);
 }

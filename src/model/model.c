@@ -5,8 +5,8 @@
 #include "formats/json.h"
 #include "model/model.h"
 
-static wk_status no_classifier(const wk_model *m, wk_error *err) {
-  return WK_FAIL(err, WK_ERR_ARGUMENT, "these weights of %s have no classifier: train a head for them",
+wk_status wk_model_no_classes(const wk_model *m, wk_error *err) {
+  return WK_FAIL(err, WK_ERR_ARGUMENT, "these weights of %s have no classifier, so no classes: train a head for them",
                  m->backbone->arch->name);
 }
 
@@ -116,7 +116,7 @@ wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const 
   size_t cells;
   wk_features_options options;
   if (!m->label_count)
-    return no_classifier(m, err);
+    return wk_model_no_classes(m, err);
   wk_features_options_init(&options);
   if (o)
     options = *o;

@@ -2,6 +2,7 @@
  *   OUT/photos/{stripes,dots}/N.png   two classes of drawn pictures, 24 each
  *   OUT/few/{stripes,dots}/N.png      the first 8 of each, for what is slow
  *   OUT/backbone.safetensors          a small network with seeded weights
+ *   OUT/{no-classes,one-class,imagenet}.safetensors  the same without its classifier, with 1 class, with 1,000
  *   OUT/mobilenet_v2.safetensors      a larger one, with --mobilenet before OUT
  *   OUT/bad/NAME                      files that are not what their names say
  * And judges what they draw: fixture --picture FILE WIDTH HEIGHT [HASH] (tests/support.h) */
@@ -62,11 +63,11 @@ static void photos(const char *out, const char *set, int each) {
 }
 
 /* He initialisation; batch norms start as the identity. */
-static void backbone(const char *out, const char *file, const char *arch) {
+static void backbone(const char *out, const char *file, const char *arch, int classes) {
   const wk_arch *a = wk_arch_find(arch);
   wk_graph *g;
   wk_tensors *t;
-  need(a->build(&g, 10, &err));
+  need(a->build(&g, classes, &err));
   need(wk_tensors_create(&t, &err));
   for (int i = 0; i < wk_graph_param_count(g); i++) {
     const wk_param_info *p = wk_graph_param(g, i);
@@ -131,7 +132,7 @@ int main(int argc, char **argv) {
   if (argc >= 5 && !strcmp(argv[1], "--picture"))
     return judge_picture(argv + 2, argc - 2);
   if (argc == 3 && !strcmp(argv[1], "--mobilenet")) {
-    backbone(argv[2], "mobilenet_v2.safetensors", "mobilenet_v2");
+    backbone(argv[2], "mobilenet_v2.safetensors", "mobilenet_v2", 10);
     return 0;
   }
   if (argc != 2)
@@ -139,7 +140,10 @@ int main(int argc, char **argv) {
   folder(argv[1], "");
   photos(argv[1], "photos", 24);
   photos(argv[1], "few", 8);
-  backbone(argv[1], "backbone.safetensors", "simple_cnn");
+  backbone(argv[1], "backbone.safetensors", "simple_cnn", 10);
+  backbone(argv[1], "no-classes.safetensors", "simple_cnn", 0);
+  backbone(argv[1], "one-class.safetensors", "simple_cnn", 1);
+  backbone(argv[1], "imagenet.safetensors", "simple_cnn", WK_IMAGENET_CLASSES);
   bad(argv[1]);
   return 0;
 }
