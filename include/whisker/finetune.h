@@ -76,7 +76,7 @@ typedef struct wk_finetune_options {
   int accumulate; /* batches whose gradients are added up for a step; default 1 */
 
   wk_optim_options optim;       /* default adamw */
-  wk_schedule_options schedule; /* default cosine after one epoch of warm-up; lr 0 (default): the optimiser's own, smaller
+  wk_schedule_options schedule; /* default cosine after one epoch of warm-up (at most half of the epochs); lr 0 (default): the optimiser's own, smaller
                                  * where photos are fewer than a thousand: there is less to learn, and as much to lose */
   bool find_lr;           /* try many learning rates first, and take the one where the loss falls fastest */
   double head_lr;               /* times the learning rate, for the classifier; default 1 */

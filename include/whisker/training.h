@@ -162,7 +162,8 @@ WK_API char *wk_comparison_json(const wk_comparison *c);
 
 typedef struct wk_trick_row {
   const char *trick, *setting; /* constants */
-  double top1, deviation;      /* mean and standard deviation over seeds; NaN where every run diverged */
+  double top1, deviation;      /* mean and standard deviation over seeds; NaN where every run diverged,
+                                * the deviation also where only one did not */
   double seconds;              /* of a run */
   int seeds, diverged;
 } wk_trick_row;
@@ -185,10 +186,13 @@ WK_API wk_status wk_tricks_options_validate(const wk_tricks_options *o, wk_error
 
 typedef struct wk_tricks {
   wk_trick_row *rows; /* the first is the base recipe, which the others change one thing of */
-  size_t row_count;
+  size_t row_count, row_total; /* rows measured, and what they would be without a stop */
+  bool cancelled;              /* the rows are those that were finished */
   char *out; /* NULL: no picture */
   wk_lines warnings;
 } wk_tricks;
+
+/* A call that is cancelled after its first row gives the rows that it has; before it, WK_ERR_CANCELLED. */
 
 WK_API wk_status wk_tricks_measure(wk_tricks **out, wk_session *s, const char *data, const wk_tricks_options *o,
                                    wk_error *err) WK_NODISCARD;

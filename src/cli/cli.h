@@ -136,6 +136,7 @@ int cli_print_report(cli *c, char *json);
 double cli_seconds(void); /* a steady clock */
 /* These return one of eight rotating buffers. */
 const char *cli_count(uint64_t n);       /* 12,345 */
+const char *cli_photos(uint64_t n);      /* "1 photo", "12,345 photos" */
 const char *cli_bytes(uint64_t n);       /* 18.8 MB */
 const char *cli_short(double n);         /* 4.65 M, 0.39 G */
 const char *cli_percent(double share);   /* 98.8% */

@@ -3,8 +3,8 @@
 
 static void say(cli *c, const wk_check *k, const wk_dataset *d) {
   enum { SHOWN = 20 };
-  cli_say(c, "%s files, %s photos that can be read, %d classes\n", cli_count(k->files), cli_count(k->usable),
-          d->class_count);
+  cli_say(c, "%s file%s, %s that can be read, %d classes\n", cli_count(k->files), k->files == 1 ? "" : "s",
+          cli_photos(k->usable), d->class_count);
   for (size_t i = 0; i < k->broken_count; i++)
     cli_say(c, "  %s cannot be read: %s\n", d->photos[k->broken[i].photo].name, k->broken[i].why);
   size_t shown = c->verbose || k->warning_count <= SHOWN ? k->warning_count : SHOWN;
@@ -19,7 +19,8 @@ static void say(cli *c, const wk_check *k, const wk_dataset *d) {
       extra += k->groups[i].photo_count - 1;
     }
   if (twins)
-    cli_say(c, "  %zu photos are there more than once (%zu files too many); --json lists them\n", twins, extra);
+    cli_say(c, "  %s %s there more than once (%zu file%s too many); --json lists them\n", cli_photos(twins),
+            twins == 1 ? "is" : "are", extra, extra == 1 ? "" : "s");
   if (!k->broken_count && !k->warning_count && !twins)
     cli_say(c, "Nothing to complain about.\n");
 }

@@ -7,9 +7,9 @@
 #include "cli.h"
 
 static void on_data(void *user, const wk_train_data *d) {
-  cli_say(user, "%s: %s photos to learn from, %s to check on, %d classes\n\n%-24s %-14s %7s  %-11s %8s %8s %9s %8s\n",
-          d->name, cli_count(d->train_count), cli_count(d->val_count), d->class_count, "backbone", "head", "top-1",
-          "interval", "log loss", "photos/s", "size", "fit, s");
+  cli_say(user, "%s: %s to learn from, %s to check on, %d classes\n\n%-24s %-14s %7s  %-11s %8s %8s %9s %8s\n", d->name,
+          cli_photos(d->train_count), cli_count(d->val_count), d->class_count, "backbone", "head", "top-1", "interval",
+          "log loss", "photos/s", "size", "fit, s");
 }
 
 static void on_row(void *user, const wk_compare_row *r) {

@@ -40,12 +40,13 @@ static void say(cli *c, const wk_evaluation *e) {
              cli_count(e->learned_count));
   cli_say(c, "right %s of %s   %s   (95%% interval %s)%s\n", cli_count(e->right_count), cli_count(m->photo_count),
           cli_percent(m->top1.value), cli_interval(m->top1), learned);
-  if (m->class_count > 2)
+  if (m->k > 1 && m->k < m->class_count)
     cli_say(c, "among the best %d   %s   (%s)\n", m->k, cli_percent(m->topk.value), cli_interval(m->topk));
   cli_say(c, "log loss %.4f (%.4f\u2013%.4f)   calibration error %s (%s)\n", m->loss.value, m->loss.low, m->loss.high,
           cli_percent(m->ece.value), cli_interval(m->ece));
   if (e->broken_count)
-    cli_say(c, "%zu photos could not be read and do not count\n", e->broken_count);
+    cli_say(c, "%s could not be read and do%s not count\n", cli_photos(e->broken_count),
+            e->broken_count == 1 ? "es" : "");
   say_classes(c, e);
 }
 

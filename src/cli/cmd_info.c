@@ -1,4 +1,5 @@
 /* cmd_info.c - `whisker info`: layers, shapes, parameters, multiply-adds; a model's labels and how it was trained. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -59,6 +60,30 @@ static int info_name(cli *c, const wk_arch *a) {
   return st == WK_OK ? cli_print_json(c, out) : cli_fail(c, &err);
 }
 
+/* "made_by" is "made by": one line for each thing the recipe tells. */
+static void say_recipe(cli *c, const char *recipe) {
+  json_t *all = json_loads(recipe, 0, NULL), *value;
+  const char *key;
+  if (json_object_size(all))
+    cli_say(c, "trained:\n");
+  json_object_foreach(all, key, value) {
+    char name[32];
+    snprintf(name, sizeof name, "%s", key);
+    for (char *p = name; *p; p++)
+      *p = *p == '_' ? ' ' : *p;
+    char *other = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    cli_say(c, "  %-22s %s\n", name,
+            json_is_string(value)  ? json_string_value(value)
+            : json_is_true(value)  ? "yes"
+            : json_is_false(value) ? "no"
+            : json_is_null(value)  ? "-"
+            : other                ? other
+                                   : "?");
+    free(other);
+  }
+  json_decref(all);
+}
+
 int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
   const char *arch = NULL;
   const cli_flag flags[] = {
@@ -94,7 +119,7 @@ int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
       cli_say(c, "%s\n", m->label_count > 40 ? ", ..." : "");
     }
     if (m->recipe)
-      cli_say(c, "trained: %s\n", m->recipe);
+      say_recipe(c, m->recipe);
   }
   wk_model_free(m);
   return st == WK_OK ? cli_print_json(c, out) : cli_fail(c, &err);

@@ -183,7 +183,8 @@ int cli_look_filters(cli *c, const cli_command *self, int argc, char **argv) {
       {"layer", 0, CLI_STRING, &layer, "NAME", "layer or stage; default: the filters of the first layer", 0, 0, NULL},
       {"channel", 0, CLI_STRING, &channels, "N,N",
        "comma-separated channels; default: 6, with DATA those with the highest activations", 0, 0, NULL},
-      {"photos", 0, CLI_INT, &photos, "N", "search this many of DATA's photos, evenly spaced; 0: all", 0, INFINITY, NULL},
+      {"photos", 0, CLI_INT, &photos, "N", "search this many of DATA's photos, evenly spaced; 0: all", 0, INFINITY,
+       NULL},
       {"no-ideal", 0, CLI_BOOL, &no_ideal, NULL, "only patches of photos, no synthesised pictures", 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};

@@ -71,7 +71,7 @@ static int classes_used(const wk_feature_set *s) {
 static json_t *tell(cli *c, const wk_feature_set *s, const wk_embedding_map *a, const wk_label_error *odd, size_t odds,
                     double agree, const char *out, const char *html) {
   int used = classes_used(s);
-  cli_say(c, "%s photos", cli_count(a->rows));
+  cli_say(c, "%s", cli_photos(a->rows));
   if (used)
     cli_say(c, ", %d classes", used);
   if (isfinite(agree))

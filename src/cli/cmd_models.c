@@ -6,11 +6,28 @@
 
 static bool has_source(const wk_arch *a) { return a->source.file != NULL; }
 
+typedef struct cli_widths {
+  int name, licence;
+} cli_widths;
+
+/* Columns as wide as what stands in them. */
+static cli_widths widths(void) {
+  cli_widths w = {(int)strlen("name"), (int)strlen("licence")};
+  for (int i = 0; i < wk_arch_count(); i++) {
+    const wk_arch *a = wk_arch_at(i);
+    const int name = (int)strlen(a->name), licence = a->licence ? (int)strlen(a->licence) : 1;
+    w.name = name > w.name ? name : w.name;
+    w.licence = licence > w.licence ? licence : w.licence;
+  }
+  return w;
+}
+
 int cli_models(cli *c, const cli_command *self, int argc, char **argv) {
   CLI_PARSE(n, c, self, NULL, 0, 0, argc, argv)
   json_t *list = json_array();
-  cli_say(c, "%-20s %9s %9s %6s %9s  %-13s %-5s %s\n", "name", "params", "mult-adds", "input", "features", "licence",
-          "here", "weights");
+  const cli_widths w = widths();
+  cli_say(c, "%-*s %9s %9s %6s %9s  %-*s %-5s %s\n", w.name, "name", "params", "mult-adds", "input", "features",
+          w.licence, "licence", "here", "weights");
   for (int i = 0; i < wk_arch_count(); i++) {
     const wk_arch *a = wk_arch_at(i);
     char *path = wk_weights_path(a, c->weights);
@@ -18,8 +35,8 @@ int cli_models(cli *c, const cli_command *self, int argc, char **argv) {
     snprintf(input, sizeof input, "%d", a->preprocess.width);
     const char *licence = a->licence ? a->licence : "-",
                *origin = a->origin ? a->origin : "none: for training from scratch";
-    cli_say(c, "%-20s %9s %9s %6s %9d  %-13s %-5s %s\n", a->name, cli_short((double)a->params),
-            cli_short((double)a->macs), input, a->feature_count, licence, path ? "yes" : "-", origin);
+    cli_say(c, "%-*s %9s %9s %6s %9d  %-*s %-5s %s\n", w.name, a->name, cli_short((double)a->params),
+            cli_short((double)a->macs), input, a->feature_count, w.licence, licence, path ? "yes" : "-", origin);
     json_t *aliases = json_array();
     for (const char *const *s = a->aliases; s && *s; s++)
       json_array_append_new(aliases, json_string(*s));

@@ -35,7 +35,8 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
       say_photo(c, &found->photos[i]);
     rc = cli_print_report(c, wk_predictions_json(found));
     if (rc == CLI_DONE && found->broken.count) {
-      cli_error(&err, WK_ERR_FORMAT, "%zu of %zu photos could not be read", found->broken.count, found->asked_count);
+      cli_error(&err, WK_ERR_FORMAT, "%zu of %s could not be read", found->broken.count,
+                cli_photos(found->asked_count));
       rc = cli_fail(c, &err);
     }
   }
@@ -78,8 +79,8 @@ int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
     cli_say(c, "%s: %s rows of %s features\n", out, cli_count(rows), cli_count((uint64_t)e->features->columns));
     rc = cli_print_report(c, wk_embedding_json(e));
     if (rc == CLI_DONE && rows < e->asked_count) {
-      cli_error(&err, WK_ERR_FORMAT, "%zu of %zu photos could not be read and have no row", e->asked_count - rows,
-                e->asked_count);
+      cli_error(&err, WK_ERR_FORMAT, "%zu of %s could not be read and have no row", e->asked_count - rows,
+                cli_photos(e->asked_count));
       rc = cli_fail(c, &err);
     }
   }

@@ -50,7 +50,8 @@ static json_t *damage_json(cli *c, const wk_robust *r) {
 static int report(cli *c, const wk_robust *r, const wk_robust_options *o, const char *out, const char *damage_out,
                   const size_t *left_out) {
   json_t *eps = json_array(), *accuracy = json_array(), *intervals = json_array();
-  cli_say(c, "%zu photos, untargeted PGD, %d steps, %d random restarts", r->photo_count, o->steps, o->restarts);
+  cli_say(c, "%s, untargeted PGD, %d steps, %d random restart%s", cli_photos(r->photo_count), o->steps, o->restarts,
+          o->restarts == 1 ? "" : "s");
   if (left_out && *left_out)
     cli_say(c, "; %s that it learned from are left out", cli_count(*left_out));
   cli_say(c, "\n");

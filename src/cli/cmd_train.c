@@ -23,8 +23,7 @@ typedef struct teller {
 static void on_data(void *user, const wk_train_data *d) {
   const teller *t = user;
   cli *c = t->cli;
-  cli_note(c, "%s: %s photos, %d classes, %s", d->name, cli_count(d->photo_count), d->class_count,
-           cli_count(d->smallest));
+  cli_note(c, "%s: %s, %d classes, %s", d->name, cli_photos(d->photo_count), d->class_count, cli_count(d->smallest));
   if (d->largest != d->smallest)
     cli_note(c, " to %s", cli_count(d->largest));
   cli_note(c, " a class");
@@ -51,13 +50,13 @@ static void say_probe(cli *c, const wk_train_report *r) {
   static const char *const checked_on[] = {[WK_CHECKED_ON_HELD_BACK] = "it did not learn from",
                                            [WK_CHECKED_IN_TURN] = "in turn left out",
                                            [WK_CHECKED_FOR_PENALTY] = "held back to choose its L2"};
-  if (r->val && r->val->class_count > 3)
-    cli_say(c, "classifier  top-1 %s  top-%d %s  (%s photos it did not learn from, interval %s)\n",
-            cli_percent(r->val_top1.value), r->val->k, cli_percent(r->val->topk.value), cli_count(r->val_count),
+  if (r->val && r->val->k > 1 && r->val->k < r->val->class_count)
+    cli_say(c, "classifier  top-1 %s  top-%d %s  (%s it did not learn from, interval %s)\n",
+            cli_percent(r->val_top1.value), r->val->k, cli_percent(r->val->topk.value), cli_photos(r->val_count),
             cli_interval(r->val_top1));
   else if (r->checked_on)
-    cli_say(c, "classifier  %s right  (%s photos %s, interval %s)\n", cli_percent(r->val_top1.value),
-            cli_count(r->val_count), checked_on[r->checked_on], cli_interval(r->val_top1));
+    cli_say(c, "classifier  %s right  (%s %s, interval %s)\n", cli_percent(r->val_top1.value), cli_photos(r->val_count),
+            checked_on[r->checked_on], cli_interval(r->val_top1));
   if (r->head == WK_HEAD_LINEAR)
     cli_say(c, "            L2 %g%s\n", r->probe.l2,
             isnan(r->probe.held_out_top1) ? "" : ", chosen on photos left out");

@@ -1,5 +1,6 @@
 /* cmd_tricks.c - `whisker tricks`: the tricks of training as one measured table. */
 #include <math.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -13,22 +14,26 @@ typedef struct teller {
 static void on_data(void *user, const wk_train_data *d) {
   const teller *t = user;
   cli_say(t->cli,
-          "%s: %s photos to learn from, %s to check on; %s from scratch, %d epochs, %d seeds\n\n%-18s %-26s %7s   %-5s "
+          "%s: %s to learn from, %s to check on; %s from scratch, %d epoch%s, %d seed%s\n\n%-18s %-26s %7s   %-5s "
           "%7s %8s\n",
-          d->name, cli_count(d->train_count), cli_count(d->val_count), wk_arch_find(t->o->backbone)->name, t->o->epochs,
-          t->o->seeds, "trick", "setting", "top-1", "dev.", "points", "s a run");
+          d->name, cli_photos(d->train_count), cli_count(d->val_count), wk_arch_find(t->o->backbone)->name,
+          t->o->epochs, t->o->epochs == 1 ? "" : "s", t->o->seeds, t->o->seeds == 1 ? "" : "s", "trick", "setting",
+          "top-1", "dev.", "points", "s a run");
 }
 
 static void on_row(void *user, const wk_trick_row *r) {
   teller *t = user;
-  char gain[32] = "";
+  char gain[32] = "", deviation[32] = "";
+  if (isfinite(r->deviation))
+    snprintf(deviation, sizeof deviation, "\u00b1 %.1f", 100 * r->deviation);
   if (t->begun && r->diverged < r->seeds)
     snprintf(gain, sizeof gain, "%+.1f", 100 * (r->top1 - t->base));
   if (!t->begun)
     t->base = r->top1;
   t->begun = true;
-  cli_say(t->cli, "%-18s %-26s %7s \u00b1 %-5.1f %7s %8.1f%s\n", r->trick, r->setting, cli_percent(r->top1),
-          100 * r->deviation, gain, r->seconds, r->diverged ? "   diverged" : "");
+  cli_say(t->cli, "%-18s %-26s %7s %*s%s %7s %8.1f%s\n", r->trick, r->setting, cli_percent(r->top1),
+          *deviation ? 7 - (int)strlen(deviation) + 1 : 7, "", deviation, gain, r->seconds,
+          r->diverged ? "   diverged" : "");
 }
 
 int cli_tricks(cli *c, const cli_command *self, int argc, char **argv) {
@@ -59,12 +64,20 @@ int cli_tricks(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK)
     st = wk_tricks_measure(&table, session, argv[0], &o, &err);
   int rc;
-  if (st != WK_OK) {
+  if (st == WK_ERR_CANCELLED) {
+    fputs("whisker: stopped before a row was finished\n", stderr);
+    rc = CLI_INTERRUPTED;
+  } else if (st != WK_OK) {
     rc = cli_fail(c, &err);
   } else {
     if (table->out)
       cli_say(c, "\nThe picture is in %s\n", table->out);
     rc = cli_print_report(c, wk_tricks_json(table));
+    if (table->cancelled && rc == CLI_DONE) {
+      fprintf(stderr, "whisker: stopped; %zu of %zu rows are finished%s\n", table->row_count, table->row_total,
+              table->out ? ", and in the picture" : "");
+      rc = CLI_INTERRUPTED;
+    }
   }
   wk_tricks_free(table);
   return rc;

@@ -55,7 +55,11 @@ void cli_tune_say_result(cli *c, const wk_train_report *report, bool light) {
     cli_say(c, "Stopped by you: the best epoch so far (%d) is what is saved; --resume goes on.\n", r->best);
   else if (r->stopped_early)
     cli_say(c, "No better epoch for a while: stopped early. Epoch %d is kept.\n", r->best);
-  if (r->probe_val && r->tuned_val) {
+  if (r->best == 0 && r->probe_val && r->tuned_val && !r->cancelled) {
+    cli_say(c, "The plain classifier had %s, and no epoch was better than its start (epoch 0): kept the %s.\n",
+            cli_percent(r->probe_val->top1.value),
+            r->tuned ? "network as it was, with epoch 0's classifier" : "plain one");
+  } else if (r->probe_val && r->tuned_val) {
     long better = lround(r->tuned_val->top1.value * (double)r->tuned_val->photo_count) -
                   lround(r->probe_val->top1.value * (double)r->probe_val->photo_count);
     cli_say(c, "The plain classifier had %s; tuned %s (interval %s): ", cli_percent(r->probe_val->top1.value),

@@ -58,6 +58,13 @@ const char *cli_count(uint64_t n) {
   return out;
 }
 
+const char *cli_photos(uint64_t n) {
+  char count[48], *out = rotating();
+  memcpy(count, cli_count(n), sizeof count);
+  snprintf(out, 48, "%.40s photo%s", count, n == 1 ? "" : "s");
+  return out;
+}
+
 const char *cli_bytes(uint64_t n) {
   char *out = rotating();
   double v = (double)n;

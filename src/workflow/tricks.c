@@ -202,7 +202,7 @@ static wk_status measure(measuring *x, const trick *k, wk_error *err) {
   wk_trick_row *row = &x->table->rows[x->table->row_count];
   *row = (wk_trick_row){.trick = k->name, .setting = k->setting, .seeds = seeds, .diverged = seeds - done};
   row->top1 = done ? sum / done : NAN;
-  row->deviation = done > 1 ? sqrt(fmax(0, (square - sum * sum / done) / (done - 1))) : done ? 0 : NAN;
+  row->deviation = done > 1 ? sqrt(fmax(0, (square - sum * sum / done) / (done - 1))) : NAN;
   row->seconds = (wk_steady_seconds() - start) / seeds;
   x->table->row_count++;
   if (x->o->on_row)
@@ -257,8 +257,14 @@ wk_status wk_tricks_measure(wk_tricks **out, wk_session *s, const char *data, co
     wk_holdout_describe(&found, &x.split, data);
     o.on_data(o.user, &found);
   }
-  for (int i = 0; i < TRICKS; i++)
-    WK_TRY(measure(&x, &tricks[i], err));
+  x.table->row_total = TRICKS;
+  for (int i = 0; i < TRICKS && st == WK_OK; i++)
+    st = measure(&x, &tricks[i], err);
+  /* What was measured before a stop is worth keeping. */
+  x.table->cancelled = st == WK_ERR_CANCELLED && x.table->row_count;
+  if (x.table->cancelled)
+    st = WK_OK;
+  WK_TRY(st);
   if (o.out) {
     WK_TRY(draw(x.table, o.out, err));
     x.table->out = wk_strdup(o.out);
@@ -283,6 +289,6 @@ char *wk_tricks_json(const wk_tricks *t) {
                                     wk_report_number(r->top1), "deviation", wk_report_number(r->deviation), "seconds",
                                     r->seconds, "seeds", r->seeds, "diverged", r->diverged));
   }
-  return wk_report_print(json_pack("{s:o,s:o,s:o}", "rows", rows, "out", wk_report_text(t->out), "warnings",
-                                   wk_report_lines(&t->warnings)));
+  return wk_report_print(json_pack("{s:o,s:o,s:b,s:o}", "rows", rows, "out", wk_report_text(t->out), "cancelled",
+                                   t->cancelled, "warnings", wk_report_lines(&t->warnings)));
 }

@@ -48,6 +48,8 @@ static bool average_epochs(wk_finetuner *l, int epoch) {
 static double rate_now(const wk_finetuner *l) {
   wk_schedule_options schedule = l->o->schedule;
   schedule.lr = l->s->lr;
+  /* A run as short as its warm-up would learn nothing. */
+  schedule.warmup_epochs = fmin(schedule.warmup_epochs, l->o->epochs / 2.0);
   double rate = wk_schedule_lr(&schedule, l->st.step, l->steps, l->steps * (uint64_t)l->o->epochs);
   return schedule.kind == WK_SCHEDULE_PLATEAU ? rate * l->st.plateau.scale : rate;
 }

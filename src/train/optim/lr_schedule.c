@@ -71,7 +71,7 @@ static const wk_option option_rows[] = {
      .max = INFINITY,
      .flags = WK_OPTION_FINGERPRINT,
      .placeholder = "N",
-     .help = "epochs in which the learning rate rises first"},
+     .help = "epochs in which the learning rate rises first, at most half of all"},
     {.name = "warmup-factor",
      WK_ROW_DOUBLE(wk_schedule_options, warmup_factor),
      .value = 0.01,
