@@ -1,16 +1,18 @@
 /* bench_grad.c - where a gradient's time goes, and whisker's own gradient kernels beside oneDNN's. One thread, timed by
  * the processor time it got, so that other work on the machine disturbs less.
  *
- *   bench_grad profile NET [--input] [--norm-batch] [--library] [--photos 4]   one micro-batch of a training step (or
+ *   bench_grad profile NET [--input] [--norm-batch] [--photos 4]   one micro-batch of a training step (or
  * of a gradient to the input), instruction by instruction bench_grad layers NET [--photos 4] [part of a name]   each
  * distinct convolution: to its input, to its weights
  */
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "nn/compile/tape.h"
+#include "onednn_conv.h"
 #include "whisker/zoo.h"
 
 static double now(void) {
@@ -143,7 +145,7 @@ static int by_time(const void *a, const void *b) {
   return x < y ? 1 : -1;
 }
 
-static void profile(const wk_arch *arch, bool input, bool library, int photos, bool each) {
+static void profile(const wk_arch *arch, bool input, int photos, bool each) {
   wk_graph *g;
   must(arch->build(&g, 1000, &err));
   float **param = parameters(g);
@@ -160,7 +162,6 @@ static void profile(const wk_arch *arch, bool input, bool library, int photos, b
                        .targets = input,
                        .trainable = input ? NULL : trainable,
                        .own_input = true,
-                       .use_onednn = library,
                        .param = (wk_param_table)param,
                        .isa = wk_cpu_isa()};
   wk_tape *p;
@@ -234,9 +235,10 @@ typedef struct job {
   wk_weights_call weights;
   const wk_data_kernel *data_kernel;
   const wk_weights_kernel *weights_kernel;
+  onednn_conv *other[2];
 } job;
 
-static void prepare(job *j, wk_layer *l, const wk_prepare *p, int photos) {
+static void prepare(job *j, const wk_layer *l, const wk_prepare *p, int photos) {
   size_t in = (size_t)wk_shape_count(l->in) * (size_t)photos, out = (size_t)wk_shape_count(l->out) * (size_t)photos;
   wk_packed packed = {0};
   j->data_kernel = wk_data_kernel_for(l, p->isa);
@@ -249,8 +251,6 @@ static void prepare(job *j, wk_layer *l, const wk_prepare *p, int photos) {
                            .count = photos,
                            .threads = 1,
                            .isa = p->isa};
-  if (j->data_kernel->open)
-    must(j->data_kernel->open(&j->data.state, l, packed.data, &err));
   packed = (wk_packed){0};
   j->weights_kernel = wk_weights_kernel_for(l, p->isa);
   must(j->weights_kernel->prepare(&packed, l, p, &err));
@@ -263,33 +263,56 @@ static void prepare(job *j, wk_layer *l, const wk_prepare *p, int photos) {
                                  .count = photos,
                                  .batch = photos,
                                  .isa = p->isa};
-  if (j->weights_kernel->open)
-    must(j->weights_kernel->open(&j->weights.state, l, packed.data, &err));
+  const wk_window *w = &l->window;
+  const onednn_shape s = {.batch = photos,
+                          .in_h = l->in.height,
+                          .in_w = l->in.width,
+                          .in_c = l->in.channels,
+                          .out_h = l->out.height,
+                          .out_w = l->out.width,
+                          .out_c = l->out.channels,
+                          .groups = l->groups,
+                          .kernel_h = w->kernel_h,
+                          .kernel_w = w->kernel_w,
+                          .stride_h = w->stride_h,
+                          .stride_w = w->stride_w,
+                          .dilation_h = w->dilation_h,
+                          .dilation_w = w->dilation_w,
+                          .pad_top = w->pad_top,
+                          .pad_left = w->pad_left,
+                          .pad_bottom = w->pad_bottom,
+                          .pad_right = w->pad_right};
+  j->other[0] = onednn_conv_create(&s, ONEDNN_DATA);
+  j->other[1] = onednn_conv_create(&s, ONEDNN_WEIGHTS);
 }
 
 static void end(job *j) {
-  if (j->data.state)
-    j->data_kernel->close(j->data.state);
-  if (j->weights.state)
-    j->weights_kernel->close(j->weights.state);
   j->data_kernel->release((void *)j->data.packed);
   j->weights_kernel->release((void *)j->weights.packed);
   void *blocks[] = {(void *)j->data.dy, j->data.dx,      j->data.scratch,   j->weights.x,
                     j->weights.dy,      j->weights.grad, j->weights.scratch};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
     wk_free(blocks[i]);
+  for (int k = 0; k < 2; k++)
+    onednn_conv_free(j->other[k]);
 }
 
-/* Best seconds of both ways of both gradients, in turns: [own, library] x [data, weights]. */
-static void race(double best[2][2], job j[2]) {
+static void run_way(job *j, bool other, bool weights) {
+  if (other)
+    onednn_conv_run(j->other[weights]);
+  else
+    must(weights ? j->weights_kernel->run(&j->weights, &err)
+                 : wk_data_kernel_run(j->data_kernel, &j->data, NULL, &err));
+}
+
+/* Best seconds of both ways of both gradients, in turns: [own, oneDNN] x [data, weights]. */
+static void race(double best[2][2], job *j) {
   for (int round = 0; round < 5; round++)
     for (int k = 0; k < 4; k++) {
-      job *one = &j[k / 2];
       int times = 0;
       double start = now(), stop;
       do {
-        must(k % 2 ? one->weights_kernel->run(&one->weights, &err)
-                   : wk_data_kernel_run(one->data_kernel, &one->data, NULL, &err));
+        run_way(j, k / 2, k % 2);
         times++;
         stop = now();
       } while (stop - start < 0.01);
@@ -320,6 +343,7 @@ static int convolutions(const wk_layer **out, const wk_plan *plan) {
 
 static void layers(const wk_arch *arch, int photos, const char *only) {
   wk_graph *g;
+  omp_set_num_threads(1);
   must(arch->build(&g, 1000, &err));
   float **param = parameters(g);
   wk_node end_node = wk_graph_logits(g);
@@ -340,32 +364,29 @@ static void layers(const wk_arch *arch, int photos, const char *only) {
   const wk_layer **all = memory(sizeof *all * (size_t)wk_graph_size(g));
   const int count = convolutions(all, p->plan);
   for (int i = 0; i < count; i++) {
-    wk_layer l[2] = {*all[i], *all[i]};
-    bool seen = only && !strstr(l[0].name, only);
+    const wk_layer *l = all[i];
+    bool seen = only && !strstr(l->name, only);
     for (int k = 0; k < i && !seen; k++)
       seen = same(l, all[k]);
     if (seen)
       continue;
-    l[1].use_onednn = true;
-    wk_prepare prepare_with = {
-        .engine = p->plan->engine, .weight = param[0], .threads = 1, .isa = o.isa, .batch = photos};
+    wk_prepare prepare_with = {.weight = param[0], .threads = 1, .isa = o.isa, .batch = photos};
     size_t weights = (size_t)l->out.channels * (size_t)(l->in.channels / l->groups) *
                      (size_t)(l->window.kernel_h * l->window.kernel_w);
     float *weight = numbers(weights);
     prepare_with.weight = weight;
-    job j[2];
+    job j;
     double t[2][2], flops = flops_of(l) * photos * 1e-9;
-    for (int k = 0; k < 2; k++)
-      prepare(&j[k], &l[k], &prepare_with, photos);
-    race(t, j);
+    prepare(&j, l, &prepare_with, photos);
+    race(t, &j);
     char what[96];
     snprintf(what, sizeof what, "%s %dx%d s%d %d %d-%d", l->name, l->window.kernel_h, l->window.kernel_w,
              l->window.stride_h, l->in.height, l->in.channels, l->out.channels);
-    printf("%-44.44s %-24s %7.1f %7.1f %5.2fx   %-24s %7.1f %7.1f %5.2fx\n", what, j[0].data_kernel->name,
-           flops / t[0][0], flops / t[1][0], t[1][0] / t[0][0], j[0].weights_kernel->name, flops / t[0][1],
-           flops / t[1][1], t[1][1] / t[0][1]);
+    printf("%-44.44s %-24s %7.1f %7.1f %5.2fx   %-24s %7.1f %7.1f %5.2fx\n", what, j.data_kernel->name, flops / t[0][0],
+           flops / t[1][0], t[1][0] / t[0][0], j.weights_kernel->name, flops / t[0][1], flops / t[1][1],
+           t[1][1] / t[0][1]);
     fflush(stdout);
-    end(&j[0]), end(&j[1]);
+    end(&j);
     wk_free(weight);
   }
   wk_free(all);
@@ -374,15 +395,13 @@ static void layers(const wk_arch *arch, int photos, const char *only) {
 }
 
 int main(int argc, char **argv) {
-  bool input = false, library = false, each = false;
+  bool input = false, each = false;
   int photos = 4;
   const char *only = NULL;
   const wk_arch *arch = argc > 2 ? wk_arch_find(argv[2]) : NULL;
   for (int i = 3; i < argc; i++) {
     if (!strcmp(argv[i], "--input"))
       input = true;
-    else if (!strcmp(argv[i], "--library"))
-      library = true;
     else if (!strcmp(argv[i], "--each"))
       each = true;
     else if (!strcmp(argv[i], "--photos") && i + 1 < argc)
@@ -391,13 +410,11 @@ int main(int argc, char **argv) {
       only = argv[i];
   }
   if (!arch || photos < 1) {
-    fprintf(
-        stderr,
-        "usage: bench_grad profile|layers NET [--input] [--library] [--each] [--photos N] [part of a layer's name]\n");
+    fprintf(stderr, "usage: bench_grad profile|layers NET [--input] [--each] [--photos N] [part of a layer's name]\n");
     return 2;
   }
   if (!strcmp(argv[1], "profile"))
-    profile(arch, input, library, photos, each);
+    profile(arch, input, photos, each);
   else
     layers(arch, photos, only);
   return 0;

@@ -24,11 +24,8 @@ function(wk_find_plain target header library)
   target_include_directories(${target} INTERFACE ${${target}_INCLUDE_DIR})
   target_link_libraries(${target} INTERFACE ${${target}_LIBRARY})
 endfunction()
-wk_find_plain(wk_dnnl dnnl.h dnnl)
 wk_find_plain(wk_gif gif_lib.h gif)
 wk_find_plain(wk_lbfgs lbfgs.h lbfgs)
-# Debian builds oneDNN with OpenMP; its thread count is set through the same runtime.
-find_package(OpenMP REQUIRED COMPONENTS C)
 
 # Libraries that are loaded when they are needed: WK_<NAME>_FILE is the file that the headers at hand belong to. The one
 # source that loads it is told (wk_loads).

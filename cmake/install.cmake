@@ -7,15 +7,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/whisker DESTINATION ${CMAKE_INST
 # dozen development packages), which nobody needs as long as they are linked as shared libraries.
 set(WHISKER_PC_PRIVATE "")
 foreach(library ${JPEG_LIBRARIES} ${PNG_LIBRARIES} ${ZLIB_LIBRARIES} ${WEBP_LIBRARIES} ${TIFF_LIBRARIES} ${JANSSON_LIBRARIES}
-    ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} ${LIBARCHIVE_LIBRARIES} dnnl gif lbfgs m ${CMAKE_DL_LIBS})
+    ${CRYPTO_LIBRARIES} ${LIBZIP_LIBRARIES} ${LIBARCHIVE_LIBRARIES} gif lbfgs m ${CMAKE_DL_LIBS})
   list(APPEND WHISKER_PC_PRIVATE -l${library})
-endforeach()
-foreach(library ${OpenMP_C_LIB_NAMES})
-  if(library STREQUAL "gomp") # any compiler on the system finds it
-    list(APPEND WHISKER_PC_PRIVATE -lgomp)
-  elseif(NOT library STREQUAL "pthread")
-    list(APPEND WHISKER_PC_PRIVATE ${OpenMP_${library}_LIBRARY})
-  endif()
 endforeach()
 list(REMOVE_DUPLICATES WHISKER_PC_PRIVATE)
 list(JOIN WHISKER_PC_PRIVATE " " WHISKER_PC_PRIVATE)

@@ -244,7 +244,6 @@ typedef struct wk_plan_options {
   int outputs;
   bool no_winograd; /* only plain sums: without it, 3x3 convolutions may go through Winograd's transform, which is several times
                  faster and rounds a little more (some 1e-6 of a layer's values) */
-  bool use_onednn; /* convolutions by oneDNN wherever it can, layer by layer: what the own kernels are measured against */
   const wk_pixels *pixels; /* the input is given as bytes, a quarter of the memory, which the first layer normalises as it
                               reads them: the results are those of the floats, bit by bit. NULL: as floats. Copied */
   wk_precision precision; /* default float32 */

@@ -171,7 +171,7 @@ int cli_bench(cli *c, const cli_command *self, int argc, char **argv) {
       {"seconds", 0, CLI_DOUBLE, &seconds, "S", "duration of each measurement", 0.01, 3600, NULL},
       {"size", 0, CLI_INT, &size, "PIXELS", "side of the network's input; 0: the backbone's own", 0, 4096, NULL},
       {"layers", 0, CLI_BOOL, &layers, NULL,
-       "every step of the network on one thread instead, beside plain sums and oneDNN", 0, 0, NULL},
+       "every step of the network on one thread instead, beside plain sums", 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 0, 100, argc, argv)

@@ -26,7 +26,7 @@ typedef struct cli_bench_figure {
 /* Forward, backward to all parameters with batch norm frozen, and an update by SGD; the micro-batches of the batch in
  * parallel. */
 wk_status cli_bench_train(cli_bench_figure *out, const cli_bench_job *job, wk_error *err);
-/* Step by step on one thread, beside plain sums and oneDNN: prints a table, and adds a row a step to `rows`. */
+/* Step by step on one thread, beside plain sums: prints a table, and adds a row a step to `rows`. */
 wk_status cli_bench_layers(cli *c, json_t *rows, const cli_bench_job *job, double peak, wk_error *err);
 /* What a plan in int8 needs; wk_tensors_free it. */
 wk_status cli_bench_ranges(wk_tensors **out, const cli_bench_job *job, wk_error *err);

@@ -1,6 +1,6 @@
 /* cmd_bench_layers.c - `whisker bench --layers`: where the time of a forward pass goes, step by step on one thread, and
- * whether the kernel that was chosen for a step is the right one: the same layers as plain sums and by oneDNN are timed
- * in turn with it. */
+ * whether the kernel that was chosen for a step is the right one: the same layers as plain sums are timed in turn
+ * with it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ double cli_bench_peak(void) {
   return best;
 }
 
-enum { OWN, EXACT, LIBRARY, WAYS };
+enum { OWN, EXACT, WAYS };
 
 typedef struct way {
   wk_plan *plan;
@@ -37,7 +37,6 @@ static wk_status open_way(way *w, int kind, const cli_bench_job *job, wk_error *
   if (kind == OWN)
     o.precision = job->precision, o.ranges = job->ranges;
   o.no_winograd = kind == EXACT;
-  o.use_onednn = kind == LIBRARY;
   wk_status st = wk_plan_create(&w->plan, g, job->backbone->weights, &o, err);
   return st == WK_OK ? wk_exec_create(&w->exec, w->plan, err) : st;
 }
@@ -78,7 +77,7 @@ static wk_status step(cli *c, json_t *rows, way *w, int index, const float *inpu
   wk_op_info s;
   wk_plan_op_at(&s, w[OWN].plan, index);
   w[OWN].from = index, w[OWN].to = index + 1;
-  bool there[WAYS] = {true, find(&w[EXACT], s.name), find(&w[LIBRARY], s.name)};
+  bool there[WAYS] = {true, find(&w[EXACT], s.name)};
   for (int k = 0; k < WAYS; k++)
     w[k].best = 0;
   for (int round = 0; round < ROUNDS; round++)
@@ -87,9 +86,7 @@ static wk_status step(cli *c, json_t *rows, way *w, int index, const float *inpu
       if (st != WK_OK)
         return st;
     }
-  double other = w[EXACT].best;
-  if (w[LIBRARY].best > 0 && (other <= 0 || w[LIBRARY].best < other))
-    other = w[LIBRARY].best;
+  const double other = w[EXACT].best;
   const bool late = other > 0 && w[OWN].best > SLOWER * other;
   *slower += late;
   const double flops = 2.0 * (double)s.macs * job->batch / w[OWN].best;
@@ -99,14 +96,13 @@ static wk_status step(cli *c, json_t *rows, way *w, int index, const float *inpu
            s.out.channels);
   if (other > 0)
     snprintf(factor, sizeof factor, "%.2fx", other / w[OWN].best);
-  cli_say(c, "%-28.28s %-26s %-20s %8.3f %8.1f %5.0f%% %8.1f %8.3f %8.3f %6s%s\n", s.name, shape, s.kernel,
-          1e3 * w[OWN].best, 1e-9 * flops, 100 * flops / peak, 1e-6 * moved, 1e3 * w[EXACT].best, 1e3 * w[LIBRARY].best,
-          factor, late ? "  slower" : "");
-  json_array_append_new(
-      rows, json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:f,s:o,s:o,s:b}", "net", job->backbone->arch->name, "step",
-                      s.name, "shape", shape, "kernel", s.kernel, "layers", s.layers, "batch", job->batch, "ms",
-                      1e3 * w[OWN].best, "gflops", 1e-9 * flops, "share_of_peak", flops / peak, "bytes", moved,
-                      "exact_ms", milliseconds(&w[EXACT]), "library_ms", milliseconds(&w[LIBRARY]), "slower", late));
+  cli_say(c, "%-28.28s %-26s %-20s %8.3f %8.1f %5.0f%% %8.1f %8.3f %6s%s\n", s.name, shape, s.kernel, 1e3 * w[OWN].best,
+          1e-9 * flops, 100 * flops / peak, 1e-6 * moved, 1e3 * w[EXACT].best, factor, late ? "  slower" : "");
+  json_array_append_new(rows,
+                        json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:f,s:f,s:f,s:f,s:o,s:b}", "net", job->backbone->arch->name,
+                                  "step", s.name, "shape", shape, "kernel", s.kernel, "layers", s.layers, "batch",
+                                  job->batch, "ms", 1e3 * w[OWN].best, "gflops", 1e-9 * flops, "share_of_peak",
+                                  flops / peak, "bytes", moved, "exact_ms", milliseconds(&w[EXACT]), "slower", late));
   return WK_OK;
 }
 
@@ -126,13 +122,13 @@ wk_status cli_bench_layers(cli *c, json_t *rows, const cli_bench_job *job, doubl
   }
   int slower = 0;
   if (st == WK_OK)
-    cli_say(c, "%s, batch %d, one thread, peak %.1f GFLOP/s\n%-28s %-26s %-20s %8s %8s %6s %8s %8s %8s %6s\n",
+    cli_say(c, "%s, batch %d, one thread, peak %.1f GFLOP/s\n%-28s %-26s %-20s %8s %8s %6s %8s %8s %6s\n",
             job->backbone->arch->name, job->batch, 1e-9 * peak, "step", "shape", "kernel", "ms", "GFLOP/s", "peak",
-            "MB moved", "exact ms", "oneDNN", "gain");
+            "MB moved", "exact ms", "gain");
   for (int i = 0; st == WK_OK && i < wk_plan_ops(w[OWN].plan); i++)
     st = step(c, rows, w, i, input, job, peak, &slower, err);
   if (st == WK_OK)
-    cli_say(c, "%d of %d steps take more than 3%% longer than another way\n", slower, wk_plan_ops(w[OWN].plan));
+    cli_say(c, "%d of %d steps take more than 3%% longer than plain sums\n", slower, wk_plan_ops(w[OWN].plan));
   for (int k = 0; k < WAYS; k++) {
     wk_exec_free(w[k].exec);
     wk_plan_free(w[k].plan);

@@ -183,7 +183,7 @@ static void test_plans(void **state) {
     o.output = out, o.outputs = kind == INPUT_WANTED ? 2 : 1, o.batch = 3;
     for (int isa = WK_ISA_C; isa <= (int)wk_cpu_isa(); isa++)
       for (int k = 0; k < NORMS; k++) {
-        o.threads = 1 + k % 3, o.use_onednn = k == 3;
+        o.threads = 1 + k % 3;
         same_outputs(g, weights, &norms[k], &o, (wk_isa)isa, &rng);
       }
     wk_tensors_free(weights);

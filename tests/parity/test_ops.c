@@ -40,17 +40,13 @@ static void check(const wk_graph *g, const wk_tensors *weights, const wk_node *o
   double *wide;
   float *input = random_input(rng, elements(g, 0, height, width) * (size_t)count, &wide);
   double **params = ref_params(g, weights), **want = ref_forward(g, params, false, wide, count, height, width);
-  for (int isa = -1; isa <= (int)wk_cpu_isa(); isa++) { /* -1: oneDNN wherever it can */
+  for (int isa = WK_ISA_C; isa <= (int)wk_cpu_isa(); isa++) {
     wk_plan *plan;
     wk_exec *exec;
     wk_plan_options o;
     wk_plan_options_init(&o);
     o.height = height, o.width = width, o.batch = batch, o.output = output, o.outputs = outputs;
-    o.use_onednn = isa < 0;
-    if (isa < 0)
-      assert_ok(wk_plan_create(&plan, g, weights, &o, &err), &err);
-    else
-      assert_ok(wk_plan_create_isa(&plan, g, weights, &o, (wk_isa)isa, &err), &err);
+    assert_ok(wk_plan_create_isa(&plan, g, weights, &o, (wk_isa)isa, &err), &err);
     assert_ok(wk_exec_create(&exec, plan, &err), &err);
     assert_ok(wk_exec_run(exec, input, count, &err), &err);
     for (int i = 0; i < outputs; i++) {

@@ -11,7 +11,7 @@ typedef struct fuse {
   const wk_fuse_options *o;
   const wk_shape *shape;
   wk_isa isa;
-  bool no_winograd, use_onednn;
+  bool no_winograd;
   const wk_pixels *pixels; /* the input is bytes; NULL: floats */
   wk_node reader;          /* the node that reads them: a convolution, or the input itself, which makes floats of them;
                               -1: floats */
@@ -153,7 +153,6 @@ static void describe(wk_layer *l, const fuse *f, wk_node head, wk_node tail) {
                   .extra = n->extra,
                   .residual = f->other[head] >= 0,
                   .no_winograd = f->no_winograd,
-                  .use_onednn = f->use_onednn,
                   .pixels = head == f->reader ? f->pixels : NULL,
                   .act = f->act[head] ? f->act[head] : act_of(n->op)};
 }
@@ -250,7 +249,6 @@ wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *sha
             .shape = shape,
             .isa = plan->isa,
             .no_winograd = plan->no_winograd,
-            .use_onednn = plan->use_onednn,
             .pixels = plan->bytes ? &plan->pixels : NULL};
   wk_status st = WK_OK;
   WK_TRY(fuse_alloc(&f, err));

@@ -105,8 +105,7 @@ static wk_status prepare_step(wk_plan *plan, wk_plan_op *s, wk_param_table param
   const wk_graph *g = plan->graph;
   const wk_node_def *n = &g->node[s->head];
   wk_status st = WK_OK;
-  wk_prepare p = {.engine = plan->engine,
-                  .threads = plan->threads,
+  wk_prepare p = {.threads = plan->threads,
                   .isa = plan->isa,
                   .batch = plan->batch,
                   .packing = &plan->packing,

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "nn/compile/plan.h"
-#include "nn/dnnl/engine.h"
 #include "nn/kernels/microkernels.h"
 
 void wk_plan_options_init(wk_plan_options *o) { *o = (wk_plan_options){.batch = 8, .threads = 1}; }
@@ -51,7 +50,6 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   plan->graph = g;
   plan->isa = isa;
   plan->no_winograd = o->no_winograd;
-  plan->use_onednn = o->use_onednn;
   plan->bytes = o->pixels != NULL;
   if (o->pixels)
     plan->pixels = *o->pixels;
@@ -68,7 +66,6 @@ static wk_status create(wk_plan **out, const wk_graph *g, const wk_tensors *weig
   for (int i = 0; i < plan->outputs; i++)
     last = output[i] > last ? output[i] : last;
   WK_TRY(wk_graph_infer(shape, g, last, o->height, o->width, err));
-  WK_TRY(wk_dnnl_engine_create(&plan->engine, err));
   WK_TRY(wk_plan_fuse(plan, output, shape, &(wk_fuse_options){.from = g->input}, NULL, err));
   if (!plan->no_fusion)
     WK_TRY(wk_plan_fuse_blocks(plan, false, err));
@@ -114,7 +111,6 @@ void wk_plan_free(wk_plan *plan) {
     free_step(s);
   }
   wk_arena_free(&plan->packing);
-  wk_dnnl_engine_free(plan->engine);
   wk_free(plan->op);
   wk_free(plan->value);
   wk_free(plan->output);

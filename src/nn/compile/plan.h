@@ -36,11 +36,10 @@ typedef struct wk_plan_op {
 
 struct wk_plan {
   const wk_graph *graph;
-  wk_dnnl_engine *engine;
   wk_isa isa;
   int batch, threads;
   int micro_batch, micro_batch_ops; /* steps before turns_end are run for `turn` photos after `turn` photos of a call */
-  bool no_winograd, use_onednn;     /* see wk_layer */
+  bool no_winograd;                 /* see wk_layer */
   bool bytes;                       /* value 0 is a photo's bytes, */
   wk_pixels pixels;                 /* normalised like this */
   bool no_fusion;                   /* see wk_plan_options */

@@ -5,8 +5,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "nn/dnnl/engine.h"
-
 wk_instr *wk_tape_add(wk_tape *p, wk_instr_fn run) {
   if (p->instrs == p->capacity) {
     int capacity = p->capacity ? 2 * p->capacity : 256;
@@ -185,7 +183,6 @@ static wk_status make(wk_tape *p, const wk_graph *g, const wk_tensors *weights, 
                     .batch = o->batch,
                     .threads = o->threads,
                     .no_winograd = o->no_winograd,
-                    .use_onednn = o->use_onednn,
                     .own_input = o->own_input,
                     .outputs = n};
   plan->output = wk_alloc_array((size_t)n, sizeof *plan->output);
@@ -196,7 +193,6 @@ static wk_status make(wk_tape *p, const wk_graph *g, const wk_tensors *weights, 
   WK_FAIL_IF(!plan->output || !p->value_of || !p->grad_of || !p->group || !p->norm, err, WK_ERR_MEMORY,
              "out of memory for planning a network");
   WK_TRY(wk_graph_infer(shape, g, last, o->height, o->width, err));
-  WK_TRY(wk_dnnl_engine_create(&plan->engine, err));
   wk_fuse_options fuse = {
       .from = o->from, .train = true, .norm_batch = o->norm_batch, .drop = o->drop, .depth = o->depth};
   WK_TRY(wk_plan_fuse(plan, outputs, shape, &fuse, p->value_of, err));
@@ -309,7 +305,7 @@ int wk_tape_max_inputs(const wk_tape *p) {
 wk_status wk_tape_run(wk_tape_exec *s, int *at, bool met, int end, wk_error *err) {
   const wk_tape *p = s->tape;
   wk_status st = WK_OK;
-  int before = wk_dnnl_threads(p->plan->threads), i = *at;
+  int i = *at;
   if (met) {
     WK_TRY(p->instr[i].after(&p->instr[i], s, err));
     i++;
@@ -320,7 +316,6 @@ wk_status wk_tape_run(wk_tape_exec *s, int *at, bool met, int end, wk_error *err
       break;
   }
 done:
-  wk_dnnl_threads(before);
   *at = i;
   return st;
 }

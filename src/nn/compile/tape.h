@@ -65,13 +65,13 @@ typedef struct wk_tape_options {
   int targets;
   const wk_node *output; /* activations wanted besides */
   int outputs;
-  const bool *trainable;        /* [params]; NULL: none */
-  bool norm_batch;              /* batch norms after `from` use the statistics of the batch */
-  const float *depth, *drop;    /* [nodes]; NULL: none */
-  bool own_input;               /* value 0 has its place in the arena */
-  bool repeat;                  /* the backward pass may be run again for one forward pass */
-  bool no_winograd, use_onednn; /* see wk_layer */
-  wk_param_table param;         /* parameters that outlive the program; NULL: from the tensors */
+  const bool *trainable;     /* [params]; NULL: none */
+  bool norm_batch;           /* batch norms after `from` use the statistics of the batch */
+  const float *depth, *drop; /* [nodes]; NULL: none */
+  bool own_input;            /* value 0 has its place in the arena */
+  bool repeat;               /* the backward pass may be run again for one forward pass */
+  bool no_winograd;          /* see wk_layer */
+  wk_param_table param;      /* parameters that outlive the program; NULL: from the tensors */
   wk_isa isa;
 } wk_tape_options;
 

@@ -2,6 +2,7 @@
 #include "nn/kernels/microkernels.h"
 
 #include "nn/kernels/f32/conv_grad.h"
+#include "nn/kernels/f32/conv_grouped.h"
 #include "nn/kernels/f32/conv_im2col.h"
 #include "nn/kernels/f32/depthwise.h"
 #include "nn/kernels/f32/depthwise_grad.h"
@@ -28,6 +29,9 @@
     .winograd_weights_scratch = wk_winograd_weights_scratch_##set, .winograd_weights = wk_winograd_weights_##set,      \
     .depthwise_data = wk_depthwise_data_##set, .depthwise_weights = wk_depthwise_weights_##set,                        \
     .mbconv_shape = wk_mbconv_shape_##set, .mbconv = wk_mbconv_##set, .gemm_transpose = wk_gemm_transpose_##set,       \
+    .grouped_shape = wk_grouped_shape_##set, .grouped_pack = wk_grouped_pack_##set, .grouped = wk_grouped_##set,       \
+    .grouped_data_pack = wk_grouped_data_pack_##set, .grouped_data = wk_grouped_data_##set,                            \
+    .grouped_weights = wk_grouped_weights_##set, .grouped_unpack = wk_grouped_unpack_##set,                            \
     .mbconv_back_shape = wk_mbconv_back_shape_##set, .mbconv_back = wk_mbconv_back_##set,                              \
   }
 

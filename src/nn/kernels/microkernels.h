@@ -37,11 +37,12 @@ typedef struct wk_gemm_sizes {
   size_t scratch; /* floats of working memory for a call */
 } wk_gemm_sizes;
 
-/* ---- any convolution without groups ----------------------------------------------------------- */
+/* ---- any convolution ------------------------------------------------------------------------- */
 
 /* in [batch][in_h][in_w][in_c], out [batch][out_h][out_w][out_c]. */
 typedef struct wk_conv {
   int batch, in_h, in_w, in_c, out_h, out_w, out_c;
+  int groups; /* only the functions called grouped look at it; the others are for one group */
   int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
   int pad_top, pad_left;     /* zeros; what is needed behind the input follows from out_h, out_w */
   const float *in, *weights; /* weights packed by conv_pack */
@@ -57,6 +58,15 @@ typedef struct wk_conv_sizes {
   int pixels;     /* of output, over all images */
   size_t scratch; /* floats of working memory for a call */
 } wk_conv_sizes;
+
+/* Of a convolution with groups and its gradients; sizes in floats, scratch for a call. */
+typedef struct wk_grouped_sizes {
+  int blocks, channels;   /* the output channels are made in blocks of so many */
+  int units;              /* of work: a row of outputs of a block, block by block, image by image */
+  size_t packed, scratch; /* of grouped_pack, grouped_unpack and dw; for grouped */
+  int data_units;         /* the same of inputs, for grouped_data */
+  size_t data_packed, data_scratch, weights_scratch;
+} wk_grouped_sizes;
 
 /* ---- 3x3 convolution of stride 1 -------------------------------------------------------------- */
 
@@ -144,13 +154,13 @@ typedef struct wk_depthwise_back {
   float *dw, *db; /* [kernel_h][kernel_w][channels], [channels]: overwritten */
 } wk_depthwise_back;
 
-/* Of any convolution without groups, from that of its output. */
+/* Of any convolution, from that of its output. */
 typedef struct wk_conv_back {
   wk_conv conv;    /* the convolution: its pointers and activation are not looked at */
   const float *dy; /* like its output */
 
   /* Of the input: dx is like it. */
-  const float *weights; /* packed by conv_data_pack */
+  const float *weights; /* packed by conv_data_pack or grouped_data_pack */
   float *dx;
   bool accumulate;   /* dx is added to */
   const float *mask; /* like dx: the output of an activation whose slope dx is then multiplied with; NULL: none */
@@ -158,7 +168,7 @@ typedef struct wk_conv_back {
 
   /* Of the weights, summed over the batch, from the input. */
   const float *x;
-  float *dw, *db; /* [out_c][kernel_h][kernel_w][in_c], [out_c]: overwritten */
+  float *dw, *db; /* [out_c][kernel_h][kernel_w][in_c] (grouped: as packed), [out_c]: overwritten */
 } wk_conv_back;
 
 typedef struct wk_conv_back_sizes {
@@ -222,6 +232,18 @@ typedef struct wk_microkernels {
   bool (*conv_takes_bytes)(const wk_conv *c);
   /* Bytes of `count` pixels of 3 channels to floats, as a convolution that takes bytes sees them. */
   void (*pixels)(float *out, const uint8_t *bytes, int count, const wk_pixels *norm);
+
+  /* With groups, of any kernel, stride and dilation. PyTorch's [out_c][in_c / groups][kernel_h][kernel_w]. */
+  wk_grouped_sizes (*grouped_shape)(const wk_conv *c);
+  void (*grouped_pack)(float *packed, const float *w, const wk_conv *c);
+  void (*grouped)(const wk_conv *c, int unit0, int unit1, float *scratch);
+  void (*grouped_data_pack)(float *packed, const float *w, const wk_conv *c);
+  /* Different units write different parts of dx. */
+  void (*grouped_data)(const wk_conv_back *b, int unit0, int unit1, float *scratch);
+  /* The whole of dw, in the layout of grouped_pack, and of db. */
+  void (*grouped_weights)(const wk_conv_back *b, float *scratch);
+  /* From that layout to PyTorch's: the weights of outputs first..last-1. */
+  void (*grouped_unpack)(float *w, const float *packed, const wk_conv *c, int first, int last);
 
   size_t (*winograd_packed)(int m, int in_c, int out_c); /* floats */
   /* The 3x3 weights from input channel i to output channel o begin at w[i * stride_in + o * stride_out]: 9 and 9 * in_c

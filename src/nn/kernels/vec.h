@@ -76,6 +76,21 @@ WK_INLINE void vec_store_part(float *p, vec v, int n) {
 }
 #endif
 
+/* Lane k of the result is lane at[k] of x. */
+typedef int32_t vec_index __attribute__((vector_size(WK_VL * 4)));
+#if defined(__AVX512F__)
+WK_INLINE vec vec_pick(vec x, vec_index at) { return (vec)_mm512_permutexvar_ps((__m512i)at, (__m512)x); }
+#elif defined(__AVX2__)
+WK_INLINE vec vec_pick(vec x, vec_index at) { return (vec)_mm256_permutevar8x32_ps((__m256)x, (__m256i)at); }
+#else
+WK_INLINE vec vec_pick(vec x, vec_index at) {
+  vec y;
+  for (int i = 0; i < WK_VL; i++)
+    y[i] = x[at[i]];
+  return y;
+}
+#endif
+
 /* a * b + c, rounded once where the set can. Said outright: left to the compiler, GCC 13 and later fuse some sums and
  * not others (they avoid chains of it), and then the same sum has other bits in a full tile than at an edge. */
 #if defined(__AVX512F__)

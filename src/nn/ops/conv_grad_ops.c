@@ -63,7 +63,7 @@ static wk_status sums_create(wk_packed *out, const wk_layer *l, const wk_prepare
   return WK_OK;
 }
 
-static bool plain(const wk_layer *l) { return !l->use_onednn && l->op == WK_OP_CONV && l->groups == 1; }
+static bool plain(const wk_layer *l) { return l->op == WK_OP_CONV && l->groups == 1; }
 
 /* ---- any convolution ----------------------------------------------------------------------------- */
 
@@ -241,7 +241,7 @@ static wk_status winograd_weights_run(const wk_weights_call *call, wk_error *err
 static bool fits_depthwise(const wk_layer *l, wk_isa isa) {
   (void)isa;
   const wk_window *w = &l->window;
-  return !l->use_onednn && l->op == WK_OP_CONV && l->groups == l->in.channels && l->groups == l->out.channels &&
+  return l->op == WK_OP_CONV && l->groups == l->in.channels && l->groups == l->out.channels &&
          w->stride_h == w->stride_w && w->dilation_h == 1 && w->dilation_w == 1 && w->kernel_h <= WK_DEPTHWISE_MAX;
 }
 

@@ -71,7 +71,7 @@ static wk_conv conv_of(const wk_layer *l, int count) {
 }
 
 static bool fits_conv(const wk_layer *l, wk_isa isa) {
-  if (l->use_onednn || l->op != WK_OP_CONV || l->groups != 1)
+  if (l->op != WK_OP_CONV || l->groups != 1)
     return false;
   const wk_conv c = conv_of(l, 1);
   return !l->pixels || (!l->residual && wk_microkernels_for(isa)->conv_takes_bytes(&c));
@@ -282,9 +282,8 @@ enum { FEW_ROWS = 7 };
 static bool fits_depthwise(const wk_layer *l, wk_isa isa) {
   (void)isa;
   const wk_window *w = &l->window;
-  return !l->use_onednn && l->op == WK_OP_CONV && !l->residual && l->groups == l->in.channels &&
-         l->groups == l->out.channels && w->stride_h == w->stride_w && w->dilation_h == 1 && w->dilation_w == 1 &&
-         w->kernel_h <= WK_DEPTHWISE_MAX;
+  return l->op == WK_OP_CONV && !l->residual && l->groups == l->in.channels && l->groups == l->out.channels &&
+         w->stride_h == w->stride_w && w->dilation_h == 1 && w->dilation_w == 1 && w->kernel_h <= WK_DEPTHWISE_MAX;
 }
 
 static wk_status repack_depthwise(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {

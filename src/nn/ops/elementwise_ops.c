@@ -252,7 +252,7 @@ const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
   /* In the order of preference. */
   static const wk_kernel *const table[] = {
       &wk_kernel_linear, &wk_kernel_linear_train, &wk_kernel_winograd, &wk_kernel_depthwise,
-      &wk_kernel_conv,   &wk_kernel_conv_dnnl,    &kernel_act,         &kernel_add,
+      &wk_kernel_conv,   &wk_kernel_grouped,      &kernel_act,         &kernel_add,
       &kernel_affine,    &kernel_scale,           &kernel_concat,      &kernel_flatten,
       &kernel_copy,      &kernel_max_pool,        &kernel_avg_pool,    &kernel_adaptive_pool,
       &kernel_softmax,   &wk_kernel_multiply,     &wk_kernel_curve,    &wk_kernel_pad,
@@ -268,7 +268,7 @@ const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
 
 const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa) {
   static const wk_data_kernel *const table[] = {&wk_data_linear, &wk_data_depthwise, &wk_data_winograd, &wk_data_conv,
-                                                &wk_data_conv_dnnl};
+                                                &wk_data_grouped};
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i]->fits(layer, isa))
       return table[i];
@@ -277,7 +277,7 @@ const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa) {
 
 const wk_weights_kernel *wk_weights_kernel_for(const wk_layer *layer, wk_isa isa) {
   static const wk_weights_kernel *const table[] = {&wk_weights_depthwise, &wk_weights_winograd, &wk_weights_conv,
-                                                   &wk_weights_conv_dnnl};
+                                                   &wk_weights_grouped};
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i]->fits(layer, isa))
       return table[i];

@@ -9,7 +9,6 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/thread_team.h"
-#include "nn/dnnl/engine.h"
 #include "nn/kernels/activation.h"
 #include "whisker/nn.h"
 
@@ -25,7 +24,6 @@ typedef struct wk_layer {
   bool train; /* its gradient is wanted too: linear layers keep their weight as it is, for both directions */
   wk_act act;
   bool no_winograd;        /* no method that rounds otherwise than plain sums (Winograd) */
-  bool use_onednn;         /* oneDNN wherever it can: what the own kernels are measured against */
   const wk_pixels *pixels; /* its one input is a photo's bytes, normalised like this; NULL: floats */
 } wk_layer;
 
@@ -74,7 +72,6 @@ typedef struct wk_op_range {
 
 /* What prepare may use besides the layer. The arrays live only during the call. */
 typedef struct wk_prepare {
-  wk_dnnl_engine *engine;
   const float *weight; /* convolution: [out, in/groups, kh, kw]; linear: [out, in]; batch norm: the scale [c]. Batch
                           norm after it is folded in. NULL: the op has none. A linear layer whose input has pixels
                           replaces a flatten: its columns are in the order (c, h, w) */
@@ -204,12 +201,12 @@ extern const wk_kernel wk_kernel_linear;
 extern const wk_kernel wk_kernel_conv_int8,
     wk_kernel_mbconv_int8; /* on small integers: lower_precision.c chooses them */
 extern const wk_kernel wk_kernel_conv_bf16, wk_kernel_mbconv_bf16; /* on bfloat16: the same */
-extern const wk_kernel wk_kernel_conv_dnnl;
-extern const wk_data_kernel wk_data_conv_dnnl;
+extern const wk_kernel wk_kernel_grouped;
+extern const wk_data_kernel wk_data_grouped;
 extern const wk_data_kernel wk_data_depthwise;
 extern const wk_data_kernel wk_data_winograd;
 extern const wk_data_kernel wk_data_conv;
-extern const wk_weights_kernel wk_weights_conv_dnnl;
+extern const wk_weights_kernel wk_weights_grouped;
 extern const wk_weights_kernel wk_weights_depthwise;
 extern const wk_weights_kernel wk_weights_winograd;
 extern const wk_weights_kernel wk_weights_conv;

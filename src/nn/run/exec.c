@@ -1,7 +1,6 @@
 /* exec.c - a run through a plan: the threads that share its steps, its block of memory, its kernels' states, and the
  * walk over the steps. */
 #include "nn/compile/plan.h"
-#include "nn/dnnl/engine.h"
 
 struct wk_exec {
   const wk_plan *plan;

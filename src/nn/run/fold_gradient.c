@@ -37,7 +37,7 @@ static wk_status repack_step(wk_trainer *t, const wk_plan_op *s, int index, int 
   if (!step_trains(t, s) || (s->layer.op == WK_OP_BATCH_NORM && t->o.norm == WK_NORM_BATCH))
     return WK_OK;
   wk_param_table table = (wk_param_table)t->param;
-  wk_prepare prepare = {.engine = p->plan->engine, .threads = 1, .isa = p->plan->isa, .batch = p->plan->batch};
+  wk_prepare prepare = {.threads = 1, .isa = p->plan->isa, .batch = p->plan->batch};
   const wk_node_def *n = &t->graph->node[s->head];
   if (s->norm < 0 && n->op != WK_OP_BATCH_NORM) {
     prepare.weight = t->param[n->first_param];

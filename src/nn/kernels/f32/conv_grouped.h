@@ -1,0 +1,76 @@
+/* conv_grouped.h - the functions of conv_grouped.c and conv_grouped_grad.c of each instruction set, and how both see a
+ * convolution with groups: along one side, output number q reads inputs first + q * step + t * gap, for every tap t.
+ * The gradient of the input is such a convolution too, one for each place modulo the stride. */
+#ifndef WK_NN_CONV_GROUPED_H
+#define WK_NN_CONV_GROUPED_H
+
+#include "base/isa.h"
+#include "nn/kernels/microkernels.h"
+
+typedef struct wk_grouped_side {
+  int in;                     /* pixels of what is read */
+  int count, place, stride;   /* of results: number q lies at place + q * stride of what is written */
+  int first, step, taps, gap; /* what they read */
+  int tap, tap_step;          /* tap t is number tap + t * tap_step of the kernel */
+} wk_grouped_side;
+
+typedef struct wk_grouped_view {
+  wk_grouped_side y, x;
+  int batch, groups, in_c, out_c, out_h, out_w; /* out: what is written */
+  bool back;                                    /* of the input: weights change sides */
+} wk_grouped_view;
+
+/* How the channels are worked on: a block of them at a time. Where a group is narrower than a vector and divides it, a
+ * vector has several groups, and inputs are packed so that each of its lanes finds that of its own group. */
+typedef struct wk_grouped_layout {
+  int depth, each;          /* inputs and outputs of a group */
+  bool spread;              /* several groups a vector */
+  int block_groups, blocks; /* groups of a block */
+  int vectors;              /* of outputs of a group (spread: of a block, 1) */
+  int pixel, line;          /* floats of a packed pixel, pixels of a packed row of inputs */
+  int band, height;         /* rows of results made together; of inputs they need */
+  size_t block_weights;     /* floats of the packed weights of a block */
+} wk_grouped_layout;
+
+WK_ISA_DECLARE(wk_grouped_layout, wk_grouped_layout_of, (const wk_grouped_view *v));
+/* The inputs of rows q0..q0+rows-1 of results, of one block of channels, with zeros around the photo. */
+WK_ISA_DECLARE(void, wk_grouped_pack_band,
+               (float *to, const wk_grouped_view *v, const wk_grouped_layout *l, const float *in, int image, int block,
+                int q0, int rows));
+
+WK_ISA_DECLARE(wk_grouped_sizes, wk_grouped_shape, (const wk_conv *c));
+WK_ISA_DECLARE(void, wk_grouped_pack, (float *packed, const float *w, const wk_conv *c));
+WK_ISA_DECLARE(void, wk_grouped, (const wk_conv *c, int unit0, int unit1, float *scratch));
+WK_ISA_DECLARE(void, wk_grouped_data_pack, (float *packed, const float *w, const wk_conv *c));
+WK_ISA_DECLARE(void, wk_grouped_data, (const wk_conv_back *b, int unit0, int unit1, float *scratch));
+WK_ISA_DECLARE(size_t, wk_grouped_weights_scratch, (const wk_conv *c)); /* floats */
+WK_ISA_DECLARE(void, wk_grouped_weights, (const wk_conv_back *b, float *scratch));
+WK_ISA_DECLARE(void, wk_grouped_unpack, (float *w, const float *packed, const wk_conv *c, int first, int last));
+
+/* The forward convolution. */
+static inline wk_grouped_view wk_grouped_forward(const wk_conv *c) {
+  return (wk_grouped_view){.y = {.in = c->in_h,
+                                 .count = c->out_h,
+                                 .stride = 1,
+                                 .first = -c->pad_top,
+                                 .step = c->stride_h,
+                                 .taps = c->kernel_h,
+                                 .gap = c->dilation_h,
+                                 .tap_step = 1},
+                           .x = {.in = c->in_w,
+                                 .count = c->out_w,
+                                 .stride = 1,
+                                 .first = -c->pad_left,
+                                 .step = c->stride_w,
+                                 .taps = c->kernel_w,
+                                 .gap = c->dilation_w,
+                                 .tap_step = 1},
+                           .batch = c->batch,
+                           .groups = c->groups,
+                           .in_c = c->in_c,
+                           .out_c = c->out_c,
+                           .out_h = c->out_h,
+                           .out_w = c->out_w};
+}
+
+#endif
