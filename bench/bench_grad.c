@@ -11,7 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "nn/compile/tape.h"
+#include "nn/ops/op_table.h"
+#include "nn/run/backward.h"
 #include "onednn_conv.h"
 #include "whisker/zoo.h"
 
@@ -67,7 +68,7 @@ typedef struct tally {
 static const char *kind_of(const wk_tape *p, const wk_instr *in, int i) {
   if (i < p->loss)
     return "forward";
-  if (in->run == wk_run_mbconv_back)
+  if (in->kind == WK_INSTR_MBCONV_BACK)
     return "way back";
   if (in->data)
     return "to the input";
@@ -78,14 +79,14 @@ static const char *kind_of(const wk_tape *p, const wk_instr *in, int i) {
 
 static const char *kernel_of(const wk_tape *p, const wk_instr *in, int i) {
   if (in->op < 0)
-    return "seed";
+    return "loss";
   if (i < p->loss)
     return p->plan->op[in->op].kernel ? p->plan->op[in->op].kernel->name : "?";
   if (in->data || in->weights)
     return in->data ? in->data->name : in->weights->name;
-  if (in->run == wk_run_act_back)
+  if (in->kind == WK_INSTR_ACT_BACK)
     return "slope of an activation";
-  if (in->run == wk_run_move)
+  if (in->kind == WK_INSTR_MOVE)
     return "copy or sum";
   return wk_op_name(p->plan->op[in->op].layer.op);
 }
@@ -98,45 +99,29 @@ static double flops_of(const wk_layer *l) {
 }
 
 /* Of a step in one direction. */
-static double step_flops(const wk_plan_op *s) {
+static double op_flops(const wk_plan_op *s) {
   double sum = s->sub_ops ? 0 : flops_of(&s->layer);
   for (int k = 0; k < s->sub_ops; k++)
     sum += flops_of(&s->sub_op[k].layer);
   return sum;
 }
 
-static void run_block(const wk_tape *p, const wk_instr *in, wk_tape_exec *s, float *grad) {
-  wk_data_call call = wk_instr_data_call(in, s);
-  for (int k = 0; k < WK_MBCONV_OPS; k++)
-    if (in->group[k] >= 0) {
-      const wk_plan_op *part = wk_param_group_op(p, in->group[k]);
-      call.grad[k] = grad;
-      grad += wk_plan_op_weight_floats(p->plan, part) + (size_t)part->layer.out.channels;
-    }
-  must(wk_data_kernel_run(in->data, &call, NULL, &err));
-}
-
 /* What the instructions of a trainer do, without its micro-batches. */
-static void run_one(const wk_tape *p, const wk_instr *in, int i, wk_tape_exec *s, float *grad) {
-  if (in->run == wk_run_mbconv_back) {
-    run_block(p, in, s, grad);
-    return;
-  }
-  if (in->weights) {
-    const wk_layer *l = &p->plan->op[in->op].layer;
-    wk_weights_call call = {.layer = l,
-                            .packed = in->packed.data,
-                            .state = s->state[i],
-                            .x = wk_tape_exec_value(s, in->x),
-                            .dy = wk_tape_exec_value(s, in->dy),
-                            .grad = grad,
-                            .scratch = s->arena + in->scratch,
-                            .count = s->count,
-                            .batch = p->plan->batch,
-                            .isa = p->plan->isa};
-    must(in->weights->run(&call, &err));
-  } else if (in->run != wk_run_loss && in->run != wk_run_linear_save) {
-    must(in->run(in, s, &err));
+static void run_one(const wk_tape *p, const wk_instr *in, wk_tape_exec *s, float *grad) {
+  static const wk_instr_fn functions[WK_INSTR_COUNT] = {WK_BACKWARD_FUNCTIONS};
+  wk_call call;
+  if (in->data || in->weights) {
+    call = wk_instr_call(in, s);
+    call.grad[0] = in->weights ? grad : NULL;
+    for (int k = 0; in->kind == WK_INSTR_MBCONV_BACK && k < WK_MBCONV_OPS; k++)
+      if (in->group[k] >= 0) {
+        const wk_plan_op *part = wk_param_group_op(p, in->group[k]);
+        call.grad[k] = grad;
+        grad += wk_plan_op_weight_floats(p->plan, part) + (size_t)part->layer.out.channels;
+      }
+    wk_kernel_run(in->data ? in->data : in->weights, &call, NULL);
+  } else if (functions[in->kind]) {
+    must(functions[in->kind](in, s, &err));
   }
 }
 
@@ -166,12 +151,9 @@ static void profile(const wk_arch *arch, bool input, int photos, bool each) {
                        .isa = wk_cpu_isa()};
   wk_tape *p;
   must(wk_tape_create(&p, g, NULL, &o, &err));
-  wk_tape_exec s = {.tape = p, .arena = memory(p->plan->arena_bytes), .count = photos};
-  memset(s.arena, 0, p->plan->arena_bytes);
-  void **state;
-  must(wk_tape_open(&state, p, &err));
-  s.state = state;
-  s.in = memory(sizeof *s.in * (size_t)wk_tape_max_inputs(p));
+  wk_tape_exec s = {.tape = p, .count = photos};
+  must(wk_plan_exec_open(&s.run, p->plan, "a benchmark", &err));
+  memset(s.run.arena, 0, p->plan->arena_bytes);
   size_t most = 0;
   for (int i = 0; i < p->groups; i++) {
     const wk_plan_op *part = wk_param_group_op(p, i);
@@ -180,8 +162,8 @@ static void profile(const wk_arch *arch, bool input, int photos, bool each) {
   for (int i = 0; i < p->instrs; i++)
     most = p->instr[i].packed.grad_floats > most ? p->instr[i].packed.grad_floats : most;
   float *grad = memory(most * sizeof *grad);
-  const float *seed = numbers(wk_tape_exec_count(&s, p->plan->output[0]));
-  s.seed = &seed;
+  const float *output_grad = numbers(wk_tape_exec_count(&s, p->plan->output[0]));
+  s.output_grad = &output_grad;
   float *x = numbers(wk_tape_exec_count(&s, 0));
   memcpy(wk_tape_exec_value(&s, 0), x, wk_tape_exec_count(&s, 0) * sizeof *x);
   double *best = memory(sizeof *best * (size_t)p->instrs);
@@ -189,7 +171,7 @@ static void profile(const wk_arch *arch, bool input, int photos, bool each) {
     memcpy(wk_tape_exec_value(&s, 0), x, wk_tape_exec_count(&s, 0) * sizeof *x);
     for (int i = 0; i < p->instrs; i++) {
       double start = now();
-      run_one(p, &p->instr[i], i, &s, grad);
+      run_one(p, &p->instr[i], &s, grad);
       double t = now() - start;
       best[i] = round < 1 || t < best[i] ? t : best[i];
     }
@@ -201,8 +183,8 @@ static void profile(const wk_arch *arch, bool input, int photos, bool each) {
     const wk_instr *in = &p->instr[i];
     const wk_layer *l = in->op < 0 ? NULL : &p->plan->op[in->op].layer;
     const char *kind = kind_of(p, in, i), *kernel = kernel_of(p, in, i);
-    double flops = (i < p->loss || in->data || in->weights) ? step_flops(&p->plan->op[in->op]) * photos : 0;
-    if (in->run == wk_run_mbconv_back && !input)
+    double flops = (i < p->loss || in->data || in->weights) ? op_flops(&p->plan->op[in->op]) * photos : 0;
+    if (in->kind == WK_INSTR_MBCONV_BACK && !input)
       flops *= 2;
     if (each)
       printf("%-24s %-24s %-32s %4dx%-4d %5d-%-5d %7.2f ms %7.1f GF/s\n", kind, kernel, l ? l->name : "",
@@ -223,7 +205,7 @@ static void profile(const wk_arch *arch, bool input, int photos, bool each) {
   for (int k = 0; k < n; k++)
     printf("  %-16s %-24s %8.2f ms a photo %5.1f%% %8.1f GFLOP/s\n", t[k].kind, t[k].kernel,
            1e3 * t[k].seconds / photos, 100 * t[k].seconds / all, 1e-9 * t[k].flops / t[k].seconds);
-  wk_tape_close(state, p);
+  wk_plan_exec_close(&s.run);
   wk_tape_free(p);
   wk_graph_free(g);
 }
@@ -231,38 +213,35 @@ static void profile(const wk_arch *arch, bool input, int photos, bool each) {
 /* ---- layer by layer ------------------------------------------------------------------------------------ */
 
 typedef struct job {
-  wk_data_call data;
-  wk_weights_call weights;
-  const wk_data_kernel *data_kernel;
-  const wk_weights_kernel *weights_kernel;
+  wk_call data, weights;
+  const wk_kernel *data_kernel, *weights_kernel;
   onednn_conv *other[2];
 } job;
 
 static void prepare(job *j, const wk_layer *l, const wk_prepare *p, int photos) {
   size_t in = (size_t)wk_shape_count(l->in) * (size_t)photos, out = (size_t)wk_shape_count(l->out) * (size_t)photos;
   wk_packed packed = {0};
-  j->data_kernel = wk_data_kernel_for(l, p->isa);
+  j->data_kernel = wk_kernel_for(l, WK_BACKWARD_DATA, p->isa);
   must(j->data_kernel->prepare(&packed, l, p, &err));
-  j->data = (wk_data_call){.layer = l,
-                           .packed = packed.data,
-                           .dy = numbers(out),
-                           .dx = numbers(in),
-                           .scratch = memory(packed.scratch_bytes + 64),
-                           .count = photos,
-                           .threads = 1,
-                           .isa = p->isa};
+  j->data = (wk_call){.layer = l,
+                      .packed = packed.data,
+                      .dy = numbers(out),
+                      .dx = numbers(in),
+                      .scratch = memory(packed.scratch_bytes + 64),
+                      .count = photos,
+                      .threads = 1,
+                      .isa = p->isa};
   packed = (wk_packed){0};
-  j->weights_kernel = wk_weights_kernel_for(l, p->isa);
+  j->weights_kernel = wk_kernel_for(l, WK_BACKWARD_WEIGHTS, p->isa);
   must(j->weights_kernel->prepare(&packed, l, p, &err));
-  j->weights = (wk_weights_call){.layer = l,
-                                 .packed = packed.data,
-                                 .x = numbers(in),
-                                 .dy = numbers(out),
-                                 .grad = memory(packed.grad_floats * sizeof(float)),
-                                 .scratch = memory(packed.scratch_bytes + 64),
-                                 .count = photos,
-                                 .batch = photos,
-                                 .isa = p->isa};
+  j->weights = (wk_call){.layer = l,
+                         .packed = packed.data,
+                         .x = numbers(in),
+                         .dy = numbers(out),
+                         .grad = {memory(packed.grad_floats * sizeof(float))},
+                         .scratch = memory(packed.scratch_bytes + 64),
+                         .count = photos,
+                         .isa = p->isa};
   const wk_window *w = &l->window;
   const onednn_shape s = {.batch = photos,
                           .in_h = l->in.height,
@@ -289,8 +268,8 @@ static void prepare(job *j, const wk_layer *l, const wk_prepare *p, int photos) 
 static void end(job *j) {
   j->data_kernel->release((void *)j->data.packed);
   j->weights_kernel->release((void *)j->weights.packed);
-  void *blocks[] = {(void *)j->data.dy, j->data.dx,      j->data.scratch,   j->weights.x,
-                    j->weights.dy,      j->weights.grad, j->weights.scratch};
+  void *blocks[] = {(void *)j->data.dy,    j->data.dx,         j->data.scratch,   (void *)j->weights.x,
+                    (void *)j->weights.dy, j->weights.grad[0], j->weights.scratch};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
     wk_free(blocks[i]);
   for (int k = 0; k < 2; k++)
@@ -301,8 +280,7 @@ static void run_way(job *j, bool other, bool weights) {
   if (other)
     onednn_conv_run(j->other[weights]);
   else
-    must(weights ? j->weights_kernel->run(&j->weights, &err)
-                 : wk_data_kernel_run(j->data_kernel, &j->data, NULL, &err));
+    wk_kernel_run(weights ? j->weights_kernel : j->data_kernel, weights ? &j->weights : &j->data, NULL);
 }
 
 /* Best seconds of both ways of both gradients, in turns: [own, oneDNN] x [data, weights]. */

@@ -247,9 +247,9 @@ typedef struct wk_plan_options {
   const wk_pixels *pixels; /* the input is given as bytes, a quarter of the memory, which the first layer normalises as it
                               reads them: the results are those of the floats, bit by bit. NULL: as floats. Copied */
   wk_precision precision; /* default float32 */
-  const wk_tensors *ranges; /* for int8: of every step that wk_exec_observe tells, its name and [2, channels] floats, the least
+  const wk_tensors *ranges; /* for int8: of every op that wk_exec_observe tells, its name and [2, channels] floats, the least
                                and the largest value of each channel. A layer whose ranges are not there is float32 */
-  bool no_fusion; /* every layer with weights is a step of its own, for wk_exec_observe */
+  bool no_fusion; /* every layer with weights is an op of its own, for wk_exec_observe */
 } wk_plan_options;
 
 WK_API void wk_plan_options_init(wk_plan_options *o);
@@ -257,7 +257,7 @@ WK_API void wk_plan_options_init(wk_plan_options *o);
 typedef struct wk_plan wk_plan;
 typedef struct wk_exec wk_exec;
 
-/* A step of a plan: one layer with what was fused into it, or several that are computed together. */
+/* An op of a plan: one layer with what was fused into it, or several that are computed together. */
 typedef struct wk_op_info {
   const char *name;   /* of the last layer in it */
   const char *kernel; /* "Winograd F(4x4,3x3)": what computes it */
@@ -279,7 +279,7 @@ WK_API size_t wk_plan_weight_bytes(const wk_plan *plan); /* packed weights, shar
 WK_API size_t wk_plan_exec_bytes(const wk_plan *plan);   /* working memory of each wk_exec */
 
 WK_API int wk_plan_ops(const wk_plan *plan);
-WK_API void wk_plan_op_at(wk_op_info *out, const wk_plan *plan, int step);
+WK_API void wk_plan_op_at(wk_op_info *out, const wk_plan *plan, int op);
 /* Independent multiply-adds on this thread; returns how many operations that were. Timed by the caller, it tells the
  * processor's limit, of which other speeds are given as a share. */
 WK_API double wk_peak_flops(long rounds);
@@ -292,10 +292,10 @@ WK_API void wk_exec_free(wk_exec *exec);
 WK_API wk_status wk_exec_run(wk_exec *exec, const float *input, int count, wk_error *err) WK_NODISCARD;
 /* The same for a plan with `pixels`: [count, height, width, 3] bytes, red, green, blue. */
 WK_API wk_status wk_exec_run_pixels(wk_exec *exec, const uint8_t *input, int count, wk_error *err) WK_NODISCARD;
-/* One step alone, on whatever the last run left in its memory: for timing it. `input` is floats or bytes, as the plan takes
+/* One op alone, on whatever the last run left in its memory: for timing it. `input` is floats or bytes, as the plan takes
  * it. Afterwards no output is valid. */
-WK_API wk_status wk_exec_op(wk_exec *exec, int step, const void *input, int count, wk_error *err) WK_NODISCARD;
-/* Runs one photo through a plan made `apart`, and shows what each step makes, by the step's name, before the next begins:
+WK_API wk_status wk_exec_op(wk_exec *exec, int op, const void *input, int count, wk_error *err) WK_NODISCARD;
+/* Runs one photo through a plan made with `no_fusion`, and shows what each op makes, by the op's name, before the next begins:
  * value [shape]. Afterwards the outputs are those of a run. */
 WK_API wk_status wk_exec_observe(wk_exec *exec, const float *input,
                                  void (*see)(void *user, const char *name, const float *value, wk_shape shape), void *user,

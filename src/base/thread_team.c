@@ -29,7 +29,7 @@ static unsigned long long number_of(edition e) { return e >> PARTS_BITS; }
 static int parts_of(edition e) { return (int)(e & ((1u << PARTS_BITS) - 1)); }
 
 typedef struct member {
-  wk_thread_team *crew;
+  wk_thread_team *team;
   int number;
   pthread_t thread;
 } member;
@@ -75,7 +75,7 @@ static void work(wk_thread_team *t, edition e, int worker) {
     do_part(t, e, (begin - i + parts) % parts, worker);
 }
 
-/* An edition after `last`, or `last` when the crew is over. */
+/* An edition after `last`, or `last` when the team is over. */
 static edition wait_for_news(wk_thread_team *t, edition last) {
   for (int i = 0; i < AWAKE; i++, look_again()) {
     const edition now = atomic_load(&t->edition);
@@ -94,10 +94,10 @@ static edition wait_for_news(wk_thread_team *t, edition last) {
 static void *member_main(void *arg) {
   const member *m = arg;
   for (edition last = 0;;) {
-    const edition now = wait_for_news(m->crew, last);
+    const edition now = wait_for_news(m->team, last);
     if (now == last)
       return NULL;
-    work(m->crew, now, m->number);
+    work(m->team, now, m->number);
     last = now;
   }
 }
@@ -146,7 +146,7 @@ wk_status wk_thread_team_create(wk_thread_team **out, int threads, wk_error *err
   pthread_cond_init(&t->news, NULL);
   for (t->started = 1; t->started < threads; t->started++) {
     member *m = &members[t->started];
-    *m = (member){.crew = t, .number = t->started};
+    *m = (member){.team = t, .number = t->started};
     /* With fewer threads than asked the work is slower, not different. */
     if (!wk_thread_start(&m->thread, member_main, m))
       break;

@@ -10,13 +10,13 @@ typedef void (*wk_thread_team_fn)(void *user, wk_chunk part);
 
 enum { WK_TEAM_CHUNKS = 4 }; /* most parts of a loop a thread */
 
-/* A crew of `threads`, the caller among them; one thread needs none: *out is NULL then. */
+/* A team of `threads`, the caller among them; one thread needs none: *out is NULL then. */
 wk_status wk_thread_team_create(wk_thread_team **out, int threads, wk_error *err);
 void wk_thread_team_free(wk_thread_team *t);
 
 /* Calls fn for each of `parts` parts (1 to WK_TEAM_CHUNKS * threads) once, and returns when all are done. Each thread
  * begins with parts that follow each other, and then takes what the others have left, from its end: one that the system
- * keeps waiting, or that a neighbour slows down, holds nobody up. One call at a time. Without a crew, the caller does
+ * keeps waiting, or that a neighbour slows down, holds nobody up. One call at a time. Without a team, the caller does
  * all of them. */
 void wk_thread_team_run(wk_thread_team *t, int parts, wk_thread_team_fn fn, void *user);
 

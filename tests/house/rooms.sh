@@ -1,5 +1,5 @@
 #!/bin/sh
-# rooms.sh - a file may include its own room's headers and those of rooms above it; the command and the page use the
+# rooms.sh - a file may include its own room's headers and those of rooms above it (in nn: of layers); the command and the page use the
 # public headers alone; pictures and networks do not know each other.
 set -eu
 order="base image plot nn formats import zoo data model train explain attack report workflow studio cli"
@@ -39,6 +39,19 @@ complain() {
   bad=1
 }
 
+# The layers of src/nn, from the bottom up: a file may include those of its own layer and of layers before it.
+layers="graph kernels ops compile run"
+layer_rank() {
+  i=0
+  for layer in $layers; do
+    i=$((i + 1))
+    case $1 in
+      *nn/"$layer"/*) echo "$i" && return ;;
+    esac
+  done
+  echo 0
+}
+
 # judge FILE ROOM INCLUDE: complains where a file of a room may not include that.
 judge() {
   case "$2 $3" in
@@ -54,6 +67,8 @@ judge() {
     "image nn" | "nn image") complain "$1: #include \"$3\": pictures and networks do not know each other" ;;
     *) [ "$(rank "$used")" -le "$(rank "$2")" ] || complain "$1: #include \"$3\": $used is a room below $2" ;;
   esac
+  [ "$2 $used" != "nn nn" ] || [ "$(layer_rank "$3")" -le "$(layer_rank "$1")" ] ||
+    complain "$1: #include \"$3\": a layer of nn above its own"
 }
 
 check() {

@@ -1,5 +1,5 @@
 /* test_thread_team.c - every part of every loop is done exactly once, however many threads there are and however late
- * they come; a crew that cannot be had is an error, not a crash. */
+ * they come; a team that cannot be had is an error, not a crash. */
 #include <assert.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -29,10 +29,10 @@ static void count(void *user, wk_chunk p) {
 static void test_once(void **state) {
   (void)state;
   for (int threads = 1; threads <= MOST; threads += threads < 3 ? 1 : 3) {
-    wk_thread_team *crew;
+    wk_thread_team *team;
     wk_error err;
-    assert_int_equal(wk_thread_team_create(&crew, threads, &err), WK_OK);
-    assert_true((crew == NULL) == (threads == 1));
+    assert_int_equal(wk_thread_team_create(&team, threads, &err), WK_OK);
+    assert_true((team == NULL) == (threads == 1));
     loop l = {.slow = -1};
     long times[PARTS] = {0};
     for (int run = 1; run <= 3000; run++) {
@@ -40,42 +40,42 @@ static void test_once(void **state) {
       l.slow = run % 100 == 0 ? run / 100 % l.parts : -1;
       if (run % 500 == 0) /* long enough for all to fall asleep */
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-      wk_thread_team_run(crew, l.parts, count, &l);
+      wk_thread_team_run(team, l.parts, count, &l);
       for (int i = 0; i < PARTS; i++) {
         times[i] += i < l.parts;
         assert_int_equal(atomic_load(&l.times[i]), times[i]);
         assert_int_equal(l.sum[i], times[i] * (i + 1));
       }
     }
-    wk_thread_team_free(crew);
+    wk_thread_team_free(team);
   }
 }
 
 /* Another thing to do in each loop: nobody may still be at the one before. */
 static void test_changing(void **state) {
   (void)state;
-  wk_thread_team *crew;
+  wk_thread_team *team;
   wk_error err;
-  assert_int_equal(wk_thread_team_create(&crew, 4, &err), WK_OK);
+  assert_int_equal(wk_thread_team_create(&team, 4, &err), WK_OK);
   for (int run = 0; run < 3000; run++) {
     loop here = {.slow = -1, .parts = 1 + run % 16};
-    wk_thread_team_run(crew, here.parts, count, &here);
+    wk_thread_team_run(team, here.parts, count, &here);
     for (int i = 0; i < here.parts; i++)
       assert_int_equal(atomic_load(&here.times[i]), 1);
   }
-  wk_thread_team_free(crew);
+  wk_thread_team_free(team);
   wk_thread_team_free(NULL);
 }
 
 static void test_no_memory(void **state) {
   (void)state;
   for (int fail = 0; fail < 3; fail++) {
-    wk_thread_team *crew = (wk_thread_team *)1;
+    wk_thread_team *team = (wk_thread_team *)1;
     wk_error err;
     test_fail_allocation(fail);
-    assert_int_equal(wk_thread_team_create(&crew, 3, &err), WK_ERR_MEMORY);
+    assert_int_equal(wk_thread_team_create(&team, 3, &err), WK_ERR_MEMORY);
     test_fail_allocation(-1);
-    assert_null(crew);
+    assert_null(team);
   }
 }
 

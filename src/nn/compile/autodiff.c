@@ -1,11 +1,12 @@
-/* autodiff.c - the backward pass, written from the steps in reverse order.
+/* autodiff.c - the backward pass, written from the ops in reverse order.
  *
- * The gradient of a value is complete when the step that wrote it is reached, because all its readers came later. The
+ * The gradient of a value is complete when the op that wrote it is reached, because all its readers came later. The
  * first reader's part is written (or simply becomes the gradient, where it is passed on unchanged), later ones are
  * added. */
 #include <string.h>
 
 #include "nn/compile/tape.h"
+#include "nn/ops/op_table.h"
 
 typedef struct back {
   wk_tape *p;
@@ -25,9 +26,9 @@ static bool trains(const back *b, wk_node node) {
   return false;
 }
 
-static bool step_trains(const back *b, const wk_plan_op *s) {
+static bool op_trains(const back *b, const wk_plan_op *s) {
   for (int k = 0; k < s->sub_ops; k++)
-    if (step_trains(b, &s->sub_op[k]))
+    if (op_trains(b, &s->sub_op[k]))
       return true;
   return !s->sub_ops && (trains(b, s->head) || (s->norm >= 0 && trains(b, s->norm)));
 }
@@ -40,7 +41,7 @@ static void find_needs(back *b) {
   }
   for (int i = 0; i < plan->ops; i++) {
     const wk_plan_op *s = &plan->op[i];
-    bool needs = step_trains(b, s) || (s->residual >= 0 && b->needs[s->residual]);
+    bool needs = op_trains(b, s) || (s->residual >= 0 && b->needs[s->residual]);
     for (int k = 0; k < s->inputs; k++)
       needs |= b->needs[s->in[k]];
     b->needs[s->out] |= needs;
@@ -49,13 +50,13 @@ static void find_needs(back *b) {
 
 /* ---- writing instructions ------------------------------------------------------------------------- */
 
-static wk_instr *emit(back *b, wk_instr_fn run, int step) {
-  wk_instr *in = b->failed ? NULL : wk_tape_add(b->p, run);
+static wk_instr *emit(back *b, wk_instr_kind kind, int op) {
+  wk_instr *in = b->failed ? NULL : wk_tape_add(b->p, kind);
   if (!in) {
     b->failed = true;
     in = &b->nowhere;
   }
-  in->op = step;
+  in->op = op;
   return in;
 }
 
@@ -74,20 +75,20 @@ static void contribute(back *b, wk_instr *in, int v) {
 }
 
 /* Gradient g is, unchanged, a part of that of v. It is given away: nothing may use it as it is afterwards. */
-static void give(back *b, int step, int v, int g) {
+static void give(back *b, int op, int v, int g) {
   if (b->p->grad_of[v] < 0) {
     b->p->grad_of[v] = g;
     return;
   }
-  wk_instr *in = emit(b, wk_run_move, step);
+  wk_instr *in = emit(b, WK_INSTR_MOVE, op);
   in->dy = g;
   in->dx = b->p->grad_of[v];
   in->accumulate = true;
 }
 
 /* The same where g is still used. */
-static void copy(back *b, int step, int v, int g) {
-  wk_instr *in = emit(b, wk_run_move, step);
+static void copy(back *b, int op, int v, int g) {
+  wk_instr *in = emit(b, WK_INSTR_MOVE, op);
   in->dy = g;
   contribute(b, in, v);
 }
@@ -101,11 +102,11 @@ static void contribute_in_place(back *b, wk_instr *in, int v, int g) {
   in->dx = b->p->grad_of[v];
 }
 
-/* ---- one step -------------------------------------------------------------------------------------- */
+/* ---- one op -------------------------------------------------------------------------------------- */
 
 /* Can it multiply what it writes with the slope of the activation that made value `out`? */
 static bool can_mask(const wk_instr *in, int out) {
-  return in->run == wk_run_max_pool_back ? in->x == out && !in->mask_act : in->data && in->data->masks && in->y < 0;
+  return in->kind == WK_INSTR_MAX_POOL_BACK ? in->x == out && !in->mask_act : in->data && in->data->masks && in->y < 0;
 }
 
 /* The instruction that has just finished gradient g, of `out`, and can multiply it with a slope as it goes; NULL: there
@@ -130,13 +131,13 @@ static void mask(back *b, int i, int g) {
     last->mask_act = s->layer.act;
     return;
   }
-  wk_instr *in = emit(b, wk_run_act_back, i);
+  wk_instr *in = emit(b, WK_INSTR_ACT_BACK, i);
   in->y = s->out;
   in->dy = in->dx = g;
 }
 
 /* The number of a new group of parameters. */
-static int group(back *b, const wk_instr *in, int i, int sub_op, const wk_weights_kernel *weights) {
+static int group(back *b, const wk_instr *in, int i, int sub_op, const wk_kernel *weights) {
   if (b->failed)
     return -1;
   b->p->group[b->p->groups] =
@@ -146,14 +147,14 @@ static int group(back *b, const wk_instr *in, int i, int sub_op, const wk_weight
 
 static void back_weights(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
-  if (!step_trains(b, s))
+  if (!op_trains(b, s))
     return;
   bool linear = wk_layer_is_linear(&s->layer);
-  wk_instr *in = emit(b, linear ? wk_run_linear_save : wk_run_weights_back, i);
+  wk_instr *in = emit(b, linear ? WK_INSTR_LINEAR_SAVE : WK_INSTR_WEIGHTS_BACK, i);
   in->x = s->in[0];
   in->dy = g;
   if (!linear)
-    in->weights = wk_weights_kernel_for(&s->layer, b->p->plan->isa);
+    in->weights = wk_kernel_for(&s->layer, WK_BACKWARD_WEIGHTS, b->p->plan->isa);
   in->index = group(b, in, i, -1, in->weights);
 }
 
@@ -161,9 +162,9 @@ static void back_matrix(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
   back_weights(b, i, g);
   if (b->needs[s->in[0]]) {
-    wk_instr *in = emit(b, wk_run_data_back, i);
+    wk_instr *in = emit(b, WK_INSTR_DATA_BACK, i);
     in->dy = g;
-    in->data = wk_data_kernel_for(&s->layer, b->p->plan->isa);
+    in->data = wk_kernel_for(&s->layer, WK_BACKWARD_DATA, b->p->plan->isa);
     contribute(b, in, s->in[0]);
   }
   if (s->residual >= 0 && b->needs[s->residual])
@@ -174,17 +175,16 @@ static void back_matrix(back *b, int i, int g) {
  * is then added on the way. */
 static void back_block(back *b, int i, int g) {
   /* Sums of expansion and depthwise lie by rows of outputs, those of the projection as those of any convolution. */
-  const wk_weights_kernel *const layout[WK_MBCONV_OPS] = {&wk_weights_depthwise, &wk_weights_depthwise,
-                                                          &wk_weights_conv};
+  const wk_kernel *const layout[WK_MBCONV_OPS] = {&wk_kernel_depthwise_weights, &wk_kernel_depthwise_weights,
+                                                  &wk_kernel_conv_weights};
   const wk_plan_op *s = &b->p->plan->op[i];
   const int x = s->in[0], other = s->residual, skipped = WK_MBCONV_OPS - s->sub_ops;
-  wk_instr *in = emit(b, wk_run_mbconv_back, i);
+  wk_instr *in = emit(b, WK_INSTR_MBCONV_BACK, i);
   in->x = x;
   in->dy = g;
-  in->data = &wk_data_mbconv;
+  in->data = &wk_kernel_mbconv_data;
   for (int k = 0; k < WK_MBCONV_OPS; k++)
-    in->group[k] =
-        k < skipped || !step_trains(b, &s->sub_op[k - skipped]) ? -1 : group(b, in, i, k - skipped, layout[k]);
+    in->group[k] = k < skipped || !op_trains(b, &s->sub_op[k - skipped]) ? -1 : group(b, in, i, k - skipped, layout[k]);
   const bool adds = other == x && !skipped && b->needs[x] && b->p->grad_of[x] < 0;
   if (b->needs[x])
     contribute(b, in, x);
@@ -200,7 +200,7 @@ static void back_add(back *b, int i, int g) {
   if (b->o->depth && b->o->depth[node] > 0) { /* the branch's part is scaled photo by photo; it is the later operand */
     int branch = first > second ? first : second, shortcut = first > second ? second : first;
     if (b->needs[branch]) {
-      wk_instr *in = emit(b, wk_run_depth_back, i);
+      wk_instr *in = emit(b, WK_INSTR_DEPTH_BACK, i);
       in->dy = g;
       contribute(b, in, branch);
     }
@@ -218,10 +218,10 @@ static void back_add(back *b, int i, int g) {
 
 static void back_norm(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
-  bool weights = step_trains(b, s), data = b->needs[s->in[0]];
+  bool weights = op_trains(b, s), data = b->needs[s->in[0]];
   if (b->o->norm_batch) {
-    wk_instr *in = emit(b, wk_run_norm_sums, i);
-    in->after = data ? wk_run_norm_back : wk_run_nothing; /* they meet for its weight, too */
+    wk_instr *in = emit(b, WK_INSTR_NORM_SUMS, i);
+    in->after = data ? WK_INSTR_NORM_BACK : WK_INSTR_NOTHING; /* they meet for its weight, too */
     in->x = s->in[0];
     int number = 0;
     while (b->p->norm[number] != s->head)
@@ -237,25 +237,25 @@ static void back_norm(back *b, int i, int g) {
     return;
   }
   if (weights) {
-    wk_instr *in = emit(b, wk_run_norm_weights, i);
+    wk_instr *in = emit(b, WK_INSTR_NORM_WEIGHTS, i);
     in->x = s->in[0];
     in->dy = g;
     in->index = group(b, in, i, -1, NULL);
   }
   if (data)
-    contribute_in_place(b, emit(b, wk_run_affine_back, i), s->in[0], g);
+    contribute_in_place(b, emit(b, WK_INSTR_AFFINE_BACK, i), s->in[0], g);
 }
 
 static void back_scale(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
   if (b->needs[s->in[1]]) {
-    wk_instr *in = emit(b, wk_run_factor_back, i);
+    wk_instr *in = emit(b, WK_INSTR_FACTOR_BACK, i);
     in->x = s->in[0];
     in->dy = g;
     contribute(b, in, s->in[1]);
   }
   if (b->needs[s->in[0]]) {
-    wk_instr *in = emit(b, wk_run_scale_back, i);
+    wk_instr *in = emit(b, WK_INSTR_SCALE_BACK, i);
     in->f = s->in[1];
     contribute_in_place(b, in, s->in[0], g);
   }
@@ -266,7 +266,7 @@ static void back_concat(back *b, int i, int g) {
   for (int k = 0; k < s->inputs; k++) {
     if (!b->needs[s->in[k]])
       continue;
-    wk_instr *in = emit(b, wk_run_concat_back, i);
+    wk_instr *in = emit(b, WK_INSTR_CONCAT_BACK, i);
     in->dy = g;
     in->index = k;
     contribute(b, in, s->in[k]);
@@ -278,21 +278,21 @@ static void back_multiply(back *b, int i, int g) {
   for (int k = 0; k < 2; k++) {
     if (!b->needs[s->in[k]])
       continue;
-    wk_instr *in = emit(b, wk_run_plain_back, i);
+    wk_instr *in = emit(b, WK_INSTR_PLAIN_BACK, i);
     in->x = s->in[1 - k];
     in->dy = g;
     contribute(b, in, s->in[k]);
   }
 }
 
-/* g: the gradient of the step's output. */
-static void back_step(back *b, int i, int g) {
+/* g: the gradient of the op's output. */
+static void back_op(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
   wk_op op = s->layer.op;
   bool unary = op >= WK_OP_RELU && op <= WK_OP_SIGMOID;
   if (b->target[s->out]) { /* what was asked for stays; what goes on is a copy */
     int kept = g;
-    wk_instr *in = emit(b, wk_run_move, i);
+    wk_instr *in = emit(b, WK_INSTR_MOVE, i);
     in->dy = kept;
     in->dx = g = fresh(b, s->out);
   }
@@ -324,25 +324,25 @@ static void back_step(back *b, int i, int g) {
   if (!b->needs[s->in[0]])
     return;
   if (op > WK_OP_SOFTMAX) {
-    wk_instr *in = emit(b, wk_run_plain_back, i);
+    wk_instr *in = emit(b, WK_INSTR_PLAIN_BACK, i);
     in->x = s->in[0];
     in->dy = g;
     contribute(b, in, s->in[0]);
   } else if (unary) {
-    wk_instr *in = emit(b, wk_run_act_back, i);
+    wk_instr *in = emit(b, WK_INSTR_ACT_BACK, i);
     bool from_input = s->layer.act == WK_ACT_HARDSWISH || s->layer.act == WK_ACT_SILU;
     in->x = from_input ? s->in[0] : -1;
     in->y = from_input ? -1 : s->out;
     contribute_in_place(b, in, s->in[0], g);
   } else if (op == WK_OP_DROPOUT || op == WK_OP_SOFTMAX) {
-    wk_instr *in = emit(b, op == WK_OP_DROPOUT ? wk_run_dropout_back : wk_run_softmax_back, i);
+    wk_instr *in = emit(b, op == WK_OP_DROPOUT ? WK_INSTR_DROPOUT_BACK : WK_INSTR_SOFTMAX_BACK, i);
     in->y = op == WK_OP_SOFTMAX ? s->out : -1;
     contribute_in_place(b, in, s->in[0], g);
   } else {
     wk_instr *in = emit(b,
-                        op == WK_OP_FLATTEN    ? wk_run_flatten_back
-                        : op == WK_OP_MAX_POOL ? wk_run_max_pool_back
-                                               : wk_run_pool_back,
+                        op == WK_OP_FLATTEN    ? WK_INSTR_FLATTEN_BACK
+                        : op == WK_OP_MAX_POOL ? WK_INSTR_MAX_POOL_BACK
+                                               : WK_INSTR_POOL_BACK,
                         i);
     in->dy = g;
     if (op == WK_OP_MAX_POOL) {
@@ -358,7 +358,7 @@ static void feed(back *b, int v) {
   for (int i = 0; i < b->o->seeds; i++) {
     if (b->p->value_of[b->o->seed[i]] != v || !b->needs[v])
       continue;
-    wk_instr *in = emit(b, b->o->trainable ? wk_run_loss : wk_run_output_grad, -1);
+    wk_instr *in = emit(b, b->o->trainable ? WK_INSTR_LOSS : WK_INSTR_OUTPUT_GRAD, -1);
     in->index = i;
     in->y = b->o->trainable ? v : -1;
     contribute(b, in, v);
@@ -377,7 +377,7 @@ wk_status wk_tape_differentiate(wk_tape *p, const wk_tape_options *o, wk_error *
     int out = plan->op[i].out;
     feed(&b, out);
     if (!b.failed && p->grad_of[out] >= 0)
-      back_step(&b, i, p->grad_of[out]);
+      back_op(&b, i, p->grad_of[out]);
   }
   feed(&b, 0);
   WK_FAIL_IF(b.failed, err, WK_ERR_MEMORY, "out of memory for planning a network");

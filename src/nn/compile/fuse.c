@@ -1,10 +1,11 @@
-/* fuse.c - from layers to steps: only what the outputs need, with batch norm, residual and activation drawn into
+/* fuse.c - from layers to ops: only what the outputs need, with batch norm, residual and activation drawn into
  * the layer before them wherever nobody else looks at what lies between.
  *
- * Dropout and a flatten that moves nothing are not steps: their `source` is the node before them. */
+ * Dropout and a flatten that moves nothing are not ops: their `source` is the node before them. */
 #include <string.h>
 
 #include "nn/compile/plan.h"
+#include "nn/ops/op_table.h"
 
 typedef struct fuse {
   const wk_graph *g;
@@ -20,7 +21,7 @@ typedef struct fuse {
   wk_node *source;
   int *users;            /* of a source node, counted with repetition */
   wk_node *user;         /* the last of them */
-  wk_node *head;         /* of the tail of a fused chain: its first node; -1: no step ends here */
+  wk_node *head;         /* of the tail of a fused chain: its first node; -1: no op ends here */
   wk_node *norm, *other; /* of the head: batch norm folded in; the other side of a residual add */
   wk_act *act;           /* of the head */
   bool *absorbed;
@@ -161,7 +162,7 @@ static void describe(wk_layer *l, const fuse *f, wk_node head, wk_node tail) {
 static bool possible(const fuse *f, wk_node head, wk_node tail) {
   wk_layer l;
   describe(&l, f, head, tail);
-  return wk_kernel_for(&l, f->isa) != NULL;
+  return wk_kernel_for(&l, WK_FORWARD, f->isa) != NULL;
 }
 
 /* Who reads the bytes: the one convolution that reads the input, if there is a kernel for it; else they are made floats
@@ -174,7 +175,7 @@ static void find_reader(fuse *f) {
     f->reader = f->o->from;
 }
 
-/* Draws into `head` what follows it, and marks the step's end. */
+/* Draws into `head` what follows it, and marks the op's end. */
 static void fuse_from(fuse *f, wk_node head) {
   const wk_graph *g = f->g;
   wk_op op = g->node[head].op;
@@ -209,19 +210,19 @@ static void fuse_from(fuse *f, wk_node head) {
   f->head[tail] = head;
 }
 
-/* ---- steps --------------------------------------------------------------------------------------- */
+/* ---- ops --------------------------------------------------------------------------------------- */
 
 static int new_value(wk_plan *plan, wk_shape shape) {
   plan->value[plan->values] = (wk_value){.shape = shape};
   return plan->values++;
 }
 
-static wk_status new_step(wk_plan *plan, const fuse *f, wk_node head, wk_node tail, wk_error *err) {
+static wk_status new_op(wk_plan *plan, const fuse *f, wk_node head, wk_node tail, wk_error *err) {
   const wk_node_def *n = &f->g->node[head];
   wk_plan_op *s = &plan->op[plan->ops++];
   *s = (wk_plan_op){.head = head, .norm = f->norm[head], .residual = -1};
   describe(&s->layer, f, head, tail);
-  s->kernel = wk_kernel_for(&s->layer, f->isa);
+  s->kernel = wk_kernel_for(&s->layer, WK_FORWARD, f->isa);
   if (!s->kernel && n->op != WK_OP_DROPOUT)
     return WK_FAIL(err, WK_ERR_UNSUPPORTED, "layer '%s' (%s) cannot be computed", n->name, wk_op_name(n->op));
   s->inputs = n->inputs ? n->inputs : 1;
@@ -262,20 +263,20 @@ wk_status wk_plan_fuse(wk_plan *plan, const wk_node *output, const wk_shape *sha
   f.value_of[o->from] = new_value(plan, shape[o->from]);
   find_reader(&f);
   if (f.reader == o->from)
-    WK_TRY(new_step(plan, &f, o->from, o->from, err));
+    WK_TRY(new_op(plan, &f, o->from, o->from, err));
   for (wk_node i = 0; i < g->size; i++)
     if (f.needed[i] && f.source[i] == i && i != o->from && !f.absorbed[i])
       fuse_from(&f, i);
-  /* A step runs where its chain ends: all that it reads was computed before. */
+  /* An op runs where its chain ends: all that it reads was computed before. */
   for (wk_node i = 0; i < g->size; i++)
     if (f.head[i] >= 0)
-      WK_TRY(new_step(plan, &f, f.head[i], i, err));
+      WK_TRY(new_op(plan, &f, f.head[i], i, err));
   if (value_of)
     for (wk_node i = 0; i < g->size; i++)
       value_of[i] = f.needed[i] ? f.value_of[f.source[i]] : -1;
   /* A copy, because the caller's memory may be gone when it is asked for. */
   if (f.wanted[o->from] && f.value_of[o->from] == 0 && !o->train)
-    WK_TRY(new_step(plan, &f, g->input, g->input, err));
+    WK_TRY(new_op(plan, &f, g->input, g->input, err));
   for (int i = 0; i < plan->outputs; i++)
     plan->output[i] = f.value_of[f.source[output[i]]];
 done:

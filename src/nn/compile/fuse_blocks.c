@@ -1,11 +1,11 @@
-/* fuse_blocks.c - which neighbouring steps become one: a pointwise convolution, a depthwise one and a pointwise one
+/* fuse_blocks.c - which neighbouring ops become one: a pointwise convolution, a depthwise one and a pointwise one
  * (the inverted residual), or the last two alone. The numbers stay the same bits, so the choice may look at how many
  * threads and photos there are. */
 #include "nn/compile/plan.h"
 
 typedef struct uses {
-  int *readers; /* [values] steps that read it, or an output of the plan */
-  int *maker;   /* [values] the step that makes it; -1: none */
+  int *readers; /* [values] ops that read it, or an output of the plan */
+  int *maker;   /* [values] the op that makes it; -1: none */
 } uses;
 
 /* Expanded pixels of a photo beyond which they had better not pass through memory on the way back. */
@@ -23,7 +23,7 @@ static bool depthwise(const wk_plan_op *s) {
   return s->kernel == &wk_kernel_depthwise && w->kernel_h == w->kernel_w && s->layer.act <= WK_ACT_RELU6;
 }
 
-/* The step that makes what `s` reads, where nobody else does; -1: none. */
+/* The op that makes what `s` reads, where nobody else does; -1: none. */
 static int before(const wk_plan *plan, const uses *u, int s) {
   const int value = plan->op[s].in[0];
   return u->readers[value] == 1 ? u->maker[value] : -1;
@@ -44,14 +44,14 @@ static bool pays_back(const wk_layer *d) {
 }
 
 /* Steps first..last, which has the residual and stays where it is. */
-static wk_status merge(wk_plan *plan, const int *step, int count, wk_error *err) {
-  wk_plan_op *last = &plan->op[step[count - 1]], whole = *last;
+static wk_status merge(wk_plan *plan, const int *op, int count, wk_error *err) {
+  wk_plan_op *last = &plan->op[op[count - 1]], whole = *last;
   whole.sub_op = wk_calloc((size_t)count, sizeof *whole.sub_op);
   if (!whole.sub_op)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for planning a network");
   whole.sub_ops = count;
   for (int i = 0; i < count; i++)
-    whole.sub_op[i] = plan->op[step[i]];
+    whole.sub_op[i] = plan->op[op[i]];
   whole.in = whole.sub_op[0].in;
   whole.in_shape = whole.sub_op[0].in_shape;
   whole.sub_op[0].in = NULL;
@@ -60,7 +60,7 @@ static wk_status merge(wk_plan *plan, const int *step, int count, wk_error *err)
   whole.kernel = &wk_kernel_mbconv;
   *last = whole;
   for (int i = 0; i + 1 < count; i++)
-    plan->op[step[i]] = (wk_plan_op){0}; /* taken out at the end */
+    plan->op[op[i]] = (wk_plan_op){0}; /* taken out at the end */
   return WK_OK;
 }
 
@@ -91,8 +91,8 @@ wk_status wk_plan_fuse_blocks(wk_plan *plan, bool back, wk_error *err) {
       continue;
     const int e = before(plan, &u, d);
     const bool expands = e >= 0 && pointwise(&plan->op[e]) && plan->op[e].residual < 0;
-    const int step[] = {e, d, i};
-    WK_TRY(merge(plan, step + !expands, 3 - !expands, err));
+    const int op[] = {e, d, i};
+    WK_TRY(merge(plan, op + !expands, 3 - !expands, err));
   }
   int kept = 0;
   for (int i = 0; i < plan->ops; i++)

@@ -1,4 +1,4 @@
-/* lower_precision.c - which steps of a plan are computed in a lower precision: those whose kernels are faster so on
+/* lower_precision.c - which ops of a plan are computed in a lower precision: those whose kernels are faster so on
  * this kind of processor, by shape alone, and (int8) whose values' ranges are known. */
 #include "nn/compile/plan.h"
 #include "nn/kernels/bf16/microkernels_bf16.h"
@@ -34,7 +34,7 @@ wk_precision wk_kernel_precision(const wk_kernel *kernel) {
   return kernel == &wk_kernel_mbconv_int8 || kernel == &wk_kernel_conv_int8 ? WK_PRECISION_INT8 : WK_PRECISION_FLOAT32;
 }
 
-/* [2][channels] of the values that a step named so makes; *range NULL: not known. */
+/* [2][channels] of the values that an op named so makes; *range NULL: not known. */
 static wk_status find_range(const float **range, const wk_tensors *ranges, const char *name, wk_shape shape,
                             wk_error *err) {
   const wk_tensor *t = wk_tensors_find(ranges, name);
@@ -54,7 +54,7 @@ static bool finite_range(const float *range, int channels) {
   return true;
 }
 
-/* The ranges of what step s reads; NULL: not known. */
+/* The ranges of what op s reads; NULL: not known. */
 static wk_status input_range(const float **range, const wk_plan *plan, const wk_plan_op *s, const wk_tensors *ranges,
                              wk_error *err) {
   *range = NULL;
@@ -109,7 +109,7 @@ static wk_status lower_product(const wk_plan *plan, wk_plan_op *s, const wk_tens
   return WK_OK;
 }
 
-/* The same kinds of step as in int8, but whatever their activations: bfloat16 has a float's range. */
+/* The same kinds of op as in int8, but whatever their activations: bfloat16 has a float's range. */
 static void lower_bf16(wk_plan_op *s) {
   const wk_layer *l = &s->layer;
   if (s->kernel == &wk_kernel_mbconv) {

@@ -9,23 +9,25 @@ void wk_plan_lifetimes(wk_plan *p) {
   for (int i = 0; i < p->values; i++)
     p->value[i].first = p->value[i].last = p->value[i].storage = -1;
   for (int s = 0; s < p->ops; s++) {
-    const wk_plan_op *step = &p->op[s];
-    for (int k = 0; k < step->inputs; k++)
-      p->value[step->in[k]].last = s;
-    if (step->residual >= 0)
-      p->value[step->residual].last = s;
-    p->value[step->out].first = p->value[step->out].last = s;
+    const wk_plan_op *op = &p->op[s];
+    for (int k = 0; k < op->inputs; k++)
+      p->value[op->in[k]].last = s;
+    if (op->residual >= 0)
+      p->value[op->residual].last = s;
+    p->value[op->out].first = p->value[op->out].last = s;
   }
   for (int i = 0; i < p->outputs; i++)
     p->value[p->output[i]].last = INT_MAX;
 }
 
-/* ---- turns ---------------------------------------------------------------------------------------- */
+/* ---- micro-batches ---------------------------------------------------------------------------------------- */
 
 /* The first layers of a network have much more activations than weights: photo after photo they stay in the cache,
  * where a whole batch would go through memory at every layer. The last have much more weights, which all photos of a
  * batch had better use at once. */
-enum { TURN_BYTES = 6 << 20 }; /* of a step's input and output: a share of the last cache that a thread may hope for */
+enum {
+  MICRO_BATCH_BYTES = 6 << 20
+}; /* of an op's input and output: a share of the last cache that a thread may hope for */
 
 size_t wk_plan_op_bytes(const wk_plan_op *s) {
   size_t bytes = (size_t)wk_shape_count(s->layer.out) * sizeof(float);
@@ -50,7 +52,7 @@ void wk_plan_micro_batch(wk_plan *p) {
       break;
     most = bytes > most ? bytes : most;
   }
-  p->micro_batch = most < TURN_BYTES ? (int)(TURN_BYTES / most) : 1;
+  p->micro_batch = most < MICRO_BATCH_BYTES ? (int)(MICRO_BATCH_BYTES / most) : 1;
   p->micro_batch_ops = p->micro_batch < p->batch ? end : 0;
   if (p->micro_batch > p->batch)
     p->micro_batch = p->batch;
@@ -60,7 +62,7 @@ void wk_plan_micro_batch(wk_plan *p) {
 
 /* ---- places --------------------------------------------------------------------------------------- */
 
-/* May step s write over value v? Only where v dies here, is ours, and has the output's size. */
+/* May op s write over value v? Only where v dies here, is ours, and has the output's size. */
 static bool may_overwrite(const wk_plan *p, int s, int v) {
   const wk_value *out = &p->value[p->op[s].out];
   return v > 0 && p->value[v].last == s && p->value[v].micro_batch == out->micro_batch &&
@@ -68,19 +70,19 @@ static bool may_overwrite(const wk_plan *p, int s, int v) {
 }
 
 static int in_place(const wk_plan *p, int s) {
-  const wk_plan_op *step = &p->op[s];
-  if (step->residual >= 0) {
+  const wk_plan_op *op = &p->op[s];
+  if (op->residual >= 0) {
     bool also_input = false;
-    for (int k = 0; k < step->inputs; k++)
-      also_input |= step->in[k] == step->residual || p->value[step->in[k]].storage == p->value[step->residual].storage;
-    return !also_input && may_overwrite(p, s, step->residual) ? step->residual : -1;
+    for (int k = 0; k < op->inputs; k++)
+      also_input |= op->in[k] == op->residual || p->value[op->in[k]].storage == p->value[op->residual].storage;
+    return !also_input && may_overwrite(p, s, op->residual) ? op->residual : -1;
   }
-  if (!step->kernel || !step->kernel->inplace)
+  if (!op->kernel || !op->kernel->inplace)
     return -1;
   /* Of two summands either may go; of a layer and its factors only the first. */
-  for (int k = 0; k < (step->layer.op == WK_OP_ADD ? step->inputs : 1); k++)
-    if (may_overwrite(p, s, step->in[k]))
-      return step->in[k];
+  for (int k = 0; k < (op->layer.op == WK_OP_ADD ? op->inputs : 1); k++)
+    if (may_overwrite(p, s, op->in[k]))
+      return op->in[k];
   return -1;
 }
 
@@ -102,12 +104,12 @@ wk_status wk_plan_layout(wk_plan *p, wk_memory_block *extra, int extras, wk_erro
     int over = in_place(p, s), out = p->op[s].out;
     wk_value *v = &p->value[out];
     v->storage = over >= 0 ? p->value[over].storage : out;
-    if (over < 0) /* what a turn leaves for later must survive the next turns from their first step on */
+    if (over < 0) /* what a micro-batch leaves for later must survive the next ones from their first op on */
       blocks[out].first = s < p->micro_batch_ops && !v->micro_batch ? 0 : v->first;
     WK_TRY(claim(&blocks[v->storage], p, v, err));
     scratch[s] = (wk_memory_block){.bytes = p->op[s].packed.scratch_bytes, .first = s, .last = s};
   }
-  for (int i = p->own_input ? 0 : 1; i < p->values; i++) { /* those that no step writes */
+  for (int i = p->own_input ? 0 : 1; i < p->values; i++) { /* those that no op writes */
     wk_value *v = &p->value[i];
     if (v->storage >= 0 || v->first < 0)
       continue;

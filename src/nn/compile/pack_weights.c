@@ -100,8 +100,8 @@ static void free_node(reader *r, const wk_graph *g, wk_node node) {
 }
 
 /* With `own` the parameters are the plan's to change: a weight is scaled where it lies. */
-static wk_status prepare_step(wk_plan *plan, wk_plan_op *s, wk_param_table param, bool own, wk_prepare_hook hook,
-                              void *user, wk_error *err) {
+static wk_status prepare_op(wk_plan *plan, wk_plan_op *s, wk_param_table param, bool own, wk_prepare_hook hook,
+                            void *user, wk_error *err) {
   const wk_graph *g = plan->graph;
   const wk_node_def *n = &g->node[s->head];
   wk_status st = WK_OK;
@@ -137,13 +137,13 @@ done:
   return st;
 }
 
-static wk_status load_step(wk_plan *plan, wk_plan_op *s, reader *r, wk_prepare_hook hook, void *user, wk_error *err) {
+static wk_status load_op(wk_plan *plan, wk_plan_op *s, reader *r, wk_prepare_hook hook, void *user, wk_error *err) {
   const wk_graph *g = plan->graph;
   wk_status st = load_node(r, g, s->head, true, err);
   if (st == WK_OK && s->norm >= 0)
     st = load_node(r, g, s->norm, false, err);
   if (st == WK_OK)
-    st = prepare_step(plan, s, (wk_param_table)r->param, true, hook, user, err);
+    st = prepare_op(plan, s, (wk_param_table)r->param, true, hook, user, err);
   free_node(r, g, s->head);
   if (s->norm >= 0)
     free_node(r, g, s->norm);
@@ -154,7 +154,7 @@ static wk_status load_step(wk_plan *plan, wk_plan_op *s, reader *r, wk_prepare_h
   return st;
 }
 
-/* A step of several layers, once their weights are packed. */
+/* An op of several layers, once their weights are packed. */
 static wk_status prepare_sub_ops(wk_plan *plan, wk_plan_op *s, wk_prepare_hook hook, void *user, wk_error *err) {
   wk_status st = WK_OK;
   wk_sub_op *sub_op = wk_alloc_array((size_t)s->sub_ops, sizeof *sub_op);
@@ -209,8 +209,8 @@ static wk_status load_one(void *user, size_t index, int worker, wk_error *err) {
   wk_plan_op *s = &plan->op[plan->ops - 1 - (int)index];
   WK_RETURN_IF_ERROR(ready_reader(r, plan->graph, err));
   for (int k = 0; k < s->sub_ops; k++)
-    WK_RETURN_IF_ERROR(load_step(plan, &s->sub_op[k], r, NULL, NULL, err));
-  return s->sub_ops ? prepare_sub_ops(plan, s, l->hook, l->user, err) : load_step(plan, s, r, l->hook, l->user, err);
+    WK_RETURN_IF_ERROR(load_op(plan, &s->sub_op[k], r, NULL, NULL, err));
+  return s->sub_ops ? prepare_sub_ops(plan, s, l->hook, l->user, err) : load_op(plan, s, r, l->hook, l->user, err);
 }
 
 wk_status wk_plan_pack_weights(wk_plan *plan, const wk_tensors *weights, wk_prepare_hook hook, void *user,
@@ -240,9 +240,9 @@ wk_status wk_plan_pack_weights_from(wk_plan *plan, wk_param_table param, wk_prep
   for (int i = 0; i < plan->ops; i++) {
     wk_plan_op *s = &plan->op[i];
     for (int k = 0; k < s->sub_ops; k++)
-      WK_RETURN_IF_ERROR(prepare_step(plan, &s->sub_op[k], param, false, NULL, NULL, err));
+      WK_RETURN_IF_ERROR(prepare_op(plan, &s->sub_op[k], param, false, NULL, NULL, err));
     WK_RETURN_IF_ERROR(s->sub_ops ? prepare_sub_ops(plan, s, hook, user, err)
-                                  : prepare_step(plan, s, param, false, hook, user, err));
+                                  : prepare_op(plan, s, param, false, hook, user, err));
   }
   count_bytes(plan);
   return WK_OK;

@@ -86,7 +86,7 @@ static wk_status data_prepare(wk_packed *out, const wk_layer *l, const wk_prepar
   return data_repack(out->data, l, p, err);
 }
 
-static int data_chunks(const wk_data_call *call) {
+static int data_chunks(const wk_call *call) {
   const wk_microkernels *kn = wk_microkernels_for(call->isa);
   wk_conv c = ((const own *)call->packed)->conv;
   c.batch = call->count;
@@ -95,7 +95,7 @@ static int data_chunks(const wk_data_call *call) {
                         call->threads);
 }
 
-static void data_run(const wk_data_call *call, wk_chunk chunk) {
+static void data_run(const wk_call *call, wk_chunk chunk) {
   const wk_microkernels *kn = wk_microkernels_for(call->isa);
   const own *o = call->packed;
   wk_conv_back b = {.conv = o->conv,
@@ -117,18 +117,16 @@ static wk_status weights_prepare(wk_packed *out, const wk_layer *l, const wk_pre
 }
 
 /* The micro-batch of a call: gradients lie in the kernels' layout, the bias's behind the weight's. */
-static wk_conv_back shard_of(const wk_weights_call *call) {
-  wk_conv_back b = {.conv = ((const own *)call->packed)->conv, .dy = call->dy, .x = call->x, .dw = call->grad};
+static wk_conv_back shard_of(const wk_call *call) {
+  wk_conv_back b = {.conv = ((const own *)call->packed)->conv, .dy = call->dy, .x = call->x, .dw = call->grad[0]};
   b.conv.batch = call->count;
   b.db = b.dw + (size_t)b.conv.out_c * (size_t)b.conv.in_c * (size_t)(b.conv.kernel_h * b.conv.kernel_w);
   return b;
 }
 
-static wk_status weights_run(const wk_weights_call *call, wk_error *err) {
-  (void)err;
+static void weights_run(const wk_call *call) {
   const wk_conv_back b = shard_of(call);
   wk_microkernels_for(call->isa)->conv_weights(&b, call->scratch);
-  return WK_OK;
 }
 
 /* [out][tap][in] to PyTorch's [out][in][tap]. */
@@ -144,15 +142,14 @@ static void turn(float *to, const float *from, size_t rows, size_t columns) {
   }
 }
 
-static wk_status weights_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
-                                int first, int last, wk_error *err) {
-  (void)packed, (void)err;
+static void weights_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
+                           int first, int last) {
+  (void)packed;
   const size_t in = (size_t)(l->in.channels / l->groups), out = (size_t)l->out.channels, from = (size_t)first,
                until = (size_t)last, taps = (size_t)(l->window.kernel_h * l->window.kernel_w);
   memcpy(bias + from, grad + out * in * taps + from, (until - from) * sizeof *bias);
   for (size_t o = from; o < until; o++)
     turn(weight + o * in * taps, grad + o * in * taps, taps, in);
-  return WK_OK;
 }
 
 /* ---- 3x3 by Winograd ------------------------------------------------------------------------------ */
@@ -199,7 +196,7 @@ static wk_status winograd_prepare(wk_packed *packed, const wk_layer *l, const wk
   return winograd_repack(packed->data, l, p, err);
 }
 
-static wk_winograd winograd_call(const wk_data_call *call) {
+static wk_winograd winograd_call(const wk_call *call) {
   const own *o = call->packed;
   wk_winograd w = back_of(call->layer, call->count);
   w.in = call->dy, w.weights = o->weights, w.on_the_fly = o->on_the_fly;
@@ -207,17 +204,17 @@ static wk_winograd winograd_call(const wk_data_call *call) {
   return w;
 }
 
-static int winograd_chunks(const wk_data_call *call) {
+static int winograd_chunks(const wk_call *call) {
   const wk_winograd w = winograd_call(call);
   return wk_winograd_chunks(wk_microkernels_for(call->isa), &w, call->threads, call->stage);
 }
 
-static int winograd_stages(const wk_data_call *call) {
+static int winograd_stages(const wk_call *call) {
   const wk_winograd w = winograd_call(call);
   return wk_winograd_stages(wk_microkernels_for(call->isa), &w, call->threads);
 }
 
-static void winograd_run(const wk_data_call *call, wk_chunk chunk) {
+static void winograd_run(const wk_call *call, wk_chunk chunk) {
   const wk_winograd w = winograd_call(call);
   wk_winograd_chunk(wk_microkernels_for(call->isa), &w, call->threads, call->stage, call->scratch,
                     ((const own *)call->packed)->scratch, chunk);
@@ -229,11 +226,9 @@ static wk_status winograd_weights_prepare(wk_packed *out, const wk_layer *l, con
   return sums_create(out, l, p, wk_microkernels_for(p->isa)->winograd_weights_scratch(&c), err);
 }
 
-static wk_status winograd_weights_run(const wk_weights_call *call, wk_error *err) {
-  (void)err;
+static void winograd_weights_run(const wk_call *call) {
   const wk_conv_back b = shard_of(call);
   wk_microkernels_for(call->isa)->winograd_weights(&b, call->scratch);
-  return WK_OK;
 }
 
 /* ---- depthwise ------------------------------------------------------------------------------------ */
@@ -273,12 +268,12 @@ static wk_status depthwise_prepare(wk_packed *out, const wk_layer *l, const wk_p
   return depthwise_repack(out->data, l, p, err);
 }
 
-static int depthwise_chunks(const wk_data_call *call) {
+static int depthwise_chunks(const wk_call *call) {
   const wk_layer *l = call->layer;
   return wk_call_chunks(call->count * l->in.height / 7, wk_shape_count(l->in) * call->count * 16, call->threads);
 }
 
-static void depthwise_run(const wk_data_call *call, wk_chunk chunk) {
+static void depthwise_run(const wk_call *call, wk_chunk chunk) {
   wk_depthwise_back d = depthwise_of(call->layer, call->count);
   d.dy = call->dy, d.weights = ((const own *)call->packed)->weights, d.dx = call->dx, d.accumulate = call->accumulate;
   d.mask = call->mask, d.mask_act = call->mask_act;
@@ -290,69 +285,72 @@ static wk_status depthwise_weights_prepare(wk_packed *out, const wk_layer *l, co
   return sums_create(out, l, p, 0, err);
 }
 
-static wk_status depthwise_weights_run(const wk_weights_call *call, wk_error *err) {
-  (void)err;
+static void depthwise_weights_run(const wk_call *call) {
   wk_depthwise_back d = depthwise_of(call->layer, call->count);
-  d.x = call->x, d.dy = call->dy, d.dw = call->grad;
+  d.x = call->x, d.dy = call->dy, d.dw = call->grad[0];
   d.db = d.dw + (size_t)(d.kernel_h * d.kernel_w) * (size_t)d.channels;
   wk_microkernels_for(call->isa)->depthwise_weights(&d);
-  return WK_OK;
 }
 
 /* [each][out] to PyTorch's [out][each]: of a depthwise layer, whose outputs have a number a tap each, and of a block's
  * expansion, whose outputs have one an input channel. */
-static wk_status turned_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
-                               int first, int last, wk_error *err) {
-  (void)packed, (void)err;
+static void turned_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
+                          int first, int last) {
+  (void)packed;
   const size_t outs = (size_t)l->out.channels, from = (size_t)first, until = (size_t)last,
                each = (size_t)(l->in.channels / l->groups * l->window.kernel_h * l->window.kernel_w);
   for (size_t o = from; o < until; o++)
     for (size_t i = 0; i < each; i++)
       weight[o * each + i] = grad[i * outs + o];
   memcpy(bias + from, grad + each * outs + from, (until - from) * sizeof *bias);
-  return WK_OK;
 }
 
-const wk_data_kernel wk_data_conv = {.name = "matrix product",
-                                     .masks = true,
-                                     .fits = fits_conv,
-                                     .prepare = data_prepare,
-                                     .release = wk_free,
-                                     .repack = data_repack,
-                                     .share = data_run,
-                                     .chunks = data_chunks};
-const wk_data_kernel wk_data_winograd = {.name = "Winograd F(4x4,3x3)",
-                                         .masks = true,
-                                         .fits = fits_winograd,
-                                         .prepare = winograd_prepare,
-                                         .release = wk_free,
-                                         .repack = winograd_repack,
-                                         .share = winograd_run,
-                                         .chunks = winograd_chunks,
-                                         .stages = winograd_stages};
-const wk_data_kernel wk_data_depthwise = {.name = "depthwise",
-                                          .masks = true,
-                                          .fits = fits_depthwise,
-                                          .prepare = depthwise_prepare,
-                                          .release = wk_free,
-                                          .repack = depthwise_repack,
-                                          .share = depthwise_run,
-                                          .chunks = depthwise_chunks};
-const wk_weights_kernel wk_weights_conv = {.name = "matrix product",
-                                           .fits = fits_conv,
-                                           .prepare = weights_prepare,
+const wk_kernel wk_kernel_conv_data = {.name = "matrix product",
+                                       .direction = WK_BACKWARD_DATA,
+                                       .masks = true,
+                                       .fits = fits_conv,
+                                       .prepare = data_prepare,
+                                       .release = wk_free,
+                                       .repack = data_repack,
+                                       .share = data_run,
+                                       .chunks = data_chunks};
+const wk_kernel wk_kernel_winograd_data = {.name = "Winograd F(4x4,3x3)",
+                                           .direction = WK_BACKWARD_DATA,
+                                           .masks = true,
+                                           .fits = fits_winograd,
+                                           .prepare = winograd_prepare,
                                            .release = wk_free,
-                                           .run = weights_run,
-                                           .unpack = weights_unpack};
-const wk_weights_kernel wk_weights_winograd = {.name = "Winograd F(3x3,4x4)",
-                                               .fits = fits_winograd,
-                                               .prepare = winograd_weights_prepare,
+                                           .repack = winograd_repack,
+                                           .share = winograd_run,
+                                           .chunks = winograd_chunks,
+                                           .stages = winograd_stages};
+const wk_kernel wk_kernel_depthwise_data = {.name = "depthwise",
+                                            .direction = WK_BACKWARD_DATA,
+                                            .masks = true,
+                                            .fits = fits_depthwise,
+                                            .prepare = depthwise_prepare,
+                                            .release = wk_free,
+                                            .repack = depthwise_repack,
+                                            .share = depthwise_run,
+                                            .chunks = depthwise_chunks};
+const wk_kernel wk_kernel_conv_weights = {.name = "matrix product",
+                                          .direction = WK_BACKWARD_WEIGHTS,
+                                          .fits = fits_conv,
+                                          .prepare = weights_prepare,
+                                          .release = wk_free,
+                                          .run = weights_run,
+                                          .unpack = weights_unpack};
+const wk_kernel wk_kernel_winograd_weights = {.name = "Winograd F(3x3,4x4)",
+                                              .direction = WK_BACKWARD_WEIGHTS,
+                                              .fits = fits_winograd,
+                                              .prepare = winograd_weights_prepare,
+                                              .release = wk_free,
+                                              .run = winograd_weights_run,
+                                              .unpack = weights_unpack};
+const wk_kernel wk_kernel_depthwise_weights = {.name = "depthwise",
+                                               .direction = WK_BACKWARD_WEIGHTS,
+                                               .fits = fits_depthwise,
+                                               .prepare = depthwise_weights_prepare,
                                                .release = wk_free,
-                                               .run = winograd_weights_run,
-                                               .unpack = weights_unpack};
-const wk_weights_kernel wk_weights_depthwise = {.name = "depthwise",
-                                                .fits = fits_depthwise,
-                                                .prepare = depthwise_weights_prepare,
-                                                .release = wk_free,
-                                                .run = depthwise_weights_run,
-                                                .unpack = turned_unpack};
+                                               .run = depthwise_weights_run,
+                                               .unpack = turned_unpack};

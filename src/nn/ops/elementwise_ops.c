@@ -1,10 +1,11 @@
 /* elementwise_ops.c - the simple layers as kernels of the planner: they hand rows of pixels to elementwise.c and share
- * them among the threads of a call. Anything faster goes before them in the table at the end. */
+ * them among the threads of a call. */
 #include <string.h>
 
 #include "base/chunk.h"
 #include "nn/kernels/f32/elementwise.h"
 #include "nn/kernels/microkernels.h"
+#include "nn/ops/op.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
 
@@ -105,8 +106,7 @@ static bool fits_concat(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_CONCAT;
 }
 
-static wk_status run_concat(const wk_call *c, wk_error *err) {
-  (void)err;
+static void run_concat(const wk_call *c) {
   size_t to = (size_t)c->layer->out.channels, at = 0;
   long pixels = (long)c->layer->out.height * c->layer->out.width * c->count;
   for (int k = 0; k < c->inputs; k++) {
@@ -115,7 +115,6 @@ static wk_status run_concat(const wk_call *c, wk_error *err) {
       memcpy(c->out + at + to * (size_t)p, c->in[k] + from * (size_t)p, from * sizeof *c->out);
     at += from;
   }
-  return WK_OK;
 }
 
 static bool fits_flatten(const wk_layer *l, wk_isa isa) {
@@ -141,10 +140,8 @@ static bool fits_copy(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_INPUT;
 }
 
-static wk_status run_copy(const wk_call *c, wk_error *err) {
-  (void)err;
+static void run_copy(const wk_call *c) {
   memcpy(c->out, c->in[0], values(c->layer->out) * (size_t)c->count * sizeof *c->out);
-  return WK_OK;
 }
 
 /* The network's input where more than one convolution wants it, or none that reads bytes. */
@@ -159,15 +156,16 @@ static void run_pixels(const wk_call *c, wk_chunk chunk) {
 
 /* ---- pooling, softmax --------------------------------------------------------------------------- */
 
-typedef void (*pool_row)(float *, const float *, const wk_layer *, int);
+typedef void (*pool_row)(float *, const float *, const wk_pool *, int);
 
 static void run_pool(const wk_call *c, wk_chunk chunk, pool_row pool) {
   const wk_layer *l = c->layer;
+  const wk_pool p = {l->in, l->out, l->window};
   size_t in = values(l->in), row = (size_t)l->out.width * (size_t)l->out.channels;
   long rows = (long)l->out.height * c->count;
   const long end = wk_chunk_end(rows, 1, chunk);
   for (long i = wk_chunk_begin(rows, 1, chunk); i < end; i++)
-    pool(c->out + row * (size_t)i, c->in[0] + in * (size_t)(i / l->out.height), l, (int)(i % l->out.height));
+    pool(c->out + row * (size_t)i, c->in[0] + in * (size_t)(i / l->out.height), &p, (int)(i % l->out.height));
 }
 
 static bool fits_max_pool(const wk_layer *l, wk_isa isa) {
@@ -214,72 +212,22 @@ static void run_softmax(const wk_call *c, wk_chunk chunk) {
     rows[c->isa](c->out + channels * (size_t)p, c->in[0] + channels * (size_t)p, (int)channels);
 }
 
-/* ---- linear ------------------------------------------------------------------------------------- */
-
-/* A 1 x 1 convolution of a single pixel is the same thing: the layers of squeeze-excite. */
-bool wk_layer_is_linear(const wk_layer *l) {
-  const wk_window *w = &l->window;
-  if (l->op == WK_OP_LINEAR)
-    return true;
-  return l->op == WK_OP_CONV && !l->residual && l->groups == 1 && l->in.height == 1 && l->in.width == 1 &&
-         w->kernel_h == 1 && w->kernel_w == 1 && !(w->pad_top | w->pad_bottom | w->pad_left | w->pad_right);
-}
-
-/* ---- the table ---------------------------------------------------------------------------------- */
-
-static const wk_kernel kernel_act = {.name = "act", .inplace = true, .fits = fits_act, .share = run_act};
-static const wk_kernel kernel_add = {.name = "add", .inplace = true, .fits = fits_add, .share = run_add};
-static const wk_kernel kernel_affine = {.name = "affine",
-                                        .inplace = true,
-                                        .fits = fits_affine,
-                                        .prepare = prepare_affine,
-                                        .release = wk_free,
-                                        .repack = repack_affine,
-                                        .share = run_affine};
-static const wk_kernel kernel_scale = {.name = "scale", .inplace = true, .fits = fits_scale, .share = run_scale};
-static const wk_kernel kernel_concat = {.name = "concat", .fits = fits_concat, .run = run_concat};
-static const wk_kernel kernel_flatten = {.name = "flatten", .fits = fits_flatten, .share = run_flatten};
-static const wk_kernel kernel_copy = {.name = "copy", .fits = fits_copy, .run = run_copy};
-static const wk_kernel kernel_pixels = {.name = "normalise", .fits = fits_copy, .share = run_pixels};
-static const wk_kernel kernel_max_pool = {.name = "max_pool", .fits = fits_max_pool, .share = run_max_pool};
-static const wk_kernel kernel_avg_pool = {.name = "avg_pool", .fits = fits_avg_pool, .share = run_avg_pool};
-static const wk_kernel kernel_adaptive_pool = {
+const wk_kernel wk_kernel_act = {.name = "act", .inplace = true, .fits = fits_act, .share = run_act};
+const wk_kernel wk_kernel_add = {.name = "add", .inplace = true, .fits = fits_add, .share = run_add};
+const wk_kernel wk_kernel_affine = {.name = "affine",
+                                    .inplace = true,
+                                    .fits = fits_affine,
+                                    .prepare = prepare_affine,
+                                    .release = wk_free,
+                                    .repack = repack_affine,
+                                    .share = run_affine};
+const wk_kernel wk_kernel_scale = {.name = "scale", .inplace = true, .fits = fits_scale, .share = run_scale};
+const wk_kernel wk_kernel_concat = {.name = "concat", .fits = fits_concat, .run = run_concat};
+const wk_kernel wk_kernel_flatten = {.name = "flatten", .fits = fits_flatten, .share = run_flatten};
+const wk_kernel wk_kernel_copy = {.name = "copy", .fits = fits_copy, .run = run_copy};
+const wk_kernel wk_kernel_normalise = {.name = "normalise", .fits = fits_copy, .share = run_pixels};
+const wk_kernel wk_kernel_max_pool = {.name = "max_pool", .fits = fits_max_pool, .share = run_max_pool};
+const wk_kernel wk_kernel_avg_pool = {.name = "avg_pool", .fits = fits_avg_pool, .share = run_avg_pool};
+const wk_kernel wk_kernel_adaptive_avg_pool = {
     .name = "adaptive_avg_pool", .fits = fits_adaptive_pool, .share = run_adaptive_pool};
-static const wk_kernel kernel_softmax = {
-    .name = "softmax", .inplace = true, .fits = fits_softmax, .share = run_softmax};
-
-const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa) {
-  /* In the order of preference. */
-  static const wk_kernel *const table[] = {
-      &wk_kernel_linear, &wk_kernel_linear_train, &wk_kernel_winograd, &wk_kernel_depthwise,
-      &wk_kernel_conv,   &wk_kernel_grouped,      &kernel_act,         &kernel_add,
-      &kernel_affine,    &kernel_scale,           &kernel_concat,      &kernel_flatten,
-      &kernel_copy,      &kernel_max_pool,        &kernel_avg_pool,    &kernel_adaptive_pool,
-      &kernel_softmax,   &wk_kernel_multiply,     &wk_kernel_curve,    &wk_kernel_pad,
-      &wk_kernel_slice,  &wk_kernel_shuffle,      &wk_kernel_lrn,
-  };
-  if (layer->pixels)
-    return wk_kernel_conv.fits(layer, isa) ? &wk_kernel_conv : kernel_pixels.fits(layer, isa) ? &kernel_pixels : NULL;
-  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-    if (table[i]->fits(layer, isa))
-      return table[i];
-  return NULL;
-}
-
-const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa) {
-  static const wk_data_kernel *const table[] = {&wk_data_linear, &wk_data_depthwise, &wk_data_winograd, &wk_data_conv,
-                                                &wk_data_grouped};
-  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-    if (table[i]->fits(layer, isa))
-      return table[i];
-  return NULL;
-}
-
-const wk_weights_kernel *wk_weights_kernel_for(const wk_layer *layer, wk_isa isa) {
-  static const wk_weights_kernel *const table[] = {&wk_weights_depthwise, &wk_weights_winograd, &wk_weights_conv,
-                                                   &wk_weights_grouped};
-  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-    if (table[i]->fits(layer, isa))
-      return table[i];
-  return NULL;
-}
+const wk_kernel wk_kernel_softmax = {.name = "softmax", .inplace = true, .fits = fits_softmax, .share = run_softmax};

@@ -128,13 +128,13 @@ static wk_status data_prepare(wk_packed *out, const wk_layer *l, const wk_prepar
   return data_repack(out->data, l, p, err);
 }
 
-static int data_chunks(const wk_data_call *call) {
+static int data_chunks(const wk_call *call) {
   const packed *o = call->packed;
   return wk_call_chunks((int64_t)o->size.data_units * call->count / 4, work_of(call->layer, call->count),
                         call->threads);
 }
 
-static void data_run(const wk_data_call *call, wk_chunk chunk) {
+static void data_run(const wk_call *call, wk_chunk chunk) {
   const packed *o = call->packed;
   const int units = o->size.data_units * call->count;
   wk_conv_back b = {.conv = o->conv,
@@ -150,14 +150,15 @@ static void data_run(const wk_data_call *call, wk_chunk chunk) {
                                                (float *)call->scratch + o->scratch * (size_t)chunk.worker);
 }
 
-const wk_data_kernel wk_data_grouped = {.name = "grouped",
-                                        .masks = true,
-                                        .fits = fits,
-                                        .prepare = data_prepare,
-                                        .release = wk_free,
-                                        .repack = data_repack,
-                                        .share = data_run,
-                                        .chunks = data_chunks};
+const wk_kernel wk_kernel_grouped_data = {.name = "grouped",
+                                          .direction = WK_BACKWARD_DATA,
+                                          .masks = true,
+                                          .fits = fits,
+                                          .prepare = data_prepare,
+                                          .release = wk_free,
+                                          .repack = data_repack,
+                                          .share = data_run,
+                                          .chunks = data_chunks};
 
 /* ---- gradient of the weights ---------------------------------------------------------------------- */
 
@@ -170,29 +171,28 @@ static wk_status weights_prepare(wk_packed *out, const wk_layer *l, const wk_pre
   return WK_OK;
 }
 
-static wk_status weights_run(const wk_weights_call *call, wk_error *err) {
-  (void)err;
+static void weights_run(const wk_call *call) {
   const packed *o = call->packed;
-  wk_conv_back b = {.conv = o->conv, .dy = call->dy, .x = call->x, .dw = call->grad, .db = call->grad + o->size.packed};
+  wk_conv_back b = {
+      .conv = o->conv, .dy = call->dy, .x = call->x, .dw = call->grad[0], .db = call->grad[0] + o->size.packed};
   b.conv.batch = call->count;
   wk_microkernels_for(call->isa)->grouped_weights(&b, call->scratch);
-  return WK_OK;
 }
 
-static wk_status weights_unpack(float *weight, float *bias, const void *data, const wk_layer *l, const float *grad,
-                                int first, int last, wk_error *err) {
-  (void)l, (void)err;
+static void weights_unpack(float *weight, float *bias, const void *data, const wk_layer *l, const float *grad,
+                           int first, int last) {
+  (void)l;
   const packed *o = data;
   wk_microkernels_for(o->isa)->grouped_unpack(weight, grad, &o->conv, first, last);
   memcpy(bias + first, grad + o->size.packed + first, (size_t)(last - first) * sizeof *bias);
-  return WK_OK;
 }
 
 /* Going through the packed numbers once is quicker than once for each few outputs. */
-const wk_weights_kernel wk_weights_grouped = {.name = "grouped",
-                                              .fits = fits,
-                                              .prepare = weights_prepare,
-                                              .release = wk_free,
-                                              .run = weights_run,
-                                              .unpack = weights_unpack,
-                                              .whole = true};
+const wk_kernel wk_kernel_grouped_weights = {.name = "grouped",
+                                             .direction = WK_BACKWARD_WEIGHTS,
+                                             .fits = fits,
+                                             .prepare = weights_prepare,
+                                             .release = wk_free,
+                                             .run = weights_run,
+                                             .unpack = weights_unpack,
+                                             .whole = true};

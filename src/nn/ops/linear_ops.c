@@ -5,6 +5,7 @@
 #include "base/chunk.h"
 #include "nn/kernels/f32/elementwise.h"
 #include "nn/kernels/f32/linear.h"
+#include "nn/ops/op.h"
 
 enum { CUT = 32 }; /* threads share rows and columns by whole vectors: how many there are changes nothing */
 
@@ -100,12 +101,12 @@ static wk_status keep(void *packed, const wk_layer *l, const wk_prepare *p, wk_e
   return WK_OK;
 }
 
-static int chunks_data(const wk_data_call *c) {
+static int chunks_data(const wk_call *c) {
   const int in = inputs(c->layer);
   return wk_call_chunks(in / (2 * CUT), (int64_t)in * c->layer->out.channels, c->threads);
 }
 
-static void run_data(const wk_data_call *c, wk_chunk chunk) {
+static void run_data(const wk_call *c, wk_chunk chunk) {
   static void (*const data[])(float *, const float *, const float *, int, int, int, int, int, bool) =
       WK_ISA_TABLE(wk_linear_data);
   const plain *m = c->packed;
@@ -113,5 +114,10 @@ static void run_data(const wk_data_call *c, wk_chunk chunk) {
   data[c->isa](c->dx, c->dy, m->weight, in, c->layer->out.channels, from, to, c->count, c->accumulate);
 }
 
-const wk_data_kernel wk_data_linear = {
-    .name = "linear", .fits = fits, .prepare = borrow, .repack = keep, .share = run_data, .chunks = chunks_data};
+const wk_kernel wk_kernel_linear_data = {.name = "linear",
+                                         .direction = WK_BACKWARD_DATA,
+                                         .fits = fits,
+                                         .prepare = borrow,
+                                         .repack = keep,
+                                         .share = run_data,
+                                         .chunks = chunks_data};

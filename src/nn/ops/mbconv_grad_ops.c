@@ -1,4 +1,4 @@
-/* mbconv_grad_ops.c - the way back through an inverted residual that is one step of the planner: the weights turned
+/* mbconv_grad_ops.c - the way back through an inverted residual that is one op of the planner: the weights turned
  * round, and how threads share its rows. */
 #include "base/chunk.h"
 #include "nn/kernels/microkernels.h"
@@ -55,11 +55,9 @@ done:
 }
 
 /* Gradients of the weights are sums over all rows, which one thread makes. */
-static int chunks(const wk_data_call *call) {
-  return call->grad[0] || call->grad[1] || call->grad[2] ? 1 : call->threads;
-}
+static int chunks(const wk_call *call) { return call->grad[0] || call->grad[1] || call->grad[2] ? 1 : call->threads; }
 
-static void run(const wk_data_call *call, wk_chunk chunk) {
+static void run(const wk_call *call, wk_chunk chunk) {
   const wk_microkernels *kn = wk_microkernels_for(call->isa);
   const block *o = call->packed;
   wk_mbconv_back b = o->b;
@@ -77,10 +75,11 @@ static void run(const wk_data_call *call, wk_chunk chunk) {
                   (float *)call->scratch + o->scratch * (size_t)chunk.worker);
 }
 
-const wk_data_kernel wk_data_mbconv = {.name = "inverted residual",
-                                       .masks = true,
-                                       .prepare = prepare,
-                                       .release = release,
-                                       .repack = repack,
-                                       .share = run,
-                                       .chunks = chunks};
+const wk_kernel wk_kernel_mbconv_data = {.name = "inverted residual",
+                                         .direction = WK_BACKWARD_DATA,
+                                         .masks = true,
+                                         .prepare = prepare,
+                                         .release = release,
+                                         .repack = repack,
+                                         .share = run,
+                                         .chunks = chunks};

@@ -1,4 +1,4 @@
-/* mbconv_ops.c - the inverted residual as one step of the planner: what its layers have packed, handed to the fused
+/* mbconv_ops.c - the inverted residual as one op of the planner: what its layers have packed, handed to the fused
  * kernel, and how the threads of a call share its rows. Its bits are those of the layers one after the other. */
 #include "base/chunk.h"
 #include "nn/kernels/microkernels.h"

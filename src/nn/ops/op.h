@@ -1,5 +1,5 @@
-/* op.h (internal) - the seam between the planner and the code that computes. A plan is a list of steps; each step is
- * one layer with what was fused into it, computed by one kernel.
+/* op.h (internal) - the seam between the planner and the code that computes. A plan is a list of ops; each is one
+ * layer with what was fused into it, computed by one kernel.
  *
  * Which kernel is chosen depends on the layer's shape and the processor alone, never on a timing, so that the same
  * machine always gives the same bits. A kernel must give a photo the same result whatever `count` and `threads` are. */
@@ -12,7 +12,7 @@
 #include "nn/kernels/activation.h"
 #include "whisker/nn.h"
 
-/* What a step computes: op(in), plus the residual where there is one, then the activation. */
+/* What an op computes: op(in), plus the residual where there is one, then the activation. */
 typedef struct wk_layer {
   const char *name; /* of the last layer that was fused in, for messages */
   wk_op op;
@@ -38,33 +38,54 @@ typedef struct wk_packed {
   size_t grad_floats;   /* gradients of weights: of the layout the kernel writes them in */
 } wk_packed;
 
-/* One call of one step. All activations are [count, h, w, c]. */
+/* Layers of the longest op of several: an inverted residual. */
+enum { WK_MBCONV_OPS = 3 };
+
+/* What is computed of a layer. */
+typedef enum wk_direction {
+  WK_FORWARD,         /* its output */
+  WK_BACKWARD_DATA,   /* the gradient of its input from that of its output (before the activation) */
+  WK_BACKWARD_WEIGHTS /* that of its weight and bias, summed over the photos of a call, in a layout of the kernel's own:
+                         sums over micro-batches are taken there, and unpack puts the total into PyTorch's */
+} wk_direction;
+
+/* One call of a kernel. All activations and their gradients are [count, h, w, c]. */
 typedef struct wk_call {
   const wk_layer *layer;
   const void *packed;
-  void *state;            /* of this thread, from the kernel's open; NULL without one */
+  void *scratch;
+  int count, threads;
+  int stage; /* of those that share goes through */
+  wk_isa isa;
+
+  /* Forward: */
   const float *const *in; /* the layer's inputs */
   const uint8_t *bytes;   /* instead, where the layer has `pixels` */
   int inputs;
   const wk_shape *in_shape; /* of each input */
   const float *residual;    /* NULL: none. May be equal to `out`; no other input is, unless the kernel is `inplace` */
   float *out;
-  void *scratch;
-  int count, threads;
-  int stage; /* of those that share goes through */
-  wk_isa isa;
+
+  /* Gradients: */
+  const float *dy;   /* of the layer's output */
+  const float *x;    /* its first input, for gradients of weights */
+  float *dx;         /* of the input; NULL: not wanted */
+  bool accumulate;   /* dx += */
+  const float *add;  /* like dx, added to it where nothing is accumulated; NULL: none. For ops of several layers */
+  const float *mask; /* like dx: the output of the activation before, whose slope dx is multiplied with at the end;
+                        NULL: none. Only for kernels that say so */
+  wk_act mask_act;
+  float *grad[WK_MBCONV_OPS]; /* of the weights, overwritten: the first, [grad_floats]; of several layers, those of
+                                 expansion, depthwise convolution and projection. NULL: not wanted */
 } wk_call;
 
-/* Layers of the longest step of several: an inverted residual. */
-enum { WK_MBCONV_OPS = 3 };
-
-/* A layer inside a step of several, with what its own kernel made of its weights. */
+/* A layer inside an op of several, with what its own kernel made of its weights. */
 typedef struct wk_sub_op {
   const wk_layer *layer;
   const void *packed;
 } wk_sub_op;
 
-/* The least and the largest value of every channel of what a step reads and makes, as seen on photos: [2][channels].
+/* The least and the largest value of every channel of what an op reads and makes, as seen on photos: [2][channels].
  * NULL for what is computed in float32. */
 typedef struct wk_op_range {
   const float *in, *out;
@@ -80,30 +101,35 @@ typedef struct wk_prepare {
   wk_isa isa;
   int batch;         /* photos a call at most; only gradients of weights need it beforehand */
   wk_arena *packing; /* for what lives as long as the plan; gradients: NULL */
-  bool keep;         /* weight and bias outlive the step: they need not be copied */
+  bool keep;         /* weight and bias outlive the op: they need not be copied */
   wk_op_range range;
   const void *forward;     /* gradients: what the layer's forward kernel has packed */
-  const wk_sub_op *sub_op; /* of a step of several layers: they, in order; the layers and what is packed outlive it */
+  const wk_sub_op *sub_op; /* of an op of several layers: they, in order; the layers and what is packed outlive it */
   int sub_ops;
 } wk_prepare;
 
 typedef struct wk_kernel {
   const char *name;
-  bool inplace; /* `out` may be in[0] (elementwise) */
-  bool (*fits)(const wk_layer *layer,
-               wk_isa isa); /* NULL: not in the table; fuse_blocks.c or lower_precision.c chooses it */
+  wk_direction direction;
+  bool inplace; /* forward: `out` may be in[0] (elementwise) */
+  bool masks;   /* to the input: can apply the slope of ReLU and ReLU6 on the way */
+  bool whole;   /* of weights: unpack wants all outputs at once */
+  /* NULL: not in the table; fuse_blocks.c or lower_precision.c chooses it. */
+  bool (*fits)(const wk_layer *layer, wk_isa isa);
   /* Each of these may be NULL where there is nothing to do. */
   wk_status (*prepare)(wk_packed *out, const wk_layer *layer, const wk_prepare *p, wk_error *err);
   void (*release)(void *packed);
-  /* Other weights for what prepare made; a kernel without it is released and prepared again. Not while it runs. */
+  /* Other weights for what prepare made. Not while it runs. */
   wk_status (*repack)(void *packed, const wk_layer *layer, const wk_prepare *p, wk_error *err);
-  wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err); /* one thread's state */
-  void (*close)(void *state);
-  /* One of the two: the whole call on one thread; or a part of it, which cannot fail. */
-  wk_status (*run)(const wk_call *call, wk_error *err);
+  /* One of the two: the whole call on one thread; or a chunk of it. Neither can fail. */
+  void (*run)(const wk_call *call);
   void (*share)(const wk_call *call, wk_chunk chunk);
   int (*chunks)(const wk_call *call); /* NULL: as many as threads */
-  int (*stages)(const wk_call *call); /* each begins when all parts of the one before are done; NULL: 1 */
+  int (*stages)(const wk_call *call); /* each begins when all chunks of the one before are done; NULL: 1 */
+  /* Gradients of weights: of outputs first..last-1, to their places in weight [out, in/groups, kh, kw] and bias [out].
+   */
+  void (*unpack)(float *weight, float *bias, const void *packed, const wk_layer *layer, const float *grad, int first,
+                 int last);
 } wk_kernel;
 
 /* How many parts a call is worth: as many for each thread, one at least, and more where each is still `work` enough
@@ -111,107 +137,20 @@ typedef struct wk_kernel {
  */
 int wk_call_chunks(int64_t most, int64_t work, int threads);
 
-/* A call of that kernel, by the crew where it can be shared. */
-wk_status wk_kernel_run(const wk_kernel *kernel, const wk_call *call, wk_thread_team *crew, wk_error *err);
+/* A call of that kernel, by the team where it can be shared. */
+void wk_kernel_run(const wk_kernel *kernel, const wk_call *call, wk_thread_team *team);
 
-/* ---- gradients ---------------------------------------------------------------------------------- */
-
-/* Gradient of a layer's input from that of its output (before the activation), for convolutions and linear layers. */
-typedef struct wk_data_call {
-  const wk_layer *layer;
-  const void *packed;
-  void *state;
-  const float *dy;   /* [count, out] */
-  float *dx;         /* [count, in] */
-  bool accumulate;   /* dx += */
-  const float *mask; /* like dx: the output of the activation before, whose slope dx is multiplied with at the end;
-                        NULL: none. Only for kernels that say so */
-  wk_act mask_act;
-  void *scratch;
-  int count, threads;
-  int stage;
-  wk_isa isa;
-  /* Of a step of several layers: */
-  const float *x;             /* [count, in] its input */
-  const float *add;           /* like dx, added to it where nothing is accumulated; NULL: none */
-  float *grad[WK_MBCONV_OPS]; /* of the weights of expansion, depthwise convolution and projection, in layouts of the
-                                  kernel's own; NULL: not wanted. dx may be NULL then */
-} wk_data_call;
-
-typedef struct wk_data_kernel {
-  const char *name;
-  bool masks; /* can apply the slope of ReLU and ReLU6 on the way */
-  bool (*fits)(const wk_layer *layer, wk_isa isa);
-  wk_status (*prepare)(wk_packed *out, const wk_layer *layer, const wk_prepare *p, wk_error *err);
-  void (*release)(void *packed);
-  wk_status (*repack)(void *packed, const wk_layer *layer, const wk_prepare *p, wk_error *err);
-  wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err);
-  void (*close)(void *state);
-  wk_status (*run)(const wk_data_call *call, wk_error *err); /* as in wk_kernel */
-  void (*share)(const wk_data_call *call, wk_chunk chunk);
-  int (*chunks)(const wk_data_call *call);
-  int (*stages)(const wk_data_call *call);
-} wk_data_kernel;
-
-wk_status wk_data_kernel_run(const wk_data_kernel *kernel, const wk_data_call *call, wk_thread_team *crew,
-                             wk_error *err);
-
-/* Gradient of a layer's weight and bias, summed over the photos of a micro-batch, in a layout of the kernel's own: sums
- * over micro-batches are taken there, and unpack puts the total into PyTorch's layout. */
-typedef struct wk_weights_call {
-  const wk_layer *layer;
-  const void *packed;
-  void *state;
-  float *x, *dy; /* [count, in], [count, out]; there is room for `batch` photos, and the rest may be written */
-  float *grad;   /* [grad_floats], overwritten */
-  void *scratch;
-  int count, batch;
-  wk_isa isa;
-} wk_weights_call;
-
-typedef struct wk_weights_kernel {
-  const char *name;
-  bool (*fits)(const wk_layer *layer, wk_isa isa);
-  wk_status (*prepare)(wk_packed *out, const wk_layer *layer, const wk_prepare *p, wk_error *err);
-  void (*release)(void *packed);
-  wk_status (*open)(void **state, const wk_layer *layer, const void *packed, wk_error *err);
-  void (*close)(void *state);
-  wk_status (*run)(const wk_weights_call *call, wk_error *err);
-  /* Of outputs first..last-1: to their places in weight [out, in/groups, kh, kw] and bias [out]. `whole`: it is asked
-   * for all outputs at once. */
-  wk_status (*unpack)(float *weight, float *bias, const void *packed, const wk_layer *layer, const float *grad,
-                      int first, int last, wk_error *err);
-  bool whole;
-} wk_weights_kernel;
-
-/* ---- the tables --------------------------------------------------------------------------------- */
-
-/* The first that fits, in the order of preference; NULL never happens for a legal layer of its kind. */
-const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_isa isa);
-const wk_data_kernel *wk_data_kernel_for(const wk_layer *layer, wk_isa isa);
-const wk_weights_kernel *wk_weights_kernel_for(const wk_layer *layer, wk_isa isa);
-
-extern const wk_kernel wk_kernel_multiply, wk_kernel_curve; /* plain_ops.c */
-extern const wk_kernel wk_kernel_pad, wk_kernel_slice, wk_kernel_shuffle, wk_kernel_lrn;
-extern const wk_kernel wk_kernel_winograd;
-extern const wk_kernel wk_kernel_depthwise;
-extern const wk_kernel wk_kernel_conv;
-extern const wk_kernel wk_kernel_mbconv; /* of several layers: fuse_blocks.c chooses it */
-extern const wk_kernel wk_kernel_linear;
-extern const wk_kernel wk_kernel_conv_int8,
-    wk_kernel_mbconv_int8; /* on small integers: lower_precision.c chooses them */
+extern const wk_kernel wk_kernel_linear, wk_kernel_linear_train, wk_kernel_linear_data;
+extern const wk_kernel wk_kernel_conv, wk_kernel_conv_data, wk_kernel_conv_weights;
+extern const wk_kernel wk_kernel_winograd, wk_kernel_winograd_data, wk_kernel_winograd_weights;
+extern const wk_kernel wk_kernel_depthwise, wk_kernel_depthwise_data, wk_kernel_depthwise_weights;
+extern const wk_kernel wk_kernel_grouped, wk_kernel_grouped_data, wk_kernel_grouped_weights;
+extern const wk_kernel wk_kernel_mbconv, wk_kernel_mbconv_data;    /* of several layers: fuse_blocks.c chooses them */
+extern const wk_kernel wk_kernel_conv_int8, wk_kernel_mbconv_int8; /* on small integers: lower_precision.c does */
 extern const wk_kernel wk_kernel_conv_bf16, wk_kernel_mbconv_bf16; /* on bfloat16: the same */
-extern const wk_kernel wk_kernel_grouped;
-extern const wk_data_kernel wk_data_grouped;
-extern const wk_data_kernel wk_data_depthwise;
-extern const wk_data_kernel wk_data_winograd;
-extern const wk_data_kernel wk_data_conv;
-extern const wk_weights_kernel wk_weights_grouped;
-extern const wk_weights_kernel wk_weights_depthwise;
-extern const wk_weights_kernel wk_weights_winograd;
-extern const wk_weights_kernel wk_weights_conv;
-extern const wk_data_kernel wk_data_mbconv; /* of a step of several layers */
-extern const wk_kernel wk_kernel_linear_train;
-extern const wk_data_kernel wk_data_linear;
+extern const wk_kernel wk_kernel_act, wk_kernel_add, wk_kernel_affine, wk_kernel_scale, wk_kernel_concat;
+extern const wk_kernel wk_kernel_flatten, wk_kernel_copy, wk_kernel_normalise, wk_kernel_softmax;
+extern const wk_kernel wk_kernel_multiply, wk_kernel_curve, wk_kernel_pad, wk_kernel_slice, wk_kernel_shuffle;
+extern const wk_kernel wk_kernel_lrn, wk_kernel_max_pool, wk_kernel_avg_pool, wk_kernel_adaptive_avg_pool;
 
 #endif

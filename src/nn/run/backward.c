@@ -1,14 +1,13 @@
-/* backward.c - what the backward instructions of a program do that need nothing but the network itself. Each takes the
- * gradient of a layer's output, dy, and writes or adds that of an input, dx. */
+/* backward.c - see backward.h. Each gradient takes that of a layer's output, dy, and writes or adds that of an input,
+ * dx. */
+#include "nn/run/backward.h"
+
 #include <string.h>
 
 #include "base/chunk.h"
-#include "nn/compile/tape.h"
 #include "nn/kernels/f32/elementwise_grad.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
-
-static const wk_plan_op *step_of(const wk_instr *in, const wk_tape_exec *s) { return &s->tape->plan->op[in->op]; }
 
 /* Elementwise work is cut into pieces of this many values. */
 enum { PIECE = 1 << 14 };
@@ -25,7 +24,13 @@ typedef struct work {
 
 static wk_status share(const wk_instr *in, const wk_tape_exec *s, wk_thread_team_fn part) {
   work w = {in, s};
-  wk_thread_team_run(s->crew, s->tape->plan->threads, part, &w);
+  wk_thread_team_run(s->run.team, s->tape->plan->threads, part, &w);
+  return WK_OK;
+}
+
+wk_status wk_run_forward(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
+  (void)err;
+  wk_plan_exec_op(&s->run, in->op, 0, s->count);
   return WK_OK;
 }
 
@@ -43,14 +48,14 @@ static void move(const wk_instr *in, const wk_tape_exec *s, const float *from, w
   }
 }
 
-static void seed_part(void *user, wk_chunk chunk) {
+static void output_grad_part(void *user, wk_chunk chunk) {
   const work *w = user;
-  move(w->in, w->s, w->s->seed[w->in->index], chunk);
+  move(w->in, w->s, w->s->output_grad[w->in->index], chunk);
 }
 
 wk_status wk_run_output_grad(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   (void)err;
-  return share(in, s, seed_part);
+  return share(in, s, output_grad_part);
 }
 
 static void move_part(void *user, wk_chunk chunk) {
@@ -71,7 +76,7 @@ static void act_part(void *user, wk_chunk chunk) {
   const wk_plan *plan = s->tape->plan;
   const float *x = wk_tape_exec_value(s, in->x), *y = wk_tape_exec_value(s, in->y), *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);
-  wk_act act = step_of(in, s)->layer.act;
+  wk_act act = wk_tape_exec_op(in, s)->layer.act;
   size_t n = wk_tape_exec_count(s, in->dx);
   long pieces = (long)((n + PIECE - 1) / PIECE), end = wk_chunk_end(pieces, 1, chunk);
   for (long i = wk_chunk_begin(pieces, 1, chunk); i < end; i++) {
@@ -85,27 +90,28 @@ wk_status wk_run_act_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   return share(in, s, act_part);
 }
 
-wk_data_call wk_instr_data_call(const wk_instr *in, const wk_tape_exec *s) {
+wk_call wk_instr_call(const wk_instr *in, const wk_tape_exec *s) {
   const wk_plan *plan = s->tape->plan;
-  return (wk_data_call){.layer = &step_of(in, s)->layer,
-                        .packed = in->packed.data,
-                        .state = s->state[in - s->tape->instr],
-                        .dy = wk_tape_exec_value(s, in->dy),
-                        .dx = wk_tape_exec_value(s, in->dx),
-                        .accumulate = in->accumulate,
-                        .mask = wk_tape_exec_value(s, in->y),
-                        .mask_act = in->mask_act,
-                        .scratch = s->arena + in->scratch,
-                        .count = s->count,
-                        .threads = plan->threads,
-                        .isa = plan->isa,
-                        .x = wk_tape_exec_value(s, in->x),
-                        .add = wk_tape_exec_value(s, in->f)};
+  return (wk_call){.layer = &wk_tape_exec_op(in, s)->layer,
+                   .packed = in->packed.data,
+                   .scratch = s->run.arena + in->scratch,
+                   .count = s->count,
+                   .threads = plan->threads,
+                   .isa = plan->isa,
+                   .dy = wk_tape_exec_value(s, in->dy),
+                   .x = wk_tape_exec_value(s, in->x),
+                   .dx = wk_tape_exec_value(s, in->dx),
+                   .accumulate = in->accumulate,
+                   .add = wk_tape_exec_value(s, in->f),
+                   .mask = wk_tape_exec_value(s, in->y),
+                   .mask_act = in->mask_act};
 }
 
 wk_status wk_run_data_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
-  const wk_data_call call = wk_instr_data_call(in, s);
-  return wk_data_kernel_run(in->data, &call, s->crew, err);
+  (void)err;
+  const wk_call call = wk_instr_call(in, s);
+  wk_kernel_run(in->data, &call, s->run.team);
+  return WK_OK;
 }
 
 static void (*const affine[])(float *, const float *, const float *, size_t, int, bool) = WK_ISA_TABLE(wk_affine_grad);
@@ -114,10 +120,10 @@ static void affine_part(void *user, wk_chunk chunk) {
   const wk_instr *in = ((work *)user)->in;
   const wk_tape_exec *s = ((work *)user)->s;
   const wk_plan *plan = s->tape->plan;
-  const wk_plan_op *step = step_of(in, s);
-  const float *scale = step->packed.data, *dy = wk_tape_exec_value(s, in->dy);
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  const float *scale = op->packed.data, *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);
-  const wk_layer *l = &step->layer;
+  const wk_layer *l = &op->layer;
   size_t row = (size_t)l->in.width * (size_t)l->in.channels;
   long rows = (long)l->in.height * s->count;
   const long end = wk_chunk_end(rows, 1, chunk);
@@ -135,7 +141,7 @@ static void scale_part(void *user, wk_chunk chunk) {
   const wk_instr *in = ((work *)user)->in;
   const wk_tape_exec *s = ((work *)user)->s;
   const wk_plan *plan = s->tape->plan;
-  const wk_layer *l = &step_of(in, s)->layer;
+  const wk_layer *l = &wk_tape_exec_op(in, s)->layer;
   const float *factor = wk_tape_exec_value(s, in->f), *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);
   size_t channels = (size_t)l->in.channels, row = (size_t)l->in.width * channels;
@@ -154,7 +160,7 @@ wk_status wk_run_scale_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) 
 wk_status wk_run_factor_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   static void (*const sums[])(double *, const float *, const float *, const float *, size_t, int) =
       WK_ISA_TABLE(wk_channel_sums);
-  const wk_layer *l = &step_of(in, s)->layer;
+  const wk_layer *l = &wk_tape_exec_op(in, s)->layer;
   size_t channels = (size_t)l->in.channels, each = values(l->in);
   const float *x = wk_tape_exec_value(s, in->x), *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);
@@ -172,10 +178,10 @@ wk_status wk_run_factor_back(const wk_instr *in, wk_tape_exec *s, wk_error *err)
 
 wk_status wk_run_concat_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   (void)err;
-  const wk_plan_op *step = step_of(in, s);
-  size_t from = 0, all = (size_t)step->layer.out.channels, part = (size_t)step->in_shape[in->index].channels;
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  size_t from = 0, all = (size_t)op->layer.out.channels, part = (size_t)op->in_shape[in->index].channels;
   for (int k = 0; k < in->index; k++)
-    from += (size_t)step->in_shape[k].channels;
+    from += (size_t)op->in_shape[k].channels;
   const float *dy = wk_tape_exec_value(s, in->dy) + from;
   float *dx = wk_tape_exec_value(s, in->dx);
   size_t pixels = wk_tape_exec_count(s, in->dx) / part;
@@ -187,7 +193,7 @@ wk_status wk_run_concat_back(const wk_instr *in, wk_tape_exec *s, wk_error *err)
 
 wk_status wk_run_flatten_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   (void)err;
-  wk_shape shape = step_of(in, s)->layer.in;
+  wk_shape shape = wk_tape_exec_op(in, s)->layer.in;
   size_t channels = (size_t)shape.channels, pixels = values(shape) / channels;
   const float *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);
@@ -199,21 +205,22 @@ wk_status wk_run_flatten_back(const wk_instr *in, wk_tape_exec *s, wk_error *err
 }
 
 static void max_pool_part(void *user, wk_chunk chunk) {
-  static void (*const max[])(float *, const float *, const float *, const float *, const wk_layer *, int, int, bool,
+  static void (*const max[])(float *, const float *, const float *, const float *, const wk_pool *, int, int, bool,
                              wk_act) = WK_ISA_TABLE(wk_max_pool_grad);
   const wk_instr *in = ((work *)user)->in;
   const wk_tape_exec *s = ((work *)user)->s;
   const wk_plan *plan = s->tape->plan;
-  const wk_layer *l = &step_of(in, s)->layer;
+  const wk_layer *l = &wk_tape_exec_op(in, s)->layer;
+  const wk_pool p = {l->in, l->out, l->window};
   const size_t each = values(l->in), out = values(l->out);
   const float *x = wk_tape_exec_value(s, in->x), *y = wk_tape_exec_value(s, in->y), *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);
-  const int height = l->in.height, rows = height * s->count, step = l->window.stride_h;
-  const int end = (int)wk_chunk_end(rows, step, chunk);
-  for (int row = (int)wk_chunk_begin(rows, step, chunk); row < end;) {
+  const int height = l->in.height, rows = height * s->count, op = l->window.stride_h;
+  const int end = (int)wk_chunk_end(rows, op, chunk);
+  for (int row = (int)wk_chunk_begin(rows, op, chunk); row < end;) {
     const int first = row % height, left = end - row, last = first + left < height ? first + left : height;
     const size_t i = (size_t)(row / height);
-    max[plan->isa](dx + each * i, dy + out * i, x + each * i, y + out * i, l, first, last, in->accumulate,
+    max[plan->isa](dx + each * i, dy + out * i, x + each * i, y + out * i, &p, first, last, in->accumulate,
                    in->mask_act);
     row += last - first;
   }
@@ -225,25 +232,26 @@ wk_status wk_run_max_pool_back(const wk_instr *in, wk_tape_exec *s, wk_error *er
 }
 
 wk_status wk_run_pool_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
-  static void (*const avg[])(float *, const float *, const wk_layer *) = WK_ISA_TABLE(wk_avg_pool_grad);
-  static void (*const adaptive[])(float *, const float *, const wk_layer *) = WK_ISA_TABLE(wk_adaptive_avg_pool_grad);
+  static void (*const avg[])(float *, const float *, const wk_pool *) = WK_ISA_TABLE(wk_avg_pool_grad);
+  static void (*const adaptive[])(float *, const float *, const wk_pool *) = WK_ISA_TABLE(wk_adaptive_avg_pool_grad);
   (void)err;
   const wk_plan *plan = s->tape->plan;
-  const wk_layer *l = &step_of(in, s)->layer;
+  const wk_layer *l = &wk_tape_exec_op(in, s)->layer;
+  const wk_pool p = {l->in, l->out, l->window};
   size_t each = values(l->in), out = values(l->out);
   const float *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);
   if (!in->accumulate)
     memset(dx, 0, each * (size_t)s->count * sizeof *dx);
   for (size_t i = 0; i < (size_t)s->count; i++)
-    (l->op == WK_OP_AVG_POOL ? avg : adaptive)[plan->isa](dx + each * i, dy + out * i, l);
+    (l->op == WK_OP_AVG_POOL ? avg : adaptive)[plan->isa](dx + each * i, dy + out * i, &p);
   return WK_OK;
 }
 
 wk_status wk_run_softmax_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   static void (*const rows[])(float *, const float *, const float *, int, bool) = WK_ISA_TABLE(wk_softmax_grad);
   (void)err;
-  int channels = step_of(in, s)->layer.in.channels;
+  int channels = wk_tape_exec_op(in, s)->layer.in.channels;
   size_t n = wk_tape_exec_count(s, in->dx);
   const float *y = wk_tape_exec_value(s, in->y), *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);

@@ -1,8 +1,9 @@
 /* backward_plain.c - gradients of the layers of plain_ops.c: dx from dy and what the layer read. */
+#include "nn/run/backward_plain.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "nn/compile/tape.h"
 #include "nn/ops/plain_ops.h"
 
 typedef struct back {

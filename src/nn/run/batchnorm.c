@@ -1,14 +1,13 @@
 /* batchnorm.c - batch norm over a whole batch: each micro-batch sums its own photos, the micro-batches meet and the
  * sums are put together, and each goes on with the same numbers (Ioffe and Szegedy, "Batch normalization", ICML 2015).
  */
+#include "nn/run/batchnorm.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "nn/kernels/f32/elementwise.h"
 #include "nn/kernels/f32/elementwise_grad.h"
-#include "nn/run/trainer.h"
-
-static const wk_plan_op *step_of(const wk_instr *in, const wk_tape_exec *s) { return &s->tape->plan->op[in->op]; }
 
 static void (*const sums[])(double *, const float *, const float *, const float *, size_t,
                             int) = WK_ISA_TABLE(wk_channel_sums);
@@ -20,14 +19,14 @@ static double *part_of(const wk_norm_data *n, int index) { return n->part + 2 * 
 
 /* Mean and sum of squared differences from it. */
 wk_status wk_run_norm_stats(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
-  const wk_norm_data *n = &s->trainer->norm[in->index];
+  const wk_norm_data *n = &wk_trainer_of(s)->norm[in->index];
   wk_isa isa = s->tape->plan->isa;
   size_t c = (size_t)n->channels, pixels = wk_tape_exec_count(s, in->x) / c;
   const float *x = wk_tape_exec_value(s, in->x);
   double *part = part_of(n, s->index);
   float *mean = wk_alloc_array(c, sizeof *mean);
   if (!mean)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", step_of(in, s)->layer.name);
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", wk_tape_exec_op(in, s)->layer.name);
   sums[isa](part, x, NULL, NULL, pixels, n->channels);
   for (size_t i = 0; i < c; i++)
     mean[i] = (float)(part[i] / (double)pixels);
@@ -46,17 +45,17 @@ wk_status wk_run_norm_apply(const wk_instr *in, wk_tape_exec *s, wk_error *err) 
   static void (*const affine[])(float *, const float *, const float *, const float *, size_t, int, wk_act) =
       WK_ISA_TABLE(wk_affine);
   (void)err;
-  const wk_norm_data *n = &s->trainer->norm[in->index];
-  const wk_plan_op *step = step_of(in, s);
-  affine[s->tape->plan->isa](wk_tape_exec_value(s, step->out), wk_tape_exec_value(s, in->x), n->scale, n->shift,
-                             wk_tape_exec_count(s, in->x) / (size_t)n->channels, n->channels, step->layer.act);
+  const wk_norm_data *n = &wk_trainer_of(s)->norm[in->index];
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  affine[s->tape->plan->isa](wk_tape_exec_value(s, op->out), wk_tape_exec_value(s, in->x), n->scale, n->shift,
+                             wk_tape_exec_count(s, in->x) / (size_t)n->channels, n->channels, op->layer.act);
   return WK_OK;
 }
 
 /* Sums of dy (x - mean) and of dy. */
 wk_status wk_run_norm_sums(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   (void)err;
-  const wk_norm_data *n = &s->trainer->norm[in->index];
+  const wk_norm_data *n = &wk_trainer_of(s)->norm[in->index];
   wk_isa isa = s->tape->plan->isa;
   size_t c = (size_t)n->channels, pixels = wk_tape_exec_count(s, in->x) / c;
   const float *x = wk_tape_exec_value(s, in->x), *dy = wk_tape_exec_value(s, in->dy);
@@ -70,7 +69,7 @@ wk_status wk_run_norm_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   static void (*const rows[])(float *, const float *, const float *, const float *, const float *, const float *,
                               const float *, size_t, int, bool) = WK_ISA_TABLE(wk_batchnorm_grad);
   (void)err;
-  const wk_norm_data *n = &s->trainer->norm[in->index];
+  const wk_norm_data *n = &wk_trainer_of(s)->norm[in->index];
   rows[s->tape->plan->isa](wk_tape_exec_value(s, in->dx), wk_tape_exec_value(s, in->dy), wk_tape_exec_value(s, in->x),
                            n->shift_mean, n->k, n->mean_dy, n->slope,
                            wk_tape_exec_count(s, in->x) / (size_t)n->channels, n->channels, in->accumulate);
@@ -153,10 +152,10 @@ void wk_trainer_move_stats(wk_trainer *t) {
     const wk_node_def *node = &t->graph->node[p->norm[k]];
     const wk_norm_data *n = &t->norm[k];
     float *mean = (float *)t->param[node->first_param + 2], *variance = (float *)t->param[node->first_param + 3];
-    int step = 0;
-    while (p->plan->op[step].head != p->norm[k])
-      step++;
-    wk_shape s = p->plan->op[step].layer.in;
+    int op = 0;
+    while (p->plan->op[op].head != p->norm[k])
+      op++;
+    wk_shape s = p->plan->op[op].layer.in;
     double count = (double)t->count * s.height * s.width, unbiased = count > 1 ? count / (count - 1) : 1;
     for (int i = 0; i < n->channels; i++) {
       mean[i] = (float)((1 - m) * (double)mean[i] + m * n->mean[i]);

@@ -4,15 +4,16 @@
  * A folded layer computes with W' = s W and b' = s (b - mean) + beta, where s = gamma / sqrt(variance + eps). So
  *   dW = s dW',  db = s db',  dbeta = db',  dgamma = (<dW', W> + (b - mean) db') / sqrt(variance + eps):
  * the gradients of a frozen batch norm need no activations at all. */
+#include "nn/run/fold_gradient.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "nn/kernels/f32/linear.h"
-#include "nn/run/trainer.h"
 
 /* ---- parameters to packed weights --------------------------------------------------------------------- */
 
-static bool step_trains(const wk_trainer *t, const wk_plan_op *s) {
+static bool op_trains(const wk_trainer *t, const wk_plan_op *s) {
   const wk_graph *g = t->graph;
   wk_node node[2] = {s->head, s->norm};
   for (int k = 0; k < 2; k++)
@@ -30,11 +31,11 @@ static float *idle_room(const wk_trainer *t, int worker, size_t floats) {
 }
 
 /* The forward kernel's weights; where `index` tells the step it is, those of its gradient too. */
-static wk_status repack_step(wk_trainer *t, const wk_plan_op *s, int index, int worker, wk_error *err) {
+static wk_status repack_op(wk_trainer *t, const wk_plan_op *s, int index, int worker, wk_error *err) {
   const wk_tape *p = t->tape;
   wk_status st = WK_OK;
   float *weight = NULL, *bias = NULL, *fresh = NULL;
-  if (!step_trains(t, s) || (s->layer.op == WK_OP_BATCH_NORM && t->o.norm == WK_NORM_BATCH))
+  if (!op_trains(t, s) || (s->layer.op == WK_OP_BATCH_NORM && t->o.norm == WK_NORM_BATCH))
     return WK_OK;
   wk_param_table table = (wk_param_table)t->param;
   wk_prepare prepare = {.threads = 1, .isa = p->plan->isa, .batch = p->plan->batch};
@@ -70,11 +71,11 @@ static wk_status repack(void *user, size_t job, int worker, wk_error *err) {
   const int index = p->plan->ops - 1 - (int)job;
   const wk_plan_op *s = &p->plan->op[index];
   if (!s->sub_ops)
-    return repack_step(t, s, index, worker, err);
+    return repack_op(t, s, index, worker, err);
   bool any = false;
   for (int k = 0; k < s->sub_ops; k++) {
-    any |= step_trains(t, &s->sub_op[k]);
-    WK_RETURN_IF_ERROR(repack_step(t, &s->sub_op[k], -1, worker, err));
+    any |= op_trains(t, &s->sub_op[k]);
+    WK_RETURN_IF_ERROR(repack_op(t, &s->sub_op[k], -1, worker, err));
   }
   const wk_prepare prepare = {.isa = p->plan->isa};
   for (int i = p->loss; any && i < p->instrs; i++)
@@ -156,7 +157,7 @@ static wk_status collect_conv(wk_trainer *t, int group, wk_error *err) {
   WK_FAIL_IF(!weight || !bias, err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", s->layer.name);
   for (int first = 0, last; first < outputs; first = last) {
     last = g->weights->whole || outputs - first < some ? outputs : first + some;
-    WK_TRY(g->weights->unpack(weight, bias, p->instr[g->instr].packed.data, &s->layer, d->sum.total, first, last, err));
+    g->weights->unpack(weight, bias, p->instr[g->instr].packed.data, &s->layer, d->sum.total, first, last);
     unfold(t, s, weight, bias, first, last);
   }
 done:

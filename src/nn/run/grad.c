@@ -1,7 +1,7 @@
 /* grad.c - gradients of a fixed network: a program whose targets are activations, run by one thread at a time. */
 #include <string.h>
 
-#include "nn/compile/tape.h"
+#include "nn/run/backward.h"
 #include "whisker/train_nn.h"
 
 struct wk_grad_plan {
@@ -13,11 +13,10 @@ struct wk_grad_plan {
 struct wk_grad_exec {
   const wk_grad_plan *plan;
   wk_tape_exec run;
-  void **state;
-  wk_thread_team *crew;
-  char *arena;
-  const float **in;
 };
+
+/* Of an inverted residual only the gradient of the input is wanted. */
+static const wk_instr_fn functions[WK_INSTR_COUNT] = {WK_BACKWARD_FUNCTIONS, [WK_INSTR_MBCONV_BACK] = wk_run_data_back};
 
 void wk_grad_options_init(wk_grad_options *o) { *o = (wk_grad_options){.batch = 1, .threads = 1}; }
 
@@ -90,18 +89,11 @@ size_t wk_grad_plan_exec_bytes(const wk_grad_plan *plan) { return plan->tape->pl
 
 wk_status wk_grad_exec_create(wk_grad_exec **out, const wk_grad_plan *plan, wk_error *err) {
   wk_status st = WK_OK;
-  const wk_tape *p = plan->tape;
   wk_grad_exec *e = wk_calloc(1, sizeof *e);
   WK_FAIL_IF(!e, err, WK_ERR_MEMORY, "out of memory for running a network");
   e->plan = plan;
-  e->arena = wk_alloc(p->plan->arena_bytes);
-  e->in = wk_alloc_array((size_t)wk_tape_max_inputs(p), sizeof(float *));
-  WK_FAIL_IF(!e->arena || !e->in, err, WK_ERR_MEMORY,
-             "out of memory for gradients: %zu MB are needed for a batch of %d; use a smaller one",
-             p->plan->arena_bytes >> 20, p->plan->batch);
-  WK_TRY(wk_tape_open(&e->state, p, err));
-  WK_TRY(wk_thread_team_create(&e->crew, p->plan->threads, err));
-  e->run = (wk_tape_exec){.tape = p, .crew = e->crew, .arena = e->arena, .state = e->state, .in = e->in};
+  e->run = (wk_tape_exec){.tape = plan->tape, .fn = functions};
+  WK_TRY(wk_plan_exec_open(&e->run.run, plan->tape->plan, "gradients", err));
   *out = e;
   e = NULL;
 done:
@@ -112,10 +104,7 @@ done:
 void wk_grad_exec_free(wk_grad_exec *e) {
   if (!e)
     return;
-  wk_thread_team_free(e->crew);
-  wk_tape_close(e->state, e->plan->tape);
-  wk_free(e->arena);
-  wk_free(e->in);
+  wk_plan_exec_close(&e->run.run);
   wk_free(e);
 }
 
@@ -123,12 +112,12 @@ wk_status wk_grad_forward(wk_grad_exec *e, const float *input, int count, wk_err
   const wk_tape *p = e->plan->tape;
   if (count < 1 || count > p->plan->batch)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%d photos cannot be run: the plan is for 1 to %d", count, p->plan->batch);
-  e->run.input = input;
+  e->run.run.input = input;
   e->run.count = 0; /* nothing to go back through, should this fail */
   wk_tape_exec s = e->run;
   s.count = count;
   int at = 0;
-  WK_RETURN_IF_ERROR(wk_tape_run(&s, &at, false, p->loss, err));
+  WK_RETURN_IF_ERROR(wk_tape_exec_run(&s, &at, false, p->loss, err));
   e->run.count = count;
   return WK_OK;
 }
@@ -137,9 +126,9 @@ wk_status wk_grad_backward(wk_grad_exec *e, const float *const *gradient, wk_err
   const wk_tape *p = e->plan->tape;
   if (!e->run.count)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "no photos have been run: call wk_grad_forward first");
-  e->run.seed = gradient;
+  e->run.output_grad = gradient;
   int at = p->loss;
-  return wk_tape_run(&e->run, &at, false, p->instrs, err);
+  return wk_tape_exec_run(&e->run, &at, false, p->instrs, err);
 }
 
 const float *wk_grad_output(const wk_grad_exec *e, int seed) {

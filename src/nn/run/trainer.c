@@ -175,11 +175,11 @@ static wk_status make_groups(wk_trainer *t, wk_error *err) {
   for (int i = 0; i < p->groups; i++) {
     wk_param_group_grad *d = &t->group[i];
     const wk_plan_op *s = wk_param_group_op(p, i);
-    size_t batch = (size_t)t->o.batch;
+    size_t batch = (size_t)t->o.batch, floats = 0;
     if (p->group[i].weights) {
       d->kind = WK_PARAM_GROUP_CONV;
-      d->sum.floats = p->group[i].sub_op < 0 ? p->instr[p->group[i].instr].packed.grad_floats
-                                             : wk_plan_op_weight_floats(p->plan, s) + (size_t)s->layer.out.channels;
+      floats = p->group[i].sub_op < 0 ? p->instr[p->group[i].instr].packed.grad_floats
+                                      : wk_plan_op_weight_floats(p->plan, s) + (size_t)s->layer.out.channels;
     } else if (wk_layer_is_linear(&s->layer)) {
       d->kind = WK_PARAM_GROUP_LINEAR;
       d->x = wk_alloc_array(batch, (size_t)wk_shape_count(s->layer.in) * sizeof(float));
@@ -190,14 +190,10 @@ static wk_status make_groups(wk_trainer *t, wk_error *err) {
       d->kind = WK_PARAM_GROUP_NORM_BATCH;
     } else {
       d->kind = WK_PARAM_GROUP_NORM;
-      d->sum.floats = 2 * (size_t)s->layer.in.channels;
+      floats = 2 * (size_t)s->layer.in.channels;
     }
-    if (d->sum.floats) {
-      d->sum.waiting = wk_calloc(WK_SUM_PLACES(t->micro_batches), sizeof *d->sum.waiting);
-      d->sum.spare = wk_alloc_array(WK_SUM_PLACES(t->micro_batches), sizeof *d->sum.spare);
-      if (!d->sum.waiting || !d->sum.spare)
-        return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training");
-    }
+    if (floats)
+      WK_RETURN_IF_ERROR(wk_tree_sum_init(&d->sum, floats, t->micro_batches, err));
   }
   return WK_OK;
 }
@@ -298,8 +294,6 @@ wk_status wk_trainer_create(wk_trainer **out, const wk_graph *g, const wk_tensor
   t->o.to = o->to < 0 ? g->logits : o->to;
   t->o.micro_batch = o->micro_batch < o->batch ? o->micro_batch : o->batch;
   t->micro_batches = (t->o.batch + t->o.micro_batch - 1) / t->o.micro_batch;
-  WK_FAIL_IF(pthread_mutex_init(&t->lock, NULL) != 0, err, WK_ERR_MEMORY, "out of memory for training");
-  t->lock_made = true;
   needed = wk_calloc(nodes, sizeof *needed);
   seen = wk_calloc(nodes, sizeof *seen);
   t->depth = wk_calloc(nodes, sizeof *t->depth);
@@ -329,14 +323,12 @@ done:
 void wk_trainer_free(wk_trainer *t) {
   if (!t)
     return;
-  for (int i = 0; i < t->workers; i++) {
-    wk_tape_close(t->worker[i].state, t->tape);
-    wk_free(t->worker[i].in);
-  }
+  for (int i = 0; i < t->workers; i++)
+    wk_free(t->in[i]);
   for (int i = 0; i < t->arenas; i++)
     wk_free(t->arena[i]);
   for (int i = 0; t->group && i < t->tape->groups; i++) {
-    wk_sum_free(&t->group[i].sum, t->micro_batches);
+    wk_tree_sum_free(&t->group[i].sum);
     wk_free(t->group[i].x);
     wk_free(t->group[i].dy);
   }
@@ -349,10 +341,8 @@ void wk_trainer_free(wk_trainer *t) {
   for (int i = 0; t->frozen && i < t->graph->param_count; i++)
     wk_free(t->frozen[i]);
   wk_tape_free(t->tape);
-  if (t->lock_made)
-    pthread_mutex_destroy(&t->lock);
-  void *blocks[] = {t->slot,  t->stat, t->params, t->gradient, t->stats,  t->slot_of, t->param, t->frozen,
-                    t->depth, t->drop, t->group,  t->norm,     t->worker, t->arena,   t->loss};
+  void *blocks[] = {t->slot,  t->stat, t->params, t->gradient, t->stats, t->slot_of, t->param, t->frozen,
+                    t->depth, t->drop, t->group,  t->norm,     t->in,    t->arena,   t->loss};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
     wk_free(blocks[i]);
   wk_free(t);

@@ -4,45 +4,58 @@
 
 #include "nn/kernels/f32/elementwise.h"
 #include "nn/kernels/f32/elementwise_grad.h"
-#include "nn/run/trainer.h"
+#include "nn/run/backward.h"
+#include "nn/run/trainer_ops.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
 
-static const wk_plan_op *step_of(const wk_instr *in, const wk_tape_exec *s) { return &s->tape->plan->op[in->op]; }
-
 wk_status wk_run_loss(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
-  wk_trainer *t = s->trainer;
+  wk_trainer *t = wk_trainer_of(s);
   return t->loss_fn(t->user, wk_tape_exec_value(s, in->dx), &t->loss[s->index], wk_tape_exec_value(s, in->y), s->first,
                     s->count, err);
 }
 
 /* ---- gradients of parameters ------------------------------------------------------------------------ */
 
+/* A buffer for the gradient of a group's parameters; NULL: out of memory. */
+static float *take(wk_trainer *t, int group) { return wk_tree_sum_take(&t->group[group].sum); }
+
+static void give(wk_trainer *t, int group, float *grad, int index) {
+  wk_tree_sum_give(&t->group[group].sum, grad, index, wk_trainer_micro_batches(t));
+}
+
 wk_status wk_run_weights_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
-  wk_trainer *t = s->trainer;
-  const wk_plan *plan = s->tape->plan;
-  const wk_layer *l = &step_of(in, s)->layer;
-  wk_sum *sum = &t->group[in->index].sum;
+  wk_trainer *t = wk_trainer_of(s);
   if (t->input_gradient)
     return WK_OK;
-  float *grad = wk_sum_take(t, sum);
-  if (!grad)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", l->name);
-  wk_weights_call call = {.layer = l,
-                          .packed = in->packed.data,
-                          .state = s->state[in - s->tape->instr],
-                          .x = wk_tape_exec_value(s, in->x),
-                          .dy = wk_tape_exec_value(s, in->dy),
-                          .grad = grad,
-                          .scratch = s->arena + in->scratch,
-                          .count = s->count,
-                          .batch = plan->batch,
-                          .isa = plan->isa};
-  wk_status st = in->weights->run(&call, err);
-  if (st == WK_OK)
-    wk_sum_give(t, sum, grad, s->index, wk_trainer_micro_batches(t));
-  else
-    wk_free(grad);
+  wk_call call = wk_instr_call(in, s);
+  call.grad[0] = take(t, in->index);
+  if (!call.grad[0])
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", call.layer->name);
+  wk_kernel_run(in->weights, &call, s->run.team);
+  give(t, in->index, call.grad[0], s->index);
+  return WK_OK;
+}
+
+/* Gradients of the input of a block of layers and of its parameters at once. */
+wk_status wk_run_mbconv_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_trainer *t = wk_trainer_of(s);
+  wk_call call = wk_instr_call(in, s);
+  for (int k = 0; !t->input_gradient && k < WK_MBCONV_OPS; k++)
+    if (in->group[k] >= 0) {
+      call.grad[k] = take(t, in->group[k]);
+      WK_FAIL_IF(!call.grad[k], err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", call.layer->name);
+    }
+  wk_kernel_run(in->data, &call, s->run.team);
+  for (int k = 0; k < WK_MBCONV_OPS; k++)
+    if (call.grad[k]) {
+      give(t, in->group[k], call.grad[k], s->index);
+      call.grad[k] = NULL;
+    }
+done:
+  for (int k = 0; k < WK_MBCONV_OPS; k++)
+    wk_free(call.grad[k]); /* left only where it failed */
   return st;
 }
 
@@ -50,10 +63,10 @@ wk_status wk_run_weights_back(const wk_instr *in, wk_tape_exec *s, wk_error *err
  */
 wk_status wk_run_linear_save(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   (void)err;
-  const wk_layer *l = &step_of(in, s)->layer;
-  wk_param_group_grad *g = &s->trainer->group[in->index];
+  const wk_layer *l = &wk_tape_exec_op(in, s)->layer;
+  wk_param_group_grad *g = &wk_trainer_of(s)->group[in->index];
   size_t x = values(l->in), dy = values(l->out), first = (size_t)s->first, count = (size_t)s->count;
-  if (s->trainer->input_gradient)
+  if (wk_trainer_of(s)->input_gradient)
     return WK_OK;
   memcpy(g->x + x * first, wk_tape_exec_value(s, in->x), x * count * sizeof *g->x);
   memcpy(g->dy + dy * first, wk_tape_exec_value(s, in->dy), dy * count * sizeof *g->dy);
@@ -64,15 +77,15 @@ wk_status wk_run_linear_save(const wk_instr *in, wk_tape_exec *s, wk_error *err)
 wk_status wk_run_norm_weights(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   static void (*const sums[])(double *, const float *, const float *, const float *, size_t, int) =
       WK_ISA_TABLE(wk_channel_sums);
-  wk_trainer *t = s->trainer;
-  const wk_plan_op *step = step_of(in, s);
-  const wk_layer *l = &step->layer;
+  wk_trainer *t = wk_trainer_of(s);
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  const wk_layer *l = &op->layer;
   size_t c = (size_t)l->in.channels, pixels = wk_tape_exec_count(s, in->x) / c;
-  const float *mean = t->param[t->graph->node[step->head].first_param + 2];
-  wk_sum *sum = &t->group[in->index].sum;
+  const float *mean = t->param[t->graph->node[op->head].first_param + 2];
+  wk_tree_sum *sum = &t->group[in->index].sum;
   if (t->input_gradient)
     return WK_OK;
-  float *grad = wk_sum_take(t, sum);
+  float *grad = wk_tree_sum_take(sum);
   double *part = wk_alloc_array(2 * c, sizeof *part);
   if (!grad || !part) {
     wk_free(grad);
@@ -85,7 +98,7 @@ wk_status wk_run_norm_weights(const wk_instr *in, wk_tape_exec *s, wk_error *err
   for (size_t i = 0; i < 2 * c; i++)
     grad[i] = (float)part[i];
   wk_free(part);
-  wk_sum_give(t, sum, grad, s->index, wk_trainer_micro_batches(t));
+  wk_tree_sum_give(sum, grad, s->index, wk_trainer_micro_batches(t));
   return WK_OK;
 }
 
@@ -98,15 +111,15 @@ enum { DRAW_DROPOUT = 1, DRAW_DEPTH = 2 };
 
 /* to = from, with a share of values set to 0 and the others made larger so that the mean stays. */
 static void drop(const wk_tape_exec *s, const wk_instr *in, float *to, const float *from, bool accumulate) {
-  const wk_trainer *t = s->trainer;
-  const wk_plan_op *step = step_of(in, s);
-  size_t each = values(step->layer.in);
-  float p = t->drop[step->head], factor = 1.0f / (1.0f - p);
+  const wk_trainer *t = wk_trainer_of(s);
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  size_t each = values(op->layer.in);
+  float p = t->drop[op->head], factor = 1.0f / (1.0f - p);
   uint32_t limit = threshold(p);
   for (int photo = 0; photo < s->count; photo++, to += each, from += each)
     for (size_t i = 0; i < each; i += 4) {
       uint32_t draw[4],
-          counter[4] = {(uint32_t)(i / 4), (uint32_t)(s->first + photo), (uint32_t)step->head, DRAW_DROPOUT};
+          counter[4] = {(uint32_t)(i / 4), (uint32_t)(s->first + photo), (uint32_t)op->head, DRAW_DROPOUT};
       wk_philox(draw, counter, t->key);
       for (size_t k = 0; k < 4 && i + k < each; k++) {
         float v = draw[k] < limit ? 0.0f : from[i + k] * factor;
@@ -117,8 +130,8 @@ static void drop(const wk_tape_exec *s, const wk_instr *in, float *to, const flo
 
 wk_status wk_run_dropout(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   (void)err;
-  const wk_plan_op *step = step_of(in, s);
-  drop(s, in, wk_tape_exec_value(s, step->out), wk_tape_exec_value(s, step->in[0]), false);
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  drop(s, in, wk_tape_exec_value(s, op->out), wk_tape_exec_value(s, op->in[0]), false);
   return WK_OK;
 }
 
@@ -130,7 +143,7 @@ wk_status wk_run_dropout_back(const wk_instr *in, wk_tape_exec *s, wk_error *err
 
 /* What a photo's branch is multiplied with: 0 where it is left out. */
 static float branch_factor(const wk_tape_exec *s, wk_node node, int photo) {
-  const wk_trainer *t = s->trainer;
+  const wk_trainer *t = wk_trainer_of(s);
   uint32_t draw[4], counter[4] = {0, (uint32_t)(s->first + photo), (uint32_t)node, DRAW_DEPTH};
   wk_philox(draw, counter, t->key);
   return draw[0] < threshold(t->depth[node]) ? 0.0f : 1.0f / (1.0f - t->depth[node]);
@@ -139,17 +152,17 @@ static float branch_factor(const wk_tape_exec *s, wk_node node, int photo) {
 wk_status wk_run_depth_add(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   static void (*const act[])(float *, const float *, size_t, wk_act) = WK_ISA_TABLE(wk_act_apply);
   (void)err;
-  const wk_plan_op *step = step_of(in, s);
-  size_t each = values(step->layer.out);
-  bool swap = step->in[0] > step->in[1]; /* the branch is what was computed later */
-  const float *branch = wk_tape_exec_value(s, step->in[swap ? 0 : 1]),
-              *shortcut = wk_tape_exec_value(s, step->in[swap ? 1 : 0]);
-  float *out = wk_tape_exec_value(s, step->out);
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  size_t each = values(op->layer.out);
+  bool swap = op->in[0] > op->in[1]; /* the branch is what was computed later */
+  const float *branch = wk_tape_exec_value(s, op->in[swap ? 0 : 1]),
+              *shortcut = wk_tape_exec_value(s, op->in[swap ? 1 : 0]);
+  float *out = wk_tape_exec_value(s, op->out);
   for (int photo = 0; photo < s->count; photo++, out += each, branch += each, shortcut += each) {
-    float factor = branch_factor(s, step->head, photo);
+    float factor = branch_factor(s, op->head, photo);
     for (size_t i = 0; i < each; i++) /* `out` may be either of them */
       out[i] = shortcut[i] + branch[i] * factor;
-    act[s->tape->plan->isa](out, out, each, step->layer.act);
+    act[s->tape->plan->isa](out, out, each, op->layer.act);
   }
   return WK_OK;
 }
@@ -158,12 +171,12 @@ static void (*const scaled[])(float *, const float *, float, size_t, bool) = WK_
 
 wk_status wk_run_depth_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   (void)err;
-  const wk_plan_op *step = step_of(in, s);
-  size_t each = values(step->layer.out);
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  size_t each = values(op->layer.out);
   const float *dy = wk_tape_exec_value(s, in->dy);
   float *dx = wk_tape_exec_value(s, in->dx);
   for (int photo = 0; photo < s->count; photo++)
-    scaled[s->tape->plan->isa](dx + each * (size_t)photo, dy + each * (size_t)photo,
-                               branch_factor(s, step->head, photo), each, in->accumulate);
+    scaled[s->tape->plan->isa](dx + each * (size_t)photo, dy + each * (size_t)photo, branch_factor(s, op->head, photo),
+                               each, in->accumulate);
   return WK_OK;
 }

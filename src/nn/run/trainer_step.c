@@ -6,28 +6,41 @@
  */
 #include <string.h>
 
-#include "nn/run/trainer.h"
+#include "nn/run/backward.h"
+#include "nn/run/batchnorm.h"
+#include "nn/run/fold_gradient.h"
+#include "nn/run/trainer_ops.h"
+
+static const wk_instr_fn functions[WK_INSTR_COUNT] = {
+    WK_BACKWARD_FUNCTIONS,
+    [WK_INSTR_LOSS] = wk_run_loss,
+    [WK_INSTR_MBCONV_BACK] = wk_run_mbconv_back,
+    [WK_INSTR_WEIGHTS_BACK] = wk_run_weights_back,
+    [WK_INSTR_LINEAR_SAVE] = wk_run_linear_save,
+    [WK_INSTR_NORM_WEIGHTS] = wk_run_norm_weights,
+    [WK_INSTR_NORM_STATS] = wk_run_norm_stats,
+    [WK_INSTR_NORM_APPLY] = wk_run_norm_apply,
+    [WK_INSTR_NORM_SUMS] = wk_run_norm_sums,
+    [WK_INSTR_NORM_BACK] = wk_run_norm_back,
+    [WK_INSTR_NOTHING] = wk_run_nothing,
+    [WK_INSTR_DROPOUT] = wk_run_dropout,
+    [WK_INSTR_DROPOUT_BACK] = wk_run_dropout_back,
+    [WK_INSTR_DEPTH_ADD] = wk_run_depth_add,
+    [WK_INSTR_DEPTH_BACK] = wk_run_depth_back,
+};
 
 /* Makes what `threads` workers need and has not been made yet. */
 static wk_status make_workers(wk_trainer *t, int threads, wk_error *err) {
   const wk_tape *p = t->tape;
   int workers = threads < t->micro_batches ? threads : t->micro_batches, arenas = p->norms ? t->micro_batches : workers;
   if (workers > t->workers) {
-    size_t old = sizeof *t->worker * (size_t)t->workers;
-    wk_trainer_worker *grown = wk_grow(t->worker, old, sizeof *grown * (size_t)workers);
+    const float ***grown = wk_grow(t->in, sizeof *t->in * (size_t)t->workers, sizeof *t->in * (size_t)workers);
     if (!grown)
       return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training");
-    t->worker = grown;
-    while (t->workers < workers) {
-      wk_trainer_worker *w = &t->worker[t->workers];
-      *w = (wk_trainer_worker){.in = wk_alloc_array((size_t)wk_tape_max_inputs(p), sizeof(float *))};
-      wk_status st =
-          w->in ? wk_tape_open(&w->state, p, err) : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training");
-      if (st != WK_OK) {
-        wk_free(w->in);
-        return st;
-      }
-      t->workers++;
+    for (t->in = grown; t->workers < workers; t->workers++) {
+      t->in[t->workers] = wk_alloc_array((size_t)wk_plan_exec_inputs(p->plan), sizeof(float *));
+      if (!t->in[t->workers])
+        return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training");
     }
   }
   if (arenas > t->arenas) {
@@ -58,22 +71,21 @@ typedef struct phase {
 static wk_status run_micro_batch(void *user, size_t index, int worker, wk_error *err) {
   const phase *f = user;
   wk_trainer *t = f->t;
-  const wk_trainer_worker *w = &t->worker[worker];
   int first = (int)index * t->o.micro_batch, left = t->count - first;
-  wk_tape_exec s = {.tape = t->tape,
-                    .arena = t->arena[t->tape->norms ? (int)index : worker],
-                    .state = w->state,
-                    .in = w->in,
-                    .count = left < t->o.micro_batch ? left : t->o.micro_batch,
-                    .first = first,
-                    .index = (int)index,
-                    .trainer = t};
+  wk_tape_exec s = {
+      .tape = t->tape,
+      .run = {.plan = t->tape->plan, .arena = t->arena[t->tape->norms ? (int)index : worker], .in = t->in[worker]},
+      .fn = functions,
+      .count = left < t->o.micro_batch ? left : t->o.micro_batch,
+      .first = first,
+      .index = (int)index,
+      .user = t};
   int at = f->at;
   if (at == 0 && !f->met) {
     size_t each = (size_t)wk_shape_count(t->tape->plan->value[0].shape);
     memcpy(wk_tape_exec_value(&s, 0), t->input + each * (size_t)first, each * (size_t)s.count * sizeof(float));
   }
-  WK_RETURN_IF_ERROR(wk_tape_run(&s, &at, f->met, f->end, err));
+  WK_RETURN_IF_ERROR(wk_tape_exec_run(&s, &at, f->met, f->end, err));
   if (t->input_gradient && at == f->end) {
     int value = t->tape->grad_of[t->tape->value_of[t->o.from]];
     memcpy(t->input_gradient + (size_t)wk_shape_count(t->tape->plan->value[0].shape) * (size_t)first,
@@ -108,7 +120,7 @@ static wk_status run(wk_trainer *t, double *loss, const float *input, int count,
   t->user = user;
   memset(t->loss, 0, sizeof *t->loss * (size_t)t->micro_batches);
   for (int i = 0; i < p->groups; i++)
-    wk_sum_reset(&t->group[i].sum, t->micro_batches);
+    wk_tree_sum_reset(&t->group[i].sum);
   WK_RETURN_IF_ERROR(make_workers(t, wk_context_threads(ctx), err));
   WK_RETURN_IF_ERROR(wk_trainer_repack(t, ctx, err));
   phase f = {.t = t, .end = !loss_fn ? p->loss : t->input_gradient ? p->instrs : t->learned};
@@ -122,7 +134,7 @@ static wk_status run(wk_trainer *t, double *loss, const float *input, int count,
     f.met = true;
   }
   if (loss)
-    *loss = wk_tree_sum(t->loss, micro_batches);
+    *loss = wk_tree_sum_doubles(t->loss, micro_batches);
   return WK_OK;
 }
 

@@ -426,7 +426,8 @@ wk_grouped_sizes WK_ISA_FN(wk_grouped_shape)(const wk_conv *c) {
                         .units = l.blocks * c->batch * c->out_h,
                         .packed = l.block_weights * (size_t)l.blocks,
                         .scratch = band_floats(&l),
-                        .weights_scratch = WK_ISA_FN(wk_grouped_weights_scratch)(c)};
+                        .weights_scratch = band_floats(&l) + (size_t)l.band * (size_t)c->out_w *
+                                                                 (size_t)wk_grouped_gradient_floats(&l, WK_VL)};
   for (int i = 0; i < c->stride_h * c->stride_w; i++) {
     const wk_grouped_view b = view_back(c, i);
     const wk_grouped_layout k = WK_ISA_FN(wk_grouped_layout_of)(&b);

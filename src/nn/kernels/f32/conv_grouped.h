@@ -38,12 +38,16 @@ WK_ISA_DECLARE(void, wk_grouped_pack_band,
                (float *to, const wk_grouped_view *v, const wk_grouped_layout *l, const float *in, int image, int block,
                 int q0, int rows));
 
+/* Floats of a packed pixel of gradients: whole vectors for each group. */
+static inline int wk_grouped_gradient_floats(const wk_grouped_layout *l, int lanes) {
+  return l->vectors * lanes * (l->spread ? 1 : l->block_groups);
+}
+
 WK_ISA_DECLARE(wk_grouped_sizes, wk_grouped_shape, (const wk_conv *c));
 WK_ISA_DECLARE(void, wk_grouped_pack, (float *packed, const float *w, const wk_conv *c));
 WK_ISA_DECLARE(void, wk_grouped, (const wk_conv *c, int unit0, int unit1, float *scratch));
 WK_ISA_DECLARE(void, wk_grouped_data_pack, (float *packed, const float *w, const wk_conv *c));
 WK_ISA_DECLARE(void, wk_grouped_data, (const wk_conv_back *b, int unit0, int unit1, float *scratch));
-WK_ISA_DECLARE(size_t, wk_grouped_weights_scratch, (const wk_conv *c)); /* floats */
 WK_ISA_DECLARE(void, wk_grouped_weights, (const wk_conv_back *b, float *scratch));
 WK_ISA_DECLARE(void, wk_grouped_unpack, (float *w, const float *packed, const wk_conv *c, int first, int last));
 

@@ -21,23 +21,11 @@
 static int least(int a, int b) { return a < b ? a : b; }
 static int together(int left) { return left == 3 ? MAX_VECTORS : left > 1 ? 2 : 1; }
 
-/* Floats of a packed pixel of gradients: whole vectors for each group. */
-static int gradient_floats(const wk_grouped_layout *l) {
-  return l->vectors * WK_VL * (l->spread ? 1 : l->block_groups);
-}
-
-size_t WK_ISA_FN(wk_grouped_weights_scratch)(const wk_conv *c) {
-  const wk_grouped_view v = wk_grouped_forward(c);
-  const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(&v);
-  return (size_t)l.height * (size_t)l.line * (size_t)l.pixel +
-         (size_t)l.band * (size_t)c->out_w * (size_t)gradient_floats(&l);
-}
-
 static void pack_gradients(float *to, const wk_conv *c, const wk_grouped_layout *l, const float *dy, int block,
                            int pixels) {
   const int outs = l->spread ? l->block_groups * l->each : l->each, wide = l->vectors * WK_VL,
             groups = l->spread ? 1 : least(l->block_groups, c->groups - block * l->block_groups),
-            each = gradient_floats(l);
+            each = wk_grouped_gradient_floats(l, WK_VL);
   const float *from = dy + (ptrdiff_t)block * l->block_groups * l->each;
   const int there = least(outs, c->out_c - block * l->block_groups * l->each);
   for (int p = 0; p < pixels; p++, from += c->out_c, to += each)
@@ -208,7 +196,7 @@ static void band_sums(const wk_conv *c, const wk_grouped_view *v, const wk_group
   const ptrdiff_t line = (ptrdiff_t)l->line * l->pixel;
   tile t = {.x_pixel = (ptrdiff_t)v->x.step * l->pixel,
             .x_line = v->y.step * line,
-            .dy_pixel = gradient_floats(l),
+            .dy_pixel = wk_grouped_gradient_floats(l, WK_VL),
             .next = (ptrdiff_t)v->x.gap * l->pixel,
             .rows = rows,
             .width = c->out_w};

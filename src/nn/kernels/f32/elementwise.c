@@ -109,7 +109,7 @@ static inline range clip(int start, int kernel, int dilation, int in) {
   return r;
 }
 
-void WK_ISA_FN(wk_max_pool)(float *restrict out, const float *restrict in, const wk_layer *l, int row) {
+void WK_ISA_FN(wk_max_pool)(float *restrict out, const float *restrict in, const wk_pool *l, int row) {
   const wk_window *w = &l->window;
   int channels = l->in.channels, width = l->in.width;
   range y = clip(row * w->stride_h - w->pad_top, w->kernel_h, w->dilation_h, l->in.height);
@@ -153,7 +153,7 @@ static inline int padded(int start, int kernel, int in, int after) {
   return (end < in + after ? end : in + after) - start;
 }
 
-void WK_ISA_FN(wk_avg_pool)(float *restrict out, const float *restrict in, const wk_layer *l, int row) {
+void WK_ISA_FN(wk_avg_pool)(float *restrict out, const float *restrict in, const wk_pool *l, int row) {
   const wk_window *w = &l->window;
   int y0 = row * w->stride_h - w->pad_top;
   range y = clip(y0, w->kernel_h, 1, l->in.height);
@@ -173,7 +173,7 @@ static inline range block(int i, int in, int out) {
   return (range){(int)(i * n / m), (int)(((i + 1) * n + m - 1) / m)};
 }
 
-void WK_ISA_FN(wk_adaptive_avg_pool)(float *restrict out, const float *restrict in, const wk_layer *l, int row) {
+void WK_ISA_FN(wk_adaptive_avg_pool)(float *restrict out, const float *restrict in, const wk_pool *l, int row) {
   range y = block(row, l->in.height, l->out.height);
   for (int ox = 0; ox < l->out.width; ox++) {
     range x = block(ox, l->in.width, l->out.width);

@@ -5,7 +5,14 @@
 #define WK_NN_ELEMENTWISE_H
 
 #include "base/isa.h"
-#include "nn/ops/op.h"
+#include "nn/kernels/activation.h"
+#include "whisker/nn.h"
+
+/* Pooling of one photo: of [in] by windows whose paddings are real, to [out]. */
+typedef struct wk_pool {
+  wk_shape in, out;
+  wk_window window;
+} wk_pool;
 
 /* out = act(in), n values; may be in place. */
 WK_ISA_DECLARE(void, wk_act_apply, (float *out, const float *in, size_t n, wk_act act));
@@ -16,9 +23,9 @@ WK_ISA_DECLARE(void, wk_affine,
                (float *out, const float *in, const float *scale, const float *shift, size_t pixels, int channels,
                 wk_act act));
 /* One row of pooled pixels. `in` is the photo's whole [h, w, c]. */
-WK_ISA_DECLARE(void, wk_max_pool, (float *out, const float *in, const wk_layer *l, int row));
-WK_ISA_DECLARE(void, wk_avg_pool, (float *out, const float *in, const wk_layer *l, int row));
-WK_ISA_DECLARE(void, wk_adaptive_avg_pool, (float *out, const float *in, const wk_layer *l, int row));
+WK_ISA_DECLARE(void, wk_max_pool, (float *out, const float *in, const wk_pool *l, int row));
+WK_ISA_DECLARE(void, wk_avg_pool, (float *out, const float *in, const wk_pool *l, int row));
+WK_ISA_DECLARE(void, wk_adaptive_avg_pool, (float *out, const float *in, const wk_pool *l, int row));
 /* out[i] = exp(in[i] - max) / sum of those. */
 WK_ISA_DECLARE(void, wk_softmax, (float *out, const float *in, int n));
 

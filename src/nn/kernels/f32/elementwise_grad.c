@@ -175,7 +175,7 @@ WK_INLINE void max_pool_pixel(const max_pool *m, ptrdiff_t out, int ch, range h,
 }
 
 /* One row of outputs, at `out`. */
-WK_INLINE void max_pool_row(const max_pool *m, const wk_layer *l, ptrdiff_t out, range h, bool apart, bool add) {
+WK_INLINE void max_pool_row(const max_pool *m, const wk_pool *l, ptrdiff_t out, range h, bool apart, bool add) {
   const wk_window *w = m->window;
   const int channels = l->in.channels;
   for (int ox = 0; ox < l->out.width; ox++, out += channels) {
@@ -202,7 +202,7 @@ static void max_pool_mask(const max_pool *m, int from, int to) {
 }
 
 /* Does each pixel lie in exactly one window? */
-static bool windows_tile(const wk_layer *l) {
+static bool windows_tile(const wk_pool *l) {
   const wk_window *w = &l->window;
   return w->kernel_h == w->stride_h && w->kernel_w == w->stride_w && w->dilation_h == 1 && w->dilation_w == 1 &&
          !w->pad_top && !w->pad_left && l->in.height == l->out.height * w->stride_h &&
@@ -211,7 +211,7 @@ static bool windows_tile(const wk_layer *l) {
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-void WK_ISA_FN(wk_max_pool_grad)(float *dx, const float *dy, const float *x, const float *y, const wk_layer *l,
+void WK_ISA_FN(wk_max_pool_grad)(float *dx, const float *dy, const float *x, const float *y, const wk_pool *l,
                                  int first, int last, bool accumulate, wk_act mask_act) {
   const wk_window *w = &l->window;
   const ptrdiff_t row = (ptrdiff_t)l->in.width * l->in.channels, out_row = (ptrdiff_t)l->out.width * l->in.channels;
@@ -272,7 +272,7 @@ static inline int padded(int start, int kernel, int in, int after) {
   return (end < in + after ? end : in + after) - start;
 }
 
-void WK_ISA_FN(wk_avg_pool_grad)(float *restrict dx, const float *restrict dy, const wk_layer *l) {
+void WK_ISA_FN(wk_avg_pool_grad)(float *restrict dx, const float *restrict dy, const wk_pool *l) {
   const wk_window *w = &l->window;
   for (int oy = 0; oy < l->out.height; oy++)
     for (int ox = 0; ox < l->out.width; ox++, dy += l->in.channels) {
@@ -290,7 +290,7 @@ static inline range block(int i, int in, int out) {
   return (range){(int)(i * n / m), (int)(((i + 1) * n + m - 1) / m)};
 }
 
-void WK_ISA_FN(wk_adaptive_avg_pool_grad)(float *restrict dx, const float *restrict dy, const wk_layer *l) {
+void WK_ISA_FN(wk_adaptive_avg_pool_grad)(float *restrict dx, const float *restrict dy, const wk_pool *l) {
   for (int oy = 0; oy < l->out.height; oy++)
     for (int ox = 0; ox < l->out.width; ox++, dy += l->in.channels) {
       range h = block(oy, l->in.height, l->out.height), v = block(ox, l->in.width, l->out.width);

@@ -4,7 +4,7 @@
 #define WK_NN_ELEMENTWISE_GRAD_H
 
 #include "base/isa.h"
-#include "nn/ops/op.h"
+#include "nn/kernels/f32/elementwise.h"
 
 /* dx = dy * act'(...), from the input x where the activation needs it (hardswish, silu), else from the output y; the
  * other may be NULL. dx may be dy. */
@@ -26,11 +26,11 @@ WK_ISA_DECLARE(void, wk_batchnorm_grad,
 /* Rows first..last-1 of one photo's dx. The first of equal maxima gets the gradient, as in PyTorch. Where x came from
  * ReLU or ReLU6 (mask_act; else none), dx is multiplied with its slope at the end. */
 WK_ISA_DECLARE(void, wk_max_pool_grad,
-               (float *dx, const float *dy, const float *x, const float *y, const wk_layer *l, int first, int last,
+               (float *dx, const float *dy, const float *x, const float *y, const wk_pool *l, int first, int last,
                 bool accumulate, wk_act mask_act));
 /* One photo each; dx is already what is to be added to. */
-WK_ISA_DECLARE(void, wk_avg_pool_grad, (float *dx, const float *dy, const wk_layer *l));
-WK_ISA_DECLARE(void, wk_adaptive_avg_pool_grad, (float *dx, const float *dy, const wk_layer *l));
+WK_ISA_DECLARE(void, wk_avg_pool_grad, (float *dx, const float *dy, const wk_pool *l));
+WK_ISA_DECLARE(void, wk_adaptive_avg_pool_grad, (float *dx, const float *dy, const wk_pool *l));
 /* One pixel: dx = y * (dy - sum of y * dy); dx may be dy. */
 WK_ISA_DECLARE(void, wk_softmax_grad, (float *dx, const float *dy, const float *y, int n, bool accumulate));
 

@@ -1,94 +1,28 @@
-/* tape.c - making a program: fusing for training, the forward instructions, the backward ones, packed weights for
- * both directions, and places in memory over the whole of it. And running it. */
+/* compile_tape.c - making a tape: fusing for training, the forward instructions, the backward ones, packed weights for
+ * both directions, and places in memory over the whole of it. */
 #include "nn/compile/tape.h"
 
 #include <limits.h>
 #include <string.h>
 
-wk_instr *wk_tape_add(wk_tape *p, wk_instr_fn run) {
-  if (p->instrs == p->capacity) {
-    int capacity = p->capacity ? 2 * p->capacity : 256;
-    wk_instr *grown = wk_grow(p->instr, sizeof *grown * (size_t)p->instrs, sizeof *grown * (size_t)capacity);
-    if (!grown)
-      return NULL;
-    p->instr = grown;
-    p->capacity = capacity;
-  }
-  wk_instr *in = &p->instr[p->instrs++];
-  *in = (wk_instr){.run = run, .op = -1, .x = -1, .f = -1, .y = -1, .dy = -1, .dx = -1, .index = -1};
-  return in;
-}
-
-int wk_tape_value(wk_tape *p, wk_shape shape) {
-  wk_plan *plan = p->plan;
-  if (plan->values == p->value_capacity) {
-    int capacity = 2 * p->value_capacity;
-    wk_value *grown = wk_grow(plan->value, sizeof *grown * (size_t)plan->values, sizeof *grown * (size_t)capacity);
-    if (!grown)
-      return -1;
-    plan->value = grown;
-    p->value_capacity = capacity;
-  }
-  plan->value[plan->values] = (wk_value){.shape = shape, .first = -1, .last = -1, .storage = -1};
-  return plan->values++;
-}
-
-const wk_plan_op *wk_param_group_op(const wk_tape *p, int group) {
-  const wk_param_group *g = &p->group[group];
-  const wk_plan_op *s = &p->plan->op[g->op];
-  return g->sub_op < 0 ? s : &s->sub_op[g->sub_op];
-}
-
 /* ---- the forward pass ------------------------------------------------------------------------------ */
 
-float *wk_tape_exec_value(const wk_tape_exec *s, int value) {
-  if (value < 0)
-    return NULL;
-  if (value == 0 && !s->tape->plan->own_input)
-    return (float *)s->input; /* read only: nothing writes value 0 */
-  return (float *)(void *)(s->arena + s->tape->plan->value[value].offset);
-}
-
-size_t wk_tape_exec_count(const wk_tape_exec *s, int value) {
-  return (size_t)wk_shape_count(s->tape->plan->value[value].shape) * (size_t)s->count;
-}
-
-static wk_status run_forward(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
-  const wk_plan *plan = s->tape->plan;
-  const wk_plan_op *step = &plan->op[in->op];
-  for (int k = 0; k < step->inputs; k++)
-    s->in[k] = wk_tape_exec_value(s, step->in[k]);
-  wk_call call = {.layer = &step->layer,
-                  .packed = step->packed.data,
-                  .state = s->state[in->op],
-                  .in = s->in,
-                  .inputs = step->inputs,
-                  .in_shape = step->in_shape,
-                  .residual = wk_tape_exec_value(s, step->residual),
-                  .out = wk_tape_exec_value(s, step->out),
-                  .scratch = s->arena + step->scratch,
-                  .count = s->count,
-                  .threads = plan->threads,
-                  .isa = plan->isa};
-  return wk_kernel_run(step->kernel, &call, s->crew, err);
-}
-
-/* Instruction i is step i. */
+/* Instruction i is op i. */
 static wk_status add_forward(wk_tape *p, const wk_tape_options *o, wk_error *err) {
   const wk_plan *plan = p->plan;
   for (int i = 0; i < plan->ops; i++) {
     const wk_plan_op *s = &plan->op[i];
-    wk_instr *in = wk_tape_add(p, run_forward);
+    wk_instr *in = wk_tape_add(p, WK_INSTR_FORWARD);
     if (!in)
       return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for planning a network");
     in->op = i;
     if (s->layer.op == WK_OP_DROPOUT)
-      in->run = wk_run_dropout;
+      in->kind = WK_INSTR_DROPOUT;
     if (s->layer.op == WK_OP_ADD && o->depth && o->depth[s->head] > 0)
-      in->run = wk_run_depth_add;
+      in->kind = WK_INSTR_DEPTH_ADD;
     if (s->layer.op == WK_OP_BATCH_NORM && o->norm_batch) {
-      in->run = wk_run_norm_stats;
-      in->after = wk_run_norm_apply;
+      in->kind = WK_INSTR_NORM_STATS;
+      in->after = WK_INSTR_NORM_APPLY;
       in->x = s->in[0];
       in->index = p->norms;
       p->norm[p->norms++] = s->head;
@@ -100,14 +34,14 @@ static wk_status add_forward(wk_tape *p, const wk_tape_options *o, wk_error *err
 
 /* ---- weights ----------------------------------------------------------------------------------------- */
 
-static wk_status prepare_back(void *user, int step, const wk_prepare *forward, wk_error *err) {
+static wk_status prepare_back(void *user, int op, const wk_prepare *forward, wk_error *err) {
   wk_tape *p = user;
-  const wk_layer *l = &p->plan->op[step].layer;
+  const wk_layer *l = &p->plan->op[op].layer;
   wk_prepare prepare = *forward;
-  prepare.forward = p->plan->op[step].packed.data;
+  prepare.forward = p->plan->op[op].packed.data;
   for (int i = p->loss; i < p->instrs; i++) {
     wk_instr *in = &p->instr[i];
-    if (in->op != step)
+    if (in->op != op)
       continue;
     if (in->data && in->data->prepare)
       WK_RETURN_IF_ERROR(in->data->prepare(&in->packed, l, &prepare, err));
@@ -249,73 +183,4 @@ void wk_tape_free(wk_tape *p) {
   wk_free(p->group);
   wk_free(p->norm);
   wk_free(p);
-}
-
-/* ---- running ------------------------------------------------------------------------------------------ */
-
-static wk_status open_one(void **state, const wk_tape *p, int i, wk_error *err) {
-  const wk_instr *in = &p->instr[i];
-  if (in->op < 0)
-    return WK_OK;
-  const wk_plan_op *s = &p->plan->op[in->op];
-  if (i < p->loss)
-    return s->kernel && s->kernel->open ? s->kernel->open(state, &s->layer, s->packed.data, err) : WK_OK;
-  if (in->data && in->data->open)
-    return in->data->open(state, &s->layer, in->packed.data, err);
-  if (in->weights && in->weights->open)
-    return in->weights->open(state, &s->layer, in->packed.data, err);
-  return WK_OK;
-}
-
-wk_status wk_tape_open(void ***state, const wk_tape *p, wk_error *err) {
-  wk_status st = WK_OK;
-  void **states = wk_calloc((size_t)p->instrs, sizeof *states);
-  WK_FAIL_IF(!states, err, WK_ERR_MEMORY, "out of memory for running a network");
-  for (int i = 0; i < p->instrs; i++)
-    WK_TRY(open_one(&states[i], p, i, err));
-  *state = states;
-  states = NULL;
-done:
-  wk_tape_close(states, p);
-  return st;
-}
-
-void wk_tape_close(void **state, const wk_tape *p) {
-  for (int i = 0; state && i < p->instrs; i++) {
-    const wk_instr *in = &p->instr[i];
-    if (!state[i])
-      continue;
-    if (i < p->loss)
-      p->plan->op[in->op].kernel->close(state[i]);
-    else if (in->data)
-      in->data->close(state[i]);
-    else
-      in->weights->close(state[i]);
-  }
-  wk_free(state);
-}
-
-int wk_tape_max_inputs(const wk_tape *p) {
-  int most = 1;
-  for (int i = 0; i < p->plan->ops; i++)
-    most = p->plan->op[i].inputs > most ? p->plan->op[i].inputs : most;
-  return most;
-}
-
-wk_status wk_tape_run(wk_tape_exec *s, int *at, bool met, int end, wk_error *err) {
-  const wk_tape *p = s->tape;
-  wk_status st = WK_OK;
-  int i = *at;
-  if (met) {
-    WK_TRY(p->instr[i].after(&p->instr[i], s, err));
-    i++;
-  }
-  for (; i < end; i++) {
-    WK_TRY(p->instr[i].run(&p->instr[i], s, err));
-    if (p->instr[i].after)
-      break;
-  }
-done:
-  *at = i;
-  return st;
 }

@@ -1,5 +1,5 @@
-/* plan.c - a network made ready to run at one input size: shapes, fused steps, packed weights, places in memory.
- * Everything a run needs to know is decided here, so that wk_exec_run only walks a list. */
+/* compile_plan.c - a network made ready to run at one input size: shapes, fused ops, packed weights, places in
+ * memory. Everything a run needs to know is decided here, so that wk_exec_run only walks a list. */
 #include <math.h>
 #include <string.h>
 
@@ -93,7 +93,7 @@ wk_status wk_plan_create(wk_plan **out, const wk_graph *g, const wk_tensors *wei
   return create(out, g, weights, o, wk_cpu_isa(), err);
 }
 
-static void free_step(wk_plan_op *s) {
+static void free_op(wk_plan_op *s) {
   if (s->packed.data && s->kernel->release)
     s->kernel->release(s->packed.data);
   wk_free(s->in);
@@ -106,9 +106,9 @@ void wk_plan_free(wk_plan *plan) {
   for (int i = 0; i < plan->ops; i++) {
     wk_plan_op *s = &plan->op[i];
     for (int k = 0; k < s->sub_ops; k++)
-      free_step(&s->sub_op[k]);
+      free_op(&s->sub_op[k]);
     wk_free(s->sub_op);
-    free_step(s);
+    free_op(s);
   }
   wk_arena_free(&plan->packing);
   wk_free(plan->op);
@@ -123,13 +123,13 @@ size_t wk_plan_exec_bytes(const wk_plan *plan) { return plan->arena_bytes; }
 
 int wk_plan_ops(const wk_plan *plan) { return plan->ops; }
 
-static int64_t step_macs(const wk_plan *plan, const wk_plan_op *s) {
+static int64_t op_macs(const wk_plan *plan, const wk_plan_op *s) {
   const wk_node_def *n = &plan->graph->node[s->head];
   return wk_node_macs(n, s->layer.in, s->layer.out);
 }
 
-void wk_plan_op_at(wk_op_info *out, const wk_plan *plan, int step) {
-  const wk_plan_op *s = &plan->op[step];
+void wk_plan_op_at(wk_op_info *out, const wk_plan *plan, int op) {
+  const wk_plan_op *s = &plan->op[op];
   size_t bytes = wk_plan_op_bytes(s);
   if (s->residual >= 0)
     bytes += (size_t)wk_shape_count(plan->value[s->residual].shape) * sizeof(float);
@@ -142,11 +142,11 @@ void wk_plan_op_at(wk_op_info *out, const wk_plan *plan, int step) {
                       .weight_bytes = s->packed.weight_bytes,
                       .precision = wk_kernel_precision(s->kernel)};
   for (int k = 0; k < s->sub_ops; k++) {
-    out->macs += step_macs(plan, &s->sub_op[k]);
+    out->macs += op_macs(plan, &s->sub_op[k]);
     out->weight_bytes += s->sub_op[k].packed.weight_bytes;
   }
   if (!s->sub_ops)
-    out->macs = step_macs(plan, s);
+    out->macs = op_macs(plan, s);
 }
 
 double wk_peak_flops(long rounds) {

@@ -1,5 +1,5 @@
-/* graph.c - building a network layer by layer. Builders are long lists of calls, so the first mistake is remembered
- * and every later call does nothing: wk_graph_finish reports it. */
+/* graph_builder.c - building a network layer by layer. Builders are long lists of calls, so the first mistake is
+ * remembered and every later call does nothing: wk_graph_finish reports it. */
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>

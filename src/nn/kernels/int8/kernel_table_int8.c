@@ -1,4 +1,4 @@
-/* microkernels_int8.c - the kernels on small integers of each instruction set, and how their weights are packed. */
+/* kernel_table_int8.c - the kernels on small integers of each instruction set, and how their weights are packed. */
 #include <string.h>
 
 #include "nn/kernels/int8/gemm_int8.h"

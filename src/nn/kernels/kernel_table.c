@@ -1,4 +1,4 @@
-/* microkernels.c - the kernels of each instruction set side by side, as one constant table. */
+/* kernel_table.c - the kernels of each instruction set side by side, as one constant table. */
 #include "nn/kernels/microkernels.h"
 
 #include "nn/kernels/f32/conv_grad.h"

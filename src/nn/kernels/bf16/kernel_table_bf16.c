@@ -1,4 +1,4 @@
-/* microkernels_bf16.c - the kernels on bfloat16, plain and of AVX512_BF16, and how their weights are packed. */
+/* kernel_table_bf16.c - the kernels on bfloat16, plain and of AVX512_BF16, and how their weights are packed. */
 #include "nn/kernels/bf16/gemm_bf16.h"
 
 size_t wk_gemm_bf16_packed(int panel, int k, int n) {
