@@ -81,25 +81,6 @@ WK_API wk_status wk_split_stratified(bool *held_out, const int *label, size_t n,
 WK_API wk_status wk_split_grouped(bool *held_out, const int *label, const uint32_t *group, size_t n, int classes, double fraction,
                                   uint64_t seed, wk_error *err) WK_NODISCARD;
 
-/* ---- copies ----------------------------------------------------------------------------------- */
-
-/* What tells photos apart: the hash of each one's bytes, and how it looks. */
-typedef struct wk_prints wk_prints;
-typedef struct wk_print {
-  uint64_t content; /* of the SHA-256 of its bytes */
-  uint64_t look;    /* a difference hash (N. Krawetz, "Kind of like that", 2013): near twins differ in few of its bits */
-  bool usable;      /* false: it cannot be read, or is too even to be told from others by its look */
-} wk_print;
-
-/* Reads every photo. What was found is kept under cache_folder by the photo's hash; NULL: keeps nothing. Stage of progress: "copies". */
-WK_API wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t photos, const char *cache_folder,
-                                   const wk_context *ctx, wk_error *err) WK_NODISCARD;
-WK_API wk_print wk_prints_get(const wk_prints *p, size_t photo);
-/* group[i]: the number of the first photo that photo i is a copy or a near twin of (another size or compression); i itself where
- * there is none before it. */
-WK_API wk_status wk_prints_group(uint32_t *group, const wk_prints *p, const wk_context *ctx, wk_error *err) WK_NODISCARD;
-WK_API void wk_prints_free(wk_prints *p);
-
 /* ---- features --------------------------------------------------------------------------------- */
 
 /* The kept features of one backbone, preprocessing and layer: photo content hash -> row of floats. Append-only file

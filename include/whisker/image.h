@@ -34,6 +34,7 @@ typedef struct wk_decode_options {
   /* JPEG only: decode at 1/2, 1/4 or 1/8 while both sides of the result stay at least this long
    * (0: always full size). */
   int min_width, min_height;
+  bool luma_only; /* JPEG only: the brightness is enough; the colours are not decoded, and the result is grey */
   bool ignore_orientation; /* do not turn by EXIF, XMP or the TIFF's tag; HEIF is turned by its decoder */
   bool accept_truncated;   /* a photo that breaks off is an error unless this is set */
   uint64_t max_pixels;     /* refuse larger pictures before allocating; default 178,956,970 (Pillow's bomb limit) */

@@ -20,15 +20,23 @@ typedef struct wk_photo_hash {
 /* Looks that differ in at most so many bits are of the same picture. */
 #define WK_SAME_LOOK_BITS 4
 
-/* One hash a photo, in their order; one that cannot be read gets zeros, and no warning: whoever reads it next tells. Looks are kept
- * in `cache_folder` (may be NULL) like features. Stage of progress: "hashes". */
-WK_API wk_status wk_photo_hashes(wk_photo_hash *out, const char *const *path, size_t photos, const char *cache_folder,
-                                 const wk_context *ctx, wk_error *err) WK_NODISCARD;
+/* ---- of many photos ---------------------------------------------------------------------------- */
 
-/* Puts photos that are one into one group: group[i] is the number of its first photo. */
-WK_API wk_status wk_photo_groups(uint32_t *group, const wk_photo_hash *hash, size_t count, wk_error *err) WK_NODISCARD;
+/* What tells photos apart: the hash of each one's bytes, and how it looks. */
+typedef struct wk_prints wk_prints;
 
-/* ---- many of them ------------------------------------------------------------------------------ */
+/* Reads every photo once; a JPEG is decoded at an eighth of its size, without its colours. One that cannot be read gets zeros, and no
+ * warning: whoever reads it next tells. What was found is kept in `cache_folder` by the photo's hash; NULL: keeps nothing. Stage of
+ * progress: "copies". */
+WK_API wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t photos, const char *cache_folder,
+                                   const wk_context *ctx, wk_error *err) WK_NODISCARD;
+WK_API wk_photo_hash wk_prints_get(const wk_prints *p, size_t photo);
+/* group[i]: the number of the first photo that photo i is a copy or a near twin of (another size or compression); i itself where
+ * there is none before it. More is compared than the hashes: small photos have twins too. */
+WK_API wk_status wk_prints_group(uint32_t *group, const wk_prints *p, const wk_context *ctx, wk_error *err) WK_NODISCARD;
+WK_API void wk_prints_free(wk_prints *p);
+
+/* ---- to be met again --------------------------------------------------------------------------- */
 
 /* A set in which a photo is found by either hash. */
 typedef struct wk_photo_set wk_photo_set;

@@ -10,32 +10,33 @@ const char *wk_check_kind_name(wk_check_kind kind) {
   return (unsigned)kind < sizeof name / sizeof *name ? name[kind] : "unknown";
 }
 
-static const wk_option option_rows[] = {{.name = "tiny",
-                                  WK_ROW_INT(wk_check_options, tiny),
-                                  .value = 32,
-                                  .min = 0,
-                                  .max = 65535,
-                                  .placeholder = "PIXELS",
-                                  .help = "warn of photos whose shorter side is below this"},
-                                 {.name = "few",
-                                  WK_ROW_INT(wk_check_options, few),
-                                  .value = 10,
-                                  .min = 0,
-                                  .max = INFINITY,
-                                  .placeholder = "N",
-                                  .help = "warn of classes with fewer photos than this"},
-                                 {.name = "imbalance",
-                                  WK_ROW_DOUBLE(wk_check_options, imbalance),
-                                  .value = 5,
-                                  .min = 1,
-                                  .max = INFINITY,
-                                  .placeholder = "X",
-                                  .help = "warn if the largest class has this many times the photos of the smallest"},
-                                 {.name = "look-alikes",
-                                  WK_ROW_BOOL(wk_check_options, look_alikes),
-                                  .value = 1,
-                                  .help = "do not search for photos that look the same"},
-                                 {0}};
+static const wk_option option_rows[] = {
+    {.name = "tiny",
+     WK_ROW_INT(wk_check_options, tiny),
+     .value = 32,
+     .min = 0,
+     .max = 65535,
+     .placeholder = "PIXELS",
+     .help = "warn of photos whose shorter side is below this"},
+    {.name = "few",
+     WK_ROW_INT(wk_check_options, few),
+     .value = 10,
+     .min = 0,
+     .max = INFINITY,
+     .placeholder = "N",
+     .help = "warn of classes with fewer photos than this"},
+    {.name = "imbalance",
+     WK_ROW_DOUBLE(wk_check_options, imbalance),
+     .value = 5,
+     .min = 1,
+     .max = INFINITY,
+     .placeholder = "X",
+     .help = "warn if the largest class has this many times the photos of the smallest"},
+    {.name = "look-alikes",
+     WK_ROW_BOOL(wk_check_options, look_alikes),
+     .value = 1,
+     .help = "do not search for photos that look the same"},
+    {0}};
 static const wk_option_table option_table = {"check_options", sizeof(wk_check_options), option_rows, NULL};
 const wk_option_table *wk_check_options_table(void) { return &option_table; }
 
@@ -67,16 +68,17 @@ typedef struct job {
   wk_progress progress;
 } job;
 
-static wk_status look(job *j, wk_looked *l, const char *path, wk_buffer *bytes, wk_error *err) {
+static wk_status look_at(job *j, wk_looked *l, const char *path, wk_buffer *bytes, wk_error *err) {
   wk_photo_file file;
   wk_image_format format;
+  wk_look look;
   WK_RETURN_IF_ERROR(wk_photo_open(&file, path, err));
   WK_RETURN_IF_ERROR(wk_photo_read(bytes, &file, err));
   wk_sha256(l->hash, bytes->data, bytes->size);
   WK_RETURN_IF_ERROR(wk_image_probe(&l->width, &l->height, &format, bytes->data, bytes->size, err));
   l->format = (uint8_t)format;
-  WK_RETURN_IF_ERROR(wk_thumb_make(l->thumb, bytes->data, bytes->size, err));
-  wk_describe_thumb(l);
+  WK_RETURN_IF_ERROR(wk_look_at(&look, bytes->data, bytes->size, err));
+  wk_describe_thumb(l, look.thumb);
   l->usable = true;
   wk_progress_add(&j->progress, 1);
   return WK_OK;
@@ -86,7 +88,7 @@ static wk_status look_at_one(void *user, size_t i, int worker, wk_error *err) {
   job *j = user;
   wk_error why = {0};
   const char *path = j->d->photos[i].path;
-  wk_status st = look(j, &j->looked[i], path, &j->buffer[worker], &why);
+  wk_status st = look_at(j, &j->looked[i], path, &j->buffer[worker], &why);
   if (st == WK_OK)
     return st;
   if (st != WK_ERR_MEMORY) {

@@ -19,10 +19,14 @@ typedef struct wk_looked {
   int width, height;
 } wk_looked;
 
-/* The photo's grey dots, [WK_THUMB * WK_THUMB]. */
-wk_status wk_thumb_make(uint8_t *thumb, const void *bytes, size_t size, wk_error *err);
-/* Fills bits, mean and blank from thumb. */
-void wk_describe_thumb(wk_looked *l);
+/* How a photo looks (photo_look.c): all that is kept of its pixels. */
+typedef struct wk_look {
+  uint64_t frequencies; /* wk_photo_hash.look */
+  uint8_t thumb[WK_THUMB * WK_THUMB];
+} wk_look;
+wk_status wk_look_at(wk_look *out, const void *bytes, size_t size, wk_error *err);
+/* Fills thumb, bits, mean and blank. */
+void wk_describe_thumb(wk_looked *l, const uint8_t *thumb);
 /* Adds groups of equal photos to c, and with look_alikes those that only look equal. */
 wk_status wk_find_duplicates(wk_check *c, const wk_dataset *d, const wk_looked *looked, bool look_alikes,
                              const wk_context *ctx, wk_error *err);

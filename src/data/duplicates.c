@@ -13,25 +13,8 @@
 #define LEVELS_MAX 4    /* grey levels that a dot may differ by on average */
 #define CONTRAST_MIN 16 /* between the darkest and the brightest dot */
 
-wk_status wk_thumb_make(uint8_t *thumb, const void *bytes, size_t size, wk_error *err) {
-  wk_image photo = {0}, small = {0};
-  wk_decode_options o;
-  wk_decode_options_init(&o);
-  o.min_width = o.min_height = 4 * WK_THUMB; /* enough for the dots, and the whole file is still read */
-  wk_status st = wk_image_decode(&photo, bytes, size, &o, err);
-  if (st == WK_OK)
-    st = wk_image_resize(&small, &photo, WK_THUMB, WK_THUMB, WK_FILTER_BILINEAR, NULL, err);
-  for (int i = 0; st == WK_OK && i < WK_THUMB * WK_THUMB; i++) {
-    const uint8_t *p = small.pixels + 3 * i;
-    thumb[i] = (uint8_t)((299 * p[0] + 587 * p[1] + 114 * p[2] + 500) / 1000);
-  }
-  wk_image_free(&photo);
-  wk_image_free(&small);
-  return st;
-}
-
-void wk_describe_thumb(wk_looked *l) {
-  const uint8_t *t = l->thumb;
+void wk_describe_thumb(wk_looked *l, const uint8_t *thumb) {
+  const uint8_t *t = memcpy(l->thumb, thumb, sizeof l->thumb);
   unsigned low = 255, high = 0, sum = 0;
   for (int i = 0; i < WK_THUMB * WK_THUMB; i++) {
     low = t[i] < low ? t[i] : low;

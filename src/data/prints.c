@@ -1,11 +1,12 @@
-/* prints.c - what tells one photo from another: the hash of its bytes, and how it looks (a difference hash, see
- * duplicates.c). Copies and near twins are found among many photos in linear time, so that a split can keep them
- * together: what was learned from one is no test on the other. */
+/* prints.c - what tells one photo from another: the hash of its bytes, and how it looks (photo_look.c). One pass over
+ * the photos finds all of it. Copies and near twins are found among many photos in linear time, so that a split can
+ * keep them together: what was learned from one is no test on the other. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/check.h"
 #include "data/data.h"
+#include "whisker/photo_hash.h"
 
 #define HASH_KEPT 16 /* bytes of the SHA-256 */
 #define BITS_MAX 7   /* of 128 that may differ between near twins */
@@ -13,16 +14,22 @@
 #define BANDS 8      /* of 16 bits: with at most 7 bits different one band is equal */
 #define NEIGHBOURS                                                                                                     \
   32 /* that are compared in a band: most photos with an equal one are few; a crowd is no set of twins */
-#define THUMB_BYTES (WK_THUMB * WK_THUMB)
-#define COLUMNS ((THUMB_BYTES + 1 + 3) / 4) /* of the cache: the thumb and whether it could be made, as floats' bytes  \
-                                             */
 
 typedef struct print {
   uint8_t hash[HASH_KEPT];
   uint64_t bits[2];
-  uint8_t thumb[THUMB_BYTES];
-  bool usable, blank;
+  wk_look look;
+  bool read, usable, blank;
 } print;
+
+/* What the cache holds of a photo, as the bytes of floats with which nobody computes. */
+typedef struct kept {
+  wk_look look;
+  uint32_t usable; /* 0: it cannot be decoded */
+  uint32_t unused;
+} kept;
+#define COLUMNS (sizeof(kept) / sizeof(float))
+_Static_assert(sizeof(kept) % sizeof(float) == 0, "whole columns");
 
 struct wk_prints {
   print *print;
@@ -45,13 +52,29 @@ typedef struct job {
   wk_progress progress;
 } job;
 
-static void describe(print *p, const uint8_t *thumb) {
-  wk_looked l = {0};
-  memcpy(l.thumb, thumb, THUMB_BYTES);
-  wk_describe_thumb(&l);
-  memcpy(p->thumb, thumb, THUMB_BYTES);
+static void describe(print *p, const wk_look *look) {
+  wk_looked l;
+  wk_describe_thumb(&l, look->thumb);
+  p->look = *look;
   memcpy(p->bits, l.bits, sizeof p->bits);
   p->blank = l.blank;
+}
+
+/* Of a photo's bytes: what the cache knows, or else what its pixels are. */
+static wk_status look_up(kept *k, job *j, const wk_buffer *bytes, const uint8_t hash[WK_SHA256_BYTES], wk_error *err) {
+  float row[COLUMNS];
+  if (wk_cache_get(j->cache, hash, row)) {
+    memcpy(k, row, sizeof *k);
+    return WK_OK;
+  }
+  memset(k, 0, sizeof *k); /* its gaps too */
+  wk_status st = wk_look_at(&k->look, bytes->data, bytes->size, err);
+  if (st == WK_ERR_MEMORY)
+    return st;
+  k->usable = st == WK_OK;
+  memcpy(row, k, sizeof row);
+  wk_cache_put(j->cache, hash, row);
+  return WK_OK;
 }
 
 /* A photo that cannot be read has no print; that is told when its features are asked for. */
@@ -61,35 +84,29 @@ static wk_status print_one(void *user, size_t i, int worker, wk_error *err) {
   wk_buffer *bytes = &j->buffer[worker];
   wk_photo_file file;
   wk_error why = {0};
-  uint8_t hash[WK_SHA256_BYTES], kept[COLUMNS * sizeof(float)] = {0};
-  float row[COLUMNS];
+  uint8_t hash[WK_SHA256_BYTES];
+  kept k = {0};
   wk_status st = wk_photo_open(&file, j->path[i], &why);
   if (st == WK_OK)
     st = wk_photo_read(bytes, &file, &why);
   wk_progress_add(&j->progress, 1);
-  if (st != WK_OK)
-    return st == WK_ERR_MEMORY ? WK_FAIL(err, st, "%s: %s", j->path[i], why.message) : WK_OK;
-  wk_sha256(hash, bytes->data, bytes->size);
-  memcpy(p->hash, hash, HASH_KEPT);
-  if (wk_cache_get(j->cache, hash, row)) {
-    memcpy(kept, row, sizeof kept);
-  } else {
-    st = wk_thumb_make(kept, bytes->data, bytes->size, &why);
-    if (st == WK_ERR_MEMORY)
-      return WK_FAIL(err, st, "%s: %s", j->path[i], why.message);
-    kept[THUMB_BYTES] = st == WK_OK;
-    memcpy(row, kept, sizeof kept);
-    wk_cache_put(j->cache, hash, row);
+  p->read = st == WK_OK;
+  if (p->read) {
+    wk_sha256(hash, bytes->data, bytes->size);
+    memcpy(p->hash, hash, HASH_KEPT);
+    st = look_up(&k, j, bytes, hash, &why);
   }
-  p->usable = kept[THUMB_BYTES] != 0;
+  if (st == WK_ERR_MEMORY)
+    return WK_FAIL(err, st, "%s: %s", j->path[i], why.message);
+  p->usable = k.usable;
   if (p->usable)
-    describe(p, kept);
+    describe(p, &k.look);
   return WK_OK;
 }
 
 wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t photos, const char *cache_folder,
                             const wk_context *ctx, wk_error *err) {
-  static const char name[] = "whisker: photos as 9 x 9 grey dots, version 1";
+  static const char name[] = "whisker: how photos look, version 2";
   wk_status st = WK_OK;
   uint8_t key[WK_SHA256_BYTES];
   int threads = wk_context_threads(ctx);
@@ -97,11 +114,11 @@ wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t pho
   wk_prints *p = wk_calloc(1, sizeof *p);
   j.buffer = wk_calloc((size_t)threads, sizeof *j.buffer);
   WK_FAIL_IF(!p || !j.buffer || photos >= UINT32_MAX, err, WK_ERR_MEMORY, "out of memory for %zu photos", photos);
-  j.print = p->print = wk_calloc(photos, sizeof *p->print);
+  j.print = p->print = wk_calloc(photos + 1, sizeof *p->print);
   p->count = photos;
   WK_FAIL_IF(!p->print, err, WK_ERR_MEMORY, "out of memory for %zu photos", photos);
   wk_sha256(key, name, sizeof name);
-  WK_TRY(wk_cache_open(&j.cache, cache_folder, key, COLUMNS, ctx, err));
+  WK_TRY(wk_cache_open(&j.cache, cache_folder, key, (int)COLUMNS, ctx, err));
   WK_TRY(wk_progress_begin(&j.progress, ctx, "copies", photos, err));
   WK_TRY(wk_parallel(ctx, threads, photos, print_one, &j, err));
   *out = p;
@@ -116,10 +133,11 @@ done:
   return st;
 }
 
-wk_print wk_prints_get(const wk_prints *p, size_t photo) {
+wk_photo_hash wk_prints_get(const wk_prints *p, size_t photo) {
   const print *one = &p->print[photo];
-  wk_print out = {.look = one->bits[0], .usable = one->usable && !one->blank};
-  memcpy(&out.content, one->hash, sizeof out.content);
+  wk_photo_hash out = {.look = one->look.frequencies};
+  for (int b = 0; one->read && b < 8; b++)
+    out.content = out.content << 8 | one->hash[b];
   return out;
 }
 
@@ -140,9 +158,9 @@ static bool twins(const print *a, const print *b) {
       __builtin_popcountll(a->bits[0] ^ b->bits[0]) + __builtin_popcountll(a->bits[1] ^ b->bits[1]) > BITS_MAX)
     return false;
   int sum = 0;
-  for (int i = 0; i < THUMB_BYTES; i++)
-    sum += abs(a->thumb[i] - b->thumb[i]);
-  return sum <= LEVELS_MAX * THUMB_BYTES;
+  for (int i = 0; i < WK_THUMB * WK_THUMB; i++)
+    sum += abs(a->look.thumb[i] - b->look.thumb[i]);
+  return sum <= LEVELS_MAX * WK_THUMB * WK_THUMB;
 }
 
 typedef struct ranked {
@@ -196,7 +214,7 @@ static void join_twins(uint32_t *parent, const wk_prints *p, ranked *rank, int b
 
 wk_status wk_prints_group(uint32_t *group, const wk_prints *p, const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
-  ranked *rank = wk_alloc_array(p->count, sizeof *rank);
+  ranked *rank = wk_alloc_array(p->count + 1, sizeof *rank);
   WK_FAIL_IF(!rank, err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", p->count);
   for (uint32_t i = 0; i < p->count; i++)
     group[i] = i;

@@ -29,7 +29,7 @@ struct reader {
   wk_decode_job *job;
   wk_error *err;
   wk_image image;
-  uint8_t *row; /* one row of CMYK */
+  uint8_t *row; /* one row of CMYK, or of brightness */
 };
 
 static struct reader *reader_of(j_common_ptr cinfo) { return cinfo->client_data; }
@@ -110,6 +110,11 @@ static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *cmyk, size_t pixels) {
     }
 }
 
+static void grey_to_rgb(uint8_t *rgb, const uint8_t *grey, size_t pixels) {
+  for (size_t i = 0; i < pixels; i++, rgb += 3)
+    rgb[0] = rgb[1] = rgb[2] = grey[i];
+}
+
 /* Does an end-of-image marker follow in what was not read? In coded data 0xff is always followed by 0. */
 static bool end_follows(const uint8_t *at, size_t size) {
   while (size >= 2) {
@@ -151,7 +156,9 @@ static wk_status read_rows(struct reader *r) {
       JSAMPROW row = r->row;
       if (jpeg_read_scanlines(c, &row, 1) != 1)
         continue;
-      if (r->job->cmyk)
+      if (c->out_color_space == JCS_GRAYSCALE)
+        grey_to_rgb(to, r->row, columns);
+      else if (r->job->cmyk)
         wk_icc_run(r->job->cmyk, to, r->row, columns);
       else
         cmyk_to_rgb(to, r->row, columns);
@@ -219,14 +226,15 @@ static wk_status decode_guarded(struct reader *r) {
   read_header(r);
   WK_RETURN_IF_ERROR(wk_codec_check_size("JPEG", c->image_width, c->image_height, &r->job->options, r->err));
   bool cmyk = c->jpeg_color_space == JCS_CMYK || c->jpeg_color_space == JCS_YCCK;
-  c->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  bool grey = r->job->options.luma_only && c->jpeg_color_space == JCS_YCbCr;
+  c->out_color_space = cmyk ? JCS_CMYK : grey ? JCS_GRAYSCALE : JCS_RGB;
   c->scale_num = 1;
   c->scale_denom = choose_scale(&r->job->options, c->image_width, c->image_height);
   r->job->scale = (int)c->scale_denom;
   jpeg_start_decompress(c);
   WK_RETURN_IF_ERROR(wk_image_alloc_raw(&r->image, (int)c->output_width, (int)c->output_height, r->err));
-  if (cmyk) {
-    r->row = wk_alloc_array(c->output_width, 4);
+  if (cmyk || grey) {
+    r->row = wk_alloc_array(c->output_width, (size_t)c->output_components);
     if (!r->row)
       return WK_FAIL(r->err, WK_ERR_MEMORY, "no memory to decode the JPEG (%zu bytes)", r->job->size);
   }

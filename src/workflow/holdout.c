@@ -24,87 +24,111 @@ static wk_status join_photos(wk_photo_list *a, const wk_photo_list *b, wk_error 
   return WK_OK;
 }
 
-/* Which of the photos are copies of which: wk_prints_group. wk_free it. */
-static wk_status group_copies(uint32_t **group, const wk_call *call, const wk_photo_list *p, wk_error *err) {
-  wk_status st = WK_OK;
-  wk_prints *prints = NULL;
-  wk_features_options o;
-  uint32_t *found = wk_alloc_array(p->count + 1, sizeof *found);
-  wk_session_features_options(&o, call->session);
-  WK_FAIL_IF(!found, err, WK_ERR_MEMORY, "out of memory");
-  WK_TRY(wk_prints_compute(&prints, p->paths, p->count, o.cache_folder, &call->ctx, err));
-  WK_TRY(wk_prints_group(found, prints, &call->ctx, err));
-  *group = found;
-  found = NULL;
-done:
-  wk_prints_free(prints);
-  wk_free(found);
-  return st;
+/* What of the photos is known: they are read once, before it is decided what is learned from. */
+typedef struct known {
+  wk_prints *prints; /* of the photos in the order they were opened */
+  uint32_t *group;   /* [photos] wk_prints_group */
+  size_t *order;     /* [photos] their numbers in the order they have in the end: learned from, then checked on */
+  size_t count;      /* of `order` */
+} known;
+
+static wk_status look_at_photos(known *k, const wk_call *call, const wk_photo_list *p, bool grouped, wk_error *err) {
+  k->group = wk_alloc_array(p->count + 1, sizeof *k->group);
+  k->order = wk_alloc_array(p->count + 1, sizeof *k->order);
+  if (!k->group || !k->order)
+    return wk_no_memory(err);
+  WK_RETURN_IF_ERROR(wk_call_prints(&k->prints, call, p, err));
+  while (k->count < p->count) {
+    k->order[k->count] = k->count;
+    k->count++;
+  }
+  return grouped ? wk_prints_group(k->group, k->prints, &call->ctx, err) : WK_OK;
 }
 
-/* Takes out of `extra`, which is to be checked on, what is a copy of a photo that is learned from. */
-static wk_status drop_learned(wk_photo_list *extra, const wk_call *call, const wk_photo_list *learn, wk_error *err) {
-  wk_status st = WK_OK;
-  wk_photo_list all = {0};
-  uint32_t *group = NULL;
-  size_t kept = 0, before = extra->count;
-  bool *learned = wk_calloc(learn->count + extra->count + 1, sizeof *learned);
-  WK_FAIL_IF(!learned, err, WK_ERR_MEMORY, "out of memory");
-  WK_TRY(join_photos(&all, learn, err));
-  WK_TRY(join_photos(&all, extra, err));
-  WK_TRY(group_copies(&group, call, &all, err));
-  for (size_t i = 0; i < all.count; i++) {
-    if (i < learn->count) {
-      learned[group[i]] = true;
-    } else if (!learned[group[i]]) {
-      extra->paths[kept] = all.paths[i];
-      extra->names[kept] = all.names[i];
-      extra->labels[kept++] = all.labels[i];
-    }
-  }
-  extra->count = kept;
-  if (kept < before)
-    wk_warn(&call->ctx, "%zu photo%s to check on %s of photos to learn from: not checked on", before - kept,
-            before - kept == 1 ? "" : "s", before - kept == 1 ? "is a copy" : "are copies");
-done:
-  wk_photo_list_free(&all);
+/* Of the photos behind the first `learn` ones, which are to be checked on, takes out what is a copy of those. */
+static wk_status drop_learned(wk_holdout *t, known *k, const wk_call *call, size_t learn, wk_error *err) {
+  const size_t all = k->count;
+  bool *learned = wk_calloc(all + 1, sizeof *learned);
+  if (!learned)
+    return wk_no_memory(err);
+  for (size_t i = 0; i < learn; i++)
+    learned[k->group[i]] = true;
+  k->count = learn;
+  for (size_t i = learn; i < all; i++)
+    if (!learned[k->group[i]])
+      k->order[k->count++] = i;
+  t->held_count = k->count - learn;
   wk_free(learned);
-  wk_free(group);
-  return st;
+  const size_t dropped = all - k->count;
+  if (dropped)
+    wk_warn(&call->ctx, "%zu photo%s to check on %s of photos to learn from: not checked on", dropped,
+            dropped == 1 ? "" : "s", dropped == 1 ? "is a copy" : "are copies");
+  return WK_OK;
 }
 
 /* Moves a stratified share of the photos behind the others; copies of one photo stay together. */
-static wk_status hold_back(wk_holdout *t, const wk_call *call, double fraction, wk_error *err) {
+static wk_status hold_back(wk_holdout *t, known *k, const wk_call *call, double fraction, wk_error *err) {
   wk_status st = WK_OK;
-  wk_photo_list *p = &t->photos, moved = {0};
-  size_t at = 0, copies = 0;
-  uint32_t *group = NULL;
-  bool *held = wk_calloc(p->count + 1, sizeof *held);
+  const size_t n = k->count;
+  size_t copies = 0;
+  bool *held = wk_calloc(n + 1, sizeof *held);
   WK_FAIL_IF(!held, err, WK_ERR_MEMORY, "out of memory");
-  WK_TRY(wk_photos_of(&moved, t->data, WK_SPLIT_ALL, err));
-  WK_TRY(group_copies(&group, call, p, err));
-  for (size_t i = 0; i < p->count; i++)
-    copies += group[i] != i;
+  for (size_t i = 0; i < n; i++)
+    copies += k->group[i] != i;
   if (copies)
     wk_warn(&call->ctx, "%zu photo%s of others: each stays on the side of its twin", copies,
             copies == 1 ? " is a copy or near twin" : "s are copies or near twins");
-  WK_TRY(wk_split_grouped(held, p->labels, group, p->count, t->data->class_count, fraction, call->ctx.seed, err));
+  WK_TRY(wk_split_grouped(held, t->photos.labels, k->group, n, t->data->class_count, fraction, call->ctx.seed, err));
+  k->count = 0;
   for (int pass = 0; pass < 2; pass++)
-    for (size_t i = 0; i < p->count; i++)
+    for (size_t i = 0; i < n; i++)
       if (held[i] == (pass == 1)) {
-        moved.paths[at] = p->paths[i];
-        moved.names[at] = p->names[i];
-        moved.labels[at++] = p->labels[i];
+        k->order[k->count++] = i;
         t->held_count += held[i];
       }
-  moved.count = at;
-  wk_photo_list old = *p;
-  *p = moved;
-  moved = old;
 done:
-  wk_photo_list_free(&moved);
-  wk_free(group);
   wk_free(held);
+  return st;
+}
+
+/* The photos, and what they are known by, in the order that was decided. */
+static wk_status put_in_order(wk_holdout *t, const known *k, wk_error *err) {
+  const wk_photo_list *from = &t->photos;
+  wk_photo_list to = {.paths = wk_alloc_array(k->count + 1, sizeof *to.paths),
+                      .names = wk_alloc_array(k->count + 1, sizeof *to.names),
+                      .labels = wk_alloc_array(k->count + 1, sizeof *to.labels)};
+  t->hashes = wk_alloc_array(k->count + 1, sizeof *t->hashes);
+  if (!to.paths || !to.names || !to.labels || !t->hashes) {
+    wk_photo_list_free(&to);
+    return wk_no_memory(err);
+  }
+  for (; to.count < k->count; to.count++) {
+    const size_t i = k->order[to.count];
+    to.paths[to.count] = from->paths[i];
+    to.names[to.count] = from->names[i];
+    to.labels[to.count] = from->labels[i];
+    t->hashes[to.count] = wk_prints_get(k->prints, i);
+  }
+  wk_photo_list_free(&t->photos);
+  t->photos = to;
+  return WK_OK;
+}
+
+/* Which photos are learned from, which checked on: a share of them, or those behind the first `learn` ones. */
+static wk_status divide(wk_holdout *t, const wk_call *call, size_t learn, double fraction, wk_error *err) {
+  wk_status st = WK_OK;
+  known k = {0};
+  const bool extra = learn < t->photos.count;
+  WK_TRY(look_at_photos(&k, call, &t->photos, extra || fraction > 0, err));
+  if (extra)
+    WK_TRY(drop_learned(t, &k, call, learn, err));
+  else if (fraction > 0)
+    WK_TRY(hold_back(t, &k, call, fraction, err));
+  WK_TRY(put_in_order(t, &k, err));
+done:
+  wk_prints_free(k.prints);
+  wk_free(k.group);
+  wk_free(k.order);
   return st;
 }
 
@@ -163,13 +187,9 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
   }
   if (!o->val && !extra.count && (!tests || o->always))
     fraction = tests && o->always ? 0.1 : 0.2;
-  if (fraction > 0)
-    WK_TRY(hold_back(t, call, fraction, err));
-  if (extra.count)
-    WK_TRY(drop_learned(&extra, call, &t->photos, err));
-  t->held_count += extra.count;
+  size_t learn = t->photos.count;
   WK_TRY(join_photos(&t->photos, &extra, err));
-  WK_TRY(wk_call_hash_photos(&t->hashes, call, t->photos.paths, t->photos.count, err));
+  WK_TRY(divide(t, call, learn, fraction, err));
 done:
   wk_photo_list_free(&extra);
   return st;

@@ -96,9 +96,8 @@ void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char
 
 /* ---- learned.c: what a model has learned from --------------------------------------------------- */
 
-/* [count], wk_free it. */
-wk_status wk_call_hash_photos(wk_photo_hash **out, const wk_call *call, const char *const *path, size_t count,
-                              wk_error *err);
+/* What the photos are known by, kept where features are. */
+wk_status wk_call_prints(wk_prints **out, const wk_call *call, const wk_photo_list *photos, wk_error *err);
 /* Takes the photos that the model learned from, and their copies, out of the list (unless `with_learned`), and counts
  * them. A model that does not know has learned from none. */
 wk_status wk_leave_out_learned(size_t *learned, wk_photo_list *photos, const wk_call *call, const wk_model *m,

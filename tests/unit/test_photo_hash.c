@@ -57,10 +57,19 @@ static void save(const char *name, int width, int height, uint64_t seed, int qua
 }
 
 static wk_photo_hash hash_of(const char *name) {
-  wk_photo_hash h;
   const char *path = in(name);
-  assert_int_equal(wk_photo_hashes(&h, &path, 1, NULL, NULL, NULL), WK_OK);
+  wk_prints *p = NULL;
+  assert_int_equal(wk_prints_compute(&p, &path, 1, NULL, NULL, NULL), WK_OK);
+  wk_photo_hash h = wk_prints_get(p, 0);
+  wk_prints_free(p);
   return h;
+}
+
+static void group_of(uint32_t *group, const char *const *path, size_t n) {
+  wk_prints *p = NULL;
+  assert_int_equal(wk_prints_compute(&p, path, n, NULL, NULL, NULL), WK_OK);
+  assert_int_equal(wk_prints_group(group, p, NULL, NULL), WK_OK);
+  wk_prints_free(p);
 }
 
 static int make_folder(void **state) {
@@ -87,7 +96,8 @@ static void copies_are_known_again(void **state) {
   assert_false(wk_photo_set_has(NULL, &a));
   wk_photo_set_free(set);
   uint32_t group[4];
-  assert_int_equal(wk_photo_groups(group, (wk_photo_hash[]){other, small, a, same}, 4, NULL), WK_OK);
+  const char *path[] = {in("other.png"), in("small.jpg"), in("a.png"), in("same.png")};
+  group_of(group, path, 4);
   assert_true(group[0] == 0 && group[1] == 1 && group[2] == 1 && group[3] == 1);
 }
 
@@ -97,12 +107,21 @@ static void different_pictures_differ(void **state) {
   enum { N = 400 };
   static wk_photo_hash hash[N];
   static uint32_t group[N];
+  static char name[N][256];
+  const char *path[N];
   for (int i = 0; i < N; i++) {
-    save("one.png", 128, 96, 100 + (uint64_t)i, 0);
-    hash[i] = hash_of("one.png");
+    char file[32];
+    snprintf(file, sizeof file, "different-%d.png", i);
+    save(file, 128, 96, 100 + (uint64_t)i, 0);
+    snprintf(name[i], sizeof name[i], "%s", in(file));
+    path[i] = name[i];
+    hash[i] = hash_of(file);
     assert_true(hash[i].look != 0);
   }
-  assert_int_equal(wk_photo_groups(group, hash, N, NULL), WK_OK);
+  for (int i = 0; i < N; i++)
+    for (int k = 0; k < i; k++)
+      assert_true(__builtin_popcountll(hash[i].look ^ hash[k].look) > WK_SAME_LOOK_BITS);
+  group_of(group, path, N);
   for (uint32_t i = 0; i < N; i++)
     assert_int_equal(group[i], i);
 }
@@ -158,8 +177,13 @@ static void kept_and_in_any_order(void **state) {
   save("y.png", 200, 200, 2, 0);
   const char *path[] = {in("x.png"), in("y.png")};
   wk_photo_hash fresh[2], kept[2];
-  assert_int_equal(wk_photo_hashes(fresh, path, 2, folder, NULL, NULL), WK_OK);
-  assert_int_equal(wk_photo_hashes(kept, path, 2, folder, NULL, NULL), WK_OK);
+  for (int round = 0; round < 2; round++) {
+    wk_prints *p = NULL;
+    assert_int_equal(wk_prints_compute(&p, path, 2, folder, NULL, NULL), WK_OK);
+    for (size_t i = 0; i < 2; i++)
+      (round ? kept : fresh)[i] = wk_prints_get(p, i);
+    wk_prints_free(p);
+  }
   assert_memory_equal(fresh, kept, sizeof fresh);
   wk_photo_set *a = NULL, *b = NULL;
   assert_int_equal(wk_photo_set_create(&a, fresh, 2, NULL), WK_OK);
