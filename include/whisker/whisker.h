@@ -42,6 +42,7 @@
 #include "whisker/base.h"
 #include "whisker/chart.h"
 #include "whisker/check.h"
+#include "whisker/clock.h"
 #include "whisker/collection.h"
 #include "whisker/data.h"
 #include "whisker/datasets.h"
@@ -66,6 +67,7 @@
 #include "whisker/photo_hash.h"
 #include "whisker/probe.h"
 #include "whisker/train_nn.h"
+#include "whisker/utf8.h"
 #include "whisker/visualize.h"
 #include "whisker/zoo.h"
 

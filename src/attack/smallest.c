@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "attack/attack_state.h"
+#include "train/optim/adam.h"
 
 enum { RIVALS = 5 }; /* DeepFool without a target: how many of the likeliest classes are tried a step */
 
@@ -95,13 +96,6 @@ static void adam_start(adam *a, const float *photo, size_t n) {
   a->t = 0;
 }
 
-static void adam_step(adam *a, size_t i, float gradient, float rate) {
-  float b1 = 1 - powf(0.9f, (float)a->t), b2 = 1 - powf(0.999f, (float)a->t);
-  a->m[i] = 0.9f * a->m[i] + 0.1f * gradient;
-  a->v[i] = 0.999f * a->v[i] + 0.001f * gradient * gradient;
-  a->w[i] -= rate * (a->m[i] / b1) / (sqrtf(a->v[i] / b2) + 1e-8f);
-}
-
 /* One descent with trade-off c on |change|^2 + c max(rival - wanted, 0), both in units of the whole range. */
 static wk_status cw_descend(wk_attack_state *h, adam *a, double c, int steps, bool *reached, wk_error *err) {
   adam_start(a, h->photo, h->n);
@@ -123,11 +117,12 @@ static wk_status cw_descend(wk_attack_state *h, adam *a, double c, int steps, bo
       memset(h->gradient, 0, h->n * sizeof *h->gradient);
     else
       WK_RETURN_IF_ERROR(gradient_between(h, down, up, err));
-    a->t++;
+    const wk_adam rule = wk_adam_at(0.9, 0.999, 1e-8, ++a->t);
+    const float rate = h->o->step > 0 ? (float)h->o->step : 0.01f;
     for (size_t i = 0; i < h->n; i++) {
       float slope = 1 - tanhf(a->w[i]) * tanhf(a->w[i]);
       float pull = 2 * (h->x[i] - h->photo[i]) / 255, push = (float)c * h->gradient[i] * 255;
-      adam_step(a, i, (pull + push) * 0.5f * slope, h->o->step > 0 ? (float)h->o->step : 0.01f);
+      a->w[i] -= rate * wk_adam_direction(&a->m[i], &a->v[i], (pull + push) * 0.5f * slope, &rule);
     }
   }
   return WK_OK;

@@ -5,11 +5,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
 #include "base/thread.h"
+#include "whisker/clock.h"
 
 #define MAX_THREADS 1024
 #define PROGRESS_INTERVAL_NS 50000000 /* 20 reports a second */
@@ -68,11 +68,7 @@ struct wk_progress_state {
   uint64_t reported;       /* under callback_lock */
 };
 
-static int64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+static int64_t now_ns(void) { return (int64_t)(wk_clock_seconds() * 1e9); }
 
 wk_status wk_progress_begin(wk_progress *p, const wk_context *ctx, const char *stage, uint64_t total, wk_error *err) {
   *p = (wk_progress){.ctx = ctx, .stage = stage, .total = total};

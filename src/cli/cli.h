@@ -133,7 +133,6 @@ void cli_note(cli *c, const char *fmt, ...) WK_PRINTF(2, 3);
 int cli_print_json(cli *c, json_t *object);
 /* The same for a report's text (taken; NULL: no memory). */
 int cli_print_report(cli *c, char *json);
-double cli_seconds(void); /* a steady clock */
 /* These return one of eight rotating buffers. */
 const char *cli_count(uint64_t n);       /* 12,345 */
 const char *cli_photos(uint64_t n);      /* "1 photo", "12,345 photos" */

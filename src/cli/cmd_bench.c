@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd_bench.h"
+#include "whisker/clock.h"
 
 typedef struct runner {
   wk_exec *exec;
@@ -21,7 +22,7 @@ static void *run_until(void *user) {
   do {
     r->status = wk_exec_run(r->exec, r->input, r->batch, &r->err);
     r->photos += (uint64_t)r->batch;
-  } while (r->status == WK_OK && cli_seconds() < r->until);
+  } while (r->status == WK_OK && wk_clock_seconds() < r->until);
   return NULL;
 }
 
@@ -30,7 +31,7 @@ static wk_status measure(double *rate, runner *r, int count, double seconds, wk_
   pthread_t *thread = calloc((size_t)count, sizeof *thread);
   if (!thread)
     return cli_no_memory(err);
-  double start = cli_seconds();
+  double start = wk_clock_seconds();
   wk_status st = WK_OK;
   int started = 1;
   for (int i = 0; i < count; i++) {
@@ -48,7 +49,7 @@ static wk_status measure(double *rate, runner *r, int count, double seconds, wk_
     pthread_join(thread[i], NULL);
     photos += r[i].photos;
   }
-  *rate = (double)photos / (cli_seconds() - start);
+  *rate = (double)photos / (wk_clock_seconds() - start);
   for (int i = 0; i < started && st == WK_OK; i++)
     if ((st = r[i].status) != WK_OK)
       *err = r[i].err;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd_bench.h"
+#include "whisker/clock.h"
 
 enum { ROUNDS = 5 };
 static const double SLICE = 2e-3; /* seconds that a step is repeated for, a round */
@@ -13,7 +14,8 @@ static const double SLOWER = 1.03;
 double cli_bench_peak(void) {
   double best = 0;
   for (int i = 0; i < ROUNDS; i++) {
-    const double start = cli_seconds(), flops = wk_peak_flops(200000), speed = flops / (cli_seconds() - start);
+    const double start = wk_clock_seconds(), flops = wk_peak_flops(200000),
+                 speed = flops / (wk_clock_seconds() - start);
     best = speed > best ? speed : best;
   }
   return best;
@@ -54,7 +56,7 @@ static bool find(way *w, const char *name) {
 }
 
 static wk_status time_once(way *w, const float *input, int batch, wk_error *err) {
-  const double start = cli_seconds();
+  const double start = wk_clock_seconds();
   double spent = 0;
   for (int times = 1; spent < SLICE; times++) {
     for (int i = w->from; i < w->to; i++) {
@@ -62,7 +64,7 @@ static wk_status time_once(way *w, const float *input, int batch, wk_error *err)
       if (st != WK_OK)
         return st;
     }
-    spent = cli_seconds() - start;
+    spent = wk_clock_seconds() - start;
     if (spent >= SLICE && (w->best <= 0 || spent / times < w->best))
       w->best = spent / times;
   }

@@ -3,18 +3,19 @@
 #include <stdlib.h>
 
 #include "cmd_bench.h"
+#include "whisker/clock.h"
 
 /* Steps until `seconds` are over, after one that warms up. */
 typedef wk_status (*step_fn)(void *user, wk_error *err);
 
 static wk_status repeat(double *per_second, step_fn step, void *user, double seconds, wk_error *err) {
   wk_status st = step(user, err);
-  double start = cli_seconds(), spent = 0;
+  double start = wk_clock_seconds(), spent = 0;
   int steps = 0;
   while (st == WK_OK && (steps == 0 || spent < seconds)) {
     st = step(user, err);
     steps++;
-    spent = cli_seconds() - start;
+    spent = wk_clock_seconds() - start;
   }
   *per_second = st == WK_OK ? steps / spent : 0;
   return st;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "whisker/clock.h"
 
 typedef struct ideal_job {
   cli *cli;
@@ -121,7 +122,7 @@ static wk_status make_all(ideal_job *j, wk_error *err) {
   for (int first = 0; first < j->count && st == WK_OK; first += AT_ONCE) {
     wk_visualization *ideal[AT_ONCE] = {NULL};
     int n = j->count - first < AT_ONCE ? j->count - first : AT_ONCE;
-    double start = cli_seconds();
+    double start = wk_clock_seconds();
     if (j->several) {
       st = wk_visualize_classes(ideal, j->classifier, p, &j->options, j->target + first, n, &j->cli->ctx, err);
     } else {
@@ -130,7 +131,7 @@ static wk_status make_all(ideal_job *j, wk_error *err) {
     }
     for (int i = 0; i < n; i++) {
       if (st == WK_OK)
-        st = save(j, ideal[i], j->target[first + i], (cli_seconds() - start) / n, err);
+        st = save(j, ideal[i], j->target[first + i], (wk_clock_seconds() - start) / n, err);
       wk_visualization_free(ideal[i]);
     }
   }

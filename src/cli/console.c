@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
+#include "whisker/clock.h"
 
 enum { BAR = 24, REMARKS_SHOWN = 12 };
 
@@ -32,12 +32,6 @@ static void on_interrupt(int sig) {
   if (interrupted)
     _exit(CLI_INTERRUPTED);
   interrupted = 1;
-}
-
-double cli_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static char *rotating(void) {
@@ -174,7 +168,7 @@ static void on_progress(void *user, const char *stage, uint64_t done, uint64_t t
   cli_console *k = user;
   if (k->owner->quiet)
     return;
-  double now = cli_seconds();
+  double now = wk_clock_seconds();
   bool fresh = strcmp(k->stage, stage) != 0 || done < k->done || total != k->total;
   if (fresh) {
     close_line(k);

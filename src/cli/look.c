@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "look.h"
+#include "whisker/clock.h"
 
 wk_status cli_look_begin(cli_looking *l, cli *c, const char *model, const char *arch, const char *photo,
                          const char *out, wk_error *err) {
-  *l = (cli_looking){.cli = c, .began = cli_seconds()};
+  *l = (cli_looking){.cli = c, .began = wk_clock_seconds()};
   l->images = json_array();
   if (!wk_output_is_png(out))
     return cli_error(err, WK_ERR_ARGUMENT, "%s: pictures are written as PNG; give a name that ends in .png with -o",
@@ -33,7 +34,7 @@ int cli_look_end(cli_looking *l, wk_status st, const wk_error *err, json_t *more
   if (st == WK_OK) {
     json_t *all = more ? json_incref(more) : json_object();
     json_object_set(all, "images", l->images);
-    json_object_set_new(all, "seconds", cli_json_number(cli_seconds() - l->began));
+    json_object_set_new(all, "seconds", cli_json_number(wk_clock_seconds() - l->began));
     json_object_set(all, "warnings", l->cli->warnings);
     rc = cli_print_json(l->cli, all);
   } else {

@@ -3,6 +3,7 @@
  * size and number of what comes out are limited. Names are read as bytes whatever the locale; archive_names.c makes
  * text of them. */
 #include "data/archive.h"
+#include "whisker/clock.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -312,12 +313,6 @@ static wk_status unpack_in_utf8(wk_unpacking *u, wk_error *err) {
 
 /* ---- keeping it ------------------------------------------------------------------------------- */
 
-static double seconds_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* What cannot be removed before `deadline` (0: none) stays for the next one who unpacks something. */
 static void remove_below(int at, const char *name, double deadline) {
   if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
@@ -329,7 +324,7 @@ static void remove_below(int at, const char *name, double deadline) {
       close(fd);
     return;
   }
-  for (const struct dirent *e; (deadline == 0 || seconds_now() < deadline) && (e = readdir(dir));)
+  for (const struct dirent *e; (deadline == 0 || wk_clock_seconds() < deadline) && (e = readdir(dir));)
     if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
       remove_below(dirfd(dir), e->d_name, deadline);
   closedir(dir);
@@ -409,7 +404,7 @@ done:
   wk_progress_end(&u.progress);
   unpacking_free(&u);
   if (st != WK_OK)
-    remove_tree(part, st == WK_ERR_CANCELLED ? seconds_now() + 0.08 : 0);
+    remove_tree(part, st == WK_ERR_CANCELLED ? wk_clock_seconds() + 0.08 : 0);
   return st;
 }
 

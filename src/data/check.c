@@ -4,6 +4,7 @@
 
 #include "data/check.h"
 #include "data/data.h"
+#include "whisker/clock.h"
 
 const char *wk_check_kind_name(wk_check_kind kind) {
   static const char *const name[] = {"ending", "tiny", "few", "imbalance", "labels", "leak", "ignored"};
@@ -261,18 +262,12 @@ static wk_status take_broken(wk_check *c, job *j, wk_error *err) {
   return WK_OK;
 }
 
-static double seconds_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_check_options *o, const wk_context *ctx,
                        wk_error *err) {
   wk_status st = WK_OK;
   wk_check_options defaults;
   wk_check_options_init(&defaults);
-  double start = seconds_now();
+  double start = wk_clock_seconds();
   int threads = wk_context_threads(ctx);
   job j = {.d = d};
   teller t = {.d = d, .o = o ? o : &defaults};
@@ -299,7 +294,7 @@ wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_check_optio
          wk_asprintf("%zu file%s no photo%s and left out", d->ignored, d->ignored == 1 ? " is" : "s are",
                      d->ignored == 1 ? "" : "s"));
   WK_FAIL_IF(t.failed, err, WK_ERR_MEMORY, "%s: out of memory for what there is to say", d->root);
-  c->seconds = seconds_now() - start;
+  c->seconds = wk_clock_seconds() - start;
   *out = c;
   c = NULL;
 done:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "data/data.h"
+#include "whisker/utf8.h"
 
 /* Bytes 0x80 to 0xff; 0: not used. */
 static const uint16_t cp437[128] = {
@@ -33,20 +34,14 @@ static const uint16_t cp1252[128] = {
     0x00f5, 0x00f6, 0x00f7, 0x00f8, 0x00f9, 0x00fa, 0x00fb, 0x00fc, 0x00fd, 0x00fe, 0x00ff};
 
 bool wk_is_utf8(const char *s, size_t n) {
-  const uint8_t *p = (const uint8_t *)s;
   for (size_t i = 0; i < n;) {
-    uint8_t c = p[i];
-    size_t more = c < 0x80 ? 0 : c >= 0xc2 && c <= 0xdf ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : 4;
-    if (more == 4 || i + more >= n)
+    /* What is cut off at the end need not be followed by a zero. */
+    char letter[5] = {0};
+    memcpy(letter, s + i, n - i < 4 ? n - i : 4);
+    size_t length = wk_utf8_length(letter);
+    if (!length)
       return false;
-    for (size_t k = 1; k <= more; k++)
-      if ((p[i + k] & 0xc0) != 0x80)
-        return false;
-    uint8_t next = more ? p[i + 1] : 0;
-    if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) ||
-        (c == 0xf4 && next > 0x8f))
-      return false; /* longer than need be, half of a pair, or beyond the last character */
-    i += more + 1;
+    i += length;
   }
   return true;
 }

@@ -7,9 +7,9 @@
  */
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "data/data.h"
+#include "whisker/clock.h"
 #include "zoo/zoo.h"
 
 /* Raise this when the same photo, weights, preprocessing and layer no longer give the same row. */
@@ -404,19 +404,13 @@ static wk_features *new_features(size_t photos, size_t columns, const wk_feature
   return NULL;
 }
 
-static double seconds_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const char *const *path, size_t photos,
                               const wk_features_options *o, const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
   wk_features_options defaults;
   wk_features_options_init(&defaults);
   o = o ? o : &defaults;
-  double start = seconds_now();
+  double start = wk_clock_seconds();
   wk_node_info info;
   uint8_t key[WK_SHA256_BYTES] = {0}; /* what is not kept needs none */
 
@@ -456,7 +450,7 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
     WK_TRY(run_window(j, j->begin + j->count == photos, err));
   }
   close_gaps(j->f, photos);
-  j->f->seconds = seconds_now() - start;
+  j->f->seconds = wk_clock_seconds() - start;
   *out = j->f;
   j->f = NULL;
 done:

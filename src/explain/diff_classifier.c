@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/softmax.h"
 #include "whisker/diff_classifier.h"
 
 struct wk_diff_classifier {
@@ -201,24 +202,14 @@ const float *wk_diff_classifier_layer_gradient(const wk_diff_classifier *l, int 
 
 /* ---- scores ------------------------------------------------------------------------------------ */
 
-static double log_sum_exp(const float *s, int n) {
-  float top = s[0];
-  for (int i = 1; i < n; i++)
-    top = s[i] > top ? s[i] : top;
-  double sum = 0;
-  for (int i = 0; i < n; i++)
-    sum += exp((double)s[i] - (double)top);
-  return (double)top + log(sum);
-}
-
 void wk_diff_classifier_softmax(float *p, const float *scores, int classes) {
-  double norm = log_sum_exp(scores, classes);
+  double norm = wk_log_sum_exp(scores, classes, 1);
   for (int i = 0; i < classes; i++)
     p[i] = (float)exp((double)scores[i] - norm);
 }
 
 double wk_diff_classifier_cross_entropy(float *gradient, const float *scores, int classes, int target) {
-  double norm = log_sum_exp(scores, classes);
+  double norm = wk_log_sum_exp(scores, classes, 1);
   for (int i = 0; gradient && i < classes; i++)
     gradient[i] = (float)exp((double)scores[i] - norm) - (i == target ? 1.0f : 0.0f);
   return norm - (double)scores[target];

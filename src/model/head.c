@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/softmax.h"
 #include "model/model.h"
 
 enum { LANES = 16 }; /* partial sums of a dot product: independent, so compilers can use whole registers */
@@ -82,17 +83,6 @@ static float dot(const float *a, const float *b, int n) {
   return sum[0];
 }
 
-void wk_softmax(float *row, int n, float temperature) {
-  float top = row[0];
-  for (int i = 1; i < n; i++)
-    top = row[i] > top ? row[i] : top;
-  double sum = 0;
-  for (int i = 0; i < n; i++)
-    sum += exp(((double)row[i] - (double)top) / (double)temperature);
-  for (int i = 0; i < n; i++)
-    row[i] = (float)(exp(((double)row[i] - (double)top) / (double)temperature) / sum);
-}
-
 /* 1 / length; a row of zeros is similar to nothing. */
 static float inverse_length(const float *x, int n) {
   float square = dot(x, x, n);
@@ -102,19 +92,19 @@ static float inverse_length(const float *x, int n) {
 static void predict_linear(float *p, const wk_head *h, const float *x) {
   for (int c = 0; c < h->class_count; c++)
     p[c] = dot(h->weight + (size_t)c * (size_t)h->feature_count, x, h->feature_count) + h->bias[c];
-  wk_softmax(p, h->class_count, h->temperature);
+  wk_scores_softmax(p, p, h->class_count, (double)h->temperature);
 }
 
 static void predict_mean(float *p, const wk_head *h, const float *x) {
   float scale = inverse_length(x, h->feature_count);
   for (int c = 0; c < h->class_count; c++)
     p[c] = dot(h->weight + (size_t)c * (size_t)h->feature_count, x, h->feature_count) * scale;
-  wk_softmax(p, h->class_count, h->temperature);
+  wk_scores_softmax(p, p, h->class_count, (double)h->temperature);
 }
 
 /* The nearest examples vote with the softmax of their similarities. Of equally near ones the earlier counts. */
 static void predict_knn(float *p, const wk_head *h, const float *x) {
-  float similarity[WK_HEAD_MAX_K];
+  float similarity[WK_HEAD_MAX_K] = {0};
   int label[WK_HEAD_MAX_K], found = 0, k = h->k < h->examples ? h->k : h->examples;
   k = k < 1 ? 1 : k < WK_HEAD_MAX_K ? k : WK_HEAD_MAX_K;
   float scale = inverse_length(x, h->feature_count);
@@ -130,7 +120,7 @@ static void predict_knn(float *p, const wk_head *h, const float *x) {
     similarity[at] = s;
     label[at] = h->example_label[e];
   }
-  wk_softmax(similarity, found, h->temperature);
+  wk_scores_softmax(similarity, similarity, found, (double)h->temperature);
   memset(p, 0, (size_t)h->class_count * sizeof *p);
   for (int i = 0; i < found; i++)
     p[label[i]] += similarity[i];

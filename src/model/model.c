@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/softmax.h"
 #include "formats/json.h"
 #include "model/model.h"
 
@@ -133,7 +134,7 @@ wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const 
       float *row = all + r * (size_t)m->label_count;
       WK_TRY(check_finite(m, found->row + r * (size_t)m->label_count, err));
       memcpy(row, found->row + r * (size_t)m->label_count, (size_t)m->label_count * sizeof *row);
-      wk_softmax(row, m->label_count, 1);
+      wk_scores_softmax(row, row, m->label_count, 1);
     }
   *p = all;
   *f = found;

@@ -7,8 +7,6 @@
 
 /* Is everything in this head as wk_head says, and finite? Messages do not name a file. */
 wk_status wk_head_validate(const wk_head *h, wk_error *err);
-/* One row of scores to probabilities, in place: softmax(score / temperature). */
-void wk_softmax(float *row, int n, float temperature);
 
 /* WK_ERR_ARGUMENT, for what needs classes of a network that has none. */
 wk_status wk_model_no_classes(const wk_model *m, wk_error *err);

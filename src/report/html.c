@@ -4,41 +4,34 @@
 
 #include <string.h>
 
-/* Length of the UTF-8 sequence at s, 0 where there is none. */
-static size_t sequence(const unsigned char *s) {
-  if (s[0] < 0x80)
-    return 1;
-  size_t n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xC0) != 0x80)
-      return 0;
-  if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
-      (s[0] == 0xF4 && s[1] > 0x8F))
-    return 0;
-  return n;
-}
+#include "formats/json.h"
+#include "whisker/utf8.h"
 
-static void add_safely(wk_text *t, const char *s, bool html) {
-  for (const unsigned char *p = (const unsigned char *)s; *p;) {
-    size_t n = sequence(p);
-    if (n == 0 || (html && *p < 0x20 && *p != '\n'))
+void wk_html_text(wk_text *t, const char *s) {
+  for (size_t n; *s; s += n ? n : 1) {
+    n = wk_utf8_length(s);
+    if (n == 0 || ((unsigned char)*s < 0x20 && *s != '\n'))
       wk_text_append(t, "\xEF\xBF\xBD", 3);
-    else if (html && strchr("<>&\"'", *p))
-      wk_text_add(t, "&#%d;", *p);
-    else if (!html && (*p < 0x20 || strchr("<>&\"'\\\x7f", *p)))
-      wk_text_add(t, "\\u%04x", *p);
+    else if (strchr("<>&\"'", *s))
+      wk_text_add(t, "&#%d;", *s);
     else
-      wk_text_append(t, p, n);
-    p += n ? n : 1;
+      wk_text_append(t, s, n);
   }
 }
 
-void wk_html_text(wk_text *t, const char *s) { add_safely(t, s, true); }
-
 void wk_json_string(wk_text *t, const char *s) {
-  wk_text_append(t, "\"", 1);
-  add_safely(t, s, false);
-  wk_text_append(t, "\"", 1);
+  wk_text json = {0};
+  char *text = wk_utf8_text(s);
+  if (!text || wk_json_add_string(&json, text, NULL) != WK_OK || json.failed)
+    t->failed = true;
+  /* These stand in strings only, where they may be escaped as well. */
+  for (const char *c = t->failed ? "" : json.data; *c; c++)
+    if (strchr("<>&'", *c))
+      wk_text_add(t, "\\u%04x", (unsigned)*c);
+    else
+      wk_text_append(t, c, 1);
+  wk_text_free(&json);
+  wk_free(text);
 }
 
 void wk_base64(wk_text *t, const uint8_t *bytes, size_t n) {

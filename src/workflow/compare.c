@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "whisker/chart.h"
+#include "whisker/clock.h"
 #include "whisker/output.h"
 #include "workflow/workflow.h"
 
@@ -58,9 +59,9 @@ static wk_status one_head(wk_compare_row *r, comparing *x, const wk_features *f,
   wk_probe_options_init(&o);
   o.kind = (wk_head_kind)kind;
   o.mapped = f->mapped > 0;
-  double start = wk_steady_seconds();
+  double start = wk_clock_seconds();
   WK_TRY(wk_probe_fit(&head, NULL, f->row, s->y, s->learn_rows, f->columns, classes, &o, &x->call.ctx, err));
-  r->seconds_fit = wk_steady_seconds() - start;
+  r->seconds_fit = wk_clock_seconds() - start;
   snprintf(r->head, sizeof r->head, "%s", wk_head_kind_name(kind));
   p = wk_mul_overflow(&cells, s->check_rows + 1, (size_t)classes) ? NULL : wk_alloc_array(cells, sizeof *p);
   WK_FAIL_IF(!p, err, WK_ERR_MEMORY, "out of memory");
@@ -122,9 +123,9 @@ static wk_status one_depth(wk_compare_row *r, const comparing *x, const wk_backb
   o.scratch_folder = wk_session_scratch_folder(x->call.session);
   wk_session_features_options(&o.features, x->call.session);
   snprintf(r->head, sizeof r->head, "tuned %.40s", depth);
-  double start = wk_steady_seconds();
+  double start = wk_clock_seconds();
   WK_TRY(wk_finetune(&t, b, &train, NULL, s->data->class_count, &o, &x->call.ctx, err));
-  r->seconds_fit = wk_steady_seconds() - start;
+  r->seconds_fit = wk_clock_seconds() - start;
   WK_FAIL_IF(t->cancelled, err, WK_ERR_CANCELLED, "stopped");
   WK_TRY(check_tuned(r, x, t, err));
 done:

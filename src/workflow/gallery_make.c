@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "whisker/clock.h"
 #include "workflow/gallery_parts.h"
 
 typedef struct part {
@@ -156,13 +157,13 @@ static wk_status make_sections(wk_gallery_making *g, wk_gallery_report *r, const
     if (o->left_out[i])
       continue;
     const char *why = impossible(g, &parts[i]);
-    double start = wk_steady_seconds();
+    double start = wk_clock_seconds();
     if (!why) {
       WK_RETURN_IF_ERROR(parts[i].make(g, err));
       r->sections[r->section_count++] = parts[i].name;
     }
     if (o->on_section)
-      o->on_section(o->user, parts[i].name, parts[i].what, why, wk_steady_seconds() - start);
+      o->on_section(o->user, parts[i].name, parts[i].what, why, wk_clock_seconds() - start);
     if (!why)
       WK_RETURN_IF_ERROR(
           wk_gallery_save(g->page, "Sections are still being added to this page. Load it again in a while.", err));

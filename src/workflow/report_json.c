@@ -3,21 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "whisker/utf8.h"
 #include "workflow/workflow.h"
-
-/* Length of the UTF-8 sequence at s, 0 when there is none. */
-static size_t sequence(const unsigned char *s) {
-  if (s[0] < 0x80)
-    return 1;
-  size_t n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xC0) != 0x80)
-      return 0;
-  if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
-      (s[0] == 0xF4 && s[1] > 0x8F))
-    return 0;
-  return n;
-}
 
 json_t *wk_report_text(const char *s) {
   if (!s)
@@ -25,14 +12,9 @@ json_t *wk_report_text(const char *s) {
   json_t *plain = json_string(s);
   if (plain)
     return plain;
-  wk_text fixed = {0};
-  for (const unsigned char *p = (const unsigned char *)s; *p;) {
-    size_t k = sequence(p);
-    wk_text_append(&fixed, k ? (const char *)p : "\xEF\xBF\xBD", k ? k : 3);
-    p += k ? k : 1;
-  }
-  json_t *text = fixed.failed ? NULL : json_stringn(fixed.data ? fixed.data : "", fixed.len);
-  wk_text_free(&fixed);
+  char *fixed = wk_utf8_text(s);
+  json_t *text = fixed ? json_string(fixed) : NULL;
+  wk_free(fixed);
   return text;
 }
 

@@ -2,8 +2,8 @@
  * running function. Only warnings that no report has taken yet wait in the session, behind a lock. */
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
+#include "whisker/clock.h"
 #include "whisker/output.h"
 #include "workflow/workflow.h"
 
@@ -155,14 +155,8 @@ static bool hand_on_cancel(void *user) {
   return o->cancelled(o->user);
 }
 
-double wk_steady_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void wk_call_begin(wk_call *call, wk_session *s) {
-  *call = (wk_call){.session = s, .ctx = s->ctx, .began = wk_steady_seconds()};
+  *call = (wk_call){.session = s, .ctx = s->ctx, .began = wk_clock_seconds()};
   call->ctx.progress = s->o.progress ? hand_on_progress : NULL;
   call->ctx.warn = keep_warning;
   call->ctx.cancelled = s->o.cancelled ? hand_on_cancel : NULL;
@@ -185,7 +179,7 @@ wk_status wk_call_take_warnings(wk_lines *out, wk_call *call, wk_error *err) {
   return all ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
 }
 
-double wk_call_seconds(const wk_call *call) { return wk_steady_seconds() - call->began; }
+double wk_call_seconds(const wk_call *call) { return wk_clock_seconds() - call->began; }
 
 void wk_call_note(const wk_call *call, const char *fmt, ...) {
   const wk_session_options *o = &call->session->o;

@@ -2,6 +2,7 @@
  * did not learn from. */
 #include <math.h>
 
+#include "whisker/clock.h"
 #include "workflow/workflow.h"
 
 static wk_status check(wk_metrics **out, const wk_training *t, const wk_features *f, const wk_head *head,
@@ -101,16 +102,16 @@ wk_status wk_train_probe(wk_training *t, wk_error *err) {
   o.scratch_folder = wk_session_scratch_folder(t->call.session);
   WK_TRY(wk_precision_choose(&r->precision, &t->call, t->backbone, t->o->precision, &t->split, &o, err));
   o.name = t->split.photos.names;
-  double start = wk_steady_seconds();
+  double start = wk_clock_seconds();
   WK_TRY(wk_features_compute(&f, t->backbone, t->split.photos.paths, t->split.photos.count, &o, &t->call.ctx, err));
-  r->seconds_features = wk_steady_seconds() - start;
+  r->seconds_features = wk_clock_seconds() - start;
   r->broken = f->broken;
   if (f->broken)
     wk_call_note(&t->call, "  ! %zu photos could not be read: left out", f->broken);
   WK_TRY(wk_holdout_rows(&t->split, f, err));
-  start = wk_steady_seconds();
+  start = wk_clock_seconds();
   WK_TRY(fit(&head, t, f, err));
-  r->seconds_fit = wk_steady_seconds() - start;
+  r->seconds_fit = wk_clock_seconds() - start;
   sum_up(r, &t->split);
   WK_TRY(make_model(t, &head, f->columns, err));
 done:

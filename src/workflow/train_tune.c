@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "whisker/chart.h"
+#include "whisker/clock.h"
 #include "whisker/output.h"
 #include "workflow/workflow.h"
 
@@ -149,7 +150,7 @@ typedef struct teller {
 
 static void on_start(void *user, const char *line) {
   teller *t = user;
-  t->started = wk_steady_seconds();
+  t->started = wk_clock_seconds();
   wk_call_note(&t->training->call, "%s", line);
 }
 
@@ -175,7 +176,7 @@ static wk_status run(wk_training *t, const char *checkpoint, wk_error *err) {
   o.scratch_folder = wk_session_scratch_folder(t->call.session);
   wk_session_features_options(&o.features, t->call.session);
   o.checkpoint = checkpoint;
-  double start = wk_steady_seconds();
+  double start = wk_clock_seconds();
   if (t->o->teacher)
     WK_TRY(open_teacher(&teacher, &t->call, t->o->teacher, s->data, err));
   o.teacher = teacher;
@@ -183,7 +184,7 @@ static wk_status run(wk_training *t, const char *checkpoint, wk_error *err) {
                      &t->call.ctx, err));
   double begun = told.started > 0 ? told.started : start;
   report->seconds_features = begun - start;
-  report->seconds_fit = wk_steady_seconds() - begun;
+  report->seconds_fit = wk_clock_seconds() - begun;
 done:
   wk_model_free(teacher);
   return st;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "whisker/chart.h"
+#include "whisker/clock.h"
 #include "whisker/output.h"
 #include "workflow/workflow.h"
 
@@ -187,7 +188,7 @@ done:
 }
 
 static wk_status measure(measuring *x, const trick *k, wk_error *err) {
-  double sum = 0, square = 0, start = wk_steady_seconds();
+  double sum = 0, square = 0, start = wk_clock_seconds();
   const int seeds = x->o->seeds;
   int done = 0;
   for (int s = 0; s < seeds; s++) {
@@ -203,7 +204,7 @@ static wk_status measure(measuring *x, const trick *k, wk_error *err) {
   *row = (wk_trick_row){.trick = k->name, .setting = k->setting, .seeds = seeds, .diverged = seeds - done};
   row->top1 = done ? sum / done : NAN;
   row->deviation = done > 1 ? sqrt(fmax(0, (square - sum * sum / done) / (done - 1))) : NAN;
-  row->seconds = (wk_steady_seconds() - start) / seeds;
+  row->seconds = (wk_clock_seconds() - start) / seeds;
   x->table->row_count++;
   if (x->o->on_row)
     x->o->on_row(x->o->user, row);

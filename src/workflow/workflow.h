@@ -30,7 +30,6 @@ void wk_call_end(wk_call *call);
 /* Everything that the session was warned of and no report has yet, oldest first. */
 wk_status wk_call_take_warnings(wk_lines *out, wk_call *call, wk_error *err);
 double wk_call_seconds(const wk_call *call); /* since it began */
-double wk_steady_seconds(void);
 /* One line to the session's note callback. */
 void wk_call_note(const wk_call *call, const char *fmt, ...) WK_PRINTF(2, 3);
 wk_status wk_call_open_model(wk_model **out, wk_call *call, const char *name, const char *arch, wk_error *err);

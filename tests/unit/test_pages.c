@@ -12,7 +12,7 @@ static void text_is_made_safe(void **state) {
   wk_text_free(&t);
   wk_json_string(&t, "a\"\\\n</script>\xed\xa0\x80\x7f\xc3\xa9");
   assert_string_equal(
-      t.data, "\"a\\u0022\\u005c\\u000a\\u003c/script\\u003e\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\\u007f\xc3\xa9\"");
+      t.data, "\"a\\\"\\\\\\n\\u003c/script\\u003e\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\x7f\xc3\xa9\"");
   wk_text_free(&t);
 }
 

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/optim/adam.h"
+
 /* Square root of the covariance of colours in ImageNet's photos, as published there. */
 static const float mix[3][3] = {{0.56f, 0.19f, 0.04f}, {0.58f, 0.00f, -0.11f}, {0.58f, -0.19f, 0.06f}};
 
@@ -248,10 +250,7 @@ void wk_parameters_photo(wk_parameters *c, const uint8_t *rgb) {
 }
 
 void wk_parameters_adam(wk_parameters *c, int step, double rate) {
-  float b1 = 1 - powf(0.9f, (float)step), b2 = 1 - powf(0.999f, (float)step);
-  for (size_t i = 0; i < c->size; i++) {
-    c->m[i] = 0.9f * c->m[i] + 0.1f * c->gradient[i];
-    c->v[i] = 0.999f * c->v[i] + 0.001f * c->gradient[i] * c->gradient[i];
-    c->value[i] -= (float)rate * (c->m[i] / b1) / (sqrtf(c->v[i] / b2) + 1e-8f);
-  }
+  const wk_adam a = wk_adam_at(0.9, 0.999, 1e-8, step);
+  for (size_t i = 0; i < c->size; i++)
+    c->value[i] -= (float)rate * wk_adam_direction(&c->m[i], &c->v[i], c->gradient[i], &a);
 }

@@ -2,16 +2,10 @@
  * epoch to the next is in wk_checkpoint: so a run that was stopped goes on as if nothing had happened. */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/chunk.h"
 #include "train/finetune/finetune_parts.h"
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "whisker/clock.h"
 
 /* ---- one epoch --------------------------------------------------------------------------------- */
 
@@ -167,7 +161,7 @@ static wk_status finish_epoch(wk_finetuner *l, wk_finetune_epoch *e, bool averag
 
 static wk_status run_epoch(wk_finetuner *l, wk_error *err) {
   wk_checkpoint *st = &l->st;
-  double start = now();
+  double start = wk_clock_seconds();
   wk_finetune_epoch e = {.epoch = st->next_epoch, .train_loss = NAN, .lr = 0};
   if (e.epoch > 0)
     WK_RETURN_IF_ERROR(run_steps(l, &e, err));
@@ -177,7 +171,7 @@ static wk_status run_epoch(wk_finetuner *l, wk_error *err) {
     schedule.lr = l->s->lr;
     wk_plateau_update(&st->plateau, &schedule, l->s->val ? judged(l, &e) : e.train_loss);
   }
-  e.seconds = now() - start;
+  e.seconds = wk_clock_seconds() - start;
   st->epoch[st->epochs++] = e;
   st->next_epoch++;
   if (l->o->checkpoint)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/softmax.h"
 #include "train/finetune/finetune_parts.h"
 #include "train/metrics/temperature_scaling.h"
 
@@ -102,12 +103,6 @@ wk_status wk_finetune_judge(double *loss, double *top1, double *temperature, con
 void wk_finetune_probabilities(float *score, size_t rows, int classes, double temperature) {
   for (size_t r = 0; r < rows; r++) {
     float *s = score + r * (size_t)classes;
-    double top = (double)s[0], sum = 0;
-    for (int c = 1; c < classes; c++)
-      top = (double)s[c] > top ? (double)s[c] : top;
-    for (int c = 0; c < classes; c++)
-      sum += exp(((double)s[c] - top) / temperature);
-    for (int c = 0; c < classes; c++)
-      s[c] = (float)(exp(((double)s[c] - top) / temperature) / sum);
+    wk_scores_softmax(s, s, classes, temperature);
   }
 }

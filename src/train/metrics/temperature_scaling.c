@@ -2,6 +2,7 @@
  * around the minimum always arrives. */
 #include <math.h>
 
+#include "base/softmax.h"
 #include "train/metrics/temperature_scaling.h"
 #include "whisker/metrics.h"
 
@@ -69,16 +70,8 @@ static wk_status measure(double *loss, double *ece, const double *score, const i
   float *p = wk_alloc_array(rows, k * sizeof *p);
   if (!p)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for calibrating on %zu photos", rows);
-  for (size_t r = 0; r < rows; r++) {
-    const double *s = score + r * k;
-    double top = s[0], sum = 0;
-    for (size_t c = 1; c < k; c++)
-      top = s[c] > top ? s[c] : top;
-    for (size_t c = 0; c < k; c++)
-      sum += exp((s[c] - top) / temperature);
-    for (size_t c = 0; c < k; c++)
-      p[r * k + c] = (float)(exp((s[c] - top) / temperature) / sum);
-  }
+  for (size_t r = 0; r < rows; r++)
+    wk_scores_softmax_wide(p + r * k, score + r * k, classes, temperature);
   wk_metrics *m = NULL;
   wk_status st = wk_metrics_compute(&m, p, y, rows, classes, 0, err);
   if (st == WK_OK) {

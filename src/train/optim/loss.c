@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/base.h"
+#include "base/softmax.h"
 #include "train/option_tables.h"
 
 static const wk_option option_rows[] = {{.name = "smoothing",
@@ -42,16 +43,6 @@ double wk_loss_divisor(const wk_loss_options *o, const int *label, size_t rows) 
   return sum;
 }
 
-/* log of the sum of exp(scale * x). */
-static double log_sum_exp(const float *x, int n, double scale) {
-  double top = (double)x[0], sum = 0;
-  for (int c = 1; c < n; c++)
-    top = (double)x[c] > top ? (double)x[c] : top;
-  for (int c = 0; c < n; c++)
-    sum += exp(scale * ((double)x[c] - top));
-  return scale * top + log(sum);
-}
-
 /* The share of class c in the target of row r, smoothed. With labels, smoothing counts by each class's own weight. */
 static double target_share(const wk_loss_target *t, const wk_loss_options *o, size_t row, int c, int classes) {
   double hard = t->label ? (double)(t->label[row] == c) : (double)t->soft[row * (size_t)classes + (size_t)c];
@@ -60,7 +51,7 @@ static double target_share(const wk_loss_target *t, const wk_loss_options *o, si
 
 static double cross_entropy(float *g, const float *x, const wk_loss_target *t, size_t row, int classes, double k,
                             const wk_loss_options *o) {
-  double z = log_sum_exp(x, classes, 1), loss = 0, mass = 0;
+  double z = wk_log_sum_exp(x, classes, 1), loss = 0, mass = 0;
   for (int c = 0; c < classes; c++) {
     double share = target_share(t, o, row, c, classes) * (o->class_weight ? (double)o->class_weight[c] : 1);
     loss += share * (z - (double)x[c]);
@@ -76,7 +67,7 @@ static double cross_entropy(float *g, const float *x, const wk_loss_target *t, s
 
 /* T^2 KL(teacher || network), both softened; its gradient is T (network - teacher). */
 static double distillation(float *g, const float *x, const float *teacher, int classes, double k, double temperature) {
-  double b = 1 / temperature, z = log_sum_exp(x, classes, b), zt = log_sum_exp(teacher, classes, b), loss = 0;
+  double b = 1 / temperature, z = wk_log_sum_exp(x, classes, b), zt = wk_log_sum_exp(teacher, classes, b), loss = 0;
   for (int c = 0; c < classes; c++) {
     double log_p = b * (double)x[c] - z, log_t = b * (double)teacher[c] - zt, t = exp(log_t);
     loss += t * (log_t - log_p);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/choice.h"
+#include "train/optim/adam.h"
 #include "train/option_tables.h"
 
 #define CHUNK 65536 /* floats a job */
@@ -269,38 +270,18 @@ static void rule_rmsprop(const span *s, const wk_optim *o) {
   }
 }
 
-typedef struct moments {
-  float beta1, rest1, beta2, rest2, eps;
-  float correct1, root2; /* 1 / (1 - beta1^t), sqrt(1 - beta2^t) */
-} moments;
-
-static moments moments_of(const wk_optim *o) {
-  double t = (double)o->steps;
-  return (moments){.beta1 = (float)o->o.beta1,
-                   .rest1 = (float)(1 - o->o.beta1),
-                   .beta2 = (float)o->o.beta2,
-                   .rest2 = (float)(1 - o->o.beta2),
-                   .eps = (float)o->o.eps,
-                   .correct1 = (float)(1 / (1 - pow(o->o.beta1, t))),
-                   .root2 = (float)sqrt(1 - pow(o->o.beta2, t))};
-}
-
-static inline float adam_direction(const span *s, const moments *m, size_t i, float g) {
-  s->a[i] = m->beta1 * s->a[i] + m->rest1 * g;
-  s->b[i] = m->beta2 * s->b[i] + m->rest2 * g * g;
-  return s->a[i] * m->correct1 / (sqrtf(s->b[i]) / m->root2 + m->eps);
-}
+static wk_adam moments_of(const wk_optim *o) { return wk_adam_at(o->o.beta1, o->o.beta2, o->o.eps, (double)o->steps); }
 
 static void rule_adam(const span *s, const wk_optim *o) {
-  moments m = moments_of(o);
+  wk_adam m = moments_of(o);
   for (size_t i = 0; i < s->n; i++)
-    s->p[i] -= s->lr * adam_direction(s, &m, i, decayed(s, i));
+    s->p[i] -= s->lr * wk_adam_direction(&s->a[i], &s->b[i], decayed(s, i), &m);
 }
 
 static void rule_adamw(const span *s, const wk_optim *o) {
-  moments m = moments_of(o);
+  wk_adam m = moments_of(o);
   for (size_t i = 0; i < s->n; i++)
-    s->p[i] = shrunk(s, i) - s->lr * adam_direction(s, &m, i, s->g[i]);
+    s->p[i] = shrunk(s, i) - s->lr * wk_adam_direction(&s->a[i], &s->b[i], s->g[i], &m);
 }
 
 static void rule_lion(const span *s, const wk_optim *o) {
@@ -314,10 +295,10 @@ static void rule_lion(const span *s, const wk_optim *o) {
 }
 
 static void rule_lamb_direction(const span *s, const wk_optim *o, float *direction) {
-  moments m = moments_of(o);
+  wk_adam m = moments_of(o);
   for (size_t i = 0; i < s->n; i++) {
     float decay = s->decay != 0 ? s->decay * (s->pull ? s->p[i] - s->pull[i] : s->p[i]) : 0;
-    direction[i] = adam_direction(s, &m, i, s->g[i]) + decay;
+    direction[i] = wk_adam_direction(&s->a[i], &s->b[i], s->g[i], &m) + decay;
   }
 }
 
