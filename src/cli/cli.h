@@ -126,6 +126,8 @@ void cli_console_close(cli *c);
 int cli_fail(cli *c, const wk_error *err);
 /* The answer, as text for people on stdout; nothing with --json. */
 void cli_say(cli *c, const char *fmt, ...) WK_PRINTF(2, 3);
+/* The same, as a cell of a CSV line: in quotes where it needs them. */
+void cli_say_cell(cli *c, const char *text);
 /* What is told on the way to it; nothing with -q either. */
 void cli_note(cli *c, const char *fmt, ...) WK_PRINTF(2, 3);
 /* Prints the object (and frees it) with --json; frees it otherwise. Returns CLI_DONE, or CLI_FAILED when stdout cannot

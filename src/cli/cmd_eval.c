@@ -1,5 +1,9 @@
 /* cmd_eval.c - `whisker eval`: how often a model is right on photos whose class is known, how sure one can be of that,
  * and where it goes wrong. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "cli.h"
 
 /* The classes that go wrong most, and what they are taken for. */
@@ -31,13 +35,54 @@ static void say_classes(cli *c, const wk_evaluation *e) {
   }
 }
 
-static void say(cli *c, const wk_evaluation *e) {
+/* ---- photos that it got wrong ------------------------------------------------------------------ */
+
+/* The surer it was, the worse; what is as bad stays in the photos' order. */
+static int compare_mistakes(const void *a, const void *b) {
+  const wk_mistake *x = *(const wk_mistake *const *)a, *y = *(const wk_mistake *const *)b;
+  return x->p != y->p ? (x->p < y->p ? 1 : -1) : (x > y) - (x < y);
+}
+
+static void say_wrong(cli *c, const wk_evaluation *e, size_t most, bool csv) {
+  const wk_mistake **worst = calloc(e->mistake_count + 1, sizeof *worst);
+  if (!worst)
+    return;
+  for (size_t i = 0; i < e->mistake_count; i++)
+    worst[i] = &e->mistakes[i];
+  qsort(worst, e->mistake_count, sizeof *worst, compare_mistakes);
+  const size_t shown = most && most < e->mistake_count ? most : e->mistake_count;
+  if (csv)
+    cli_say(c, "file,truth,predicted,p\n");
+  else if (shown)
+    cli_say(c, "\nwrong, worst first (%zu of %zu):\n", shown, e->mistake_count);
+  for (size_t i = 0; i < shown; i++) {
+    const wk_mistake *m = worst[i];
+    if (!csv) {
+      cli_say(c, "  %6s  %s  is %s, taken for %s\n", cli_percent(m->p), m->file, e->labels[m->truth],
+              e->labels[m->predicted]);
+      continue;
+    }
+    cli_say_cell(c, m->file);
+    cli_say(c, ",");
+    cli_say_cell(c, e->labels[m->truth]);
+    cli_say(c, ",");
+    cli_say_cell(c, e->labels[m->predicted]);
+    cli_say(c, ",%.6f\n", m->p);
+  }
+  free(worst);
+}
+
+static void say(cli *c, const wk_evaluation *e, const char *data) {
   const wk_metrics *m = e->metrics;
   char learned[120] = "";
   if (e->learned_count)
     snprintf(learned, sizeof learned,
              e->with_learned ? "; it had learned from %s of these" : "; %s it learned from are left out",
              cli_count(e->learned_count));
+  if (strcmp(e->split, "all") != 0)
+    cli_say(c, "tested on the %s part of %s\n", e->split, data);
+  else
+    cli_say(c, "tested on all of %s\n", data);
   cli_say(c, "right %s of %s   %s   (95%% interval %s)%s\n", cli_count(e->right_count), cli_count(m->photo_count),
           cli_percent(m->top1.value), cli_interval(m->top1), learned);
   if (m->k > 1 && m->k < m->class_count)
@@ -53,8 +98,8 @@ static void say(cli *c, const wk_evaluation *e) {
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const parts[] = {"auto", "all", "train", "val", "test", NULL}, *const from[] = {"folder", "name",
                                                                                                      NULL};
-  int part = 0, names = 0, k = 0;
-  bool with_learned = false;
+  int part = 0, names = 0, k = 0, wrong = 0;
+  bool with_learned = false, csv = false;
   const char *arch = NULL;
   const cli_flag flags[] = {
       {"part", 0, CLI_CHOICE, &part, "PART", "photos to evaluate on; auto: test/, else val/, else all", 0, 0, parts},
@@ -63,9 +108,16 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
        NULL},
       {"with-learned", 0, CLI_BOOL, &with_learned, NULL,
        "also evaluate on photos the model learned from, and say how many; default: they are left out", 0, 0, NULL},
+      {"wrong", 0, CLI_INT, &wrong, "N", "also list the N photos it got most wrong, the surest first; 0: none", 0,
+       INFINITY, NULL},
+      {"csv", 0, CLI_BOOL, &csv, NULL,
+       "print the photos it got wrong instead, the surest first: file, truth, predicted, p; with --wrong the first N",
+       0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
+  if (csv && c->json)
+    return cli_usage_error(self, "the answer is printed with --csv or with --json, not both");
   wk_error err = {0};
   wk_session *session = NULL;
   wk_model *model = NULL;
@@ -86,7 +138,10 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   if (st != WK_OK) {
     rc = cli_fail(c, &err);
   } else {
-    say(c, e);
+    if (!csv)
+      say(c, e, argv[1]);
+    if (csv || wrong)
+      say_wrong(c, e, (size_t)wrong, csv);
     rc = cli_print_report(c, wk_evaluation_json(e));
   }
   wk_evaluation_free(e);

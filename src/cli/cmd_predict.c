@@ -1,4 +1,9 @@
 /* cmd_predict.c - `whisker predict` names what is in photos; `whisker embed` writes their features. */
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "cli.h"
 
 static void say_photo(cli *c, const wk_prediction *p) {
@@ -7,18 +12,76 @@ static void say_photo(cli *c, const wk_prediction *p) {
     cli_say(c, "  %6s  %s\n", cli_percent(p->top[i].p), p->top[i].label);
 }
 
+/* The names that were given, with patterns that no shell has expanded (in quotes, or from a program) expanded. */
+typedef struct names {
+  const char **name;
+  size_t count;
+  glob_t *found; /* [argc]; what `name` points into */
+  int patterns;
+} names;
+
+static void names_free(names *n) {
+  for (int i = 0; i < n->patterns; i++)
+    globfree(&n->found[i]);
+  free(n->found);
+  free(n->name);
+}
+
+/* What is there by that name, and what matches nothing, stays as it is. */
+static wk_status names_open(names *n, char **given, int count, wk_error *err) {
+  *n = (names){.found = calloc((size_t)count, sizeof *n->found)};
+  for (int i = 0; i < count && n->found; i++) {
+    glob_t *g = &n->found[n->patterns];
+    const bool pattern = strpbrk(given[i], "*?[") && access(given[i], F_OK) != 0 && !glob(given[i], 0, NULL, g);
+    const size_t more = pattern ? g->gl_pathc : 1;
+    n->patterns += pattern;
+    const char **grown = realloc(n->name, (n->count + more) * sizeof *grown);
+    if (!grown)
+      return cli_no_memory(err);
+    n->name = grown;
+    for (size_t k = 0; k < more; k++)
+      n->name[n->count++] = pattern ? g->gl_pathv[k] : given[i];
+  }
+  return n->found ? WK_OK : cli_no_memory(err);
+}
+
+/* One line a photo: its name, then label and probability of each guess. */
+static void say_csv(cli *c, const wk_predictions *found) {
+  const int most = found->photo_count ? found->photos[0].count : 0;
+  cli_say(c, "file");
+  for (int i = 1; i <= most; i++)
+    cli_say(c, ",label_%d,p_%d", i, i);
+  cli_say(c, "\n");
+  for (size_t i = 0; i < found->photo_count; i++) {
+    const wk_prediction *p = &found->photos[i];
+    cli_say_cell(c, p->file);
+    for (int k = 0; k < p->count; k++) {
+      cli_say(c, ",");
+      cli_say_cell(c, p->top[k].label);
+      cli_say(c, ",%.6f", p->top[k].p);
+    }
+    cli_say(c, "\n");
+  }
+}
+
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
   int top = 5;
+  bool csv = false;
   const char *arch = NULL;
   const cli_flag flags[] = {
       {"top", 'k', CLI_INT, &top, "K", "number of labels for each photo", 1, 64, NULL},
+      {"csv", 0, CLI_BOOL, &csv, NULL, "print one line a photo: its name, then label and probability of each guess", 0,
+       0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 1 << 30, argc, argv)
+  if (csv && c->json)
+    return cli_usage_error(self, "the answer is printed with --csv or with --json, not both");
   wk_error err = {0};
   wk_session *session = NULL;
   wk_model *m = NULL;
   wk_predictions *found = NULL;
+  names photos = {0};
   wk_predict_options o;
   wk_predict_options_init(&o);
   o.top = top;
@@ -27,11 +90,15 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
   if (st == WK_OK)
     st = wk_open_as(&m, session, argv[0], arch, &err);
   if (st == WK_OK)
-    st = wk_predict(&found, session, m, (const char *const *)argv + 1, (size_t)n - 1, &o, &err);
+    st = names_open(&photos, argv + 1, n - 1, &err);
+  if (st == WK_OK)
+    st = wk_predict(&found, session, m, photos.name, photos.count, &o, &err);
   if (st != WK_OK) {
     rc = cli_fail(c, &err);
   } else {
-    for (size_t i = 0; i < found->photo_count; i++)
+    if (csv)
+      say_csv(c, found);
+    for (size_t i = 0; i < found->photo_count && !csv; i++)
       say_photo(c, &found->photos[i]);
     rc = cli_print_report(c, wk_predictions_json(found));
     if (rc == CLI_DONE && found->broken.count) {
@@ -40,6 +107,7 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
       rc = cli_fail(c, &err);
     }
   }
+  names_free(&photos);
   wk_predictions_free(found);
   wk_model_free(m);
   return rc;

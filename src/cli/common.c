@@ -29,6 +29,17 @@ wk_status cli_error(wk_error *err, wk_status code, const char *fmt, ...) {
   return code;
 }
 
+void cli_say_cell(cli *c, const char *text) {
+  if (!text[strcspn(text, ",;\"\r\n")]) {
+    cli_say(c, "%s", text);
+    return;
+  }
+  cli_say(c, "\"");
+  for (; *text; text++)
+    cli_say(c, *text == '"' ? "\"%c" : "%c", *text);
+  cli_say(c, "\"");
+}
+
 wk_status cli_no_memory(wk_error *err) { return cli_error(err, WK_ERR_MEMORY, "out of memory"); }
 
 static void on_note(void *user, const char *line) { cli_note(user, "%s\n", line); }
