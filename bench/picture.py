@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Draws bench/results.csv: how many times as fast as the best other library whisker is, a panel for each machine, a bar for each
-network and way of running it. The newest figures of each machine count.
+"""Draws bench/results.csv: how many times as fast as the best library measured beside it (PyTorch, ONNX Runtime, OpenVINO)
+whisker is, a panel for each machine, a bar for each network and way of running it. The newest figures of each machine count.
 
     bench/picture.py bench/results.csv docs/speed.svg
 """
@@ -63,7 +63,7 @@ def main():
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" viewBox="0 0 {WIDTH} {y}">'
             '<style>text{font:13px sans-serif;fill:#222}.small{font-size:11px}.title{font-weight:bold}</style>'
             f'<rect width="{WIDTH}" height="{y}" fill="#fff"/>'
-            '<text x="12" y="18" class="title">Photos a second, as a multiple of the fastest other library (dashed: as fast)</text>')
+            '<text x="12" y="18" class="title">Photos a second, as a multiple of the fastest library measured (dashed: as fast)</text>')
     pathlib.Path(sys.argv[2]).write_text(head + "\n".join(out) + "</svg>\n")
 
 
