@@ -1,38 +1,40 @@
 #!/bin/sh
-# circles.sh CC LIBRARY FOLDER... - in each folder of src no file depends on one that depends on it, by what it includes
-# (the compiler's own dependency output) or calls (the objects' symbol tables). A header and the source of its name are one.
+# circles.sh NM OBJECTS ROOM... - within a room no file needs one that needs it, at however many removes: neither by
+# #include nor by a call. So every file can be read, tested and taken away after those that it stands on.
+# OBJECTS is where the library's object files are: OBJECTS/ROOM/...
 set -eu
-cc=$1 library=$2
+nm=$1 objects=$2
 shift 2
-if ! command -v nm >/dev/null || ! command -v tsort >/dev/null; then
-  echo "skipped: nm and tsort are not here"
-  exit 77
-fi
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+command -v "$nm" >/dev/null && command -v tsort >/dev/null || { echo "skipped: needs $nm and tsort"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 bad=0
 
-# "user used" for every object of the library that uses a symbol of another, by the names of their sources.
-nm -A "$library" | sed -n 's/^[^:]*:\([^:]*\)\.c\.o:[0-9a-f ]*\([A-Za-z]\) \(wk_[A-Za-z0-9_]*\).*$/\1 \2 \3/p' >"$tmp/symbols"
-awk '$2 ~ /[TDRBVW]/ { home[$3] = $1 }
-     $2 == "U" { uses[$1 " " $3] = 1 }
-     END { for (u in uses) { split(u, a, " "); if (a[2] in home && home[a[2]] != a[1]) print a[1], home[a[2]] } }' \
-  "$tmp/symbols" | sort -u >"$tmp/calls"
+# "FILE NEEDED" for each include of a file of the room.
+includes() {
+  find "src/$1" -name '*.[ch]' | while read -r file; do
+    sed -n "s|^[[:space:]]*#[[:space:]]*include[[:space:]]*\"\($1/[^\"]*\)\".*|${file#src/} \1|p" "$file"
+  done
+}
 
-for folder in "$@"; do
-  find "src/$folder" -name '*.[ch]' | sort >"$tmp/files"
-  sed 's|.*/||; s|\.[ch]$||' "$tmp/files" | sort -u >"$tmp/names"
-  while read -r file; do
-    # The dependencies that lie in the folder, as "user used".
-    "$cc" -std=c17 -D_GNU_SOURCE -DWK_ISA_NAME=c -x c -Iinclude -Isrc -MM "$file" 2>/dev/null | tr ' \\' '\n\n' |
-      sed -n "s|^src/$folder/\(.*/\)*\([^/]*\)\.h\$|\2|p" | sed "s|^|$(basename "${file%.*}") |"
-  done <"$tmp/files" | awk '$1 != $2' >"$tmp/edges"
-  awk 'NR == FNR { here[$1]; next } ($1 in here) && ($2 in here)' "$tmp/names" "$tmp/calls" >>"$tmp/edges"
-  sort -u "$tmp/edges" >"$tmp/all"
-  if ! tsort "$tmp/all" >/dev/null 2>"$tmp/loops"; then
-    echo "src/$folder: files that depend on each other (the first is used by the last):"
-    sed -n 's/^tsort: /  /p' "$tmp/loops" | grep -v 'input contains a loop' || true
-    bad=1
-  fi
+# "FILE NEEDED" where one object file uses what another of the room defines.
+calls() {
+  find "$objects/$1" -name '*.o' | while read -r object; do
+    file=${object#"$objects/"}
+    "$nm" -P -g "$object" | awk -v file="${file%.o}" '{ print file, $1, $2 }'
+  done | awk '{ if ($3 == "U") { user[++n] = $1; used[n] = $2 } else if ($3 ~ /^[TDRBVWC]$/) owner[$2] = $1 }
+    END { for (i = 1; i <= n; i++) if (used[i] in owner && owner[used[i]] != user[i]) print user[i], owner[used[i]] }'
+}
+
+for room in "$@"; do
+  for kind in includes calls; do
+    $kind "$room" | sort -u >"$work/pairs"
+    [ -s "$work/pairs" ] || { echo "src/$room: no $kind found: are its object files in $objects/$room?"; bad=1; }
+    if ! tsort "$work/pairs" >/dev/null 2>"$work/circles"; then
+      echo "src/$room: $kind in a circle:"
+      sed 's/^tsort: /  /; /input contains a loop/d' "$work/circles"
+      bad=1
+    fi
+  done
 done
 exit $bad
