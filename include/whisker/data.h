@@ -113,6 +113,8 @@ typedef struct wk_features {
 typedef struct wk_features_options {
   const char *cache_folder; /* NULL: keep nothing */
   const char *const *name;  /* [photos] what people know them by, for warnings; NULL: their paths */
+  const uint8_t (*sha256)[32]; /* [photos] of their bytes, where they are known (wk_prints_sha256), so that what is kept is found without
+                                * reading them again; a row of zeros: not known. NULL: none is */
   const char *layer;        /* NULL: the backbone's features node; "logits": its scores; else a layer's name (flattened h, w, c) */
   int batch;                /* photos a network call; default 8 */
   size_t memory;              /* rows that take more bytes than this lie in a file that goes away by itself; default 16 MB */

@@ -31,6 +31,8 @@ typedef struct wk_prints wk_prints;
 WK_API wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t photos, const char *cache_folder,
                                    const wk_context *ctx, wk_error *err) WK_NODISCARD;
 WK_API wk_photo_hash wk_prints_get(const wk_prints *p, size_t photo);
+/* Of the photo's bytes, [32], as long as `p` lives; zeros: it could not be read. */
+WK_API const uint8_t *wk_prints_sha256(const wk_prints *p, size_t photo);
 /* group[i]: the number of the first photo that photo i is a copy or a near twin of (another size or compression); i itself where
  * there is none before it. More is compared than the hashes: small photos have twins too. */
 WK_API wk_status wk_prints_group(uint32_t *group, const wk_prints *p, const wk_context *ctx, wk_error *err) WK_NODISCARD;

@@ -29,6 +29,7 @@ typedef struct job {
   const wk_backbone *b;
   const char *const *path;
   const char *const *name; /* for warnings; NULL: path */
+  const uint8_t (*sha256)[WK_SHA256_BYTES]; /* of the photos' bytes; NULL: not known */
   const wk_context *ctx;
   wk_features *f; /* rows at their photos' places until the end */
   wk_cache *cache;
@@ -207,14 +208,30 @@ static void close_all(wk_photo_file *file, size_t n) {
     wk_photo_close(&file[i]);
 }
 
+/* What is kept of a photo whose bytes were hashed before: those that are computed after all are hashed again, for their
+ * file may have changed meanwhile. */
+static bool look_up_known(job *j, size_t slot) {
+  static const uint8_t unknown[WK_SHA256_BYTES];
+  const size_t photo = j->begin + slot;
+  if (!j->sha256 || memcmp(j->sha256[photo], unknown, sizeof unknown) == 0)
+    return false;
+  if (wk_cache_get(j->cache, j->sha256[photo], row_of(j, photo))) {
+    j->found[slot] = FOUND_ROW;
+    wk_progress_add(&j->progress, 1);
+  }
+  return true;
+}
+
 /* First pass over a window: hashes, and rows that are kept. */
 static wk_status look_up(void *user, size_t index, int w, wk_error *err) {
   job *j = user;
   wk_status st = WK_OK;
   wk_photo_file file[AHEAD_MAX];
   size_t slot[AHEAD_MAX] = {0}, n = 0;
-  for (size_t i = index * (size_t)j->ahead; n < (size_t)j->ahead && i < j->count; i++)
-    slot[n++] = i;
+  const size_t first = index * (size_t)j->ahead, last = first + (size_t)j->ahead;
+  for (size_t i = first; i < last && i < j->count; i++)
+    if (!look_up_known(j, i))
+      slot[n++] = i;
   open_ahead(j, file, slot, n);
   for (size_t i = 0; i < n; i++) {
     wk_error reason = {0};
@@ -291,6 +308,8 @@ static wk_status compute(void *user, size_t index, int w, wk_error *err) {
       WK_TRY(set_broken(j, slot[turn], why, &reason, err));
       continue;
     }
+    if (j->keeps && j->sha256)
+      wk_sha256(j->hash[slot[turn]], me->file.data, me->file.size);
     in_batch[filled++] = slot[turn];
     WK_FAIL_IF(wk_cancelled(j->ctx), err, WK_ERR_CANCELLED, "stopped");
   }
@@ -423,6 +442,7 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
   j->b = b;
   j->path = path;
   j->name = o->name;
+  j->sha256 = o->sha256;
   j->ctx = ctx;
   j->batch = o->batch;
   j->threads = wk_context_threads(ctx);

@@ -8,15 +8,15 @@
 #include "data/data.h"
 #include "whisker/photo_hash.h"
 
-#define HASH_KEPT 16 /* bytes of the SHA-256 */
-#define BITS_MAX 7   /* of 128 that may differ between near twins */
-#define LEVELS_MAX 2 /* grey levels that a dot may differ by on average: less than for a doubt in the data doctor */
-#define BANDS 8      /* of 16 bits: with at most 7 bits different one band is equal */
+#define HASH_COMPARED 16 /* bytes of the SHA-256 */
+#define BITS_MAX 7       /* of 128 that may differ between near twins */
+#define LEVELS_MAX 2     /* grey levels that a dot may differ by on average: less than for a doubt in the data doctor */
+#define BANDS 8          /* of 16 bits: with at most 7 bits different one band is equal */
 #define NEIGHBOURS                                                                                                     \
   32 /* that are compared in a band: most photos with an equal one are few; a crowd is no set of twins */
 
 typedef struct print {
-  uint8_t hash[HASH_KEPT];
+  uint8_t hash[WK_SHA256_BYTES];
   uint64_t bits[2];
   wk_look look;
   bool read, usable, blank;
@@ -93,7 +93,7 @@ static wk_status print_one(void *user, size_t i, int worker, wk_error *err) {
   p->read = st == WK_OK;
   if (p->read) {
     wk_sha256(hash, bytes->data, bytes->size);
-    memcpy(p->hash, hash, HASH_KEPT);
+    memcpy(p->hash, hash, sizeof hash);
     st = look_up(&k, j, bytes, hash, &why);
   }
   if (st == WK_ERR_MEMORY)
@@ -141,6 +141,8 @@ wk_photo_hash wk_prints_get(const wk_prints *p, size_t photo) {
   return out;
 }
 
+const uint8_t *wk_prints_sha256(const wk_prints *p, size_t photo) { return p->print[photo].hash; }
+
 /* ---- grouping --------------------------------------------------------------------------------- */
 
 static uint32_t root_of(uint32_t *parent, uint32_t i) {
@@ -150,7 +152,7 @@ static uint32_t root_of(uint32_t *parent, uint32_t i) {
 }
 
 static bool same_bytes(const print *a, const print *b) {
-  return a->usable && b->usable && memcmp(a->hash, b->hash, HASH_KEPT) == 0;
+  return a->usable && b->usable && memcmp(a->hash, b->hash, HASH_COMPARED) == 0;
 }
 
 static bool twins(const print *a, const print *b) {
@@ -189,7 +191,7 @@ static void join(uint32_t *parent, const wk_prints *p, uint32_t a, uint32_t b, b
 static void join_copies(uint32_t *parent, const wk_prints *p, ranked *rank) {
   for (uint32_t i = 0; i < p->count; i++) {
     rank[i] = (ranked){.photo = i};
-    memcpy(rank[i].key, p->print[i].hash, HASH_KEPT);
+    memcpy(rank[i].key, p->print[i].hash, HASH_COMPARED);
   }
   qsort(rank, p->count, sizeof *rank, by_key);
   for (size_t i = 1; i < p->count; i++)

@@ -98,7 +98,8 @@ static wk_status put_in_order(wk_holdout *t, const known *k, wk_error *err) {
                       .names = wk_alloc_array(k->count + 1, sizeof *to.names),
                       .labels = wk_alloc_array(k->count + 1, sizeof *to.labels)};
   t->hashes = wk_alloc_array(k->count + 1, sizeof *t->hashes);
-  if (!to.paths || !to.names || !to.labels || !t->hashes) {
+  t->sha256 = wk_alloc_array(k->count + 1, sizeof *t->sha256);
+  if (!to.paths || !to.names || !to.labels || !t->hashes || !t->sha256) {
     wk_photo_list_free(&to);
     return wk_no_memory(err);
   }
@@ -108,6 +109,7 @@ static wk_status put_in_order(wk_holdout *t, const known *k, wk_error *err) {
     to.names[to.count] = from->names[i];
     to.labels[to.count] = from->labels[i];
     t->hashes[to.count] = wk_prints_get(k->prints, i);
+    memcpy(t->sha256[to.count], wk_prints_sha256(k->prints, i), sizeof *t->sha256);
   }
   wk_photo_list_free(&t->photos);
   t->photos = to;
@@ -222,6 +224,7 @@ wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err) {
 void wk_holdout_free(wk_holdout *t) {
   wk_free(t->y);
   wk_free(t->hashes);
+  wk_free(t->sha256);
   wk_photo_list_free(&t->photos);
   wk_dataset_free(t->val_data);
   wk_dataset_free(t->data);

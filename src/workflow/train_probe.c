@@ -102,6 +102,7 @@ wk_status wk_train_probe(wk_training *t, wk_error *err) {
   o.scratch_folder = wk_session_scratch_folder(t->call.session);
   WK_TRY(wk_precision_choose(&r->precision, &t->call, t->backbone, t->o->precision, &t->split, &o, err));
   o.name = t->split.photos.names;
+  o.sha256 = (const uint8_t(*)[WK_SHA256_BYTES])t->split.sha256;
   double start = wk_clock_seconds();
   WK_TRY(wk_features_compute(&f, t->backbone, t->split.photos.paths, t->split.photos.count, &o, &t->call.ctx, err));
   r->seconds_features = wk_clock_seconds() - start;

@@ -80,6 +80,7 @@ typedef struct wk_holdout {
   wk_photo_list photos;
   size_t held_count;     /* the last photos: checked on, not learned from */
   wk_photo_hash *hashes; /* [photos.count] */
+  uint8_t (*sha256)[WK_SHA256_BYTES]; /* [photos.count] of their bytes; zeros: could not be read */
   int *y;                /* [rows] labels, after wk_holdout_rows */
   size_t learn_rows, check_rows;
 } wk_holdout;
