@@ -62,12 +62,12 @@ tune() { w train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 3 --b
 @test "changed photos are drawn, with training and without" {
   w train "$F/few" -b "$F/backbone.safetensors" --augment standard --mixup 0.2 --show-augment a.png --json
   [ "$status" -eq 0 ]
-  picture a.png 234 352 96ac96d296d2a49496daa4949496b496a496b692a4b494d694d6b492b4d2a5b4
+  picture a.png 2848 3250 94d8b4d894d8b388b3caac8c8c8cec8caadeaadeecce58ce48c6b47ab47aa06e
   [ ! -e few.whisker ]
   tune --epochs 1 --augment light --augment-views 2 --show-augment b.png --json
   [ "$status" -eq 0 ]
   [ -s t.whisker ]
-  picture b.png 234 352 84009692b692a494b692a49494929492a49496d2a4b496da9698b494b4d2a5b4
+  picture b.png 2848 3250 8082a68aa2aaa492b492a59094d2d592a6d2a6d2d69056985688a4d4a4d4a4d4
   w train "$F/few" -b "$F/backbone.safetensors" --show-augment c.png
   [ "$status" -eq 1 ]
   one_clear_line
