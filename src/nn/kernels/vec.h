@@ -84,10 +84,12 @@ WK_INLINE vec vec_pick(vec x, vec_index at) { return (vec)_mm512_permutexvar_ps(
 WK_INLINE vec vec_pick(vec x, vec_index at) { return (vec)_mm256_permutevar8x32_ps((__m256)x, (__m256i)at); }
 #else
 WK_INLINE vec vec_pick(vec x, vec_index at) {
-  vec y;
+  float from[WK_VL], to[WK_VL] = {0};
+  memcpy(from, &x, sizeof from);
   for (int i = 0; i < WK_VL; i++)
-    y[i] = x[at[i]];
-  return y;
+    to[i] = from[at[i]];
+  memcpy(&x, to, sizeof to);
+  return x;
 }
 #endif
 
