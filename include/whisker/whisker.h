@@ -32,6 +32,7 @@
 #include "whisker/session.h"
 #include "whisker/training.h"
 #include "whisker/answers.h"
+#include "whisker/export_model.h"
 #include "whisker/insight.h"
 
 /* ---- the parts, for those who want them -------------------------------------------------------- */
@@ -51,6 +52,7 @@
 #include "whisker/embedding_map.h"
 #include "whisker/embedding_page.h"
 #include "whisker/explain_input.h"
+#include "whisker/export.h"
 #include "whisker/feature_maps.h"
 #include "whisker/filters.h"
 #include "whisker/finetune.h"

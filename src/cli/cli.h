@@ -74,6 +74,7 @@ int cli_info(cli *c, const cli_command *self, int argc, char **argv);
 int cli_train(cli *c, const cli_command *self, int argc, char **argv);
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv);
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv);
+int cli_export(cli *c, const cli_command *self, int argc, char **argv);
 int cli_embed(cli *c, const cli_command *self, int argc, char **argv);
 int cli_attack(cli *c, const cli_command *self, int argc, char **argv);
 int cli_robust(cli *c, const cli_command *self, int argc, char **argv);

@@ -2,7 +2,7 @@
 # rooms.sh - a file may include its own room's headers and those of rooms above it (in nn: of layers); the command and the page use the
 # public headers alone; pictures and networks do not know each other.
 set -eu
-order="base image plot nn formats import zoo data model train explain attack report workflow studio cli"
+order="base image plot nn formats import zoo data model export train explain attack report workflow studio cli"
 bad=0
 
 rank() {

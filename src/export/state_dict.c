@@ -1,0 +1,92 @@
+/* state_dict.c - weights by name, as PyTorch's networks have them: the backbone's parameters as they are, not folded,
+ * and the head under the name of the network's own classifier. As safetensors, with timm's config.json beside it. */
+#include <string.h>
+
+#include "export/export.h"
+#include "nn/graph/graph.h"
+#include "whisker/formats.h"
+
+/* The parameters that the logits depend on, in the graph's order; views but for the head's. */
+static wk_status state_dict(wk_tensors **out, const wk_export_job *job, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_tensors *t = NULL;
+  const wk_graph *g = job->net->graph;
+  const wk_net_layer *head = &job->net->layer[job->net->layers - 1];
+  WK_TRY(wk_tensors_create(&t, err));
+  for (int i = 0; i < wk_graph_param_count(g); i++) {
+    const wk_param_info *p = wk_graph_param(g, i);
+    const bool of_head = job->model->head && p->node == wk_graph_logits(g);
+    const wk_tensor *own = wk_tensors_find(job->model->backbone->weights, p->name);
+    wk_tensor view = own ? *own : (wk_tensor){0};
+    if (of_head) {
+      view = (wk_tensor){.dtype = WK_F32, .ndim = p->ndim, .data = p->ndim == 2 ? head->weight : head->bias};
+      memcpy(view.shape, p->shape, sizeof p->shape);
+      view.bytes = (size_t)wk_tensor_count(p->ndim, p->shape) * sizeof(float);
+    } else if (!own) { /* running statistics that have a default */
+      continue;
+    }
+    view.name = p->name;
+    WK_TRY(wk_tensors_add_view(t, &view, err));
+  }
+  *out = t;
+  t = NULL;
+done:
+  wk_tensors_free(t);
+  return st;
+}
+
+/* ---- timm's config.json --------------------------------------------------------------------------------- */
+
+static json_t *unit_list(const float *value) { /* timm counts pixels from 0 to 1 */
+  json_t *a = json_array();
+  for (int c = 0; c < 3; c++)
+    json_array_append_new(a, json_real((double)value[c] / 255));
+  return a;
+}
+
+static json_t *pretrained_config(const wk_net *n, const char *classifier) {
+  const wk_preprocess *p = &n->preprocess;
+  const double share = p->rule == WK_CROP_SQUASH || p->resize < 1 ? 1.0 : (double)p->height / p->resize;
+  return json_pack("{s:s,s:b,s:i,s:[i,i,i],s:s,s:f,s:s,s:o,s:o,s:s}", "tag", "whisker", "custom_load", 0, "num_classes",
+                   n->classes, "input_size", 3, p->height, p->width, "interpolation",
+                   p->filter == WK_FILTER_BICUBIC ? "bicubic" : "bilinear", "crop_pct", share > 1 ? 1.0 : share,
+                   "crop_mode", p->rule == WK_CROP_SQUASH ? "squash" : "center", "mean", unit_list(p->mean), "std",
+                   unit_list(p->std), "classifier", classifier);
+}
+
+static json_t *config_json(const wk_net *n, const char *classifier) {
+  json_t *labels = json_array();
+  for (int i = 0; i < n->classes; i++)
+    json_array_append_new(labels, json_string(n->labels[i]));
+  return json_pack("{s:s,s:i,s:i,s:o,s:o,s:o}", "architecture", n->name, "num_classes", n->classes, "num_features",
+                   n->layer[n->features].to.channels, "label_names", labels, "pretrained_cfg",
+                   pretrained_config(n, classifier), "whisker", wk_export_preprocess_json(&n->preprocess));
+}
+
+static char *beside(const char *path, const char *name) {
+  const char *base = wk_path_base(path);
+  return wk_asprintf("%.*s%s", (int)(base - path), path, name);
+}
+
+static wk_status write_config(const wk_export_job *job, wk_error *err) {
+  const wk_graph *g = job->net->graph;
+  char *path = beside(job->path, "config.json"),
+       *text = wk_export_compact(config_json(job->net, g->node[g->logits].name));
+  wk_status st = path && text ? wk_file_write(path, text, strlen(text), err) : wk_export_no_memory(err);
+  wk_free(path);
+  wk_free(text);
+  return st;
+}
+
+wk_status wk_export_safetensors(const wk_export_job *job, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_tensors *t = NULL;
+  WK_TRY(state_dict(&t, job, err));
+  WK_TRY(wk_tensors_set_meta(t, "format", "pt", err));
+  WK_TRY(wk_tensors_set_meta(t, "writer", "whisker", err));
+  WK_TRY(wk_safetensors_write(job->path, t, err));
+  WK_TRY(write_config(job, err));
+done:
+  wk_tensors_free(t);
+  return st;
+}

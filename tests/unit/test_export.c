@@ -1,0 +1,216 @@
+/* test_export.c - models written for other frameworks and read back by whisker's own importers: the same labels, and
+ * the same logits but for rounding. The networks have seeded weights. */
+#include <unistd.h>
+
+#include "export/export.h"
+#include "support.h"
+
+enum { CLASSES = 3 };
+
+static const char *const labels[CLASSES] = {"cat", "d\"og's", "caf\xc3\xa9"};
+static char *dir;
+static wk_session *session;
+static wk_error error;
+
+/* ---- models ------------------------------------------------------------------------------------------- */
+
+/* Weights that keep values near 1, so that differences mean something. */
+static wk_tensors *seeded_weights(const wk_graph *g) {
+  wk_tensors *t = NULL;
+  wk_rng rng;
+  float *w;
+  wk_rng_init(&rng, 5, 0);
+  assert_ok(wk_tensors_create(&t, &error), &error);
+  for (int i = 0; i < wk_graph_param_count(g); i++) {
+    const wk_param_info *p = wk_graph_param(g, i);
+    const int64_t n = wk_tensor_count(p->ndim, p->shape), each = n / p->shape[0];
+    assert_ok(wk_tensors_add_zeros(t, &w, p->name, p->ndim, p->shape, &error), &error);
+    for (int64_t k = 0; k < n; k++)
+      w[k] = p->ndim > 1 ? (float)wk_rng_normal(&rng) * sqrtf(2 / (float)each) : 0.5f + (float)wk_rng_uniform(&rng);
+  }
+  return t;
+}
+
+static wk_backbone *seeded_backbone(const char *name, int classes) {
+  wk_backbone *b = NULL;
+  wk_graph *g = NULL;
+  const wk_arch *arch = wk_arch_find(name);
+  assert_ok(arch->build(&g, classes, &error), &error);
+  assert_ok(wk_backbone_from(&b, arch, seeded_weights(g), &error), &error);
+  wk_graph_free(g);
+  wk_preprocess_set_size(&b->preprocess, 64, 72);
+  return b;
+}
+
+/* A backbone with a trained head, or with its own classifier. */
+static wk_model *seeded_model(const char *name, bool own) {
+  wk_model *m = NULL;
+  wk_head *h = NULL;
+  wk_rng rng;
+  wk_backbone *b = seeded_backbone(name, own ? CLASSES : 0);
+  if (!own) {
+    assert_ok(wk_head_alloc(&h, WK_HEAD_LINEAR, CLASSES, b->arch->feature_count, 0, &error), &error);
+    wk_rng_init(&rng, 3, 0);
+    for (int i = 0; i < CLASSES * b->arch->feature_count; i++)
+      h->weight[i] = 0.05f * (float)wk_rng_normal(&rng);
+    for (int i = 0; i < CLASSES; i++)
+      h->bias[i] = (float)i;
+    h->temperature = 0.7f;
+  }
+  assert_ok(wk_model_create(&m, b, h, labels, "{}", &error), &error);
+  return m;
+}
+
+static char *in_dir(const char *name) {
+  char *p = wk_path_join(dir, name);
+  assert_non_null(p);
+  return p;
+}
+
+static int setup(void **state) {
+  (void)state;
+  wk_session_options o;
+  wk_session_options_init(&o);
+  dir = test_tmp_dir();
+  o.home = dir;
+  assert_ok(wk_session_open(&session, &o, &error), &error);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  wk_session_close(session);
+  test_tmp_remove(dir);
+  return 0;
+}
+
+/* Writes, reads back, and expects next to no difference. */
+static void round_trip(const wk_model *m, const char *name, const wk_export_options *o) {
+  wk_export_report *r = NULL;
+  char *path = in_dir(name);
+  assert_ok(wk_export(&r, session, m, path, o, &error), &error);
+  assert_true(r->compared);
+  assert_true(r->max_rel_diff < 1e-4);
+  assert_int_equal(r->class_count, CLASSES);
+  assert_int_equal(r->labels_same, r->format->whole);
+  assert_true(r->bytes > 0);
+  wk_export_report_free(r);
+  wk_free(path);
+}
+
+/* ---- the exportable network ------------------------------------------------------------------------- */
+
+static void batch_norms_are_folded_and_the_head_is_last(void **state) {
+  (void)state;
+  wk_model *m = seeded_model("mobilenet_v2", false);
+  wk_net *net = NULL;
+  assert_ok(wk_net_create(&net, m, &error), &error);
+  for (int i = 0; i < net->layers; i++) {
+    const wk_net_layer *l = &net->layer[i];
+    assert_int_not_equal(l->op, WK_OP_BATCH_NORM);
+    assert_int_not_equal(l->op, WK_OP_DROPOUT);
+    assert_int_not_equal(l->op, WK_OP_RELU6); /* each is part of a convolution */
+    for (int k = 0; k < l->inputs; k++)
+      assert_true(l->in[k] < i);
+  }
+  assert_int_equal(net->layer[0].op, WK_OP_INPUT);
+  assert_int_equal(net->layer[0].to.height, 64);
+  const wk_net_layer *last = &net->layer[net->layers - 1];
+  assert_int_equal(last->op, WK_OP_LINEAR);
+  assert_int_equal(last->to.channels, CLASSES);
+  assert_true(net->layer[last->in[0]].flat);
+  assert_near(last->weight[7], m->head->weight[7] / 0.7f, 1e-6);
+  assert_near(last->bias[2], 2 / 0.7, 1e-6);
+  wk_net_free(net);
+  wk_model_free(m);
+}
+
+/* Blue first becomes red first: the same numbers come out when pixels and weights are both turned. */
+static void networks_that_read_blue_first_are_turned(void **state) {
+  (void)state;
+  wk_model *m = seeded_model("simple_cnn", true);
+  wk_net *net = NULL;
+  wk_preprocess *p = &m->backbone->preprocess;
+  *p = (wk_preprocess){.width = 32, .height = 32, .resize = 32, .bgr = true, .mean = {1, 2, 3}, .std = {4, 5, 6}};
+  assert_ok(wk_net_create(&net, m, &error), &error);
+  const wk_tensor *t = wk_tensors_at(m->backbone->weights, 0);
+  const size_t taps = (size_t)(t->shape[2] * t->shape[3]);
+  const wk_net_layer *l = &net->layer[1];
+  double scale = 0; /* of the batch norm, the same for all weights of an output */
+  assert_int_equal(l->op, WK_OP_CONV);
+  for (size_t c = 0; c < 3; c++) {
+    const double now = (double)l->weight[c * taps] / (double)((const float *)t->data)[(2 - c) * taps];
+    assert_true(c == 0 || fabs(now - scale) < 1e-5 * fabs(scale));
+    scale = now;
+  }
+  assert_false(net->preprocess.bgr);
+  assert_near(net->preprocess.mean[0], 3, 0);
+  assert_near(net->preprocess.std[2], 4, 0);
+  wk_net_free(net);
+  wk_model_free(m);
+}
+
+static void what_cannot_be_exported_is_refused(void **state) {
+  (void)state;
+  wk_model *m = NULL;
+  wk_head *h = NULL;
+  char *path = in_dir("refused.safetensors");
+  wk_backbone *b = seeded_backbone("simple_cnn", 0);
+  assert_ok(wk_head_alloc(&h, WK_HEAD_KNN, CLASSES, b->arch->feature_count, 4, &error), &error);
+  assert_ok(wk_model_create(&m, b, h, labels, "{}", &error), &error);
+  assert_int_equal(wk_export_write(m, path, NULL, &error), WK_ERR_UNSUPPORTED);
+  assert_non_null(strstr(error.message, "--head linear"));
+  assert_false(wk_path_exists(path));
+  wk_model_free(m);
+  m = seeded_model("simple_cnn", false);
+  assert_int_equal(wk_export_write(m, "x.unheard-of", NULL, &error), WK_ERR_ARGUMENT);
+  assert_non_null(strstr(error.message, "safetensors"));
+  wk_export_options o;
+  wk_export_options_init(&o);
+  o.preprocessing = WK_EXPORT_INSIDE;
+  assert_int_equal(wk_export_write(m, path, &o, &error), WK_ERR_UNSUPPORTED);
+  assert_ok(wk_file_write(path, "mine", 4, &error), &error);
+  assert_int_equal(wk_export(NULL, session, m, path, NULL, &error), WK_ERR_IO); /* a file of somebody else's stays */
+  wk_model_free(m);
+  wk_free(path);
+}
+
+/* ---- formats ------------------------------------------------------------------------------------------ */
+
+static void weights_by_name_come_back(void **state) {
+  (void)state;
+  wk_model *m = seeded_model("resnet18", false);
+  round_trip(m, "a.safetensors", NULL);
+  wk_model_free(m);
+  m = seeded_model("simple_cnn", true);
+  round_trip(m, "b.safetensors", NULL);
+  round_trip(m, "b.safetensors", NULL); /* over what it wrote itself */
+  wk_model_free(m);
+}
+
+static void allocations_may_fail(void **state) {
+  (void)state;
+  wk_model *m = seeded_model("simple_cnn", false);
+  char *path = in_dir("c.safetensors");
+  for (long n = 0;; n++) {
+    test_fail_allocation(n);
+    const wk_status st = wk_export_write(m, path, NULL, &error);
+    test_fail_allocation(-1);
+    if (st == WK_OK)
+      break;
+    assert_int_equal(st, WK_ERR_MEMORY);
+  }
+  wk_free(path);
+  wk_model_free(m);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(batch_norms_are_folded_and_the_head_is_last),
+      cmocka_unit_test(networks_that_read_blue_first_are_turned),
+      cmocka_unit_test(what_cannot_be_exported_is_refused),
+      cmocka_unit_test(weights_by_name_come_back),
+      cmocka_unit_test(allocations_may_fail),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
