@@ -7,6 +7,7 @@
  *     layer WK_OP_BATCH_NORM whose weight and bias are a scale and a shift of each channel;
  *   - dropout is gone. What linear layers read is flat (`flat` below): where the graph goes from a 1 x 1 picture to a
  * linear layer by itself, a WK_OP_FLATTEN is put between, so ranks can follow the layers one by one;
+ *   - WK_OP_ADAPTIVE_AVG_POOL is global, to 1 x 1; other sizes have become WK_OP_AVG_POOL;
  *   - relu and relu6 after a convolution, linear layer, addition or batch norm are that layer's `act`;
  *   - the last layer gives the logits, [classes], flat; a trained head is a linear layer with its temperature divided
  * out, so softmax of them is the model's probabilities. A writer whose format wants probabilities adds the softmax.
@@ -97,11 +98,16 @@ typedef struct wk_export_writer {
 /* How a photo becomes the input, for metadata and for people: {"resize", "rule", "width", "height", "interpolation",
  * "mean", "std", "grey"}; mean and std of bytes. NULL: no memory. */
 json_t *wk_export_preprocess_json(const wk_preprocess *p);
+/* A label; bytes that are no UTF-8 become U+FFFD. */
+json_t *wk_export_text(const char *text);
+/* ["cat", "dog"]; wk_free it. NULL: no memory. */
+char *wk_export_labels_text(const wk_net *n);
 /* Text on one line; takes the object (NULL: no memory). wk_free it. NULL: no memory. */
 char *wk_export_compact(json_t *object);
 wk_status wk_export_no_memory(wk_error *err); /* WK_ERR_MEMORY */
 
 /* One function a format. */
+wk_status wk_export_onnx(const wk_export_job *job, wk_error *err);
 wk_status wk_export_safetensors(const wk_export_job *job, wk_error *err);
 
 #endif

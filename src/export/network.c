@@ -12,7 +12,7 @@ typedef struct builder {
   wk_net *net;
   wk_shape *shape; /* [nodes] */
   bool *needed;    /* [nodes] */
-  wk_node *source; /* [nodes] dropout looked through */
+  wk_node *source; /* [nodes] what does nothing is looked through */
   int *users;      /* [nodes] of a source */
   int *at;         /* [nodes] its layer */
   int room;        /* layers that fit */
@@ -158,6 +158,26 @@ static void set_window(wk_net_layer *l, const wk_window *w) {
             l->to.width == (l->from.width + w->stride_w - 1) / w->stride_w;
 }
 
+/* Adaptive pooling is global, or windows of one size side by side; else no other framework's operation does the same.
+ */
+static wk_status settle_adaptive(wk_net_layer *l, wk_error *err) {
+  const wk_shape in = l->from, out = l->to;
+  if (out.height == 1 && out.width == 1)
+    return WK_OK;
+  if (in.height % out.height || in.width % out.width)
+    return WK_FAIL(
+        err, WK_ERR_UNSUPPORTED,
+        "layer '%s' pools %d x %d pixels to %d x %d, in windows of several sizes, which other frameworks do not "
+        "have; export the network at its own input size",
+        l->name, in.height, in.width, out.height, out.width);
+  l->op = WK_OP_AVG_POOL;
+  l->window = wk_window_square(1, 1, 0);
+  l->window.kernel_h = l->window.stride_h = in.height / out.height;
+  l->window.kernel_w = l->window.stride_w = in.width / out.width;
+  l->same = true;
+  return WK_OK;
+}
+
 /* A flatten between `before` and what wants numbers; *out is its layer. */
 static wk_status add_flatten(int *out, builder *b, int before, const char *for_whom, wk_error *err) {
   const wk_net_layer *from = &b->net->layer[before];
@@ -210,6 +230,8 @@ static wk_status add_layer(builder *b, wk_node node, wk_error *err) {
     l->unflat = first->unflat;
   if (has_window(d->op))
     set_window(l, &d->window);
+  if (d->op == WK_OP_ADAPTIVE_AVG_POOL)
+    WK_RETURN_IF_ERROR(settle_adaptive(l, err));
   return d->op == WK_OP_CONV || d->op == WK_OP_LINEAR || d->op == WK_OP_BATCH_NORM ? layer_weights(l, b, node, err)
                                                                                    : WK_OK;
 }
@@ -248,7 +270,11 @@ static void mark(builder *b) {
     for (int k = 0; b->needed[i] && k < g->node[i].inputs; k++)
       b->needed[g->node[i].input[k]] = true;
   for (wk_node i = 0; i <= g->logits; i++) {
-    b->source[i] = g->node[i].op == WK_OP_DROPOUT ? b->source[g->node[i].input[0]] : i;
+    const wk_node_def *d = &g->node[i];
+    const wk_node from = d->inputs ? d->input[0] : i;
+    const bool same_size = b->shape[i].height == b->shape[from].height && b->shape[i].width == b->shape[from].width;
+    const bool nothing = d->op == WK_OP_DROPOUT || (d->op == WK_OP_ADAPTIVE_AVG_POOL && same_size);
+    b->source[i] = nothing ? b->source[from] : i;
     for (int k = 0; b->needed[i] && b->source[i] == i && k < g->node[i].inputs; k++)
       b->users[b->source[g->node[i].input[k]]]++;
   }

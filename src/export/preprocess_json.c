@@ -1,5 +1,16 @@
 /* preprocess_json.c - how a photo becomes the input, as JSON: the same in every format's metadata and beside it. */
 #include "export/export.h"
+#include "whisker/utf8.h"
+
+json_t *wk_export_text(const char *text) {
+  json_t *plain = json_string(text);
+  if (plain)
+    return plain;
+  char *fixed = wk_utf8_text(text);
+  plain = json_string(fixed ? fixed : "");
+  wk_free(fixed);
+  return plain;
+}
 
 static json_t *three(const float *value) {
   json_t *a = json_array();
@@ -28,4 +39,11 @@ char *wk_export_compact(json_t *object) {
     wk_text_free(&text);
   json_decref(object);
   return text.data;
+}
+
+char *wk_export_labels_text(const wk_net *n) {
+  json_t *labels = json_array();
+  for (int i = 0; i < n->classes; i++)
+    json_array_append_new(labels, wk_export_text(n->labels[i]));
+  return wk_export_compact(labels);
 }

@@ -57,7 +57,7 @@ static json_t *pretrained_config(const wk_net *n, const char *classifier) {
 static json_t *config_json(const wk_net *n, const char *classifier) {
   json_t *labels = json_array();
   for (int i = 0; i < n->classes; i++)
-    json_array_append_new(labels, json_string(n->labels[i]));
+    json_array_append_new(labels, wk_export_text(n->labels[i]));
   return json_pack("{s:s,s:i,s:i,s:o,s:o,s:o}", "architecture", n->name, "num_classes", n->classes, "num_features",
                    n->layer[n->features].to.channels, "label_names", labels, "pretrained_cfg",
                    pretrained_config(n, classifier), "whisker", wk_export_preprocess_json(&n->preprocess));

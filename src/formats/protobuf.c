@@ -2,6 +2,8 @@
  * bits, four or eight bytes, or a length with as many bytes. */
 #include "formats/protobuf.h"
 
+#include <string.h>
+
 #include "formats/formats.h"
 
 enum { KIND_VARINT = 0, KIND_64 = 1, KIND_BYTES = 2, KIND_32 = 5 };
@@ -58,4 +60,44 @@ bool wk_pb_next(wk_pb *p, wk_pb_field *f) {
   default:
     return broken(p);
   }
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------ */
+
+static void put_varint(wk_text *to, uint64_t value) {
+  uint8_t bytes[10];
+  size_t n = 0;
+  do {
+    bytes[n++] = (uint8_t)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
+    value >>= 7;
+  } while (value);
+  wk_text_append(to, bytes, n);
+}
+
+void wk_pb_put_number(wk_text *to, uint32_t field, uint64_t value) {
+  put_varint(to, field << 3 | KIND_VARINT);
+  put_varint(to, value);
+}
+
+void wk_pb_put_float(wk_text *to, uint32_t field, float value) {
+  put_varint(to, field << 3 | KIND_32);
+  wk_text_append(to, &value, sizeof value); /* little-endian, as everything here */
+}
+
+void wk_pb_put_length(wk_text *to, uint32_t field, uint64_t size) {
+  put_varint(to, field << 3 | KIND_BYTES);
+  put_varint(to, size);
+}
+
+void wk_pb_put_bytes(wk_text *to, uint32_t field, const void *bytes, size_t size) {
+  wk_pb_put_length(to, field, size);
+  wk_text_append(to, bytes, size);
+}
+
+void wk_pb_put_text(wk_text *to, uint32_t field, const char *text) { wk_pb_put_bytes(to, field, text, strlen(text)); }
+
+void wk_pb_put_message(wk_text *to, uint32_t field, wk_text *message) {
+  wk_pb_put_bytes(to, field, message->data, message->len);
+  to->failed |= message->failed;
+  wk_text_free(message);
 }

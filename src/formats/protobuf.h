@@ -33,4 +33,14 @@ static inline float wk_pb_float(const wk_pb_field *f) {
   return value;
 }
 
+/* Writing: fields behind what `to` holds already. A message inside another is made first. */
+void wk_pb_put_number(wk_text *to, uint32_t field, uint64_t value);
+void wk_pb_put_float(wk_text *to, uint32_t field, float value);
+void wk_pb_put_bytes(wk_text *to, uint32_t field, const void *bytes, size_t size);
+void wk_pb_put_text(wk_text *to, uint32_t field, const char *text);
+/* Of bytes that follow by themselves: the key and their length alone. */
+void wk_pb_put_length(wk_text *to, uint32_t field, uint64_t size);
+/* The same of a message, which is emptied. */
+void wk_pb_put_message(wk_text *to, uint32_t field, wk_text *message);
+
 #endif

@@ -156,9 +156,15 @@ static wk_status prepare_pixels(wk_import *out, const wk_ir *ir, const wk_lowere
     p->resize = p->height * usual_crop.resize / usual_crop.height;
   }
   out->assumed = false;
+  bool inside = false;
+  const bool prepared = ir->prepared && wk_prepared_read(p, &inside, ir->prepared);
+  if (prepared && inside && low->pixel_affine)
+    wk_pixels_set(p, WK_PIXELS_BYTES);
   if (o->pixels) {
     WK_RETURN_IF_ERROR(wk_pixels_parse(p, o->pixels, err));
     where = "as asked for";
+  } else if (prepared) {
+    where = "as its metadata say";
   } else if (ir->said) {
     memcpy(p->mean, ir->mean, sizeof p->mean);
     memcpy(p->std, ir->std, sizeof p->std);

@@ -61,6 +61,7 @@ typedef struct wk_ir {
   int64_t opset;      /* ONNX's; 0: another format */
   const char **label; /* classes, where the file names them */
   int labels;
+  const char *prepared;    /* what whisker's own exports say of their preprocessing (wk_prepared_read); NULL: nothing */
   bool said;               /* the file says how pixels become the input: */
   float mean[3], std[3];   /* of bytes, as in wk_preprocess */
   const char *said_where;  /* "as its metadata say" */

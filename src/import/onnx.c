@@ -506,6 +506,8 @@ static wk_status read_metadata(onnx *o, const wk_pb_field *message, wk_error *er
   if (strcmp(key, "names") == 0 || strcmp(key, "labels") == 0 || strcmp(key, "classes") == 0 ||
       strcmp(key, "character") == 0)
     return wk_labels_guess(o->ir, value, err);
+  if (strcmp(key, "preprocess") == 0)
+    o->ir->prepared = value;
   return WK_OK;
 }
 

@@ -20,4 +20,8 @@ void wk_pixels_describe(char out[120], const wk_preprocess *p);
 /* The network itself begins with scale * x + shift, of each channel: p does that, too. */
 void wk_pixels_through(wk_preprocess *p, const float scale[3], const float shift[3]);
 
+/* prepared.c: what whisker's own exports say of their preprocessing, as JSON: sets all of *p but the sides. *inside: the
+ * network itself begins with the normalisation. false: it is something else, and *p is as it was. */
+bool wk_prepared_read(wk_preprocess *p, bool *inside, const char *text);
+
 #endif

@@ -188,19 +188,132 @@ static void weights_by_name_come_back(void **state) {
   wk_model_free(m);
 }
 
+/* A network with every operation that a graph can have and files can hold. */
+static wk_model *every_operation(void) {
+  wk_graph *g = NULL;
+  wk_backbone *b = NULL;
+  wk_model *m = NULL;
+  wk_preprocess p;
+  wk_window odd = wk_window_square(3, 2, 0), border = wk_window_square(1, 1, 0);
+  assert_ok(wk_graph_create(&g, &error), &error);
+  wk_node x = wk_graph_input(g, "input", 33, 37, 3), y, z;
+  odd.pad_top = 1, odd.pad_right = 2;
+  border.pad_left = 1, border.pad_bottom = 2;
+  x = wk_graph_conv(g, "odd", x, 8, odd, 1, true);
+  x = wk_graph_unary(g, "relu", WK_OP_RELU, x);
+  x = wk_graph_lrn(g, "lrn", x, 5, 1e-2f, 0.75f, 1);
+  x = wk_graph_conv(g, "same", x, 8, wk_window_same(3, 2), 8, false);
+  x = wk_graph_batch_norm(g, "norm", x, 1e-3f);
+  x = wk_graph_unary(g, "hardswish", WK_OP_HARDSWISH, x);
+  y = wk_graph_shuffle(g, "shuffle", wk_graph_conv(g, "grouped", x, 8, wk_window_square(1, 1, 0), 2, false), 4);
+  z = wk_graph_leaky(g, "leaky", WK_OP_LEAKY_RELU, wk_graph_slice(g, "slice", x, 2, 4), 0.1f);
+  z = wk_graph_leaky(g, "elu", WK_OP_ELU, wk_graph_pad(g, "channels", z, wk_window_square(1, 1, 0), 1, 3), 0.7f);
+  x = wk_graph_concat(g, "concat", (wk_node[]){y, z, x}, 3);
+  x = wk_graph_batch_norm(g, "alone", x, 1e-5f);
+  x = wk_graph_unary(g, "relu6", WK_OP_RELU6, x);
+  x = wk_graph_pad(g, "border", x, border, 0, 0);
+  x = wk_graph_pool(g, "max", WK_OP_MAX_POOL, x, wk_window_square(3, 1, 1));
+  x = wk_graph_pool(g, "average", WK_OP_AVG_POOL, x, wk_window_square(2, 1, 0));
+  y = wk_graph_unary(g, "silu", WK_OP_SILU, wk_graph_conv(g, "wide", x, 24, wk_window_square(3, 1, 1), 1, true));
+  z = wk_graph_unary(g, "tanh", WK_OP_TANH, x);
+  x = wk_graph_add(g, "add", wk_graph_multiply(g, "multiply", y, z), x);
+  y = wk_graph_adaptive_avg_pool(g, "squeeze", x, 1, 1);
+  y = wk_graph_unary(g, "gate", WK_OP_HARDSIGMOID,
+                     wk_graph_conv(g, "excite", y, 24, wk_window_square(1, 1, 0), 1, true));
+  x = wk_graph_scale(g, "scale", x, y);
+  x = wk_graph_unary(g, "flatten", WK_OP_FLATTEN,
+                     wk_graph_pool(g, "last", WK_OP_MAX_POOL, x, wk_window_square(3, 3, 0)));
+  x = wk_graph_unary(g, "sigmoid", WK_OP_SIGMOID, wk_graph_linear(g, "hidden", x, 16));
+  wk_graph_outputs(g, x, wk_graph_linear(g, "classes", x, CLASSES));
+  assert_ok(wk_graph_finish(g, &error), &error);
+  wk_preprocess_init(&p);
+  p.width = 37, p.height = 33, p.resize = 40, p.filter = WK_FILTER_BICUBIC;
+  assert_ok(wk_backbone_from_graph(&b, g, seeded_weights(g), "test", &p, &error), &error);
+  assert_ok(wk_model_create(&m, b, NULL, labels, "{}", &error), &error);
+  return m;
+}
+
+static void every_format(const wk_model *m, const char *name) {
+  wk_export_options o;
+  for (int i = 0; i < wk_export_format_count(); i++) {
+    const wk_export_format *f = wk_export_format_at(i);
+    char file[80];
+    if (!f->reads_back || !f->whole)
+      continue;
+    snprintf(file, sizeof file, "%s-%s%s", name, f->name, f->ending ? f->ending : "");
+    wk_export_options_init(&o);
+    o.format = f->name;
+    round_trip(m, file, &o);
+  }
+}
+
+static void whole_networks_come_back(void **state) {
+  (void)state;
+  static const char *const name[] = {"simple_cnn", "mobilenet_v3_small", "efficientnet_lite0", "efficientnet_b0"};
+  for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+    wk_model *m = seeded_model(name[i], i % 2 != 0);
+    every_format(m, name[i]);
+    wk_model_free(m);
+  }
+}
+
+static void every_operation_comes_back(void **state) {
+  (void)state;
+  wk_model *m = every_operation();
+  every_format(m, "operations");
+  m->backbone->preprocess.rule = WK_CROP_SQUASH;
+  m->backbone->preprocess.grey = true;
+  every_format(m, "operations");
+  wk_model_free(m);
+}
+
+/* What ONNX's metadata say of the preprocessing is what comes back. */
+static void preprocessing_comes_back(void **state) {
+  (void)state;
+  for (int inside = 0; inside < 2; inside++) {
+    wk_model *m = seeded_model("simple_cnn", true), *back = NULL;
+    wk_export_options o;
+    char *path = in_dir("p.onnx");
+    wk_preprocess *p = &m->backbone->preprocess;
+    p->width = p->height = 32, p->resize = 45, p->rule = WK_CROP_KEEP, p->filter = WK_FILTER_BICUBIC;
+    wk_export_options_init(&o);
+    o.preprocessing = inside ? WK_EXPORT_INSIDE : WK_EXPORT_OUTSIDE;
+    assert_ok(wk_export_write(m, path, &o, &error), &error);
+    assert_ok(wk_open(&back, session, path, &error), &error);
+    const wk_preprocess *q = &back->backbone->preprocess;
+    assert_int_equal(q->resize, 45);
+    assert_int_equal(q->rule, WK_CROP_KEEP);
+    assert_int_equal(q->filter, WK_FILTER_BICUBIC);
+    for (int c = 0; c < 3; c++) {
+      assert_near(q->mean[c], p->mean[c], 1e-4);
+      assert_near(q->std[c], p->std[c], 1e-4);
+    }
+    assert_false(back->backbone->assumed);
+    wk_model_free(back);
+    wk_model_free(m);
+    wk_free(path);
+  }
+}
+
 static void allocations_may_fail(void **state) {
   (void)state;
-  wk_model *m = seeded_model("simple_cnn", false);
-  char *path = in_dir("c.safetensors");
-  for (long n = 0;; n++) {
-    test_fail_allocation(n);
-    const wk_status st = wk_export_write(m, path, NULL, &error);
-    test_fail_allocation(-1);
-    if (st == WK_OK)
-      break;
-    assert_int_equal(st, WK_ERR_MEMORY);
+  wk_model *m = every_operation();
+  for (int i = 0; i < wk_export_format_count(); i++) {
+    const wk_export_format *f = wk_export_format_at(i);
+    wk_export_options o;
+    wk_export_options_init(&o);
+    o.format = f->name;
+    char *path = in_dir(f->ending ? f->ending : f->name);
+    for (long n = 0; f->whole; n++) {
+      test_fail_allocation(n);
+      const wk_status st = wk_export_write(m, path, &o, &error);
+      test_fail_allocation(-1);
+      if (st == WK_OK)
+        break;
+      assert_int_equal(st, WK_ERR_MEMORY);
+    }
+    wk_free(path);
   }
-  wk_free(path);
   wk_model_free(m);
 }
 
@@ -210,6 +323,9 @@ int main(void) {
       cmocka_unit_test(networks_that_read_blue_first_are_turned),
       cmocka_unit_test(what_cannot_be_exported_is_refused),
       cmocka_unit_test(weights_by_name_come_back),
+      cmocka_unit_test(whole_networks_come_back),
+      cmocka_unit_test(every_operation_comes_back),
+      cmocka_unit_test(preprocessing_comes_back),
       cmocka_unit_test(allocations_may_fail),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
