@@ -4,6 +4,7 @@
 #define WHISKER_ANSWERS_H
 
 #include "whisker/check.h"
+#include "whisker/collection.h"
 #include "whisker/metrics.h"
 #include "whisker/session.h"
 
@@ -28,6 +29,7 @@ typedef struct wk_prediction {
 
 typedef struct wk_predict_options {
   int top; /* labels a photo, 1..64, at most as many as there are; default 5 */
+  wk_name_options names; /* what a name may stand for; default: files and collections alone */
 } wk_predict_options;
 
 WK_API void wk_predict_options_init(wk_predict_options *o);
@@ -91,6 +93,7 @@ WK_API char *wk_evaluation_json(const wk_evaluation *e);
 typedef struct wk_embed_options {
   const char *layer; /* flattened (h, w, c); default NULL: the pooled features that a head is fitted on */
   const char *out;   /* a NumPy file to write, float32 [rows, columns]; default NULL */
+  wk_name_options names; /* as in wk_predict_options */
 } wk_embed_options;
 
 WK_API void wk_embed_options_init(wk_embed_options *o);

@@ -38,18 +38,28 @@ WK_API void wk_photo_list_free(wk_photo_list *p);
 /* A folder, a list or an archive, rather than a single photo? */
 WK_API bool wk_is_collection(const char *path);
 
+/* What a name may stand for besides a file and a collection. Zeroed: nothing. */
+typedef struct wk_name_options {
+  bool fetch;  /* "http://..." and "https://..." are fetched, "-" is standard input; at most 256 MiB each */
+  bool frames; /* every frame of a film and every page of a TIFF is a photo: "film.gif#1", at most 4,096 a file */
+} wk_name_options;
+
 /* Photos by name; a folder, list or archive among them stands for the photos in it. */
 typedef struct wk_named_photos {
   wk_dataset **sets;
   size_t set_count;
   const char **paths;
-  const char **names; /* what people know them by. Both belong to the sets, or to the caller */
+  const char **names; /* what people know them by. Both belong to the sets, to `texts`, or to the caller */
   size_t count;
+  wk_lines texts;
+  char *folder; /* of files that were fetched, until these are freed; NULL: none were */
+  size_t fetched_count;
+  wk_lines lost; /* names that could not be fetched, among several: why was warned of */
 } wk_named_photos;
 
-/* `out` is zeroed before and freed after, whatever is returned. */
+/* `out` is zeroed before and freed after, whatever is returned. `o` may be NULL. */
 WK_API wk_status wk_named_photos_open(wk_named_photos *out, const wk_session *s, const char *const *name, size_t names,
-                                      wk_error *err) WK_NODISCARD;
+                                      const wk_name_options *o, wk_error *err) WK_NODISCARD;
 WK_API void wk_named_photos_free(wk_named_photos *p);
 
 /* ---- a collection as one model sees it --------------------------------------------------------- */

@@ -114,6 +114,7 @@ typedef struct wk_preprocess {
   bool bgr;              /* channel order of the network (Keras VGG and ResNet) */
   float mean[3], std[3]; /* of 8-bit values in the network's channel order: input = (pixel - mean) / std */
   bool grey;            /* pictures are made grey before anything else, as Pillow's convert("L"); three equal channels stay */
+  bool srgb;            /* colours are first brought to sRGB by the profile in a photo, where it has one */
 } wk_preprocess;
 
 /* 224 x 224 from 256, bilinear, ImageNet mean and deviation (x 255). */
@@ -135,6 +136,8 @@ WK_API wk_status wk_preprocess_back(float *out, const float *gradient, int width
                                     wk_error *err) WK_NODISCARD;
 /* height * width pixels RGB8 -> height * width * 3 floats, NHWC. Cannot fail. */
 WK_API void wk_preprocess_normalise(float *out, const uint8_t *rgb, const wk_preprocess *p);
+/* How a photo is decoded that wk_preprocess_pixels will be given. */
+WK_API void wk_preprocess_decode_options(wk_decode_options *o, const wk_preprocess *p);
 /* Bytes of a file -> pixels the network sees (height * width * 3 bytes into `rgb`), with scaled decode. */
 WK_API wk_status wk_preprocess_bytes(uint8_t *rgb, const void *bytes, size_t size, const wk_preprocess *p,
                                      wk_error *err) WK_NODISCARD;

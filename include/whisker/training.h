@@ -46,6 +46,7 @@ typedef struct wk_train_options {
   const char *val;       /* photos to check on, or the share to hold back, "0.3"; default NULL: see above */
   int size, resize;      /* the input's side and the shorter side before the crop, in pixels; default 0: the backbone's own, from
                           * scratch what suits the photos */
+  bool srgb;             /* colours are brought to sRGB by each photo's profile, also by the model later; default false */
   int precision;         /* a wk_precision, or WK_PRECISION_AUTO: what the probe's features are computed in, also by the model later */
   wk_probe_options probe; /* of WK_TRAIN_PROBE */
   bool refit;            /* after checking, fit the probe's head once more on all photos */

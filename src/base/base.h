@@ -47,6 +47,9 @@ void *wk_alloc(size_t bytes);                       /* uninitialised, 64-byte al
 void *wk_calloc(size_t count, size_t size);         /* zeroed; NULL too when count * size overflows */
 void *wk_alloc_array(size_t count, size_t size);    /* uninitialised; NULL when it overflows */
 void *wk_grow(void *block, size_t old_bytes, size_t new_bytes); /* moves; NULL leaves block as it was */
+/* The ending of a plural: "%zu photo%s", n, WK_S(n). */
+#define WK_S(n) ((n) == 1 ? "" : "s")
+
 char *wk_strdup(const char *s);
 char *wk_strndup(const char *s, size_t n);
 char *wk_asprintf(const char *fmt, ...) WK_PRINTF(1, 2);

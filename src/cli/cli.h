@@ -151,6 +151,10 @@ json_t *cli_json_number(double v);        /* null when not finite */
 json_t *cli_json_interval(wk_interval i); /* [low, high] */
 json_t *cli_json_labels(char *const *labels, int n);
 
+/* The flag --srgb of commands that open a model. */
+#define CLI_SRGB_HELP                                                                                                  \
+  "bring colours to sRGB by the ICC profile in each photo that has one; default: as the model was trained"
+
 /* ---- shared steps (common.c) ------------------------------------------------------------------- */
 
 /* The run's session, with the folders, threads, seed and callbacks of this command line. It is the cli's. */

@@ -3,8 +3,8 @@
 
 static void say(cli *c, const wk_check *k, const wk_dataset *d) {
   enum { SHOWN = 20 };
-  cli_say(c, "%s file%s, %s that can be read, %d classes\n", cli_count(k->files), k->files == 1 ? "" : "s",
-          cli_photos(k->usable), d->class_count);
+  cli_say(c, "%s file%s, %s that can be read, %d class%s\n", cli_count(k->files), k->files == 1 ? "" : "s",
+          cli_photos(k->usable), d->class_count, d->class_count == 1 ? "" : "es");
   for (size_t i = 0; i < k->broken_count; i++)
     cli_say(c, "  %s cannot be read: %s\n", d->photos[k->broken[i].photo].name, k->broken[i].why);
   size_t shown = c->verbose || k->warning_count <= SHOWN ? k->warning_count : SHOWN;

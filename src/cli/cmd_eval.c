@@ -99,7 +99,7 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const parts[] = {"auto", "all", "train", "val", "test", NULL}, *const from[] = {"folder", "name",
                                                                                                      NULL};
   int part = 0, names = 0, k = 0, wrong = 0;
-  bool with_learned = false, csv = false;
+  bool with_learned = false, csv = false, srgb = false;
   const char *arch = NULL;
   const cli_flag flags[] = {
       {"part", 0, CLI_CHOICE, &part, "PART", "photos to evaluate on; auto: test/, else val/, else all", 0, 0, parts},
@@ -113,6 +113,7 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
       {"csv", 0, CLI_BOOL, &csv, NULL,
        "print the photos it got wrong instead, the surest first: file, truth, predicted, p; with --wrong the first N",
        0, 0, NULL},
+      {"srgb", 0, CLI_BOOL, &srgb, NULL, CLI_SRGB_HELP, 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
@@ -132,6 +133,8 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   wk_status st = cli_session(&session, c, &err);
   if (st == WK_OK)
     st = wk_open_as(&model, session, argv[0], arch, &err);
+  if (st == WK_OK && srgb)
+    model->backbone->preprocess.srgb = true;
   if (st == WK_OK)
     st = wk_evaluate(&e, session, model, argv[1], &o, &err);
   int rc;

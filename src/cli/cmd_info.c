@@ -7,9 +7,10 @@
 static json_t *preprocess_json(const wk_preprocess *p) {
   static const char *const filter[] = {"bilinear", "bicubic", "nearest"}, *const crop[] = {"center crop", "squash",
                                                                                            "keep, center crop"};
-  return json_pack("{s:[i,i],s:i,s:s,s:s,s:b,s:[f,f,f],s:[f,f,f]}", "size", p->height, p->width, "resize",
+  return json_pack("{s:[i,i],s:i,s:s,s:s,s:b,s:b,s:[f,f,f],s:[f,f,f]}", "size", p->height, p->width, "resize",
                    p->rule == WK_CROP_SQUASH ? 0 : p->resize, "rule", crop[p->rule], "filter", filter[p->filter], "bgr",
-                   p->bgr, "mean", p->mean[0], p->mean[1], p->mean[2], "std", p->std[0], p->std[1], p->std[2]);
+                   p->bgr, "srgb", p->srgb, "mean", p->mean[0], p->mean[1], p->mean[2], "std", p->std[0], p->std[1],
+                   p->std[2]);
 }
 
 static wk_status describe(cli *c, json_t **out, const wk_graph *g, int height, int width, wk_error *err) {
@@ -113,7 +114,8 @@ int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
       cli_say(c, "features: computed in %s\n", wk_precision_name(m->backbone->precision));
     json_object_set_new(out, "trained", m->recipe ? json_loads(m->recipe, 0, NULL) : json_null());
     if (m->head) {
-      cli_say(c, "head: %s, %d classes:", cli_head_names[m->head->kind], m->label_count);
+      cli_say(c, "head: %s, %d class%s:", cli_head_names[m->head->kind], m->label_count,
+              m->label_count == 1 ? "" : "es");
       for (int i = 0; i < m->label_count && i < 40; i++)
         cli_say(c, "%s %s", i ? "," : "", m->labels[i]);
       cli_say(c, "%s\n", m->label_count > 40 ? ", ..." : "");

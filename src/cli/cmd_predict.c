@@ -6,6 +6,8 @@
 
 #include "cli.h"
 
+#define FRAMES_HELP "each frame of a film and each page of a TIFF is a photo, not the first alone"
+
 static void say_photo(cli *c, const wk_prediction *p) {
   cli_say(c, "%s\n", p->file);
   for (int i = 0; i < p->count; i++)
@@ -66,12 +68,14 @@ static void say_csv(cli *c, const wk_predictions *found) {
 
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
   int top = 5;
-  bool csv = false;
+  bool csv = false, frames = false, srgb = false;
   const char *arch = NULL;
   const cli_flag flags[] = {
       {"top", 'k', CLI_INT, &top, "K", "number of labels for each photo", 1, 64, NULL},
       {"csv", 0, CLI_BOOL, &csv, NULL, "print one line a photo: its name, then label and probability of each guess", 0,
        0, NULL},
+      {"frames", 0, CLI_BOOL, &frames, NULL, FRAMES_HELP, 0, 0, NULL},
+      {"srgb", 0, CLI_BOOL, &srgb, NULL, CLI_SRGB_HELP, 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 1 << 30, argc, argv)
@@ -85,10 +89,13 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
   wk_predict_options o;
   wk_predict_options_init(&o);
   o.top = top;
+  o.names = (wk_name_options){.fetch = true, .frames = frames};
   int rc;
   wk_status st = cli_session(&session, c, &err);
   if (st == WK_OK)
     st = wk_open_as(&m, session, argv[0], arch, &err);
+  if (st == WK_OK && srgb)
+    m->backbone->preprocess.srgb = true;
   if (st == WK_OK)
     st = names_open(&photos, argv + 1, n - 1, &err);
   if (st == WK_OK)
@@ -115,10 +122,13 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
 
 int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
   const char *out = NULL, *layer = NULL, *arch = NULL;
+  bool frames = false, srgb = false;
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &out, "FILE.npy", "NumPy file to write: float32, one row for each photo", 0, 0, NULL},
       {"layer", 0, CLI_STRING, &layer, "NAME",
        "layer of `whisker info`, flattened (h, w, c); default: the pooled features", 0, 0, NULL},
+      {"frames", 0, CLI_BOOL, &frames, NULL, FRAMES_HELP, 0, 0, NULL},
+      {"srgb", 0, CLI_BOOL, &srgb, NULL, CLI_SRGB_HELP, 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
   CLI_PARSE(n, c, self, flags, 2, 1 << 30, argc, argv)
@@ -128,18 +138,24 @@ int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
   wk_session *session = NULL;
   wk_model *m = NULL;
   wk_embedding *e = NULL;
+  names photos = {0};
   wk_embed_options o;
   wk_embed_options_init(&o);
   o.layer = layer;
   o.out = out;
+  o.names = (wk_name_options){.fetch = true, .frames = frames};
   int rc;
   wk_status st = wk_output_check(out, false, &err);
   if (st == WK_OK)
     st = cli_session(&session, c, &err);
   if (st == WK_OK)
     st = wk_open_as(&m, session, argv[0], arch, &err);
+  if (st == WK_OK && srgb)
+    m->backbone->preprocess.srgb = true;
   if (st == WK_OK)
-    st = wk_embed(&e, session, m, (const char *const *)argv + 1, (size_t)n - 1, &o, &err);
+    st = names_open(&photos, argv + 1, n - 1, &err);
+  if (st == WK_OK)
+    st = wk_embed(&e, session, m, photos.name, photos.count, &o, &err);
   if (st != WK_OK) {
     rc = cli_fail(c, &err);
   } else {
@@ -152,6 +168,7 @@ int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
       rc = cli_fail(c, &err);
     }
   }
+  names_free(&photos);
   wk_embedding_free(e);
   wk_model_free(m);
   return rc;

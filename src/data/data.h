@@ -180,6 +180,7 @@ typedef struct wk_photo_file {
   /* Of a photo that lies among others in one file (packed.h), uncompressed: where, and its shape. */
   uint64_t at;
   int width, height, channels; /* 0: the file is the photo */
+  int frame; /* of a film, from 1; 0: the file is read as it is */
 } wk_photo_file;
 
 /* Refuses what is not a regular file (never waits on a pipe). Tells the system to begin reading. Messages have no path

@@ -8,6 +8,7 @@
 #include "data/data.h"
 #include "data/packed.h"
 #include "whisker/image.h"
+#include "zoo/fetch.h"
 
 void wk_dataset_options_init(wk_dataset_options *o) { *o = (wk_dataset_options){0}; }
 
@@ -118,6 +119,11 @@ wk_status wk_dataset_open(wk_dataset **out, const char *path, const wk_dataset_o
   wk_builder b = {.o = o ? o : &defaults};
   struct stat s;
 
+  if (wk_is_web_address(path))
+    return WK_FAIL(
+        err, WK_ERR_UNSUPPORTED,
+        "%s: this is a web address: fetch it first (`whisker data get` knows well-known sets), and give the file",
+        path);
   if (stat(path, &s) != 0)
     return errno == ENOENT ? WK_FAIL(err, WK_ERR_NOT_FOUND, "%s: no such file or folder", path)
                            : WK_FAIL(err, WK_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));

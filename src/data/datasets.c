@@ -7,6 +7,9 @@
 
 #include "zoo/fetch.h"
 
+/* What messages end with when a set cannot be fetched. */
+#define HINT "WHISKER_MIRROR may name a folder or an address that has the file"
+
 static const wk_dataset_info sets[] = {
     {"beans",
      "Beans: leaves, healthy or ill",
@@ -119,7 +122,7 @@ static wk_status get_file(char **path, const wk_dataset_file *f, const wk_pull_o
   const wk_source source = {
       .kind = WK_SOURCE_URL, .url = f->url, .file = f->file, .sha256 = f->sha256 ? f->sha256 : "", .bytes = f->bytes};
   char hex[2 * WK_SHA256_BYTES + 1];
-  WK_RETURN_IF_ERROR(wk_source_pull(path, hex, &source, o, ctx, err));
+  WK_RETURN_IF_ERROR(wk_source_pull(path, hex, &source, o, HINT, ctx, err));
   if (!f->sha256)
     wk_warn(ctx, "%s: no hash of it is published; the SHA-256 of what is here is %s", f->file, hex);
   return WK_OK;

@@ -28,7 +28,7 @@ typedef enum found { FOUND_MISSING = 0, FOUND_ROW, FOUND_BROKEN } found;
 typedef struct job {
   const wk_backbone *b;
   const char *const *path;
-  const char *const *name; /* for warnings; NULL: path */
+  const char *const *name;                  /* for warnings; NULL: path */
   const uint8_t (*sha256)[WK_SHA256_BYTES]; /* of the photos' bytes; NULL: not known */
   const wk_context *ctx;
   wk_features *f; /* rows at their photos' places until the end */
@@ -53,34 +53,35 @@ typedef struct job {
   size_t missing_count, share; /* share: photos a compute job */
 } job;
 
-static const wk_option option_rows[] = {{.name = "cache-folder",
-                                  WK_ROW_TEXT(wk_features_options, cache_folder),
-                                  .flags = WK_OPTION_NO_FLAG,
-                                  .help = "folder of cached features"},
-                                 {.name = "layer",
-                                  WK_ROW_TEXT(wk_features_options, layer),
-                                  .placeholder = "NAME",
-                                  .help = "layer whose flattened output is taken, instead of the pooled features"},
-                                 {.name = "batch-size",
-                                  WK_ROW_INT(wk_features_options, batch),
-                                  .value = 8,
-                                  .min = 1,
-                                  .max = 65536,
-                                  .flags = WK_OPTION_NO_FLAG,
-                                  .help = "photos in each call of the network"},
-                                 {.name = "memory",
-                                  WK_ROW_SIZE(wk_features_options, memory),
-                                  .value = 16 << 20,
-                                  .min = 0,
-                                  .max = INFINITY,
-                                  .unit = 1 << 20,
-                                  .flags = WK_OPTION_NO_FLAG,
-                                  .help = "memory for features, in MB; beyond it they lie in a file"},
-                                 {.name = "scratch-folder",
-                                  WK_ROW_TEXT(wk_features_options, scratch_folder),
-                                  .flags = WK_OPTION_NO_FLAG,
-                                  .help = "folder of that file"},
-                                 {0}};
+static const wk_option option_rows[] = {
+    {.name = "cache-folder",
+     WK_ROW_TEXT(wk_features_options, cache_folder),
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "folder of cached features"},
+    {.name = "layer",
+     WK_ROW_TEXT(wk_features_options, layer),
+     .placeholder = "NAME",
+     .help = "layer whose flattened output is taken, instead of the pooled features"},
+    {.name = "batch-size",
+     WK_ROW_INT(wk_features_options, batch),
+     .value = 8,
+     .min = 1,
+     .max = 65536,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "photos in each call of the network"},
+    {.name = "memory",
+     WK_ROW_SIZE(wk_features_options, memory),
+     .value = 16 << 20,
+     .min = 0,
+     .max = INFINITY,
+     .unit = 1 << 20,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "memory for features, in MB; beyond it they lie in a file"},
+    {.name = "scratch-folder",
+     WK_ROW_TEXT(wk_features_options, scratch_folder),
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "folder of that file"},
+    {0}};
 const wk_option_table wk_features_table = {"features_options", sizeof(wk_features_options), option_rows, NULL};
 const wk_option_table *wk_features_options_table(void) { return &wk_features_table; }
 
@@ -162,7 +163,12 @@ wk_status wk_features_key(uint8_t key[WK_SHA256_BYTES], const wk_backbone *b, wk
     }
   }
   wk_text_add(&t, "input %dx%d %s %d %s %s\n", p->width, p->height, crop[p->rule],
-              p->rule == WK_CROP_SQUASH ? 0 : p->resize, filter[p->filter], p->grey ? "grey" : p->bgr ? "bgr" : "rgb");
+              p->rule == WK_CROP_SQUASH ? 0 : p->resize, filter[p->filter],
+              p->grey  ? "grey"
+              : p->bgr ? "bgr"
+                       : "rgb");
+  if (p->srgb)
+    wk_text_add(&t, "by the photo's colour profile\n");
   for (int i = 0; i < 3; i++)
     wk_text_add(&t, "%a %a\n", (double)p->mean[i], (double)p->std[i]);
   wk_status st = WK_OK;

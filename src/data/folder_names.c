@@ -134,8 +134,9 @@ static wk_status leave_unnamed(wk_folder_reader *r, wk_child *list, size_t count
     if (named || !c->photos)
       continue;
     wk_view_leave_out(r, &c->in);
-    WK_RETURN_IF_ERROR(wk_builder_note(r->b, err, "%s/%s: %zu photos without a class in their names: %s", r->root,
-                                       c->path, c->photos, wk_left_out_words(r)));
+    WK_RETURN_IF_ERROR(wk_builder_note(r->b, err, "%s/%s: %zu photo%s without a class in %s: %s", r->root, c->path,
+                                       c->photos, WK_S(c->photos), c->photos == 1 ? "its name" : "their names",
+                                       wk_left_out_words(r)));
   }
   return WK_OK;
 }
@@ -179,18 +180,18 @@ wk_status wk_names_explain(wk_folder_reader *r, const wk_view *v, const wk_child
   if (found >= 2 && numbered * 2 >= photos && found * 2 <= numbered)
     return WK_FAIL(err, WK_ERR_FORMAT,
                    WK_PLACE_FMT
-                   ": no class folders here, only %zu photos, but their names look like CLASS_number (%zu classes, "
+                   ": no class folders here, only %zu photo%s, but their names look like CLASS_number (%zu classes, "
                    "such as %s): add --labels-from name to take the classes from the names",
-                   WK_PLACE(r, v), photos, found, example);
+                   WK_PLACE(r, v), photos, WK_S(photos), found, example);
   if (split)
     return WK_FAIL(err, WK_ERR_FORMAT,
-                   "%s/%s: no class folders here, only %zu photos. Expected one sub-folder a class, with that class's "
+                   "%s/%s: no class folders here, only %zu photo%s. Expected one sub-folder a class, with that class's "
                    "photos in it, such as %s/cat and "
                    "%s/dog",
-                   r->root, split->path, split->photos, split->name, split->name);
+                   r->root, split->path, split->photos, WK_S(split->photos), split->name, split->name);
   return WK_FAIL(err, WK_ERR_FORMAT,
                  WK_PLACE_FMT
-                 ": no class folders here, only %zu photos. Put each class's photos into a folder of its own, or "
+                 ": no class folders here, only %zu photo%s. Put each class's photos into a folder of its own, or "
                  "give a list in place of the folder: a CSV with the columns file,label",
-                 WK_PLACE(r, v), photos);
+                 WK_PLACE(r, v), photos, WK_S(photos));
 }

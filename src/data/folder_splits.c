@@ -223,14 +223,14 @@ static wk_status take_flat(wk_folder_reader *r, const wk_child *split, wk_error 
     return wk_view_take(r, &split->in, NULL, 0, split->split, err);
   if (split->split == WK_SPLIT_TRAIN)
     return WK_FAIL(err, WK_ERR_FORMAT,
-                   "%s/%s: no class folders here, only %zu photos. Expected one sub-folder a class, with that class's "
+                   "%s/%s: no class folders here, only %zu photo%s. Expected one sub-folder a class, with that class's "
                    "photos in it, such as %s/cat and "
                    "%s/dog",
-                   r->root, split->path, split->photos, split->name, split->name);
+                   r->root, split->path, split->photos, WK_S(split->photos), split->name, split->name);
   wk_view_leave_out(r, &split->in);
   return wk_builder_note(
-      r->b, err, "%s/%s: %zu photos without class folders: taken for photos %s whose class is not known, not used",
-      r->root, split->path, split->photos, wk_split_purpose(split->split));
+      r->b, err, "%s/%s: %zu photo%s without class folders: taken for photos %s whose class is not known, not used",
+      r->root, split->path, split->photos, WK_S(split->photos), wk_split_purpose(split->split));
 }
 
 static wk_status take_split(wk_folder_reader *r, const wk_child *split, bool *unusual, wk_error *err) {
@@ -262,7 +262,7 @@ static wk_status tell_splits(wk_folder_reader *r, const wk_child *list, size_t n
     for (size_t k = list[i].in.photo; k < list[i].in.photo_end; k++)
       used += r->split[k] != WK_LEFT_OUT;
     if (used)
-      wk_text_add(&text, "%s%s/ is taken for the %zu photos %s", text.len ? ", " : "", list[i].path, used,
+      wk_text_add(&text, "%s%s/ is taken for the %zu photo%s %s", text.len ? ", " : "", list[i].path, used, WK_S(used),
                   wk_split_purpose(list[i].split));
   }
   wk_status st = text.failed ? WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory", r->root)

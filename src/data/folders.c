@@ -231,9 +231,10 @@ static wk_status read_lists(bool *read, wk_folder_reader *r, const wk_view *v, w
     WK_TRY(wk_builder_note(r->b, err, WK_PLACE_FMT ": read by its list%s %.200s%s%.200s", WK_PLACE(r, v),
                            used == 1 ? "" : "s", found.file[0]->rel, used > 1 ? " and " : "",
                            used > 1 ? found.file[found.count - 1]->rel : ""));
-    if (r->tree.photo.count > r->b->d->photo_count)
-      WK_TRY(wk_builder_note(r->b, err, "%s: %zu photos there are on no list: not used", r->root,
-                             r->tree.photo.count - r->b->d->photo_count));
+    const size_t unlisted = r->tree.photo.count > r->b->d->photo_count ? r->tree.photo.count - r->b->d->photo_count : 0;
+    if (unlisted)
+      WK_TRY(wk_builder_note(r->b, err, "%s: %zu photo%s there %s on no list: not used", r->root, unlisted,
+                             WK_S(unlisted), unlisted == 1 ? "is" : "are"));
   }
 done:
   wk_free(found.file);

@@ -1,6 +1,7 @@
 /* list.c - a list of photos and labels. Which column is what is decided from the first line and a look at the rows,
  * once for the whole list, and told where it is not plain: "file,label" is, "Image,Id" is not. */
 #include "data/list.h"
+#include "zoo/fetch.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -70,7 +71,7 @@ static bool is_flag(const char *s, bool *set) {
 static wk_status look_at_row(sample *s, const wk_rows *r, wk_finder *f, wk_error *err) {
   s->rows++;
   for (int i = 0; i < r->fields; i++) {
-    bool set, there = wk_photo_ending(r->field[i]);
+    bool set, there = wk_photo_ending(r->field[i]) || wk_is_web_address(r->field[i]);
     char *path = NULL;
     if (!there &&
         strspn(r->field[i], "0123456789.,-") < strlen(r->field[i])) /* a number is one, whatever photo 1.jpg there is */
@@ -215,6 +216,7 @@ typedef struct reader {
   bool *there;       /* [seen] */
   size_t cap, first; /* photos of the builder before this list */
   size_t missing, again;
+  wk_names urls; /* of photos that have to be fetched */
 } reader;
 
 static wk_status width_is_wrong(const wk_rows *r, const columns *c, wk_error *err) {
@@ -332,6 +334,15 @@ static wk_status check_seen(bool *again, reader *k, const char *path, const char
                  class == WK_NO_CLASS ? "none" : k->b->names.name[class]);
 }
 
+/* Where a photo of the web is kept. What is not there yet is fetched when all are known. */
+static wk_status find_web(char **path, bool *there, reader *k, const char *url, wk_error *err) {
+  uint32_t number;
+  if (!(*path = wk_web_photo_path(k->b->o->unpack_folder, url)))
+    return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory", k->show);
+  *there = wk_path_exists(*path);
+  return *there ? WK_OK : wk_names_add(&number, &k->urls, url, strlen(url), err);
+}
+
 static wk_status add_row(reader *k, wk_error *err) {
   wk_status st = WK_OK;
   wk_rows *r = k->rows;
@@ -343,23 +354,27 @@ static wk_status add_row(reader *k, wk_error *err) {
   bool there, again;
   file = r->field[k->c->file];
   WK_FAIL_IF(!*file, err, WK_ERR_FORMAT, "%s: line %zu: the file's name is missing", r->show, r->line);
+  const bool web = wk_is_web_address(file);
+  const char *folder = k->b->o->unpack_folder;
   WK_FAIL_IF(
-      strncmp(file, "http://", 7) == 0 || strncmp(file, "https://", 8) == 0, err, WK_ERR_UNSUPPORTED,
-      "%s: line %zu: %.200s is a web address. Fetch the photos into a folder first (wget -i can), and list the files",
+      web && !folder, err, WK_ERR_UNSUPPORTED,
+      "%s: line %zu: %.200s is a web address, and no folder was given for what is fetched. Fetch the photos first, and "
+      "list the files",
       r->show, r->line, file);
   WK_TRY(label_of(&name, &len, k, file, err));
   WK_TRY(split_of(&split, k, err));
   if (name)
     WK_TRY(wk_builder_class(&class, k->b, name, len, err));
-  st = wk_finder_find(&path, &there, k->finder, file, err);
-  if (st != WK_OK)
+  if (web)
+    WK_TRY(find_web(&path, &there, k, file, err));
+  else if ((st = wk_finder_find(&path, &there, k->finder, file, err)) != WK_OK)
     return wk_error_prefix(err, st, "%s: line %zu", r->show, r->line);
   WK_TRY(check_seen(&again, k, path, file, class, there, err));
   if (again)
     goto done;
   k->missing += !there;
-  if (k->show != k->path && !(show = show_path(k, path)))
-    WK_TRY(WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory", k->show));
+  if (web || k->show != k->path)
+    WK_FAIL_IF(!(show = web ? wk_strdup(file) : show_path(k, path)), err, WK_ERR_MEMORY, "%s: out of memory", k->show);
   st = wk_builder_add(k->b, path, show, class, split, err);
   path = NULL;
 done:
@@ -400,6 +415,53 @@ done:
   return st;
 }
 
+/* Takes a photo that could not be fetched out of the collection; photos stand in the order of k->seen. */
+static void drop_unfetched(reader *k) {
+  wk_dataset *d = k->b->d;
+  size_t kept = k->first;
+  for (size_t i = k->first; i < d->photo_count; i++) {
+    wk_photo *p = &d->photos[i];
+    if (k->there[i - k->first] || !wk_is_web_address(p->name)) {
+      d->photos[kept++] = *p;
+      continue;
+    }
+    wk_free(p->name);
+    wk_free(p->path);
+    k->missing--;
+  }
+  d->photo_count = kept;
+}
+
+static wk_status fetch_photos(reader *k, wk_error *err) {
+  wk_status st = WK_OK;
+  char **why = NULL;
+  size_t failed = 0, first = 0;
+  WK_TRY(wk_web_fetch_all(&why, &k->urls, k->b->o->unpack_folder, k->b->o->ctx, err));
+  for (size_t i = k->urls.count; i--;) {
+    failed += why[i] != NULL;
+    first = why[i] ? i : first;
+    char *path = why[i] ? NULL : wk_web_photo_path(k->b->o->unpack_folder, k->urls.name[i]);
+    WK_FAIL_IF(!path && !why[i], err, WK_ERR_MEMORY, "%s: out of memory", k->show);
+    const int64_t at = path ? wk_names_find(&k->seen, path, strlen(path)) : -1;
+    wk_free(path);
+    if (at >= 0) {
+      k->there[at] = true;
+      k->missing--;
+    }
+  }
+  drop_unfetched(k);
+  WK_FAIL_IF(k->b->d->photo_count == k->first, err, WK_ERR_NETWORK, "%s: none of its %zu photo%s could be fetched: %s",
+             k->show, failed, WK_S(failed), why[first]);
+  if (failed)
+    WK_TRY(wk_builder_note(k->b, err, "%s: %zu of its photos could not be fetched and %s left out: %s", k->show, failed,
+                           failed == 1 ? "is" : "are", why[first]));
+done:
+  for (size_t i = 0; why && i < k->urls.count; i++)
+    wk_free(why[i]);
+  wk_free(why);
+  return st;
+}
+
 /* Says what was taken for what, unless the list says so itself. */
 static wk_status tell(reader *k, wk_error *err) {
   const columns *c = k->c;
@@ -423,8 +485,8 @@ static wk_status tell(reader *k, wk_error *err) {
   if (guess)
     WK_RETURN_IF_ERROR(wk_builder_note(k->b, err, "%s: its paths are not those of this folder: %s", k->show, guess));
   if (k->again)
-    WK_RETURN_IF_ERROR(wk_builder_note(
-        k->b, err, "%s: %zu lines name a photo again, with the same label: it counts once", k->show, k->again));
+    WK_RETURN_IF_ERROR(wk_builder_note(k->b, err, "%s: %zu line%s a photo again, with the same label: it counts once",
+                                       k->show, k->again, k->again == 1 ? " names" : "s name"));
   return WK_OK;
 }
 
@@ -453,13 +515,15 @@ wk_status wk_read_list(wk_builder *b, const char *path, const char *show, wk_spl
   WK_TRY(wk_rows_open(&k.rows, path, k.show, false, err));
   WK_TRY(wk_finder_open(&k.finder, path, err));
   WK_TRY(read_rows(&k, err));
-  WK_FAIL_IF(b->d->photo_count == k.first, err, WK_ERR_FORMAT, "%s: the list names no photos: it has only its first line",
-             k.show);
+  WK_FAIL_IF(b->d->photo_count == k.first, err, WK_ERR_FORMAT,
+             "%s: the list names no photos: it has only its first line", k.show);
+  if (k.urls.count)
+    WK_TRY(fetch_photos(&k, err));
   WK_FAIL_IF(
       k.missing == b->d->photo_count - k.first, err, WK_ERR_NOT_FOUND,
-      "%s: none of its %zu files is there (the first would be %s). Names are relative to the list's folder, or to "
+      "%s: none of its %zu file%s is there (the first would be %s). Names are relative to the list's folder, or to "
       "images/ in it",
-      k.show, b->d->photo_count - k.first, b->d->photos[k.first].name);
+      k.show, b->d->photo_count - k.first, WK_S(b->d->photo_count - k.first), b->d->photos[k.first].name);
   if (!b->o->classes && !b->o->allow_unlabelled && k.missing)
     WK_TRY(drop_lost_classes(&k, err));
   WK_TRY(tell(&k, err));
@@ -468,6 +532,7 @@ done:
   wk_rows_free(k.rows);
   wk_finder_free(k.finder);
   wk_names_free(&k.seen);
+  wk_names_free(&k.urls);
   wk_free(k.class);
   wk_free(k.line);
   wk_free(k.there);

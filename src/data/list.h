@@ -1,5 +1,5 @@
 /* list.h (internal) - what the files that read lists share: list_rows.c makes rows of a file's bytes, list_find.c finds
- * the photos that a list names, list.c knows which column is what. */
+ * the photos that a list names, list_web.c fetches those that are on the web, list.c knows which column is what. */
 #ifndef WK_DATA_LIST_H
 #define WK_DATA_LIST_H
 
@@ -38,5 +38,12 @@ wk_status wk_finder_find(char **path, bool *there, wk_finder *f, const char *fil
 /* What had to be guessed about the paths, for the user; NULL: nothing. */
 const char *wk_finder_guess(const wk_finder *f);
 void wk_finder_free(wk_finder *f);
+
+/* ---- list_web.c ------------------------------------------------------------------------------- */
+
+/* Where the photo of that address is kept below `folder`; NULL: out of memory. */
+char *wk_web_photo_path(const char *folder, const char *url);
+/* Fetches all of them, "fetching" being the stage of progress. (*why)[i] (wk_free, as the array): why one is not there; NULL: it is. */
+wk_status wk_web_fetch_all(char ***why, const wk_names *urls, const char *folder, const wk_context *ctx, wk_error *err);
 
 #endif

@@ -28,4 +28,12 @@ typedef struct wk_pickled {
 wk_status wk_pickle_scan(wk_pickled *out, const uint8_t *bytes, size_t size, const char *show, wk_error *err);
 void wk_pickled_free(wk_pickled *p);
 
+/* ---- frames.c: frames and pages --------------------------------------------------------------- */
+
+char *wk_frame_path(const char *file, int frame); /* NULL: out of memory */
+/* *file (wk_free). False: the path is not one of a frame, or there is no memory. */
+bool wk_frame_path_parse(char **file, int *frame, const char *path);
+/* How many frames or pages a photo has; more than can be looked at are an error. */
+wk_status wk_photo_frames(int *count, const char *path, wk_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 /* read.c - a photo's bytes into memory that is used again for the next one. A photo that lies uncompressed among others
- * in one file comes as a BMP, so that nobody further on needs to know. */
+ * in one file, and a frame of a film, come as a BMP, so that nobody further on needs to know. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -25,9 +25,9 @@ static void little_endian(uint8_t *to, uint32_t value, int bytes) {
     to[i] = (uint8_t)(value >> 8 * i);
 }
 
-/* Grey, or one plane a colour, as 24-bit BMP from the lowest row up. */
-static void write_bmp(uint8_t *to, const uint8_t *pixels, int width, int height, int channels) {
-  size_t row = bmp_row(width), plane = (size_t)width * (size_t)height;
+/* Pixels `step` bytes apart, the colours of one `plane` bytes (0: grey), as 24-bit BMP from the lowest row up. */
+static void write_bmp(uint8_t *to, const uint8_t *pixels, int width, int height, size_t step, size_t plane) {
+  size_t row = bmp_row(width);
   memset(to, 0, bmp_size(width, height));
   memcpy(to, "BM", 2);
   little_endian(to + 2, (uint32_t)bmp_size(width, height), 4);
@@ -40,9 +40,9 @@ static void write_bmp(uint8_t *to, const uint8_t *pixels, int width, int height,
   for (int y = 0; y < height; y++)
     for (int x = 0; x < width; x++) {
       uint8_t *at = to + BMP_HEADER + row * (size_t)(height - 1 - y) + (size_t)x * 3;
-      size_t from = (size_t)y * (size_t)width + (size_t)x;
+      size_t from = ((size_t)y * (size_t)width + (size_t)x) * step;
       for (int c = 0; c < 3; c++) /* blue first */
-        at[c] = pixels[channels == 3 ? from + plane * (size_t)(2 - c) : from];
+        at[c] = pixels[from + plane * (size_t)(2 - c)];
     }
 }
 
@@ -65,17 +65,62 @@ static bool open_packed(wk_photo_file *f, const char *path) {
   return true;
 }
 
+static wk_status make_room(wk_buffer *b, size_t size, wk_error *err) {
+  if (b->cap >= size)
+    return WK_OK;
+  size_t cap = size + size / 4;
+  wk_free(b->data); /* first: two large photos need not fit at once */
+  b->cap = 0;
+  b->data = wk_alloc(cap);
+  if (!b->data)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a photo of %zu bytes", size);
+  b->cap = cap;
+  return WK_OK;
+}
+
+/* ---- one frame -------------------------------------------------------------------------------- */
+
+static bool open_frame(wk_status *st, wk_photo_file *f, const char *path, wk_error *err) {
+  char *file;
+  int frame;
+  if (!wk_frame_path_parse(&file, &frame, path))
+    return false;
+  *st = wk_photo_open(f, file, err);
+  if (*st == WK_OK)
+    f->frame = frame + 1;
+  wk_free(file);
+  return true;
+}
+
+/* The bytes of a film become those of one frame. */
+static wk_status take_frame(wk_buffer *b, int frame, wk_error *err) {
+  wk_image image = {0};
+  wk_decode_options o;
+  wk_decode_options_init(&o);
+  o.frame = frame;
+  WK_RETURN_IF_ERROR(wk_image_decode(&image, b->data, b->size, &o, err));
+  const size_t size = bmp_size(image.width, image.height);
+  wk_status st = make_room(b, size, err);
+  if (st == WK_OK) {
+    write_bmp(b->data, image.pixels, image.width, image.height, 3, 1);
+    b->size = size;
+  }
+  wk_image_free(&image);
+  return st;
+}
+
 /* ---- any photo -------------------------------------------------------------------------------- */
 
 wk_status wk_photo_open(wk_photo_file *f, const char *path, wk_error *err) {
   /* O_NONBLOCK: opening a pipe must not wait for someone to write to it. */
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0 && errno == ENOTDIR && open_packed(f, path))
-    return WK_OK;
-  if (fd < 0)
-    return WK_FAIL(err, errno == ENOENT ? WK_ERR_NOT_FOUND : WK_ERR_IO, "cannot be opened: %s", strerror(errno));
-  struct stat s;
   wk_status st = WK_OK;
+  const int why = errno;
+  if (fd < 0 && why == ENOTDIR && (open_packed(f, path) || open_frame(&st, f, path, err)))
+    return st;
+  if (fd < 0)
+    return WK_FAIL(err, why == ENOENT ? WK_ERR_NOT_FOUND : WK_ERR_IO, "cannot be opened: %s", strerror(why));
+  struct stat s;
   if (fstat(fd, &s) != 0)
     st = WK_FAIL(err, WK_ERR_IO, "cannot be opened: %s", strerror(errno));
   else if (!S_ISREG(s.st_mode))
@@ -95,19 +140,6 @@ wk_status wk_photo_open(wk_photo_file *f, const char *path, wk_error *err) {
   return WK_OK;
 }
 
-static wk_status make_room(wk_buffer *b, size_t size, wk_error *err) {
-  if (b->cap >= size)
-    return WK_OK;
-  size_t cap = size + size / 4;
-  wk_free(b->data); /* first: two large photos need not fit at once */
-  b->cap = 0;
-  b->data = wk_alloc(cap);
-  if (!b->data)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a photo of %zu bytes", size);
-  b->cap = cap;
-  return WK_OK;
-}
-
 /* The pixels are read to the end of the room that the BMP needs with them behind it, and written from there to its
  * beginning. */
 wk_status wk_photo_read(wk_buffer *b, wk_photo_file *f, wk_error *err) {
@@ -124,8 +156,11 @@ wk_status wk_photo_read(wk_buffer *b, wk_photo_file *f, wk_error *err) {
     got += (size_t)n;
   }
   if (f->channels)
-    write_bmp(b->data, b->data + before, f->width, f->height, f->channels);
+    write_bmp(b->data, b->data + before, f->width, f->height, 1,
+              f->channels == 3 ? (size_t)f->width * (size_t)f->height : 0);
   b->size = f->channels ? before : got;
+  if (f->frame)
+    WK_TRY(take_frame(b, f->frame - 1, err));
 done:
   wk_photo_close(f);
   return st;

@@ -6,7 +6,9 @@
 
 wk_status wk_explain_input_open(wk_explain_input *out, const char *path, const wk_preprocess *p, wk_error *err) {
   *out = (wk_explain_input){0};
-  WK_RETURN_IF_ERROR(wk_photo_load(&out->photo, path, NULL, err));
+  wk_decode_options o;
+  wk_preprocess_decode_options(&o, p);
+  WK_RETURN_IF_ERROR(wk_photo_load(&out->photo, path, &o, err));
   WK_RETURN_IF_ERROR(wk_preprocess_pixels(&out->seen, &out->photo, p, err));
   out->input = wk_alloc_array((size_t)p->width * (size_t)p->height * 3, sizeof *out->input);
   if (!out->input)

@@ -210,7 +210,7 @@ wk_status wk_augment_bytes(uint8_t *rgb, const void *bytes, size_t size, const w
     rectangle r = choose_crop(a, width, height, &rng);
     /* The whole photo at the scale at which the crop still has twice the pixels that are asked for (preprocess.c). */
     wk_decode_options options;
-    wk_decode_options_init(&options);
+    wk_preprocess_decode_options(&options, p);
     options.min_width = (int)fmin(ceil(2.0 * p->width * width / r.w), INT32_MAX);
     options.min_height = (int)fmin(ceil(2.0 * p->height * height / r.h), INT32_MAX);
     wk_image photo;

@@ -159,6 +159,11 @@ wk_status wk_preprocess_back(float *out, const float *gradient, int width, int h
   return WK_OK;
 }
 
+void wk_preprocess_decode_options(wk_decode_options *o, const wk_preprocess *p) {
+  wk_decode_options_init(o);
+  o->to_srgb = p->srgb;
+}
+
 wk_status wk_preprocess_bytes(uint8_t *rgb, const void *bytes, size_t size, const wk_preprocess *p, wk_error *err) {
   if (!rgb || !p)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "no preprocessing, or nowhere to put the pixels");
@@ -172,7 +177,7 @@ wk_status wk_preprocess_bytes(uint8_t *rgb, const void *bytes, size_t size, cons
   wk_resample_reads(reads, &how.resample, width, height);
 
   wk_decode_options options;
-  wk_decode_options_init(&options);
+  wk_preprocess_decode_options(&options, p);
   /* Twice what is asked for: libjpeg's scaling averages blocks, and the filter must still have work to do for the
    * pixels to be nearly those of the full decode (0.1 grey levels on average; 1.0 without this). */
   options.min_width = how.resample.width < INT32_MAX / 2 ? 2 * how.resample.width : INT32_MAX;

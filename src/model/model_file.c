@@ -72,13 +72,19 @@ static wk_status set_labels(wk_tensors *t, const wk_model *m, wk_error *err) {
 }
 
 static json_t *pack_preprocess(const wk_preprocess *p) {
-  return json_pack("{s:i,s:i,s:i,s:s,s:s,s:s,s:[f,f,f],s:[f,f,f]}", "width", p->width, "height", p->height, "resize",
-                   p->resize, "crop", crop_names[p->rule], "filter", filter_names[p->filter], "channels",
-                   p->grey  ? "grey"
-                   : p->bgr ? "bgr"
-                            : "rgb",
-                   "mean", (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], "std", (double)p->std[0],
-                   (double)p->std[1], (double)p->std[2]);
+  json_t *packed =
+      json_pack("{s:i,s:i,s:i,s:s,s:s,s:s,s:[f,f,f],s:[f,f,f]}", "width", p->width, "height", p->height, "resize",
+                p->resize, "crop", crop_names[p->rule], "filter", filter_names[p->filter], "channels",
+                p->grey  ? "grey"
+                : p->bgr ? "bgr"
+                         : "rgb",
+                "mean", (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], "std", (double)p->std[0],
+                (double)p->std[1], (double)p->std[2]);
+  if (packed && p->srgb && json_object_set_new(packed, "srgb", json_true()) != 0) {
+    json_decref(packed);
+    return NULL;
+  }
+  return packed;
 }
 
 static json_t *pack_head(const wk_head *h) {
@@ -101,9 +107,9 @@ static wk_status set_graph(wk_tensors *t, const wk_model *m, wk_error *err) {
 static wk_status set_description(wk_tensors *t, const wk_model *m, bool light, wk_error *err) {
   char version[16], hash[2 * WK_SHA256_BYTES + 1];
   snprintf(version, sizeof version, "%d",
-           m->backbone->own_arch || m->backbone->preprocess.grey ? FORMAT_VERSION
-           : m->backbone->precision == WK_PRECISION_FLOAT32      ? FLOAT32_VERSION
-                                                                 : PRECISION_VERSION);
+           m->backbone->own_arch || m->backbone->preprocess.grey || m->backbone->preprocess.srgb ? FORMAT_VERSION
+           : m->backbone->precision == WK_PRECISION_FLOAT32                                      ? FLOAT32_VERSION
+                                                                                                 : PRECISION_VERSION);
   uint8_t bytes[WK_SHA256_BYTES];
   WK_RETURN_IF_ERROR(wk_backbone_hash(bytes, m->backbone, err));
   wk_hex(hash, bytes, sizeof bytes);
@@ -279,6 +285,7 @@ static wk_status read_preprocess(wk_preprocess *p, const wk_tensors *t, wk_error
   bool ok = read_int(&p->width, value, "width") && read_int(&p->height, value, "height") &&
             read_int(&p->resize, value, "resize") && read_three(p->mean, json_object_get(value, "mean")) &&
             read_three(p->std, json_object_get(value, "std")) && crop >= 0 && filter >= 0 && order >= 0;
+  p->srgb = json_is_true(json_object_get(value, "srgb"));
   json_decref(value);
   if (!ok)
     return WK_FAIL(err, WK_ERR_FORMAT, "%s does not say how photos are prepared: the file is damaged", KEY_PREPROCESS);

@@ -48,7 +48,9 @@ static size_t values(const wk_image *i) { return (size_t)i->width * (size_t)i->h
 
 static wk_status load(attacking *a, const char *path, wk_error *err) {
   wk_image seen;
-  WK_RETURN_IF_ERROR(wk_photo_load(&a->photo, path, NULL, err));
+  wk_decode_options o;
+  wk_preprocess_decode_options(&o, &a->model->backbone->preprocess);
+  WK_RETURN_IF_ERROR(wk_photo_load(&a->photo, path, &o, err));
   if (!a->o->full) {
     WK_RETURN_IF_ERROR(wk_preprocess_pixels(&seen, &a->photo, &a->model->backbone->preprocess, err));
     wk_image_free(&a->photo);

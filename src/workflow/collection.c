@@ -1,6 +1,5 @@
 /* collection.c - see whisker/collection.h. */
 #include <string.h>
-#include <strings.h>
 
 #include "workflow/workflow.h"
 
@@ -67,80 +66,6 @@ void wk_photo_list_free(wk_photo_list *p) {
   wk_free(p->names);
   wk_free(p->labels);
   *p = (wk_photo_list){0};
-}
-
-/* ---- photos by name ---------------------------------------------------------------------------- */
-
-bool wk_is_collection(const char *path) {
-  static const char *const ending[] = {".csv", ".tsv", ".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2"};
-  size_t n = strlen(path);
-  if (wk_path_is_dir(path))
-    return true;
-  for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-    if (n > strlen(ending[i]) && !strcasecmp(path + n - strlen(ending[i]), ending[i]))
-      return true;
-  return false;
-}
-
-static wk_status add_paths(wk_named_photos *out, size_t *capacity, const wk_dataset *d, const char *name,
-                           wk_error *err) {
-  size_t more = d ? d->photo_count : 1;
-  if (out->count + more > *capacity) {
-    size_t wanted = 2 * (out->count + more);
-    const char **grown = wk_grow(out->paths, out->count * sizeof *grown, wanted * sizeof *grown);
-    if (!grown)
-      return wk_no_memory(err);
-    out->paths = grown;
-    if (!(grown = wk_grow(out->names, out->count * sizeof *grown, wanted * sizeof *grown)))
-      return wk_no_memory(err);
-    out->names = grown;
-    *capacity = wanted;
-  }
-  for (size_t j = 0; j < more; j++) {
-    out->paths[out->count] = d ? d->photos[j].path : name;
-    out->names[out->count++] = d ? d->photos[j].name : name;
-  }
-  return WK_OK;
-}
-
-static wk_status open_named(wk_named_photos *out, const wk_session *s, const wk_context *ctx, const char *const *name,
-                            size_t names, wk_error *err) {
-  wk_dataset_options o;
-  wk_session_dataset_options(&o, s);
-  o.allow_unlabelled = true;
-  o.ctx = ctx;
-  out->sets = wk_calloc(names + 1, sizeof *out->sets);
-  if (!out->sets)
-    return wk_no_memory(err);
-  size_t capacity = 0;
-  for (size_t i = 0; i < names; i++) {
-    wk_dataset *d = NULL;
-    if (wk_is_collection(name[i])) {
-      WK_RETURN_IF_ERROR(wk_dataset_open(&d, name[i], &o, err));
-      out->sets[out->set_count++] = d;
-    }
-    WK_RETURN_IF_ERROR(add_paths(out, &capacity, d, name[i], err));
-  }
-  return WK_OK;
-}
-
-wk_status wk_named_photos_open(wk_named_photos *out, const wk_session *s, const char *const *name, size_t names,
-                               wk_error *err) {
-  return open_named(out, s, wk_session_context(s), name, names, err);
-}
-
-wk_status wk_call_name_photos(wk_named_photos *out, wk_call *call, const char *const *name, size_t names,
-                              wk_error *err) {
-  return open_named(out, call->session, &call->ctx, name, names, err);
-}
-
-void wk_named_photos_free(wk_named_photos *p) {
-  for (size_t i = 0; i < p->set_count; i++)
-    wk_dataset_free(p->sets[i]);
-  wk_free(p->sets);
-  wk_free(p->paths);
-  wk_free(p->names);
-  *p = (wk_named_photos){0};
 }
 
 /* ---- a collection as one model sees it --------------------------------------------------------- */

@@ -99,7 +99,9 @@ static wk_status attack_one(wk_gallery_making *g, size_t judged, int number, wk_
   wk_attack_options_init(&o);
   o.eps_255 = g->eps;
   float *pixels = NULL;
-  wk_status st = wk_photo_load(&photo, wk_section_path(g, judged), NULL, err);
+  wk_decode_options decoding;
+  wk_preprocess_decode_options(&decoding, p);
+  wk_status st = wk_photo_load(&photo, wk_section_path(g, judged), &decoding, err);
   if (st == WK_OK)
     st = wk_preprocess_pixels(&seen, &photo, p, err);
   size_t n = (size_t)p->width * (size_t)p->height * 3;

@@ -44,7 +44,7 @@ static void guess(wk_guess *out, int k, const wk_model *m, const float *p) {
 static wk_status fill(wk_predictions *r, const wk_model *m, const wk_named_photos *photos, const wk_features *f,
                       const float *p, int top, wk_error *err) {
   const int k = top < m->label_count ? top : m->label_count;
-  r->asked_count = photos->count;
+  r->asked_count = photos->count + photos->lost.count;
   r->photos = wk_calloc(f->rows + 1, sizeof *r->photos);
   r->guesses = wk_calloc(f->rows * (size_t)k + 1, sizeof *r->guesses);
   if (!r->photos || !r->guesses)
@@ -57,6 +57,9 @@ static wk_status fill(wk_predictions *r, const wk_model *m, const wk_named_photo
     if (!r->photos[i].file)
       return wk_no_memory(err);
   }
+  for (size_t i = 0; i < photos->lost.count; i++)
+    if (!wk_lines_add(&r->broken, wk_strdup(photos->lost.lines[i])))
+      return wk_no_memory(err);
   for (size_t i = 0; i < photos->count; i++)
     if (!f->usable[i] && !wk_lines_add(&r->broken, wk_strdup(photos->names[i])))
       return wk_no_memory(err);
@@ -81,7 +84,7 @@ wk_status wk_predict(wk_predictions **out, wk_session *s, const wk_model *m, con
   WK_TRY(wk_predict_options_validate(&o, err));
   r = wk_calloc(1, sizeof *r);
   WK_FAIL_IF(!r, err, WK_ERR_MEMORY, "out of memory");
-  WK_TRY(wk_call_name_photos(&photos, &call, name, names, err));
+  WK_TRY(wk_call_name_photos(&photos, &call, name, names, &o.names, err));
   fo.name = photos.names;
   WK_TRY(wk_model_predict(&p, &f, m, photos.paths, photos.count, &fo, &call.ctx, err));
   WK_TRY(fill(r, m, &photos, f, p, o.top, err));
@@ -136,7 +139,7 @@ void wk_embed_options_init(wk_embed_options *o) { *o = (wk_embed_options){0}; }
 
 static wk_status name_rows(wk_embedding *e, const wk_named_photos *photos, wk_error *err) {
   const wk_features *f = e->features;
-  e->asked_count = photos->count;
+  e->asked_count = photos->count + photos->lost.count;
   e->files = wk_calloc(f->rows + 1, sizeof *e->files);
   if (!e->files)
     return wk_no_memory(err);
@@ -164,7 +167,7 @@ wk_status wk_embed(wk_embedding **out, wk_session *s, const wk_model *m, const c
     WK_TRY(wk_output_check(o.out, false, err));
   e = wk_calloc(1, sizeof *e);
   WK_FAIL_IF(!e, err, WK_ERR_MEMORY, "out of memory");
-  WK_TRY(wk_call_name_photos(&photos, &call, name, names, err));
+  WK_TRY(wk_call_name_photos(&photos, &call, name, names, &o.names, err));
   fo.name = photos.names;
   WK_TRY(wk_features_compute(&e->features, m->backbone, photos.paths, photos.count, &fo, &call.ctx, err));
   WK_FAIL_IF(!e->features->rows, err, WK_ERR_FORMAT, "none of the %zu photos could be read; nothing was written",

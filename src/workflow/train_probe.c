@@ -108,7 +108,7 @@ wk_status wk_train_probe(wk_training *t, wk_error *err) {
   r->seconds_features = wk_clock_seconds() - start;
   r->broken = f->broken;
   if (f->broken)
-    wk_call_note(&t->call, "  ! %zu photos could not be read: left out", f->broken);
+    wk_call_note(&t->call, "  ! %zu photo%s could not be read: left out", f->broken, WK_S(f->broken));
   WK_TRY(wk_holdout_rows(&t->split, f, err));
   start = wk_clock_seconds();
   WK_TRY(fit(&head, t, f, err));

@@ -48,6 +48,9 @@ static const wk_option option_rows[] = {
      .automatic = "the backbone's own ratio",
      .placeholder = "PIXELS",
      .help = "shorter side of a photo before the crop"},
+    {.name = "srgb",
+     WK_ROW_BOOL(wk_train_options, srgb),
+     .help = "bring colours to sRGB by the ICC profile in each photo that has one, also in the model later"},
     {.name = "precision",
      WK_ROW_CHOICE(wk_train_options, precision, precisions),
      .placeholder = "KIND",
@@ -149,9 +152,10 @@ static wk_status open_backbone(wk_training *t, wk_error *err) {
     WK_RETURN_IF_ERROR(wk_backbone_open(&t->backbone, o->backbone, o->arch, wk_session_pull_options(t->call.session),
                                         &t->call.ctx, err));
   }
+  wk_preprocess *p = &t->backbone->preprocess;
+  p->srgb = p->srgb || o->srgb;
   if (!o->size && !o->resize)
     return WK_OK;
-  wk_preprocess *p = &t->backbone->preprocess;
   wk_preprocess_set_size(p, o->size ? o->size : p->width, o->resize);
   return wk_preprocess_validate(p, err);
 }

@@ -38,12 +38,12 @@ wk_status wk_call_open_model(wk_model **out, wk_call *call, const char *name, co
 bool wk_lines_add(wk_lines *l, char *line);
 void wk_lines_free(wk_lines *l);
 
-/* wk_named_photos_open within a call: its warnings are the call's. */
 /* wk_feature_set_open within a call. */
 wk_status wk_call_feature_set(wk_feature_set *out, const wk_call *call, const wk_model *m, const char *data,
                               bool labels_from_name, int most, wk_error *err);
+/* wk_named_photos_open within a call: its warnings are the call's. */
 wk_status wk_call_name_photos(wk_named_photos *out, wk_call *call, const char *const *name, size_t names,
-                              wk_error *err);
+                              const wk_name_options *o, wk_error *err);
 
 /* ---- figures.c: numbers as people read them ---------------------------------------------------- */
 

@@ -13,7 +13,8 @@ wk_status wk_curl_open(wk_curl *out, wk_error *err) {
   /* It stays loaded: it was not made to be taken away under what it has started. */
   c.library = dlopen(FILE_NAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!c.library)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "nothing can be fetched without libcurl (%s); " WK_FETCH_HINT, dlerror());
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED,
+                   "nothing can be fetched without libcurl (%s); install it, or give files by path", dlerror());
   void *found;
 #define FIND(name)                                                                                                     \
   found = dlsym(c.library, "curl_" #name);                                                                             \
@@ -26,7 +27,8 @@ wk_status wk_curl_open(wk_curl *out, wk_error *err) {
   return WK_OK;
 missing:
   wk_curl_close(&c);
-  return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s is too old to fetch anything with it; " WK_FETCH_HINT, FILE_NAME);
+  return WK_FAIL(err, WK_ERR_UNSUPPORTED,
+                 "%s is too old to fetch anything with it; install a newer one, or give files by path", FILE_NAME);
 }
 
 void wk_curl_close(wk_curl *c) {

@@ -12,12 +12,14 @@ typedef struct wk_part_file {
   const char *path;  /* FILE.part; exists, and is locked by this process */
   const char *stage; /* for progress */
   uint64_t bytes;    /* expected; 0: not known */
+  uint64_t most;     /* where they are not known: more is refused; 0: WK_FETCH_LIMIT */
+  const char *hint;  /* what messages end with; NULL: WK_FETCH_HINT */
 } wk_part_file;
 
 /* The largest file that is fetched where the size is not published. */
 #define WK_FETCH_LIMIT ((uint64_t)4 << 30)
 
-/* What may come: the published size, else WK_FETCH_LIMIT. */
+/* What may come: the published size, else `most`. */
 uint64_t wk_part_limit(const wk_part_file *part);
 /* Writes at fd's position; a full disk is told with the room there is. */
 wk_status wk_part_write(int fd, const void *bytes, size_t n, const wk_part_file *part, wk_error *err);
@@ -31,8 +33,8 @@ void wk_part_discard(const wk_part_file *part); /* empties it (the name stays: i
 void wk_part_remove(const wk_part_file *part);  /* removes it from the folder */
 
 /* Makes sure that the file lies in o->folder, and is the one described (sha256 "": any). *path (wk_free) is where; sha256 (65 bytes, or
- * NULL) gets its hash. pull.c */
-wk_status wk_source_pull(char **path, char *sha256, const wk_source *source, const wk_pull_options *o,
+ * NULL) gets its hash. `hint` (may be NULL): wk_part_file's. pull.c */
+wk_status wk_source_pull(char **path, char *sha256, const wk_source *source, const wk_pull_options *o, const char *hint,
                          const wk_context *ctx, wk_error *err);
 
 /* ---- http ------------------------------------------------------------------------------------- */
@@ -41,12 +43,21 @@ typedef struct wk_http_options {
   int connect_seconds, stall_seconds; /* give up when nothing comes for that long */
   int tries;                          /* in a row that bring nothing new */
   int pause_ms;                       /* between tries */
+  bool plain;                         /* http from anywhere, too: of what comes nothing is known beforehand anyway */
 } wk_http_options;
 void wk_http_options_init(wk_http_options *o);
-/* Fetches `url` (https; http from this machine only) into the part file, going on where an earlier call broke off if
+/* Fetches `url` (https; http from this machine only, unless `plain`) into the part file, going on where an earlier call broke off if
  * the server still has the very same file. *resumed tells whether bytes of an earlier call are in it. */
 wk_status wk_http_fetch(bool *resumed, const char *url, const wk_part_file *part, const wk_http_options *o,
                         const wk_context *ctx, wk_error *err);
+
+/* ---- web.c: a photo by its address ------------------------------------------------------------ */
+
+#define WK_WEB_PHOTO_MAX ((uint64_t)256 << 20)
+
+bool wk_is_web_address(const char *name); /* "http://..." or "https://..." */
+/* Fetches what is there into `file`, which exists afterwards only if all of it has come; at most WK_WEB_PHOTO_MAX bytes. */
+wk_status wk_web_fetch(const char *url, const char *file, const wk_context *ctx, wk_error *err);
 
 /* ---- Python packages -------------------------------------------------------------------------- */
 

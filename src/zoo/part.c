@@ -8,7 +8,9 @@
 
 #include "zoo/fetch.h"
 
-uint64_t wk_part_limit(const wk_part_file *part) { return part->bytes ? part->bytes : WK_FETCH_LIMIT; }
+uint64_t wk_part_limit(const wk_part_file *part) {
+  return part->bytes ? part->bytes : part->most ? part->most : WK_FETCH_LIMIT;
+}
 
 static wk_status fail_write(int fd, const wk_part_file *part, wk_error *err) {
   int why = errno;

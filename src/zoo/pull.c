@@ -187,14 +187,14 @@ static bool already_there(char *hex, const char *target, const wk_source *source
   return st == WK_OK;
 }
 
-wk_status wk_source_pull(char **path, char *sha256, const wk_source *source, const wk_pull_options *o,
+wk_status wk_source_pull(char **path, char *sha256, const wk_source *source, const wk_pull_options *o, const char *hint,
                          const wk_context *ctx, wk_error *err) {
   char hex[2 * WK_SHA256_BYTES + 1];
   int lock = -1;
   wk_status st = WK_OK;
   char *target = wk_path_join(o->folder, source->file);
   char *part_path = target ? wk_asprintf("%s.part", target) : NULL;
-  const wk_part_file part = {part_path, source->file, source->bytes};
+  const wk_part_file part = {.path = part_path, .stage = source->file, .bytes = source->bytes, .hint = hint};
   WK_FAIL_IF(!part_path, err, WK_ERR_MEMORY, "out of memory");
   if (!already_there(hex, target, source, ctx)) {
     WK_TRY(wk_mkdir_p(o->folder, err));
@@ -226,5 +226,5 @@ wk_status wk_weights_pull(char **path, char *sha256, const wk_arch *arch, const 
                    "%s has no pretrained weights; train it from scratch, or give a weight file", arch->name);
   if (!o || !o->folder || !*o->folder)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%s: no folder was given where its weights are to be kept", arch->name);
-  return wk_source_pull(path, sha256, &arch->source, o, ctx, err);
+  return wk_source_pull(path, sha256, &arch->source, o, NULL, ctx, err);
 }

@@ -36,8 +36,8 @@ typedef struct transfer {
 
 /* ---- the address ------------------------------------------------------------------------------ */
 
-/* The host of a url that may be fetched: https from anywhere, http only from this machine. */
-static wk_status check_url(char **host, const wk_curl *api, const char *url, wk_error *err) {
+/* The host of a url that may be fetched: https from anywhere, http only from this machine, unless `plain`. */
+static wk_status check_url(char **host, const wk_curl *api, const char *url, bool plain, wk_error *err) {
   CURLU *u = api->url();
   char *scheme = NULL, *name = NULL;
   wk_status st = WK_OK;
@@ -47,8 +47,8 @@ static wk_status check_url(char **host, const wk_curl *api, const char *url, wk_
                  api->url_get(u, CURLUPART_HOST, &name, 0) != CURLUE_OK,
              err, WK_ERR_ARGUMENT, "%s: not an address that can be fetched", url);
   bool here = strcasecmp(name, "localhost") == 0 || strncmp(name, "127.", 4) == 0 || strcmp(name, "[::1]") == 0;
-  WK_FAIL_IF(strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && here), err, WK_ERR_UNSUPPORTED,
-             "%s: weights are fetched by https only (or by http from this machine)", url);
+  WK_FAIL_IF(strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && (here || plain)), err, WK_ERR_UNSUPPORTED,
+             "%s: files are fetched by https only (or by http from this machine)", url);
   *host = wk_strdup(name);
   WK_FAIL_IF(!*host, err, WK_ERR_MEMORY, "out of memory");
 done:
@@ -105,6 +105,9 @@ static wk_status begin_body(transfer *t, long code) {
   curl_off_t length = -1;
   t->api->easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
   uint64_t total = length >= 0 ? t->at + (uint64_t)length : 0;
+  WK_FAIL_IF(total > wk_part_limit(t->part) && !t->part->bytes, t->err, WK_ERR_FORMAT,
+             "%s: the file there has %llu bytes, more than the %llu that are allowed", t->url,
+             (unsigned long long)total, (unsigned long long)wk_part_limit(t->part));
   WK_FAIL_IF(total && t->part->bytes && total != t->part->bytes, t->err, WK_ERR_FORMAT,
              "%s: the file there has %llu bytes, %llu were expected", t->url, (unsigned long long)total,
              (unsigned long long)t->part->bytes);
@@ -128,8 +131,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
   if (!t->begun)
     t->st = begin_body(t, code);
   if (t->st == WK_OK && t->at + n > wk_part_limit(t->part))
-    t->st = WK_FAIL(t->err, WK_ERR_FORMAT, "%s: more comes than the %llu bytes that were expected", t->url,
-                    (unsigned long long)wk_part_limit(t->part));
+    t->st = WK_FAIL(t->err, WK_ERR_FORMAT, "%s: more comes than the %llu bytes that %s", t->url,
+                    (unsigned long long)wk_part_limit(t->part), t->part->bytes ? "were expected" : "are allowed");
   if (t->st == WK_OK)
     t->st = wk_part_write(t->fd, bytes, n, t->part, t->err);
   if (t->st != WK_OK)
@@ -147,6 +150,8 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_
 
 /* ---- one try ---------------------------------------------------------------------------------- */
 
+static const char *hint(const transfer *t) { return t->part->hint ? t->part->hint : WK_FETCH_HINT; }
+
 /* What a failed transfer means to the user; *again: another try may help. */
 static wk_status explain(bool *again, const transfer *t, CURLcode code, const char *detail) {
   const char *why = detail[0] ? detail : t->api->easy_strerror(code);
@@ -158,19 +163,19 @@ static wk_status explain(bool *again, const transfer *t, CURLcode code, const ch
   case CURLE_COULDNT_RESOLVE_HOST:
   case CURLE_COULDNT_RESOLVE_PROXY:
   case CURLE_COULDNT_CONNECT:
-    return WK_FAIL(t->err, WK_ERR_NETWORK, "could not reach %s: %s; " WK_FETCH_HINT, t->host, why);
+    return WK_FAIL(t->err, WK_ERR_NETWORK, "could not reach %s: %s; %s", t->host, why, hint(t));
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CACERT_BADFILE:
   case CURLE_SSL_CONNECT_ERROR:
-    return WK_FAIL(t->err, WK_ERR_NETWORK,
-                   "could not reach %s safely: %s (are ca-certificates installed?); " WK_FETCH_HINT, t->host, why);
+    return WK_FAIL(t->err, WK_ERR_NETWORK, "could not reach %s safely: %s (are ca-certificates installed?); %s",
+                   t->host, why, hint(t));
   case CURLE_TOO_MANY_REDIRECTS:
   case CURLE_UNSUPPORTED_PROTOCOL:
     return WK_FAIL(t->err, WK_ERR_NETWORK, "%s: the server leads elsewhere: %s", t->url, why);
   default:
     *again = true;
     if (!t->begun)
-      return WK_FAIL(t->err, WK_ERR_NETWORK, "could not reach %s: %s; " WK_FETCH_HINT, t->host, why);
+      return WK_FAIL(t->err, WK_ERR_NETWORK, "could not reach %s: %s; %s", t->host, why, hint(t));
     return WK_FAIL(t->err, WK_ERR_NETWORK, "%s: the connection broke after %llu bytes: %s", t->url,
                    (unsigned long long)t->at, why);
   }
@@ -183,14 +188,14 @@ static wk_status explain_answer(bool *again, const transfer *t, long code) {
                         : code == 416                ? "it has another file than before"
                         : *again                     ? "it is out of order or busy"
                                                      : "unexpected";
-  return WK_FAIL(t->err, WK_ERR_NETWORK, "%s: the server answers %ld: %s; " WK_FETCH_HINT, t->url, code, meaning);
+  return WK_FAIL(t->err, WK_ERR_NETWORK, "%s: the server answers %ld: %s; %s", t->url, code, meaning, hint(t));
 }
 
 /* Everything that a request needs; false: out of memory. */
 static bool set_up(transfer *t, char *detail, const wk_http_options *o, struct curl_slist **headers, const char *mark) {
   const wk_curl *api = t->api;
   CURL *c = t->curl;
-  const char *allowed = strncasecmp(t->url, "https:", 6) == 0 ? "https" : "https,http";
+  const char *allowed = strncasecmp(t->url, "https:", 6) == 0 ? "https" : "https,http"; /* never back to http */
   bool ok = api->easy_setopt(c, CURLOPT_URL, t->url) == CURLE_OK &&
             api->easy_setopt(c, CURLOPT_PROTOCOLS_STR, allowed) == CURLE_OK &&
             api->easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, allowed) == CURLE_OK &&
@@ -284,7 +289,7 @@ wk_status wk_http_fetch(bool *resumed, const char *url, const wk_part_file *part
   char *host = NULL;
   wk_curl api;
   WK_RETURN_IF_ERROR(wk_curl_open(&api, err));
-  wk_status st = check_url(&host, &api, url, err);
+  wk_status st = check_url(&host, &api, url, o->plain, err);
   if (st != WK_OK) {
     wk_curl_close(&api);
     return st;

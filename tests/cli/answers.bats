@@ -47,3 +47,96 @@ load support
   one_clear_line
   contains "$stderr" 'none*.jpg'
 }
+
+@test "predict: a photo on standard input, and what else may come there" {
+  w predict "$F/backbone.safetensors" "$F/photos/dots/00.png" --csv -k 1
+  local answer="${lines[1]#*,}"
+  w predict "$F/backbone.safetensors" - --csv -k 1 <"$F/photos/dots/00.png"
+  [ "$status" -eq 0 ]
+  [ "${lines[1]}" = "standard input,$answer" ]
+  w embed "$F/backbone.safetensors" - -o a.npy <"$F/photos/dots/00.png"
+  w embed "$F/backbone.safetensors" "$F/photos/dots/00.png" -o b.npy
+  cmp a.npy b.npy
+  w predict "$F/backbone.safetensors" - </dev/null
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" "standard input is empty"
+  w predict "$F/backbone.safetensors" - <<<"<!DOCTYPE html><html></html>"
+  [ "$status" -eq 1 ]
+  contains "$stderr" "standard input: this is a web page"
+  [ -z "$(find "$WHISKER_HOME" -name 'fetched-*')" ] # nothing is left behind
+}
+
+@test "predict: photos by web addresses, missing ones, one that is too large" {
+  mkdir web
+  cp "$F/photos/dots/00.png" web/a.png
+  cat >server.py <<'PY'
+import http.server, pathlib
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        photo = pathlib.Path("web/a.png").read_bytes()
+        self.send_response(404 if "none" in self.path else 200)
+        self.send_header("Content-Length", str(300 << 20) if "large" in self.path else str(len(photo)))
+        self.end_headers()
+        self.wfile.write(photo)
+    def log_message(self, *args):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+pathlib.Path("port.part").write_text(str(server.server_port))
+pathlib.Path("port.part").rename("port")
+server.serve_forever()
+PY
+  python3 server.py 3>&- &
+  local server=$!
+  for ((i = 0; i < 100; i++)); do
+    [ -e port ] && break
+    sleep 0.05
+  done
+  local at="http://127.0.0.1:$(cat port)"
+  w predict "$F/backbone.safetensors" "$F/photos/dots/00.png" --csv -k 1
+  local answer="${lines[1]#*,}"
+  w predict "$F/backbone.safetensors" "$at/a.png?size=large-enough" --csv -k 1
+  [ "$status" -eq 1 ]
+  contains "$stderr" "more than the 268435456 that are allowed"
+  w predict "$F/backbone.safetensors" "$at/a.png" "$at/none.png" --csv -k 1
+  [ "$status" -eq 1 ]
+  [ "${lines[1]}" = "$at/a.png,$answer" ]
+  contains "$stderr" "$at/none.png: the server answers 404"
+  contains "$stderr" "1 of 2 photos could not be read"
+  printf 'url,label\n%s/a.png,dots\n%s/none.png,stripes\n' "$at" "$at" >list.csv
+  w predict "$F/backbone.safetensors" list.csv --csv -k 1
+  kill $server
+  [ "$status" -eq 0 ]
+  [ "${lines[1]}" = "$at/a.png,$answer" ]
+  contains "$stderr" "1 of its photos could not be fetched"
+}
+
+@test "predict --frames: every frame of a film, every page" {
+  local corpus="$BATS_TEST_DIRNAME/../golden/corpus"
+  w predict "$F/backbone.safetensors" --frames "$corpus/film.gif" "$corpus/pages.tif" "$F/photos/dots/00.png" --csv -k 1
+  [ "$status" -eq 0 ]
+  [ "$(cut -d, -f1 <<<"$output" | sed 's/.*\///' | tr '\n' ' ')" = "file film.gif#1 film.gif#2 film.gif#3 film.gif#4 pages.tif#1 pages.tif#2 pages.tif#3 00.png " ]
+  w predict "$F/backbone.safetensors" "$corpus/pages.tif" --csv -k 1
+  local first="${lines[1]##*.tif,}"
+  w predict "$F/backbone.safetensors" --frames "$corpus/pages.tif" --csv -k 1
+  [ "${lines[1]##*#1,}" = "$first" ]
+}
+
+@test "--srgb: colours by the photo's profile, and the model remembers" {
+  local corpus="$BATS_TEST_DIRNAME/../golden/corpus"
+  w embed "$F/backbone.safetensors" "$corpus/profile.png" -o plain.npy
+  w embed "$F/backbone.safetensors" "$corpus/profile.png" --srgb -o srgb.npy
+  [ "$status" -eq 0 ]
+  run ! cmp -s plain.npy srgb.npy
+  w embed "$F/backbone.safetensors" "$F/photos/dots/00.png" -o plain.npy # no profile
+  w embed "$F/backbone.safetensors" "$F/photos/dots/00.png" --srgb -o other.npy
+  cmp plain.npy other.npy
+  w train "$F/few" -b "$F/backbone.safetensors" -o plain.whisker -q
+  w train "$F/few" -b "$F/backbone.safetensors" --srgb -o m.whisker -q
+  w embed plain.whisker "$corpus/profile.png" --srgb -o a.npy
+  w embed m.whisker "$corpus/profile.png" -o b.npy
+  cmp a.npy b.npy
+  cmp b.npy srgb.npy
+  w info m.whisker --json
+  [ "$(json '["preprocess"]["srgb"]')" = True ]
+}

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "http_server.h"
 
 static char *dir;
 static char unpack[4200];
@@ -341,8 +341,10 @@ static void list_refused(void **state) {
   fails("l/l.csv", "lines 2 and 3 give cat0.jpg more than one label (cat, dog)");
   list_of("file,cat,dog,indoor\ncat0.jpg,1,0,1\ndog0.jpg,0,1,0\n");
   fails("l/l.csv", "line 2: cat0.jpg has more than one label (cat, indoor)");
+  options.unpack_folder = NULL;
   list_of("file,label\nhttps://example.org/a.jpg,cat\nhttps://example.org/b.jpg,dog\n");
-  fails("l/l.csv", "is a web address");
+  fails("l/l.csv", "line 2: https://example.org/a.jpg is a web address");
+  options.unpack_folder = unpack;
   photos("m/train/%d.jpg", 2);
   photos("m/other/%d.jpg", 2);
   make_text("m/l.csv", "file,label\n0.jpg,cat\n1.jpg,dog\n");
@@ -350,6 +352,42 @@ static void list_refused(void **state) {
   make_text("m/train.csv", "file,label\n0.jpg,cat\n1.jpg,dog\n");
   opens("m/train.csv", "cat dog", 2, 0, 0, 0); /* called as the folder is */
   assert_string_equal(data->photos[0].path, in_dir("m/train/0.jpg"));
+}
+
+/* Photos on the web are fetched once; what is not there is left out and told. */
+static void list_web(void **state) {
+  (void)state;
+  char url[64], text[512];
+  http_server server = {.content = "a photo of the web", .size = 18, .etag = NULL};
+  http_start(&server);
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", server.port);
+  snprintf(text, sizeof text, "url,label\n%s/a.jpg,cat\n%s/b?id=7,dog\n%s/a.jpg,cat\n", url, url, url);
+  list_of(text);
+  opens("l/l.csv", "cat dog", 2, 0, 0, 0);
+  told("1 line names a photo again");
+  snprintf(text, sizeof text, "%s/b?id=7", url);
+  assert_string_equal(data->photos[1].name, text);
+  uint8_t *bytes;
+  size_t size;
+  assert_ok(wk_file_read(&bytes, &size, data->photos[1].path, 100, &error), &error);
+  assert_int_equal(size, 18);
+  assert_memory_equal(bytes, "a photo of the web", 18);
+  wk_free(bytes);
+  assert_int_equal(atomic_load(&server.requests), 2);
+  opens("l/l.csv", "cat dog", 2, 0, 0, 0);
+  assert_int_equal(atomic_load(&server.requests), 2);
+  server.status = 404;
+  snprintf(text, sizeof text, "url,label\n%s/a.jpg,cat\n%s/b?id=7,dog\n%s/c.jpg,dog\n", url, url, url);
+  list_of(text);
+  opens("l/l.csv", "cat dog", 2, 0, 0, 0);
+  told("1 of its photos could not be fetched and is left out");
+  told("the server answers 404");
+  snprintf(text, sizeof text, "url,label\n%s/d.jpg,cat\n%s/e.jpg,dog\n", url, url);
+  list_of(text);
+  fails("l/l.csv", "none of its 2 photos could be fetched");
+  http_stop(&server);
+  assert_int_equal(wk_dataset_open(&data, "https://example.org/photos.zip", &options, &error), WK_ERR_UNSUPPORTED);
+  assert_non_null(strstr(error.message, "this is a web address"));
 }
 
 /* As Oxford's pets come: annotations/trainval.txt and test.txt beside images/, and masks that are no photos. */
@@ -870,6 +908,7 @@ int main(void) {
       T(list_dialects),
       T(list_utf16),
       T(list_refused),
+      T(list_web),
       T(list_pets),
       T(list_kaggle),
       T(archive_names),

@@ -200,6 +200,8 @@ wk_status wk_finetune_make_fingerprint(wk_finetune_job *j, wk_error *err) {
   wk_text_add(&t, "whisker tune 1\n%s %s %d classes, seed %llu, %s, %dx%d\n", j->b->arch->name, weights, j->classes,
               (unsigned long long)j->uncancellable.seed, o->from_scratch ? "scratch" : o->depth,
               j->b->preprocess.height, j->b->preprocess.width);
+  if (j->b->preprocess.srgb)
+    wk_text_add(&t, "by the photo's colour profile\n");
   wk_finetune_add_settings(&t, o, j->in.rows);
   const wk_finetune_input *in[] = {&j->in, &j->val_in};
   for (int i = 0; i < 2; i++) {
