@@ -254,7 +254,7 @@ static void not_there(void **state) {
 
 /* Where a failure is worth another try, the pause between tries would be felt: these call wk_http_fetch. */
 static wk_status fetch_quickly(fixture *f, bool *resumed) {
-  const wk_part_file part = {f->part, "net.pth", SIZE};
+  const wk_part_file part = {.path = f->part, .stage = "net.pth", .bytes = SIZE};
   const wk_http_options o = {.connect_seconds = 2, .stall_seconds = 1, .tries = 2, .pause_ms = 1};
   return wk_http_fetch(resumed, f->url, &part, &o, &f->ctx, &f->err);
 }
