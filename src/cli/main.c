@@ -15,7 +15,7 @@ static const cli_command commands[] = {
     {"predict",
      "MODEL PHOTO|FOLDER|URL|-...",
      "what is in these photos?",
-     {"whisker predict mine.whisker new.jpg", "cat cat.jpg | whisker predict efficientnet_lite0 - -k 3"},
+     {"whisker predict mine.whisker new.jpg", "whisker predict efficientnet_lite0 - -k 3 < cat.jpg"},
      cli_predict,
      NULL},
     {"eval",
