@@ -11,6 +11,7 @@
 /* Where two have the same ending, or none, the name decides. */
 static const wk_export_writer writers[] = {
     {{"onnx", ".onnx", false, NULL, "ONNX, opset 17", true, true}, true, wk_export_onnx},
+    {{"torch", ".pth", false, NULL, "PyTorch's state dict", true, false}, false, wk_export_torch},
     {{"safetensors", ".safetensors", false, NULL, "safetensors, with timm's config.json beside it", true, false},
      false,
      wk_export_safetensors},

@@ -98,6 +98,9 @@ typedef struct wk_export_writer {
 /* How a photo becomes the input, for metadata and for people: {"resize", "rule", "width", "height", "interpolation",
  * "mean", "std", "grey"}; mean and std of bytes. NULL: no memory. */
 json_t *wk_export_preprocess_json(const wk_preprocess *p);
+/* The parameters that the logits depend on, by the graph's names and in its order; views but for those of the head. A network
+ * of which only its file knows the graph has none that anybody could load. They live as long as the job's net. */
+wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *err);
 /* A label; bytes that are no UTF-8 become U+FFFD. */
 json_t *wk_export_text(const char *text);
 /* ["cat", "dog"]; wk_free it. NULL: no memory. */
@@ -108,6 +111,7 @@ wk_status wk_export_no_memory(wk_error *err); /* WK_ERR_MEMORY */
 
 /* One function a format. */
 wk_status wk_export_onnx(const wk_export_job *job, wk_error *err);
+wk_status wk_export_torch(const wk_export_job *job, wk_error *err);
 wk_status wk_export_safetensors(const wk_export_job *job, wk_error *err);
 
 #endif

@@ -6,12 +6,35 @@
 #include "nn/graph/graph.h"
 #include "whisker/formats.h"
 
-/* The parameters that the logits depend on, in the graph's order; views but for the head's. */
-static wk_status state_dict(wk_tensors **out, const wk_export_job *job, wk_error *err) {
+/* The weight of a convolution that reads blue, green, red for one that reads red, green, blue. */
+static wk_status turn(wk_tensor *t, const wk_export_job *job, wk_error *err) {
+  const size_t count = (size_t)wk_tensor_count(t->ndim, t->shape), taps = count / (size_t)t->shape[0] / 3;
+  float *from = wk_net_alloc(job->net, count, 2 * sizeof *from), *to = from + count;
+  if (!from)
+    return wk_export_no_memory(err);
+  WK_RETURN_IF_ERROR(wk_tensor_to_f32(from, t, err));
+  for (size_t w = 0; w < count; w++)
+    to[w / taps / 3 * 3 * taps + (2 - w / taps % 3) * taps + w % taps] = from[w];
+  t->dtype = WK_F32;
+  t->data = to;
+  t->bytes = count * sizeof *to;
+  return WK_OK;
+}
+
+static bool reads_pixels(const wk_graph *g, const wk_param_info *p) {
+  return p->ndim == 4 && g->node[p->node].input[0] == g->input;
+}
+
+wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *err) {
   wk_status st = WK_OK;
   wk_tensors *t = NULL;
   const wk_graph *g = job->net->graph;
   const wk_net_layer *head = &job->net->layer[job->net->layers - 1];
+  WK_FAIL_IF(
+      job->model->backbone->own_arch, err, WK_ERR_UNSUPPORTED,
+      "%s: weights by name need a network that other programs know, and %s came out of a file; export it whole, as "
+      "ONNX for example",
+      job->path, job->net->name);
   WK_TRY(wk_tensors_create(&t, err));
   for (int i = 0; i < wk_graph_param_count(g); i++) {
     const wk_param_info *p = wk_graph_param(g, i);
@@ -25,6 +48,8 @@ static wk_status state_dict(wk_tensors **out, const wk_export_job *job, wk_error
     } else if (!own) { /* running statistics that have a default */
       continue;
     }
+    if (job->model->backbone->preprocess.bgr && reads_pixels(g, p))
+      WK_TRY(turn(&view, job, err));
     view.name = p->name;
     WK_TRY(wk_tensors_add_view(t, &view, err));
   }
@@ -81,7 +106,7 @@ static wk_status write_config(const wk_export_job *job, wk_error *err) {
 wk_status wk_export_safetensors(const wk_export_job *job, wk_error *err) {
   wk_status st = WK_OK;
   wk_tensors *t = NULL;
-  WK_TRY(state_dict(&t, job, err));
+  WK_TRY(wk_state_dict(&t, job, err));
   WK_TRY(wk_tensors_set_meta(t, "format", "pt", err));
   WK_TRY(wk_tensors_set_meta(t, "writer", "whisker", err));
   WK_TRY(wk_safetensors_write(job->path, t, err));

@@ -82,11 +82,13 @@ static bool same_labels(const wk_model *a, const wk_model *b) {
   return same;
 }
 
-/* How a file of weights alone wants its pixels: as the model does. */
+/* How a file of weights alone wants its pixels: as the model does, but always red first. */
 static void pixels_of(wk_pixels *out, const wk_preprocess *p) {
-  memcpy(out->mean, p->mean, sizeof out->mean);
-  memcpy(out->std, p->std, sizeof out->std);
-  out->bgr = p->bgr;
+  *out = (wk_pixels){.bgr = false};
+  for (int c = 0; c < 3; c++) {
+    out->mean[c] = p->mean[p->bgr ? 2 - c : c];
+    out->std[c] = p->std[p->bgr ? 2 - c : c];
+  }
 }
 
 static wk_status read_back(wk_export_report *r, wk_call *call, const wk_model *m, const char *path, wk_error *err) {
