@@ -117,19 +117,47 @@ WK_API char *wk_embedding_json(const wk_embedding *e);
 typedef struct wk_check_data_options {
   bool labels_from_name;
   wk_check_options check;
+  bool labels;          /* also find wrong labels, outliers and classes that need more photos, by a network's features; default true */
+  const char *backbone; /* that gives them; default "efficientnet_lite0" */
+  const char *arch;     /* what a weight file holds, where that cannot be seen; default NULL */
+  int folds;            /* of the photos: each is judged by a classifier fitted on the others; default 5 */
+  double outlier;       /* robust standard deviations from its class, from which on a photo is an outlier; default 8 */
+  double target;        /* share of a class's photos that should be told right; default 0.95 */
 } wk_check_data_options;
 
 WK_API void wk_check_data_options_init(wk_check_data_options *o);
+WK_API const wk_option_table *wk_check_data_options_table(void);
 
 typedef struct wk_check_report {
   wk_dataset *data;
   wk_check *check; /* what was found; photos are numbered as in `data` */
+  char *verdict[3]; /* what is there, what is wrong with it, what to do */
+  char *unjudged;   /* why labels were not looked at; NULL: they were */
+  size_t judged;    /* photos by a classifier that had not seen them */
+  wk_interval right; /* share of these whose label it names; NaN, 0, 1 where none was judged */
+  double exponent;   /* of the learning curve: errors fall with photos^-exponent; NaN: not known */
+  size_t exclude_count; /* photos on the exclusion list */
+  size_t computed_count; /* photos whose features were not kept from before */
+  double seconds;
+  wk_lines warnings;
 } wk_check_report;
 
+/* Reads every photo once, keeps what it finds as features are kept, and changes nothing. */
 WK_API wk_status wk_check_data(wk_check_report **out, wk_session *s, const char *data, const wk_check_data_options *o,
                                wk_error *err) WK_NODISCARD;
 WK_API void wk_check_report_free(wk_check_report *r);
 WK_API char *wk_check_report_json(const wk_check_report *r);
+
+/* What is said of so many findings of a kind, behind their number: "labels are likely wrong"; and what to do about them. Never NULL. */
+WK_API const char *wk_check_kind_words(wk_check_kind kind, size_t count);
+WK_API const char *wk_check_kind_advice(wk_check_kind kind);
+
+/* The findings as CSV, worst first: file,kind,class,suggested,other,score,exclude,what. Files are named from the collection's folder on.
+ * `exclude` says yes or no, and is what wk_train_options.exclude goes by: look through it, and change it. Nothing but an older list of
+ * whisker's is replaced. */
+WK_API wk_status wk_check_write_list(const wk_check_report *r, const char *path, wk_error *err) WK_NODISCARD;
+/* One page with thumbnails, the worst `most` findings of every kind first. Stage of progress: "page". */
+WK_API wk_status wk_check_write_page(const wk_check_report *r, wk_session *s, const char *path, int most, wk_error *err) WK_NODISCARD;
 
 #ifdef __cplusplus
 }

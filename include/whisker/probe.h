@@ -54,6 +54,35 @@ typedef struct wk_probe_report {
 WK_API wk_status wk_probe_fit(wk_head **out, wk_probe_report *report, const float *x, const int *y, size_t rows, int columns, int classes,
                               const wk_probe_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
 
+/* ---- what a probe says of photos that it has not learned from ----------------------------------- */
+
+/* fold[i] is 0..folds-1, or -1 for a photo that is never judged: without a label (y -1), or of a class whose photos would all be in one
+ * fold. Stratified: each class is shuffled and dealt out. Photos of one group (group[i] is the number of its first photo, as
+ * wk_prints_group gives it; NULL: each is its own) are in one fold. */
+WK_API wk_status wk_split_folds(int *fold, const int *y, const uint32_t *group, size_t rows, int classes, int folds, uint64_t seed,
+                                wk_error *err) WK_NODISCARD;
+
+typedef struct wk_out_of_sample_options {
+  int folds;          /* as in `fold`; default 5 */
+  double share;       /* of each class's photos that is learned from, in every fold; default 1 */
+  double l2;          /* as in wk_probe_options; default -1: chosen on held-out data */
+  double temperature; /* where l2 is given; default 0: 1 */
+  int max_iterations; /* default 500 */
+  bool mapped;        /* x lies in a mapped file */
+} wk_out_of_sample_options;
+WK_API void wk_out_of_sample_options_init(wk_out_of_sample_options *o);
+
+typedef struct wk_out_of_sample {
+  double l2, temperature; /* used */
+} wk_out_of_sample;
+
+/* Probabilities p [rows, classes] of features x [rows, columns], each row by a linear probe that was fitted on the other folds (every
+ * class needs a photo); NaN for rows whose fold is -1: these are learned from every time, if they have a label. Deterministic for any
+ * number of threads. Stage of progress: "labels". */
+WK_API wk_status wk_probe_out_of_sample(float *p, wk_out_of_sample *report, const float *x, const int *y, const int *fold, size_t rows,
+                                        int columns, int classes, const wk_out_of_sample_options *o, const wk_context *ctx,
+                                        wk_error *err) WK_NODISCARD;
+
 /* ---- what a lower precision costs -------------------------------------------------------------- */
 
 typedef struct wk_precision_report {

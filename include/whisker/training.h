@@ -44,6 +44,9 @@ typedef struct wk_train_options {
   const char *arch;      /* what a weight file holds, where that cannot be seen; default NULL */
   bool labels_from_name; /* a photo's class is in its name, not in its folder */
   const char *val;       /* photos to check on, or the share to hold back, "0.3"; default NULL: see above */
+  const char *exclude;   /* a list of photos of the data that are left out: a CSV as wk_check_write_list makes it, or one name a line;
+                          * default NULL */
+  const char *labels;    /* a list of corrected labels (columns file and label) of photos of the data; default NULL */
   int size, resize;      /* the input's side and the shorter side before the crop, in pixels; default 0: the backbone's own, from
                           * scratch what suits the photos */
   bool srgb;             /* colours are brought to sRGB by each photo's profile, also by the model later; default false */

@@ -1,15 +1,11 @@
-/* check.c - the data doctor: reads every photo of a collection, and says what is wrong with it. */
+/* check.c - the data doctor's first half: what the files of a collection show by themselves. */
 #include <string.h>
-#include <time.h>
 
 #include "data/check.h"
 #include "data/data.h"
 #include "whisker/clock.h"
 
-const char *wk_check_kind_name(wk_check_kind kind) {
-  static const char *const name[] = {"ending", "tiny", "few", "imbalance", "labels", "leak", "ignored"};
-  return (unsigned)kind < sizeof name / sizeof *name ? name[kind] : "unknown";
-}
+#define GREY_SHARE 0.2 /* grey photos are told of where fewer than this share of all are grey */
 
 static const wk_option option_rows[] = {
     {.name = "tiny",
@@ -33,6 +29,13 @@ static const wk_option option_rows[] = {
      .max = INFINITY,
      .placeholder = "X",
      .help = "warn if the largest class has this many times the photos of the smallest"},
+    {.name = "long-side",
+     WK_ROW_DOUBLE(wk_check_options, long_side),
+     .value = 4,
+     .min = 1,
+     .max = INFINITY,
+     .placeholder = "X",
+     .help = "warn of photos whose longer side is this many times the shorter"},
     {.name = "look-alikes",
      WK_ROW_BOOL(wk_check_options, look_alikes),
      .value = 1,
@@ -43,141 +46,176 @@ const wk_option_table *wk_check_options_table(void) { return &option_table; }
 
 void wk_check_options_init(wk_check_options *o) { wk_options_init(o, &option_table); }
 
-void wk_check_free(wk_check *c) {
-  if (!c)
-    return;
-  for (size_t i = 0; i < c->broken_count; i++)
-    wk_free(c->broken[i].why);
-  for (size_t i = 0; i < c->warning_count; i++)
-    wk_free(c->warnings[i].message);
-  for (size_t i = 0; i < c->group_count; i++)
-    wk_free(c->groups[i].photos);
-  wk_free(c->broken);
-  wk_free(c->warnings);
-  wk_free(c->groups);
-  wk_free(c->class_photos);
-  wk_free(c);
-}
-
-/* ---- looking at each photo -------------------------------------------------------------------- */
-
-typedef struct job {
-  const wk_dataset *d;
-  wk_looked *looked; /* [photos] */
-  char **why;        /* [photos]: NULL for the usable ones */
-  wk_buffer *buffer; /* [threads] */
-  wk_progress progress;
-} job;
-
-static wk_status look_at(job *j, wk_looked *l, const char *path, wk_buffer *bytes, wk_error *err) {
-  wk_photo_file file;
-  wk_image_format format;
-  wk_look look;
-  WK_RETURN_IF_ERROR(wk_photo_open(&file, path, err));
-  WK_RETURN_IF_ERROR(wk_photo_read(bytes, &file, err));
-  wk_sha256(l->hash, bytes->data, bytes->size);
-  WK_RETURN_IF_ERROR(wk_image_probe(&l->width, &l->height, &format, bytes->data, bytes->size, err));
-  l->format = (uint8_t)format;
-  WK_RETURN_IF_ERROR(wk_look_at(&look, bytes->data, bytes->size, err));
-  wk_describe_thumb(l, look.thumb);
-  l->usable = true;
-  wk_progress_add(&j->progress, 1);
-  return WK_OK;
-}
-
-static wk_status look_at_one(void *user, size_t i, int worker, wk_error *err) {
-  job *j = user;
-  wk_error why = {0};
-  const char *path = j->d->photos[i].path;
-  wk_status st = look_at(j, &j->looked[i], path, &j->buffer[worker], &why);
-  if (st == WK_OK)
-    return st;
-  if (st != WK_ERR_MEMORY) {
-    wk_progress_add(&j->progress, 1);
-    j->why[i] = wk_strdup(why.message);
-  }
-  return j->why[i] ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory to look at it", path);
-}
-
-/* ---- saying what was found -------------------------------------------------------------------- */
-
 typedef struct teller {
   wk_check *c;
   const wk_dataset *d;
   const wk_check_options *o;
-  size_t cap;
-  bool failed; /* out of memory; sticks */
+  const wk_examined *photo;
+  char **why; /* [photos]: NULL for the usable ones */
+  bool *twin; /* [photos]: nearly the same as c->first[i], not the same bytes */
 } teller;
 
-static void warn(teller *t, wk_check_kind kind, char *message) {
-  wk_check *c = t->c;
-  if (message && c->warning_count == t->cap) {
-    size_t cap = t->cap ? t->cap * 2 : 16;
-    wk_check_warning *grown = wk_grow(c->warnings, c->warning_count * sizeof *grown, cap * sizeof *grown);
-    if (grown) {
-      c->warnings = grown;
-      t->cap = cap;
-    }
-  }
-  if (!message || c->warning_count == t->cap) {
-    t->failed = true;
-    wk_free(message);
-    return;
-  }
-  wk_one_line(message);
-  c->warnings[c->warning_count++] = (wk_check_warning){kind, message};
+static void tell(teller *t, wk_check_kind kind, size_t photo, double score, bool exclude, char *what) {
+  wk_check_add(t->c, (wk_finding){.kind = kind,
+                                  .photo = photo,
+                                  .other = WK_NO_PHOTO,
+                                  .suggested = -1,
+                                  .score = score,
+                                  .exclude = exclude,
+                                  .what = what});
 }
 
-/* Whether a file of this ending holds this format; endings that say nothing are right. */
+/* ---- photos ------------------------------------------------------------------------------------ */
+
+static void tell_broken(teller *t, size_t i) {
+  const wk_examined *x = &t->photo[i];
+  const char *name = t->d->photos[i].name;
+  if (!x->partial)
+    tell(t, WK_CHECK_UNREADABLE, i, 1, true, wk_asprintf("%s cannot be read: %s", name, t->why[i]));
+  else if (x->missing > 0)
+    tell(
+        t, WK_CHECK_TRUNCATED, i, x->missing, true,
+        wk_asprintf("%s: breaks off, %.0f%% of the picture is missing: %s", name, 100 * (double)x->missing, t->why[i]));
+  else
+    tell(t, WK_CHECK_TRUNCATED, i, 0, true,
+         wk_asprintf("%s: breaks off, and some of its detail is missing: %s", name, t->why[i]));
+}
+
+/* Endings that say nothing are right. */
 static bool ending_fits(const char *path, wk_image_format format) {
-  wk_image_format said = wk_image_format_of_name(wk_path_base(path));
+  const wk_image_format said = wk_image_format_of_name(wk_path_base(path));
   return said == WK_IMAGE_UNKNOWN || said == format;
 }
 
-static void tell_photos(teller *t, const wk_looked *looked) {
-  for (size_t i = 0; i < t->d->photo_count; i++) {
-    const wk_looked *l = &looked[i];
-    const char *path = t->d->photos[i].name;
-    if (!l->usable)
-      continue;
-    if (!ending_fits(path, (wk_image_format)l->format))
-      warn(t, WK_CHECK_ENDING,
-           wk_asprintf("%s: this is a %s, whatever its name says; it is read as what it is", path,
-                       wk_image_format_name((wk_image_format)l->format)));
-    if (l->width < t->o->tiny || l->height < t->o->tiny)
-      warn(t, WK_CHECK_TINY, wk_asprintf("%s: only %d x %d pixels", path, l->width, l->height));
-  }
+static void tell_photo(teller *t, size_t i, bool tell_grey) {
+  static const char *const turned[] = {[2] = "mirrored",
+                                       [3] = "upside down",
+                                       [4] = "upside down and mirrored",
+                                       [5] = "on its side and mirrored",
+                                       [6] = "on its left side",
+                                       [7] = "on its side and mirrored",
+                                       [8] = "on its right side"};
+  const wk_examined *x = &t->photo[i];
+  const char *name = t->d->photos[i].name;
+  const int shorter = x->width < x->height ? x->width : x->height, longer = x->width + x->height - shorter;
+  if (x->one_colour)
+    tell(t, WK_CHECK_BLANK, i, 1, true, wk_asprintf("%s: nothing but one colour", name));
+  if (shorter < t->o->tiny)
+    tell(t, WK_CHECK_TINY, i, 1 - (double)shorter / t->o->tiny, false,
+         wk_asprintf("%s: only %d x %d pixels", name, x->width, x->height));
+  if (!ending_fits(name, (wk_image_format)x->format))
+    tell(t, WK_CHECK_ENDING, i, 1, false,
+         wk_asprintf("%s: this is a %s, whatever its name says; it is read as what it is", name,
+                     wk_image_format_name((wk_image_format)x->format)));
+  if (x->orientation >= 2 && x->orientation <= 8)
+    tell(t, WK_CHECK_SIDEWAYS, i, x->orientation >= 5, false,
+         wk_asprintf("%s: its pixels lie %s, and its EXIF says so (orientation %d); it is turned when it is read", name,
+                     turned[x->orientation], x->orientation));
+  if (tell_grey && x->grey && !x->one_colour)
+    tell(t, WK_CHECK_GREY, i, 1, false, wk_asprintf("%s: without colours, unlike most here", name));
+  if ((double)longer >= t->o->long_side * (double)shorter)
+    tell(t, WK_CHECK_SHAPE, i, 1 - (double)shorter / (double)longer, false,
+         wk_asprintf("%s: %d x %d pixels, %.1f times as long as wide: a network sees its middle only", name, x->width,
+                     x->height, (double)longer / (double)shorter));
 }
+
+static void tell_photos(teller *t) {
+  size_t grey = 0;
+  for (size_t i = 0; i < t->d->photo_count; i++) {
+    grey += t->photo[i].usable && t->photo[i].grey;
+    t->c->usable += t->photo[i].usable;
+  }
+  const bool tell_grey = (double)grey < GREY_SHARE * (double)t->c->usable;
+  for (size_t i = 0; i < t->d->photo_count; i++)
+    if (t->why[i])
+      tell_broken(t, i);
+    else
+      tell_photo(t, i, tell_grey);
+}
+
+/* ---- copies ------------------------------------------------------------------------------------ */
 
 static const char *split_name(wk_split split) {
   static const char *const name[] = {"all", "train", "val", "test"};
   return name[split];
 }
 
-/* One line for a group that spans classes, and one if it spans splits: its first photo and the first that differs. */
-static void tell_group(teller *t, const wk_check_group *g) {
-  const wk_photo *photo = t->d->photos, *first = &photo[g->photos[0]];
-  const wk_photo *other_class = NULL, *other_split = NULL;
-  for (size_t i = 1; i < g->photo_count; i++) {
-    const wk_photo *p = &photo[g->photos[i]];
-    if (!other_class && p->label != first->label && p->label >= 0 && first->label >= 0)
-      other_class = p;
-    if (!other_split && p->split != first->split)
-      other_split = p;
+/* What a later photo of a set is to the first one of it. Of photos in two classes nobody knows which label is right:
+ * both are left out. Of those in two splits the one in train/ is, so that the test stays what it was. */
+static void tell_copy(teller *t, size_t i) {
+  const size_t first = t->c->first[i];
+  const wk_photo *a = &t->d->photos[first], *b = &t->d->photos[i];
+  const char *same = t->twin[i] ? "look almost the same" : "are one photo";
+  wk_finding f = {.photo = i, .other = first, .suggested = -1, .score = t->twin[i] ? 0.5 : 1, .exclude = true};
+  if (a->label >= 0 && b->label >= 0 && a->label != b->label) {
+    f.kind = WK_CHECK_LABELS;
+    f.what = wk_asprintf("%s and %s %s, but one is in class \"%s\", the other in \"%s\": a label is wrong", a->name,
+                         b->name, same, t->d->classes[a->label], t->d->classes[b->label]);
+    wk_check_add(t->c, f);
+    f.photo = first, f.other = i;
+    f.what = wk_asprintf("%s: see %s", a->name, b->name);
+    wk_check_add(t->c, f);
+  } else if (a->split != b->split) {
+    f.kind = WK_CHECK_LEAK;
+    if (a->split == WK_SPLIT_TRAIN)
+      f.photo = first, f.other = i;
+    f.what =
+        wk_asprintf("%s and %s %s, but one is in %s, the other in %s: what is learnt from one is no test on the other",
+                    a->name, b->name, same, split_name(a->split), split_name(b->split));
+    wk_check_add(t->c, f);
+  } else {
+    f.kind = t->twin[i] ? WK_CHECK_TWIN : WK_CHECK_COPY;
+    f.what =
+        wk_asprintf(t->twin[i] ? "%s: nearly the same picture as %s" : "%s: the same bytes as %s", b->name, a->name);
+    wk_check_add(t->c, f);
   }
-  const char *same = g->exact ? "are one photo" : "look almost the same";
-  if (other_class)
-    warn(t, WK_CHECK_LABELS,
-         wk_asprintf("%s and %s %s, but one is in class \"%s\", the other in \"%s\": a label may be wrong", first->path,
-                     other_class->path, same, t->d->classes[first->label], t->d->classes[other_class->label]));
-  if (other_split)
-    warn(t, WK_CHECK_LEAK,
-         wk_asprintf("%s and %s %s, but one is in %s, the other in %s: what is learnt from one is no test on the other",
-                     first->name, other_split->name, same, split_name(first->split), split_name(other_split->split)));
 }
 
+/* The sets of photos that are copies (exact), or among whose members are twins. */
+static wk_status add_groups(teller *t, bool exact, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_check *c = t->c;
+  const size_t n = t->d->photo_count;
+  size_t sets = 0;
+  uint32_t *size = wk_calloc(n + 1, sizeof *size), *place = wk_calloc(n + 1, sizeof *place); /* of its group, + 1 */
+  bool *wanted = wk_calloc(n + 1, sizeof *wanted);
+  wk_check_group *group = NULL;
+  WK_FAIL_IF(!size || !place || !wanted, err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", n);
+  for (size_t i = 0; i < n; i++) {
+    size[c->first[i]]++;
+    wanted[c->first[i]] = wanted[c->first[i]] || t->twin[i];
+  }
+  for (size_t i = 0; i < n; i++)
+    sets += size[i] > 1 && wanted[i] != exact;
+  if (!sets)
+    goto done;
+  group = wk_grow(c->groups, c->group_count * sizeof *group, (c->group_count + sets) * sizeof *group);
+  WK_FAIL_IF(!group, err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", n);
+  c->groups = group;
+  for (size_t i = 0; i < n; i++) {
+    const size_t first = c->first[i];
+    if (size[first] < 2 || wanted[first] == exact)
+      continue;
+    if (!place[first]) {
+      size_t *photo = wk_alloc_array(size[first], sizeof *photo);
+      WK_FAIL_IF(!photo, err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", n);
+      c->groups[c->group_count] = (wk_check_group){.photos = photo, .exact = exact};
+      place[first] = (uint32_t)++c->group_count;
+    }
+    wk_check_group *g = &c->groups[place[first] - 1];
+    g->photos[g->photo_count++] = i;
+  }
+done:
+  wk_free(size);
+  wk_free(place);
+  wk_free(wanted);
+  return st;
+}
+
+/* ---- classes ----------------------------------------------------------------------------------- */
+
 /* One line for all classes with fewer than `few` photos, which names some of them. */
-static void tell_few(teller *t, const size_t *photos, const char *split, size_t few) {
+static void tell_few(teller *t, const size_t *photos, const char *split, size_t few, double score) {
   enum { NAMED = 5 };
   size_t n = 0, classes = (size_t)t->d->class_count;
   wk_text names = {0};
@@ -195,16 +233,16 @@ static void tell_few(teller *t, const size_t *photos, const char *split, size_t 
       line = split ? wk_asprintf("%s: no photo of %zu of %zu classes: %s", split, n, classes, names.data)
                    : wk_asprintf("few photos in %zu of %zu classes: %s. %zu a class are a start", n, classes,
                                  names.data, few);
-    warn(t, WK_CHECK_FEW, line);
+    tell(t, WK_CHECK_FEW, WK_NO_PHOTO, score, false, line);
   }
   wk_text_free(&names);
 }
 
-static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err) {
+static wk_status tell_classes(teller *t, wk_error *err) {
   const wk_dataset *d = t->d;
   size_t classes = (size_t)d->class_count, splits[WK_SPLIT_TEST + 1] = {0};
-  size_t(*in_split)[WK_SPLIT_TEST + 1] = wk_calloc(classes, sizeof *in_split);
-  size_t *here = wk_alloc_array(classes, sizeof *here);
+  size_t(*in_split)[WK_SPLIT_TEST + 1] = wk_calloc(classes + 1, sizeof *in_split);
+  size_t *here = wk_alloc_array(classes + 1, sizeof *here);
   if (!in_split || !here) {
     wk_free(in_split);
     wk_free(here);
@@ -212,7 +250,7 @@ static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err)
   }
   for (size_t i = 0; i < d->photo_count; i++) {
     const wk_photo *p = &d->photos[i];
-    if (!looked[i].usable || p->label < 0)
+    if (!t->photo[i].usable || p->label < 0)
       continue;
     t->c->class_photos[p->label]++;
     in_split[p->label][p->split]++;
@@ -224,18 +262,19 @@ static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err)
     most = n > t->c->class_photos[most] ? k : most;
     least = n < t->c->class_photos[least] ? k : least;
   }
-  tell_few(t, t->c->class_photos, NULL, (size_t)t->o->few);
+  tell_few(t, t->c->class_photos, NULL, (size_t)t->o->few, 1);
   for (int split = WK_SPLIT_TRAIN; split <= WK_SPLIT_TEST; split++)
     if (splits[split]) {
       for (size_t k = 0; k < classes; k++)
         here[k] = in_split[k][split];
-      tell_few(t, here, split_name((wk_split)split), 1);
+      tell_few(t, here, split_name((wk_split)split), 1, 0.5 - 0.1 * split);
     }
   if (classes) {
     size_t high = t->c->class_photos[most], low = t->c->class_photos[least];
     if (low && (double)high >= t->o->imbalance * (double)low)
-      warn(t, WK_CHECK_IMBALANCE,
-           wk_asprintf("class \"%s\" has %zu photos, \"%s\" only %zu: add photos of the smaller, or weigh the classes",
+      tell(t, WK_CHECK_IMBALANCE, WK_NO_PHOTO, 1, false,
+           wk_asprintf("class \"%s\" has %zu photos, \"%s\" only %zu: add photos of the smaller, or weigh the classes "
+                       "(train --balance)",
                        d->classes[most], high, d->classes[least], low));
   }
   wk_free(in_split);
@@ -243,22 +282,24 @@ static wk_status tell_classes(teller *t, const wk_looked *looked, wk_error *err)
   return WK_OK;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------- */
 
-static wk_status take_broken(wk_check *c, job *j, wk_error *err) {
-  size_t n = 0;
-  for (size_t i = 0; i < j->d->photo_count; i++)
-    n += j->why[i] != NULL;
-  c->broken = wk_alloc_array(n, sizeof *c->broken);
-  if (!c->broken)
-    return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", j->d->root, j->d->photo_count);
-  for (size_t i = 0; i < j->d->photo_count; i++) {
-    if (!j->why[i])
-      continue;
-    c->broken[c->broken_count++] = (wk_check_broken){i, j->why[i]};
-    j->why[i] = NULL;
-  }
-  c->usable = j->d->photo_count - n;
+static wk_status tell_all(teller *t, wk_error *err) {
+  const wk_dataset *d = t->d;
+  tell_photos(t);
+  WK_RETURN_IF_ERROR(add_groups(t, true, err));
+  WK_RETURN_IF_ERROR(add_groups(t, false, err));
+  for (size_t i = 0; i < d->photo_count; i++)
+    if (t->c->first[i] != i && t->photo[i].usable)
+      tell_copy(t, i);
+  WK_RETURN_IF_ERROR(tell_classes(t, err));
+  if (d->ignored)
+    tell(t, WK_CHECK_IGNORED, WK_NO_PHOTO, 1, false,
+         wk_asprintf("%zu file%s no photo%s and left out", d->ignored, d->ignored == 1 ? " is" : "s are",
+                     d->ignored == 1 ? "" : "s"));
+  if (t->c->failed)
+    return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for what there is to say", d->root);
+  wk_check_sort(t->c);
   return WK_OK;
 }
 
@@ -267,45 +308,34 @@ wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_check_optio
   wk_status st = WK_OK;
   wk_check_options defaults;
   wk_check_options_init(&defaults);
-  double start = wk_clock_seconds();
-  int threads = wk_context_threads(ctx);
-  job j = {.d = d};
-  teller t = {.d = d, .o = o ? o : &defaults};
-  wk_check *c = t.c = wk_calloc(1, sizeof *c);
-  j.looked = wk_calloc(d->photo_count, sizeof *j.looked);
-  j.why = wk_calloc(d->photo_count, sizeof *j.why);
-  j.buffer = wk_calloc((size_t)threads, sizeof *j.buffer);
-  WK_FAIL_IF(!c || !j.looked || !j.why || !j.buffer, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", d->root,
-             d->photo_count);
-  c->class_photos = wk_calloc((size_t)d->class_count, sizeof *c->class_photos);
-  WK_FAIL_IF(!c->class_photos, err, WK_ERR_MEMORY, "%s: out of memory for %d classes", d->root, d->class_count);
-  c->files = d->photo_count + d->ignored;
-
-  WK_TRY(wk_progress_begin(&j.progress, ctx, "check", d->photo_count, err));
-  WK_TRY(wk_parallel(ctx, threads, d->photo_count, look_at_one, &j, err));
-  WK_TRY(take_broken(c, &j, err));
-  WK_TRY(wk_find_duplicates(c, d, j.looked, t.o->look_alikes, ctx, err));
-  tell_photos(&t, j.looked);
-  for (size_t i = 0; i < c->group_count; i++)
-    tell_group(&t, &c->groups[i]);
-  WK_TRY(tell_classes(&t, j.looked, err));
-  if (d->ignored)
-    warn(&t, WK_CHECK_IGNORED,
-         wk_asprintf("%zu file%s no photo%s and left out", d->ignored, d->ignored == 1 ? " is" : "s are",
-                     d->ignored == 1 ? "" : "s"));
-  WK_FAIL_IF(t.failed, err, WK_ERR_MEMORY, "%s: out of memory for what there is to say", d->root);
+  const double start = wk_clock_seconds();
+  const size_t n = d->photo_count;
+  wk_examined *photo = wk_calloc(n + 1, sizeof *photo);
+  wk_check *c = wk_calloc(1, sizeof *c);
+  teller t = {.c = c, .d = d, .o = o ? o : &defaults, .photo = photo};
+  t.why = wk_calloc(n + 1, sizeof *t.why);
+  t.twin = wk_calloc(n + 1, sizeof *t.twin);
+  WK_FAIL_IF(!c || !photo || !t.why || !t.twin, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", d->root, n);
+  c->class_photos = wk_calloc((size_t)d->class_count + 1, sizeof *c->class_photos);
+  c->sha256 = wk_calloc(n + 1, sizeof *c->sha256);
+  c->first = wk_calloc(n + 1, sizeof *c->first);
+  WK_FAIL_IF(!c->class_photos || !c->sha256 || !c->first, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos",
+             d->root, n);
+  c->files = n + d->ignored;
+  WK_TRY(wk_examine(photo, t.why, d, t.o->cache_folder, ctx, err));
+  for (size_t i = 0; i < n; i++)
+    memcpy(c->sha256[i], photo[i].hash, sizeof *c->sha256);
+  WK_TRY(wk_twins_find(c->first, t.twin, photo, n, t.o->look_alikes, ctx, err));
+  WK_TRY(tell_all(&t, err));
   c->seconds = wk_clock_seconds() - start;
   *out = c;
   c = NULL;
 done:
-  wk_progress_end(&j.progress);
-  for (int i = 0; j.buffer && i < threads; i++)
-    wk_buffer_free(&j.buffer[i]);
-  for (size_t i = 0; j.why && i < d->photo_count; i++)
-    wk_free(j.why[i]);
-  wk_free(j.buffer);
-  wk_free(j.why);
-  wk_free(j.looked);
+  for (size_t i = 0; t.why && i < n; i++)
+    wk_free(t.why[i]);
+  wk_free(t.why);
+  wk_free(t.twin);
+  wk_free(photo);
   wk_check_free(c);
   return st;
 }

@@ -1,34 +1,68 @@
-/* check.h (internal) - what the two files of the data doctor share. */
+/* check.h (internal) - what the files of the data doctor share: what is kept of each photo that was examined
+ * (examine.c), which of them are one (twins.c), and the list of findings (findings.c). */
 #ifndef WK_DATA_CHECK_H
 #define WK_DATA_CHECK_H
 
 #include "base/base.h"
 #include "whisker/check.h"
 
-#define WK_THUMB 9 /* a photo as THUMB x THUMB grey dots */
+#define WK_THUMB 9 /* a photo as THUMB x THUMB grey dots: how it looks (photo_look.c) */
+#define WK_DOTS 32 /* and as DOTS x DOTS, upright: what the doctor compares */
 
-/* What is kept of each photo that was looked at. */
-typedef struct wk_looked {
-  uint8_t hash[WK_SHA256_BYTES]; /* of its bytes */
-  uint64_t bits[2];              /* which dots are brighter than their left and upper neighbours */
-  uint8_t thumb[WK_THUMB * WK_THUMB];
-  uint8_t mean; /* of the dots */
-  bool usable;
-  bool blank; /* too even to be told from other even photos */
-  uint8_t format;
-  int width, height;
-} wk_looked;
+/* ---- photo_look.c: how a photo looks, for splits and for models that remember ------------------ */
 
-/* How a photo looks (photo_look.c): all that is kept of its pixels. */
 typedef struct wk_look {
   uint64_t frequencies; /* wk_photo_hash.look */
   uint8_t thumb[WK_THUMB * WK_THUMB];
 } wk_look;
 wk_status wk_look_at(wk_look *out, const void *bytes, size_t size, wk_error *err);
-/* Fills thumb, bits, mean and blank. */
-void wk_describe_thumb(wk_looked *l, const uint8_t *thumb);
-/* Adds groups of equal photos to c, and with look_alikes those that only look equal. */
-wk_status wk_find_duplicates(wk_check *c, const wk_dataset *d, const wk_looked *looked, bool look_alikes,
-                             const wk_context *ctx, wk_error *err);
+/* The signs of the lowest frequencies of a picture. */
+uint64_t wk_look_frequencies(const uint8_t dot[WK_DOTS * WK_DOTS]);
+/* Of 3 bytes a dot: one. */
+void wk_look_grey(uint8_t *grey, const uint8_t *rgb, size_t dots);
+
+/* Which dots of a thumb are brighter than their left and upper neighbours, and whether it is too even to be told from
+ * other even photos. */
+typedef struct wk_steps {
+  uint64_t bits[2];
+  bool blank;
+} wk_steps;
+void wk_steps_of(wk_steps *out, const uint8_t thumb[WK_THUMB * WK_THUMB]);
+
+/* ---- examine.c: what one photo is like --------------------------------------------------------- */
+
+typedef struct wk_examined {
+  uint8_t hash[WK_SHA256_BYTES]; /* of its bytes; zeros: they could not be read */
+  uint8_t dot[WK_DOTS * WK_DOTS];
+  int32_t width, height; /* upright */
+  float missing;         /* of a photo that breaks off: the share of its rows that is not there */
+  uint8_t format, orientation;
+  uint8_t read;    /* its bytes are there */
+  uint8_t usable;  /* and are a whole photo */
+  uint8_t partial; /* it breaks off, and what is there can be decoded */
+  uint8_t grey;    /* without colours */
+  uint8_t one_colour;
+  uint8_t even; /* too even to be compared with others */
+} wk_examined;
+
+/* Reads and decodes every photo (JPEGs at an eighth of their size), in parallel. What was found is kept in
+ * `cache_folder` by the photo's hash (NULL: nothing is), so that the next time bytes are only hashed. why[i] (wk_free)
+ * says of those that are not usable why, and at which byte; NULL for the others. Stage of progress: "check". */
+wk_status wk_examine(wk_examined *out, char **why, const wk_dataset *d, const char *cache_folder, const wk_context *ctx,
+                     wk_error *err);
+
+/* ---- twins.c: photos that are one -------------------------------------------------------------- */
+
+/* first[i]: the number of the first photo that has the same bytes, or (twin[i]) nearly the same picture: of another
+ * size or compression, cut by some percent at its edges, or mirrored; i itself where there is none before it. Time
+ * grows with the number of photos, not with its square, however many copies there are. */
+wk_status wk_twins_find(uint32_t *first, bool *twin, const wk_examined *photo, size_t count, bool look_alikes,
+                        const wk_context *ctx, wk_error *err);
+
+/* ---- findings.c -------------------------------------------------------------------------------- */
+
+/* Takes what (NULL: out of memory, which sticks in c->failed) and adds the finding. */
+void wk_check_add(wk_check *c, wk_finding f);
+void wk_check_sort(wk_check *c); /* worst first */
 
 #endif

@@ -1,6 +1,7 @@
 /* photo_look.c - how a photo looks, of one decoding at an eighth of its size and without its colours where its format
- * can do that: 9 x 9 grey dots, and the signs of its lowest frequencies (see whisker/photo_hash.h). These are computed
- * in integers, so that every machine finds the same bits. */
+ * can do that: 9 x 9 grey dots, the steps between them (a difference hash, after N. Krawetz, "Kind of like that",
+ * 2013), and the signs of its lowest frequencies (see whisker/photo_hash.h). These are computed in integers, so that
+ * every machine finds the same bits. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 #include "whisker/image.h"
 
 enum {
-  SIDE = 32,        /* of the small grey copy */
+  SIDE = WK_DOTS,   /* of the small grey copy */
   LOW = 8,          /* frequencies in each direction */
   LEAST = 96,       /* shorter side in pixels, below which many different pictures look the same (digits, icons) */
   CONTRAST_MIN = 16 /* between the darkest and the brightest dot */
@@ -52,7 +53,7 @@ static uint64_t signs(const int64_t frequency[LOW * LOW]) {
   return bits;
 }
 
-static uint64_t frequencies_of(const uint8_t dot[SIDE * SIDE]) {
+uint64_t wk_look_frequencies(const uint8_t dot[SIDE * SIDE]) {
   int64_t half[SIDE][LOW], frequency[LOW * LOW];
   for (int y = 0; y < SIDE; y++)
     for (int u = 0; u < LOW; u++) {
@@ -70,12 +71,26 @@ static uint64_t frequencies_of(const uint8_t dot[SIDE * SIDE]) {
   return signs(frequency);
 }
 
-static void grey_of(uint8_t *dot, const wk_image *image) {
-  const int dots = image->width * image->height;
-  for (int i = 0; i < dots; i++) {
-    const uint8_t *p = image->pixels + 3 * i;
-    dot[i] = (uint8_t)((299 * p[0] + 587 * p[1] + 114 * p[2] + 500) / 1000);
+void wk_look_grey(uint8_t *grey, const uint8_t *rgb, size_t dots) {
+  for (size_t i = 0; i < dots; i++) {
+    const uint8_t *p = rgb + 3 * i;
+    grey[i] = (uint8_t)((299 * p[0] + 587 * p[1] + 114 * p[2] + 500) / 1000);
   }
+}
+
+void wk_steps_of(wk_steps *out, const uint8_t thumb[WK_THUMB * WK_THUMB]) {
+  unsigned low = 255, high = 0;
+  for (int i = 0; i < WK_THUMB * WK_THUMB; i++) {
+    low = thumb[i] < low ? thumb[i] : low;
+    high = thumb[i] > high ? thumb[i] : high;
+  }
+  *out = (wk_steps){.blank = high - low < CONTRAST_MIN};
+  for (int y = 0; y < WK_THUMB - 1; y++)
+    for (int x = 0; x < WK_THUMB - 1; x++) {
+      const uint8_t *at = thumb + y * WK_THUMB + x;
+      out->bits[0] = out->bits[0] << 1 | (at[1] > at[0]);
+      out->bits[1] = out->bits[1] << 1 | (at[WK_THUMB] > at[0]);
+    }
 }
 
 static bool is_even(const uint8_t dot[SIDE * SIDE]) {
@@ -102,10 +117,10 @@ wk_status wk_look_at(wk_look *out, const void *bytes, size_t size, wk_error *err
   WK_TRY(wk_image_decode(&photo, bytes, size, &o, err));
   WK_TRY(wk_image_resize(&small, &photo, SIDE, SIDE, WK_FILTER_BILINEAR, NULL, err));
   WK_TRY(wk_image_resize(&thumb, &small, WK_THUMB, WK_THUMB, WK_FILTER_BILINEAR, NULL, err));
-  grey_of(out->thumb, &thumb);
-  grey_of(dot, &small);
+  wk_look_grey(out->thumb, thumb.pixels, WK_THUMB * WK_THUMB);
+  wk_look_grey(dot, small.pixels, SIDE * SIDE);
   if (width >= LEAST && height >= LEAST && !is_even(dot))
-    out->frequencies = frequencies_of(dot);
+    out->frequencies = wk_look_frequencies(dot);
 done:
   wk_image_free(&photo);
   wk_image_free(&small);

@@ -53,11 +53,11 @@ typedef struct job {
 } job;
 
 static void describe(print *p, const wk_look *look) {
-  wk_looked l;
-  wk_describe_thumb(&l, look->thumb);
+  wk_steps steps;
+  wk_steps_of(&steps, look->thumb);
   p->look = *look;
-  memcpy(p->bits, l.bits, sizeof p->bits);
-  p->blank = l.blank;
+  memcpy(p->bits, steps.bits, sizeof p->bits);
+  p->blank = steps.blank;
 }
 
 /* Of a photo's bytes: what the cache knows, or else what its pixels are. */

@@ -6,5 +6,7 @@ extern const unsigned char wk_page_map[];
 extern const unsigned long wk_page_map_size;
 extern const unsigned char wk_page_gallery[];
 extern const unsigned long wk_page_gallery_size;
+extern const unsigned char wk_page_check[];
+extern const unsigned long wk_page_check_size;
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "workflow/exclusion.h"
 #include "workflow/workflow.h"
 
 static wk_status join_photos(wk_photo_list *a, const wk_photo_list *b, wk_error *err) {
@@ -175,6 +176,10 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
   d.ctx = &call->ctx;
   d.labels_from_name = o->labels_from_name;
   WK_TRY(wk_dataset_open(&t->data, path, &d, err));
+  if (o->labels)
+    WK_TRY(wk_correct_labels(t->data, o->labels, &call->ctx, err));
+  if (o->exclude)
+    WK_TRY(wk_exclude_photos(t->data, o->exclude, &call->ctx, err));
   bool parts = count_split(t->data, WK_SPLIT_TRAIN) > 0;
   size_t tests = count_split(t->data, WK_SPLIT_TEST);
   WK_TRY(wk_photos_of(&t->photos, t->data, parts ? WK_SPLIT_TRAIN : WK_SPLIT_ALL, err));

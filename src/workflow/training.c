@@ -34,6 +34,14 @@ static const wk_option option_rows[] = {
      WK_ROW_TEXT(wk_train_options, val),
      .placeholder = "DATA|FRACTION",
      .help = "validation photos, or the share to hold out; default: val/, else a fifth (none where there is a test/)"},
+    {.name = "exclude",
+     WK_ROW_TEXT(wk_train_options, exclude),
+     .placeholder = "LIST.csv",
+     .help = "leave out the photos that this list names, such as one that check --list has written"},
+    {.name = "labels",
+     WK_ROW_TEXT(wk_train_options, labels),
+     .placeholder = "LIST.csv",
+     .help = "corrected labels of some photos (columns file,label)"},
     {.name = "size",
      WK_ROW_INT(wk_train_options, size),
      .min = 0,
@@ -163,7 +171,11 @@ static wk_status open_backbone(wk_training *t, wk_error *err) {
 static wk_status prepare(wk_training *t, const char *data, wk_error *err) {
   const wk_train_options *o = t->o;
   const bool probe = o->kind == WK_TRAIN_PROBE;
-  const wk_holdout_options split = {.labels_from_name = o->labels_from_name, .val = o->val, .always = !probe};
+  const wk_holdout_options split = {.labels_from_name = o->labels_from_name,
+                                    .val = o->val,
+                                    .always = !probe,
+                                    .exclude = o->exclude,
+                                    .labels = o->labels};
   if (o->out) {
     WK_RETURN_IF_ERROR(wk_output_check(o->out, true, err));
     if (!probe)

@@ -70,18 +70,19 @@ char *wk_report_compact(json_t *object);
 
 typedef struct wk_holdout_options {
   bool labels_from_name;
-  const char *val;  /* a fraction, or data of its own; NULL: see holdout.c */
-  bool always;      /* without `val` and val/, hold a fifth back even where there is a test/ */
-  bool test_checks; /* without `val` and val/, test/ is what is checked on */
+  const char *val;              /* a fraction, or data of its own; NULL: see holdout.c */
+  bool always;                  /* without `val` and val/, hold a fifth back even where there is a test/ */
+  bool test_checks;             /* without `val` and val/, test/ is what is checked on */
+  const char *exclude, *labels; /* lists of photos to leave out, and of corrected labels (exclusion.h); NULL: none */
 } wk_holdout_options;
 
 typedef struct wk_holdout {
   wk_dataset *data, *val_data; /* val_data: that of `val` */
   wk_photo_list photos;
-  size_t held_count;     /* the last photos: checked on, not learned from */
-  wk_photo_hash *hashes; /* [photos.count] */
+  size_t held_count;                  /* the last photos: checked on, not learned from */
+  wk_photo_hash *hashes;              /* [photos.count] */
   uint8_t (*sha256)[WK_SHA256_BYTES]; /* [photos.count] of their bytes; zeros: could not be read */
-  int *y;                /* [rows] labels, after wk_holdout_rows */
+  int *y;                             /* [rows] labels, after wk_holdout_rows */
   size_t learn_rows, check_rows;
 } wk_holdout;
 

@@ -24,7 +24,7 @@ folders() {
 @test "one photo is one photo" {
   mkdir -p one/a
   cp "$F/photos/dots/00.png" one/a
-  w check one
+  w check one --no-labels
   contains "$output" "1 file, 1 photo that can be read"
   w predict "$F/backbone.safetensors" "$F/bad/text.jpg"
   contains "$stderr" "1 of 1 photo could not be read"

@@ -1,4 +1,5 @@
-/* test_check.c - the data doctor: broken files, wrong endings, copies and look-alikes, classes that are small. */
+/* test_check.c - the data doctor: broken files, wrong endings, copies and look-alikes however they were changed,
+ * classes that are small. */
 #include <unistd.h>
 
 #include "support.h"
@@ -83,22 +84,22 @@ static void run(int threads) {
 
 static const char *relative(size_t photo) { return data->photos[photo].path + strlen(dir) + 1; }
 
-/* The only warning of that kind; NULL: none. */
-static const char *warning(wk_check_kind kind) {
-  const char *found = NULL;
-  for (size_t i = 0; i < check->warning_count; i++)
-    if (check->warnings[i].kind == kind) {
+/* The only finding of that kind; NULL: none. */
+static const wk_finding *finding(wk_check_kind kind) {
+  const wk_finding *found = NULL;
+  for (size_t i = 0; i < check->finding_count; i++)
+    if (check->findings[i].kind == kind) {
       if (found)
-        fail_msg("two warnings: %s, and: %s", found, check->warnings[i].message);
-      found = check->warnings[i].message;
+        fail_msg("two findings: %s, and: %s", found->what, check->findings[i].what);
+      found = &check->findings[i];
     }
   return found;
 }
 
 static void says(wk_check_kind kind, const char *words) {
-  const char *message = warning(kind);
-  if (!message || !strstr(message, words))
-    fail_msg("%s: \"%s\" is not in: %s", wk_check_kind_name(kind), words, message ? message : "nothing");
+  const wk_finding *f = finding(kind);
+  if (!f || !strstr(f->what, words))
+    fail_msg("%s: \"%s\" is not in: %s", wk_check_kind_name(kind), words, f ? f->what : "nothing");
 }
 
 static void make_classes(const char *prefix, int first, int count) {
@@ -117,8 +118,7 @@ static void all_is_well(void **state) {
   run(2);
   assert_int_equal(check->files, 24);
   assert_int_equal(check->usable, 24);
-  assert_int_equal(check->broken_count, 0);
-  assert_int_equal(check->warning_count, 0);
+  assert_int_equal(check->finding_count, 0);
   assert_int_equal(check->group_count, 0);
   assert_int_equal(check->class_photos[0], 12);
   assert_int_equal(check->class_photos[1], 12);
@@ -141,16 +141,23 @@ static void broken_and_odd(void **state) {
   run(2);
   assert_int_equal(check->files, 20 + 8);
   assert_int_equal(check->usable, 22);
-  assert_int_equal(check->broken_count, 4);
-  assert_string_equal(relative(check->broken[0].photo), "cat/cut.png");
-  assert_string_equal(relative(check->broken[1].photo), "cat/empty.jpg");
-  assert_non_null(strstr(check->broken[1].why, "empty"));
-  assert_string_equal(relative(check->broken[2].photo), "cat/text.jpg");
-  assert_string_equal(relative(check->broken[3].photo), "dog/gone.png");
+  assert_int_equal(check->count[WK_CHECK_UNREADABLE], 4);
+  static const struct {
+    const char *photo, *words;
+  } broken[] = {{"cat/cut.png", ": its data end here)"},
+                {"cat/empty.jpg", "empty"},
+                {"cat/text.jpg", "(byte 0 of 10: nothing of a photo begins here)"},
+                {"dog/gone.png", "No such file"}};
+  for (size_t i = 0; i < 4; i++) {
+    assert_int_equal(check->findings[i].kind, WK_CHECK_UNREADABLE);
+    assert_string_equal(relative(check->findings[i].photo), broken[i].photo);
+    assert_true(check->findings[i].exclude);
+    assert_non_null(strstr(check->findings[i].what, broken[i].words));
+  }
   says(WK_CHECK_ENDING, "dog/really.jpg: this is a PNG");
   says(WK_CHECK_TINY, "dog/small.png: only 50 x 20 pixels");
   says(WK_CHECK_IGNORED, "2 files are no photos");
-  assert_int_equal(check->warning_count, 3);
+  assert_int_equal(check->finding_count, 4 + 3);
   assert_int_equal(check->class_photos[0], 10);
   assert_int_equal(check->class_photos[1], 12);
 }
@@ -164,9 +171,9 @@ static void copies(void **state) {
   copy("test/dog/leak.png", "train/dog/07.png");
   make("test/cat/look-alike.png", 1004, 90, 60); /* train/cat/04.png, larger */
   make("train/dog/look-alike.png", 1006, 120, 80);
-  make("train/cat/within.png", 1008, 90, 60); /* same class and part: no harm */
+  make("train/cat/within.png", 1008, 90, 60); /* same class and part */
   run(2);
-  assert_int_equal(check->group_count, 5);
+  assert_int_equal(check->group_count, 6);
   static const struct {
     bool exact;
     const char *photo[2];
@@ -174,8 +181,9 @@ static void copies(void **state) {
               {true, {"train/cat/03.png", "train/cat/a-copy.png"}},
               {true, {"train/cat/05.png", "train/dog/other-label.png"}},
               {false, {"test/cat/look-alike.png", "train/cat/04.png"}},
-              {false, {"train/cat/06.png", "train/dog/look-alike.png"}}};
-  for (size_t i = 0; i < 5; i++) {
+              {false, {"train/cat/06.png", "train/dog/look-alike.png"}},
+              {false, {"train/cat/08.png", "train/cat/within.png"}}};
+  for (size_t i = 0; i < 6; i++) {
     assert_int_equal(check->groups[i].exact, want[i].exact);
     assert_int_equal(check->groups[i].photo_count, 2);
     for (size_t k = 0; k < 2; k++)
@@ -183,15 +191,23 @@ static void copies(void **state) {
   }
   static const struct {
     wk_check_kind kind;
-    const char *words;
-  } told[] = {{WK_CHECK_LEAK, "train/dog/07.png are one photo, but one is in test, the other in train"},
-              {WK_CHECK_LABELS, "train/dog/other-label.png are one photo, but one is in class \"cat\""},
-              {WK_CHECK_LEAK, "train/cat/04.png look almost the same"},
-              {WK_CHECK_LABELS, "train/dog/look-alike.png look almost the same"}};
-  assert_int_equal(check->warning_count, 4);
-  for (size_t i = 0; i < 4; i++) {
-    assert_int_equal(check->warnings[i].kind, told[i].kind);
-    assert_non_null(strstr(check->warnings[i].message, told[i].words));
+    const char *photo, *words;
+  } told[] = {
+      {WK_CHECK_LABELS, "train/cat/05.png", "see "},
+      {WK_CHECK_LABELS, "train/dog/other-label.png", "are one photo, but one is in class \"cat\""},
+      {WK_CHECK_LABELS, "train/cat/06.png", "see "},
+      {WK_CHECK_LABELS, "train/dog/look-alike.png", "look almost the same, but one is in class \"cat\""},
+      {WK_CHECK_LEAK, "train/dog/07.png", "are one photo, but one is in test, the other in train"},
+      {WK_CHECK_LEAK, "train/cat/04.png", "look almost the same, but one is in test, the other in train"},
+      {WK_CHECK_COPY, "train/cat/a-copy.png", "the same bytes as "},
+      {WK_CHECK_TWIN, "train/cat/within.png", "nearly the same picture as "},
+  };
+  assert_int_equal(check->finding_count, 8);
+  for (size_t i = 0; i < 8; i++) {
+    assert_int_equal(check->findings[i].kind, told[i].kind);
+    assert_string_equal(relative(check->findings[i].photo), told[i].photo);
+    assert_non_null(strstr(check->findings[i].what, told[i].words));
+    assert_true(check->findings[i].exclude);
   }
 
   wk_check_options o;
@@ -215,6 +231,7 @@ static void blank_photos(void **state) {
   }
   run(1);
   assert_int_equal(check->group_count, 0);
+  assert_int_equal(check->count[WK_CHECK_BLANK], 2);
 }
 
 static void class_sizes(void **state) {
@@ -228,11 +245,11 @@ static void class_sizes(void **state) {
   }
   make("train/ant/1.png", 4000, 40, 40);
   run(2);
-  assert_int_equal(check->warning_count, 3);
-  assert_string_equal(check->warnings[0].message, "few photos in 1 of 4 classes: \"ant\" (1). 10 a class are a start");
-  assert_string_equal(check->warnings[1].message, "test: no photo of 2 of 4 classes: \"ant\" (0), \"rat\" (0)");
-  assert_int_equal(check->warnings[2].kind, WK_CHECK_IMBALANCE);
-  assert_non_null(strstr(check->warnings[2].message, "\"rat\" has 50 photos, \"ant\" only 1"));
+  assert_int_equal(check->finding_count, 3);
+  assert_string_equal(check->findings[0].what, "few photos in 1 of 4 classes: \"ant\" (1). 10 a class are a start");
+  assert_string_equal(check->findings[1].what, "test: no photo of 2 of 4 classes: \"ant\" (0), \"rat\" (0)");
+  assert_int_equal(check->findings[2].kind, WK_CHECK_IMBALANCE);
+  assert_non_null(strstr(check->findings[2].what, "\"rat\" has 50 photos, \"ant\" only 1"));
 }
 
 static bool always(void *user) {
@@ -246,7 +263,7 @@ static void failing(void **state) {
   copy("dog/copy.png", "cat/00.png");
   write_bytes("dog/text.jpg", "no picture", 10);
   run(1);
-  size_t warnings = check->warning_count;
+  const size_t findings = check->finding_count;
   wk_context ctx;
   wk_context_init(&ctx);
   ctx.threads = 1;
@@ -258,7 +275,7 @@ static void failing(void **state) {
     test_fail_allocation(-1);
     assert_true(st == WK_OK || st == WK_ERR_MEMORY);
     if (all)
-      assert_int_equal(c->warning_count, warnings);
+      assert_int_equal(c->finding_count, findings);
     wk_check_free(c);
     if (all)
       break;
@@ -279,16 +296,171 @@ static void real_pets(void **state) {
   assert_ok(wk_check_run(&check, data, NULL, NULL, &error), &error);
   assert_int_equal(check->usable, 372);
   assert_int_equal(check->group_count, 0);
-  assert_int_equal(check->warning_count, 3);
-  assert_non_null(strstr(check->warnings[0].message, "Abyssinian_34.jpg: this is a GIF"));
-  assert_non_null(strstr(check->warnings[1].message, "Abyssinian_5.jpg: this is a PNG"));
-  assert_int_equal(check->warnings[2].kind, WK_CHECK_IGNORED);
+  assert_int_equal(check->count[WK_CHECK_ENDING], 2);
+  assert_non_null(strstr(check->findings[0].what, "Abyssinian_34.jpg: this is a GIF"));
+  assert_non_null(strstr(check->findings[1].what, "Abyssinian_5.jpg: this is a PNG"));
+  says(WK_CHECK_IGNORED, "3 files are no photos");
+}
+
+/* ---- pictures that were changed ----------------------------------------------------------------- */
+
+/* Soft blobs, which no cut or mirror makes like another's. */
+static void blobs(wk_image *image, uint64_t seed, int width, int height) {
+  wk_rng rng;
+  double blob[8][3];
+  wk_rng_init(&rng, seed, 2);
+  for (int i = 0; i < 8; i++)
+    for (int k = 0; k < 3; k++)
+      blob[i][k] = wk_rng_uniform(&rng);
+  assert_ok(wk_image_alloc(image, width, height, &error), &error);
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++) {
+      double sum = 0, weights = 1e-9;
+      for (int i = 0; i < 8; i++) {
+        const double dx = (x + .5) / width - blob[i][0], dy = (y + .5) / height - blob[i][1],
+                     w = exp(-40 * (dx * dx + dy * dy));
+        sum += w * blob[i][2];
+        weights += w;
+      }
+      for (int k = 0; k < 3; k++)
+        image->pixels[(y * width + x) * 3 + k] = (uint8_t)(250 * sum / weights / (1 + 0.2 * k));
+    }
+}
+
+static void save_jpeg(const char *name, const wk_image *image, int quality) {
+  uint8_t *bytes = NULL;
+  size_t size;
+  char folder[4200];
+  snprintf(folder, sizeof folder, "%s", in_dir(name));
+  *strrchr(folder, '/') = 0;
+  assert_ok(wk_mkdir_p(folder, &error), &error);
+  assert_ok(wk_image_encode_jpeg(&bytes, &size, image, quality, &error), &error);
+  write_bytes(name, bytes, size);
+  wk_free(bytes);
+}
+
+/* Compressed anew, half the size, cut by 3% at every edge, cut on two sides only, mirrored: each is found, and nothing
+ * else. */
+static void changed_copies(void **state) {
+  (void)state;
+  enum { PHOTOS = 12, WAYS = 5 };
+  for (uint64_t seed = 1; seed <= PHOTOS; seed++) {
+    wk_image photo, changed;
+    char name[64];
+    blobs(&photo, seed, 200, 160);
+    snprintf(name, sizeof name, "p/%02d-0.jpg", (int)seed);
+    save_jpeg(name, &photo, 90);
+    for (int way = 1; way <= WAYS; way++) {
+      if (way == 2) {
+        assert_ok(wk_image_resize(&changed, &photo, 100, 80, WK_FILTER_BILINEAR, NULL, &error), &error);
+      } else if (way == 3) {
+        assert_ok(wk_image_crop(&changed, &photo, 6, 5, 188, 150, &error), &error);
+      } else if (way == 4) {
+        assert_ok(wk_image_crop(&changed, &photo, 10, 0, 190, 152, &error), &error);
+      } else {
+        assert_ok(wk_image_crop(&changed, &photo, 0, 0, 200, 160, &error), &error);
+        for (int y = 0; y < 160 && way == 5; y++)
+          for (int x = 0; x < 200; x++)
+            memcpy(changed.pixels + (y * 200 + x) * 3, photo.pixels + (y * 200 + 199 - x) * 3, 3);
+      }
+      snprintf(name, sizeof name, "p/%02d-%d.jpg", (int)seed, way);
+      save_jpeg(name, &changed, way == 1 ? 50 : 85);
+      wk_image_free(&changed);
+    }
+    wk_image_free(&photo);
+  }
+  wk_dataset_options o;
+  wk_dataset_options_init(&o);
+  o.allow_unlabelled = true;
+  assert_ok(wk_dataset_open(&data, dir, &o, &error), &error);
+  assert_ok(wk_check_run(&check, data, NULL, NULL, &error), &error);
+  assert_int_equal(check->group_count, PHOTOS);
+  for (size_t i = 0; i < PHOTOS; i++) {
+    assert_int_equal(check->groups[i].photo_count, WAYS + 1);
+    for (size_t k = 0; k <= WAYS; k++)
+      assert_int_equal(check->groups[i].photos[k], i * (WAYS + 1) + k);
+  }
+}
+
+/* What is there of a photo that breaks off is told, and at which byte a broken one breaks. */
+static void damage(void **state) {
+  (void)state;
+  wk_image photo;
+  wk_file_view v;
+  make_classes("", 0, 10);
+  blobs(&photo, 1, 320, 320);
+  save_jpeg("cat/whole.jpg", &photo, 95);
+  wk_image_free(&photo);
+  assert_ok(wk_file_map(&v, in_dir("cat/whole.jpg"), &error), &error);
+  write_bytes("cat/half.jpg", v.data, v.size / 2);
+  wk_file_unmap(&v);
+  assert_ok(wk_file_map(&v, in_dir("cat/01.png"), &error), &error);
+  uint8_t *bytes = malloc(v.size);
+  assert_non_null(bytes);
+  memcpy(bytes, v.data, v.size);
+  bytes[20] ^= 0x40; /* in the header, whose chunk begins at byte 8 */
+  write_bytes("cat/header.png", bytes, v.size);
+  free(bytes);
+  wk_file_unmap(&v);
+  run(2);
+  const wk_finding *half = finding(WK_CHECK_TRUNCATED);
+  assert_non_null(half);
+  assert_string_equal(relative(half->photo), "cat/half.jpg");
+  assert_true(half->score > 0.25 && half->score < 0.75);
+  says(WK_CHECK_UNREADABLE, ": the chunk that begins here fails its checksum)");
+  assert_non_null(strstr(finding(WK_CHECK_UNREADABLE)->what, "(byte 8 of "));
+}
+
+/* What was found is kept, and found again. */
+static void kept(void **state) {
+  (void)state;
+  wk_check_options o;
+  wk_check_options_init(&o);
+  make_classes("photos/", 0, 10);
+  copy("photos/dog/copy.png", "photos/cat/00.png");
+  make("photos/dog/small.png", 6, 50, 20);
+  o.cache_folder = in_dir("kept");
+  char root[4200], *folder = strdup(o.cache_folder);
+  snprintf(root, sizeof root, "%s", in_dir("photos"));
+  o.cache_folder = folder;
+  assert_ok(wk_dataset_open(&data, root, NULL, &error), &error);
+  for (int time = 0; time < 2; time++) {
+    wk_check_free(check);
+    check = NULL;
+    assert_ok(wk_check_run(&check, data, &o, NULL, &error), &error);
+    assert_int_equal(check->finding_count, 3);
+    says(WK_CHECK_TINY, "small.png: only 50 x 20 pixels");
+    assert_int_equal(check->count[WK_CHECK_LABELS], 2);
+  }
+  free(folder);
+}
+
+static void outliers(void **state) {
+  (void)state;
+  enum { ROWS = 40, COLUMNS = 8 };
+  float x[ROWS * COLUMNS];
+  int y[ROWS];
+  double score[ROWS];
+  wk_rng rng;
+  wk_rng_init(&rng, 1, 1);
+  for (int r = 0; r < ROWS; r++) {
+    y[r] = r == 39 ? -1 : r % 2;
+    for (int j = 0; j < COLUMNS; j++)
+      x[r * COLUMNS + j] = (float)((j == y[r] ? 5 : 0) + 0.3 * wk_rng_normal(&rng));
+  }
+  x[7 * COLUMNS + 1] = 0; /* of class 1, but unlike it */
+  x[7 * COLUMNS + 5] = 5;
+  assert_ok(wk_outlier_scores(score, x, y, ROWS, COLUMNS, 2, &error), &error);
+  assert_true(isnan(score[39]));
+  for (int r = 0; r < ROWS - 1; r++)
+    assert_true(r == 7 ? score[r] > 8 : score[r] < 8);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-      T(all_is_well), T(broken_and_odd), T(copies), T(blank_photos), T(class_sizes), T(failing), T(real_pets),
+      T(all_is_well), T(broken_and_odd), T(copies), T(blank_photos), T(class_sizes), T(failing),
+      T(real_pets),   T(changed_copies), T(damage), T(kept),         T(outliers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,15 @@
-/* linear_probe.c - the linear probe: a head on features that a frozen backbone gives. The one thing to know: columns
- * are standardised with variances drawn towards their common mean, so a column that hardly ever fires in a few photos
- * does not become a loud one. */
+/* linear_probe.c - the linear probe: a head on features that a frozen backbone gives. The one thing to know: the
+ * standardisation of the columns (probe_data.c) is folded into the head's weights. */
 #include <math.h>
 #include <string.h>
 
 #include "train/option_tables.h"
 #include "train/probe/l2_search.h"
+#include "train/probe/probe_data.h"
 #include "train/probe/row_space.h"
 
 #define STAGE "classifier"
 #define FINAL_TOLERANCE 1e-5
-#define REST_ROWS 1024 /* rows of a mapped file that are let go at once */
-/* Photos after which a column's own variance counts as much as the mean over columns. Between 100 and 1,000 held-out
- * accuracy hardly changes; 0 (plain standardisation) loses 10 points with five photos a class, infinity a few tenths
- * with a thousand. */
-#define VARIANCE_PRIOR 250.0
 
 static const char *const heads[] = {"linear", "knn", "mean", NULL};
 static const wk_option option_rows[] = {
@@ -90,90 +85,7 @@ wk_status wk_probe_options_validate(const wk_probe_options *o, wk_error *err) {
   return wk_options_validate(o, &wk_probe_table, err);
 }
 
-/* ---- what is fitted ---------------------------------------------------------------------------- */
-
-/* After row `r` of a pass through all rows. */
-static void let_go(const float *x, size_t r, int columns, bool mapped) {
-  if (mapped && (r + 1) % REST_ROWS == 0)
-    wk_scratch_release_pages(x + (r + 1 - REST_ROWS) * (size_t)columns, x + (r + 1) * (size_t)columns);
-}
-
-static wk_status check_data(const float *x, const int *y, size_t rows, int columns, int classes, bool mapped,
-                            wk_error *err) {
-  if (rows < 1 || columns < 1)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "nothing to learn from: %zu photos of %d features", rows, columns);
-  if (classes < 2)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "there is %s class here; telling things apart takes at least two",
-                   classes == 1 ? "only one" : "no");
-  size_t *count = wk_calloc((size_t)classes, sizeof *count);
-  if (!count)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %d classes", classes);
-  wk_status st = WK_OK;
-  for (size_t r = 0; r < rows; r++) {
-    WK_FAIL_IF(y[r] < 0 || y[r] >= classes, err, WK_ERR_ARGUMENT,
-               "row %zu has label %d, but the %d classes are numbered 0 to %d", r, y[r], classes, classes - 1);
-    count[y[r]]++;
-    for (int j = 0; j < columns; j++)
-      WK_FAIL_IF(!isfinite(x[r * (size_t)columns + (size_t)j]), err, WK_ERR_NUMERIC,
-                 "feature %d of row %zu is %g: the network's weights may be damaged", j, r,
-                 (double)x[r * (size_t)columns + (size_t)j]);
-    let_go(x, r, columns, mapped);
-  }
-  for (int c = 0; c < classes; c++)
-    WK_FAIL_IF(!count[c], err, WK_ERR_ARGUMENT, "class %d has no photos: give it some or leave it out", c);
-done:
-  wk_free(count);
-  return st;
-}
-
-/* Each row's share of the mean loss: the same for all, or for each class. */
-static wk_status row_weights(double *weight, const int *y, size_t rows, int classes, bool balance, wk_error *err) {
-  size_t *count = wk_calloc((size_t)classes, sizeof *count);
-  if (!count)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %d classes", classes);
-  for (size_t r = 0; r < rows; r++)
-    count[y[r]]++;
-  for (size_t r = 0; r < rows; r++)
-    weight[r] = balance ? 1.0 / ((double)classes * (double)count[y[r]]) : 1.0 / (double)rows;
-  wk_free(count);
-  return WK_OK;
-}
-
-/* Means and scales of the columns. */
-static void find_scales(double *mean, double *scale, const float *x, size_t rows, int columns, bool mapped) {
-  double common = 0, own = (double)rows / ((double)rows + VARIANCE_PRIOR);
-  memset(mean, 0, (size_t)columns * sizeof *mean);
-  memset(scale, 0, (size_t)columns * sizeof *scale);
-  for (size_t r = 0; r < rows; r++) {
-    for (int j = 0; j < columns; j++)
-      mean[j] += x[r * (size_t)columns + (size_t)j];
-    let_go(x, r, columns, mapped);
-  }
-  for (int j = 0; j < columns; j++)
-    mean[j] /= (double)rows;
-  for (size_t r = 0; r < rows; r++) {
-    for (int j = 0; j < columns; j++) {
-      double d = x[r * (size_t)columns + (size_t)j] - mean[j];
-      scale[j] += d * d;
-    }
-    let_go(x, r, columns, mapped);
-  }
-  for (int j = 0; j < columns; j++)
-    common += (scale[j] /= (double)rows) / columns;
-  for (int j = 0; j < columns; j++) {
-    scale[j] = sqrt(own * scale[j] + (1 - own) * common);
-    if (!(scale[j] > 0)) /* every photo gives the same features */
-      scale[j] = 1;
-  }
-}
-
-static void standardise(float *z, const double *mean, const double *scale, const float *x, size_t rows, int columns) {
-  for (size_t r = 0; r < rows; r++)
-    for (int j = 0; j < columns; j++) {
-      size_t at = r * (size_t)columns + (size_t)j;
-      z[at] = (float)((x[at] - mean[j]) / scale[j]);
-    }
-}
+/* ---- the fit ----------------------------------------------------------------------------------- */
 
 /* The standardisation becomes part of the weights: W z + b = (W / scale) x + (b - W mean / scale). */
 static void fold_standardisation(wk_head *h, const double *params, const double *mean, const double *scale) {
@@ -190,8 +102,6 @@ static void fold_standardisation(wk_head *h, const double *params, const double 
     h->bias[c] = (float)b;
   }
 }
-
-/* ---- the fit ----------------------------------------------------------------------------------- */
 
 /* Chooses the penalty where that is wanted, and fits on all rows. */
 static wk_status fit_params(double *params, wk_probe_report *report, const wk_logreg *p, const wk_probe_options *o,
@@ -232,7 +142,7 @@ static wk_status fit_in_span(double *params, wk_probe_report *report, const wk_l
   const float **coordinate = wk_alloc_array(p->rows, sizeof *coordinate); /* in the span */
   float *z = wk_alloc_array(p->rows, (size_t)p->columns * sizeof *z);
   WK_FAIL_IF(!row || !coordinate || !z, err, WK_ERR_MEMORY, "out of memory for a classifier on %zu photos", p->rows);
-  standardise(z, p->mean, p->scale, x, p->rows, p->columns);
+  wk_probe_standardise(z, p->mean, p->scale, x, p->rows, p->columns);
   for (size_t r = 0; r < p->rows; r++)
     row[r] = z + r * (size_t)p->columns;
   WK_TRY(wk_row_space_create(&span, row, p->rows, p->columns, ctx, err));
@@ -270,10 +180,10 @@ static wk_status fit_linear(wk_head **out, wk_probe_report *report, const float 
   double *params = wk_calloc(wk_logreg_params(classes, columns), sizeof *params);
   WK_FAIL_IF(!row || !mean || !scale || !weight || !params, err, WK_ERR_MEMORY,
              "out of memory for a classifier on %zu photos of %d features", rows, columns);
-  find_scales(mean, scale, x, rows, columns, o->mapped);
+  wk_probe_scales(mean, scale, x, rows, columns, o->mapped);
   for (size_t r = 0; r < rows; r++)
     row[r] = x + r * (size_t)columns;
-  WK_TRY(row_weights(weight, y, rows, classes, o->balance, err));
+  WK_TRY(wk_probe_row_weights(weight, y, rows, classes, o->balance, err));
   wk_logreg p = {row, y, weight, rows, columns, classes, mean, scale, o->mapped};
   bool in_span = wk_row_space_pays(rows, columns) && o->l2 != 0; /* unpenalised weights may leave the span */
   WK_TRY(in_span ? fit_in_span(params, &found, &p, x, o, ctx, err) : fit_params(params, &found, &p, o, ctx, err));
@@ -302,7 +212,7 @@ wk_status wk_probe_fit(wk_head **out, wk_probe_report *report, const float *x, c
     o = &defaults;
   }
   WK_RETURN_IF_ERROR(wk_probe_options_validate(o, err));
-  WK_RETURN_IF_ERROR(check_data(x, y, rows, columns, classes, o->mapped, err));
+  WK_RETURN_IF_ERROR(wk_probe_check_data(x, y, rows, columns, classes, o->mapped, err));
   return (o->kind == WK_HEAD_LINEAR ? fit_linear : wk_probe_fit_near)(out, report, x, y, rows, columns, classes, o, ctx,
                                                                       err);
 }
