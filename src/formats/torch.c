@@ -1,4 +1,4 @@
-/* torch.c - PyTorch's .pth: finds the state dict in what was saved and makes named tensors of it. A tensor that lies
+/* torch.c - PyTorch's .pth: named tensors of the weights that were saved. A tensor that lies
  * contiguously in its storage becomes a view of the file; any other is gathered into new memory, up to a budget. */
 #include <stdlib.h>
 #include <string.h>
@@ -220,94 +220,35 @@ static wk_status add_tensor(wk_torch *t, const char *name, const wk_py_tensor *p
   return wk_tensors_add_view(t->out, &tensor, err);
 }
 
-/* ---- the state dict ----------------------------------------------------------------------------- */
-
-static const wk_py *entry_key(const wk_py *dict, size_t i) { return dict->as.list.item[2 * i]; }
-
-/* The value of entry `i`, if it is a named tensor. */
-static const wk_py *entry_tensor(const wk_py *dict, size_t i) {
-  const wk_py *key = dict->as.list.item[2 * i], *value = dict->as.list.item[2 * i + 1];
-  return key->kind == WK_PY_STR && value->kind == WK_PY_TENSOR ? value : NULL;
-}
-
-static bool has_tensors(const wk_py *dict) {
-  for (size_t i = 0; i < dict->as.list.size / 2; i++)
-    if (entry_tensor(dict, i))
-      return true;
-  return false;
-}
-
-/* The one entry that is a dict of tensors; NULL: none is, or several are. */
-static const wk_py *only_dict(const wk_py *root) {
-  const wk_py *only = NULL;
-  int found = 0;
-  for (size_t i = 0; i < root->as.list.size / 2; i++) {
-    const wk_py *value = root->as.list.item[2 * i + 1];
-    if (value->kind == WK_PY_DICT && has_tensors(value)) {
-      only = value;
-      found++;
-    }
-  }
-  return found == 1 ? only : NULL;
-}
-
-/* Checkpoints of training scripts keep the state dict under a name of their own, at most two levels down. */
-static const wk_py *find_state_dict(const wk_py *root) {
-  static const char *const names[] = {"state_dict", "model_state_dict", "model", "net"};
-  for (int level = 0; level < 3 && root && root->kind == WK_PY_DICT; level++) {
-    const wk_py *inner = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !inner; i++) {
-      inner = wk_py_get(root, names[i]);
-      inner = inner && inner->kind == WK_PY_DICT ? inner : NULL;
-    }
-    if (!inner && !has_tensors(root))
-      inner = only_dict(root);
-    if (!inner)
-      return root;
-    root = inner;
-  }
-  return root;
-}
-
-/* What the file holds instead of a state dict, for the message. */
-static wk_status no_tensors(const wk_py *root, wk_error *err) {
-  if (!root || root->kind == WK_PY_TENSOR)
-    return WK_FAIL(err, WK_ERR_FORMAT, "holds a single tensor without a name, not the state dict of a network");
-  if (root->kind != WK_PY_DICT)
-    return WK_FAIL(err, WK_ERR_FORMAT, "holds no state dict: a dict of named tensors was expected");
-  char keys[200] = "";
-  for (size_t i = 0, at = 0; i < root->as.list.size / 2 && at < sizeof keys; i++)
-    if (entry_key(root, i)->kind == WK_PY_STR)
-      at += (size_t)snprintf(keys + at, sizeof keys - at, "%s%.40s", at ? ", " : "", entry_key(root, i)->as.text.data);
-  return WK_FAIL(err, WK_ERR_FORMAT, "holds no tensors; its entries are: %s", *keys ? keys : "none");
-}
+/* ---- the file ------------------------------------------------------------------------------------ */
 
 static wk_status collect(wk_torch *t, wk_error *err) {
   static const char prefix[] = "module."; /* put there by DataParallel */
-  const wk_py *dict = find_state_dict(t->root);
-  if (!dict || dict->kind != WK_PY_DICT || !has_tensors(dict))
-    return no_tensors(t->root, err);
+  wk_torch_weights w = {0};
   bool wrapped = true;
-  for (size_t i = 0; i < dict->as.list.size / 2; i++)
-    if (entry_tensor(dict, i))
-      wrapped &= strncmp(entry_key(dict, i)->as.text.data, prefix, sizeof prefix - 1) == 0;
-  for (size_t i = 0; i < dict->as.list.size / 2; i++) {
-    const wk_py *key = entry_key(dict, i), *value = entry_tensor(dict, i);
-    if (!value)
-      continue;
-    if (strlen(key->as.text.data) != key->as.text.size)
-      return WK_FAIL(err, WK_ERR_FORMAT, "a tensor's name holds a zero byte");
-    const char *name = key->as.text.data + (wrapped ? sizeof prefix - 1 : 0);
-    if (wk_tensors_find(t->out, name))
-      return WK_FAIL(err, WK_ERR_FORMAT, "there are two tensors named %.200s", name);
-    WK_RETURN_IF_ERROR(add_tensor(t, name, value->as.tensor, err));
+  wk_status st = WK_OK;
+  WK_TRY(wk_torch_find_weights(&w, t, err));
+  for (size_t i = 0; i < w.count; i++)
+    wrapped &= strncmp(w.entry[i].name, prefix, sizeof prefix - 1) == 0;
+  for (size_t i = 0; i < w.count; i++) {
+    const char *name = w.entry[i].name + (wrapped ? sizeof prefix - 1 : 0);
+    WK_FAIL_IF(wk_tensors_find(t->out, name), err, WK_ERR_FORMAT, "there are two tensors named %.200s", name);
+    WK_TRY(add_tensor(t, name, w.entry[i].tensor, err));
   }
-  return WK_OK;
+done:
+  wk_free(w.entry);
+  return st;
 }
 
 wk_status wk_torch_parse(wk_tensors **out, const void *bytes, size_t size, wk_error *err) {
+  const char *any = NULL;
+  return wk_torch_parse_key(out, bytes, size, &any, err);
+}
+
+wk_status wk_torch_parse_key(wk_tensors **out, const void *bytes, size_t size, const char **key, wk_error *err) {
   enum { VALUES_LIMIT = 256 << 20, VALUES_STEP = 64 << 10, SLACK = 64 << 20 };
-  wk_torch t = {.bytes = bytes, .size = size, .arena = {.limit = VALUES_LIMIT, .step = VALUES_STEP, .align = 16}};
+  wk_torch t = {
+      .bytes = bytes, .size = size, .key = *key, .arena = {.limit = VALUES_LIMIT, .step = VALUES_STEP, .align = 16}};
   wk_status st;
 
   /* Packed or strided weights grow a little; a file that grows fourfold and more was made to. */
@@ -325,6 +266,8 @@ wk_status wk_torch_parse(wk_tensors **out, const void *bytes, size_t size, wk_er
   *out = t.out;
   t.out = NULL;
 done:
+  if (st == WK_OK)
+    *key = t.key;
   wk_tensors_free(t.out);
   wk_free(t.storage);
   wk_arena_free(&t.arena);

@@ -9,10 +9,12 @@
 typedef struct wk_torch {
   const uint8_t *bytes; /* the whole file */
   size_t size;
-  wk_tensors *out;  /* keeps what had to be unpacked */
-  wk_arena *copies; /* where that is; NULL: nothing yet */
-  wk_arena arena;   /* of the pickled values; its limit stops pickles that are small but describe a lot */
-  wk_py *root;      /* what was saved */
+  wk_tensors *out;     /* keeps what had to be unpacked */
+  wk_arena *copies;    /* where that is; NULL: nothing yet */
+  wk_arena arena;      /* of the pickled values; its limit stops pickles that are small but describe a lot */
+  wk_py *root;         /* what was saved */
+  const char *key;     /* of the weights that are wanted; NULL: found */
+  const char *foreign; /* the first Python object that is asked for and not known; NULL: none */
   wk_py_storage *
       *storage; /* sorted by key; equal keys (one storage that several tensors share) agree in type and count */
   size_t storages;
@@ -36,6 +38,23 @@ wk_status wk_torch_copy_alloc(uint8_t **out, wk_torch *t, size_t bytes, wk_error
 wk_status wk_torch_read_zip(wk_torch *t, wk_error *err);
 wk_status wk_torch_read_legacy(wk_torch *t, wk_error *err);
 bool wk_torch_is_legacy(const uint8_t *bytes, size_t size);
+
+/* Where the weights are in what was saved (torch_find.c). */
+typedef struct wk_torch_entry {
+  const char *name;
+  const wk_py_tensor *tensor;
+} wk_torch_entry;
+typedef struct wk_torch_weights {
+  wk_torch_entry *entry; /* wk_free */
+  size_t count, room;
+} wk_torch_weights;
+/* Names and tensors of the network that t->root holds, or of that under t->key. What is worth telling of it becomes
+ * metadata of t->out. */
+wk_status wk_torch_find_weights(wk_torch_weights *out, wk_torch *t, wk_error *err);
+
+/* wk_torch_parse, of the weights under *key (NULL: as they are found), which becomes NULL if it is a key of the file,
+ * and stays if the names have still to be looked for it. */
+wk_status wk_torch_parse_key(wk_tensors **out, const void *bytes, size_t size, const char **key, wk_error *err);
 
 /* Clustered weights (codebook.c): is it a set of them, and the plain weights they stand for, of at most `budget` bytes.
  */

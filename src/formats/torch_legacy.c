@@ -19,7 +19,7 @@ bool wk_torch_is_legacy(const uint8_t *bytes, size_t size) {
 /* One pickle at *at, which moves past it. */
 static wk_status next_pickle(wk_py **out, size_t *at, wk_torch *t, wk_py_storage **storages, wk_error *err) {
   size_t used = 0;
-  WK_RETURN_IF_ERROR(wk_unpickle(out, &used, storages, &t->arena, t->bytes + *at, t->size - *at, err));
+  WK_RETURN_IF_ERROR(wk_unpickle(out, &used, storages, &t->foreign, &t->arena, t->bytes + *at, t->size - *at, err));
   *at += used;
   return WK_OK;
 }

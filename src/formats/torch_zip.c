@@ -69,7 +69,7 @@ wk_status wk_torch_read_zip(wk_torch *t, wk_error *err) {
   int prefix = (int)(pickle->name_size - strlen("/data.pkl"));
   WK_TRY(check_byte_order(t, &z, find_entry(&z, pickle->name, prefix, "", "byteorder"), err));
   WK_TRY(read_entry(&data, t, &z, pickle, err));
-  WK_TRY(wk_unpickle(&t->root, &used, &storages, &t->arena, data, (size_t)pickle->size, err));
+  WK_TRY(wk_unpickle(&t->root, &used, &storages, &t->foreign, &t->arena, data, (size_t)pickle->size, err));
   WK_TRY(wk_torch_index_storages(t, storages, err));
   for (size_t i = 0, n; i < t->storages; i += n) {
     const char *key = t->storage[i]->key;

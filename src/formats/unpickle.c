@@ -24,7 +24,8 @@ typedef struct machine {
   const uint8_t *start, *at, *end;
   wk_arena *arena;
   wk_py_storage **storages;
-  wk_py **stack; /* values */
+  const char *foreign; /* the first name that is not known */
+  wk_py **stack;       /* values */
   size_t size, capacity;
   size_t *mark; /* heights of the stack where marks stand */
   size_t marks, mark_capacity;
@@ -213,6 +214,11 @@ static wk_status push_tuple_of(machine *m, size_t n) {
 /* Puts the last `n` values, or those above the mark, into the list or dict below them. */
 static wk_status append_to(machine *m, wk_py_kind kind, wk_py *const *items, size_t n) {
   wk_py *container = top(m);
+  if (container && container->kind == WK_PY_OBJECT) {
+    container = &container->as.object->items;
+    if (container->kind == WK_PY_NONE)
+      container->kind = kind;
+  }
   if (!container || container->kind != kind || (kind == WK_PY_DICT && n % 2))
     return underflow(m);
   return add_items(m, container, items, n);
@@ -255,19 +261,21 @@ static wk_status memo_get(machine *m, uint64_t index) {
 
 /* ---- names -------------------------------------------------------------------------------------- */
 
-static wk_status refuse(machine *m, const char *module, const char *name) {
-  return WK_FAIL(
-      m->err, WK_ERR_UNSUPPORTED,
-      "asks for the Python object %.100s.%.100s, which whisker does not run or build: only plain tensors are "
-      "read from a .pth file. If you trust it, load it in Python and save its state_dict() again",
-      module, name);
+/* A name that is not known stands for itself. */
+static wk_status push_class(machine *m, const char *module, const char *name) {
+  const size_t n = strlen(module) + strlen(name) + 2;
+  char *full = wk_arena_alloc(m->arena, n);
+  if (!full)
+    return wk_py_out_of_memory(m->arena, m->err);
+  snprintf(full, n, "%s.%s", module, name);
+  if (!m->foreign)
+    m->foreign = full;
+  return push_new(m, (wk_py){.kind = WK_PY_CLASS, .as.text = {full, n - 1}});
 }
 
 static wk_status push_global(machine *m, const char *module, const char *name) {
   const struct wk_known *known = wk_known_find(module, name);
-  if (!known)
-    return refuse(m, module, name);
-  return push_new(m, (wk_py){.kind = WK_PY_GLOBAL, .as.global = known});
+  return known ? push_new(m, (wk_py){.kind = WK_PY_GLOBAL, .as.global = known}) : push_class(m, module, name);
 }
 
 /* A line of the input without its newline, for the instructions that carry names as text. */
@@ -286,11 +294,11 @@ static wk_status take_line(char **out, machine *m) {
   return WK_OK;
 }
 
-static wk_status global_from_text(machine *m, bool refused) {
+static wk_status global_from_text(machine *m) {
   char *module = NULL, *name = NULL;
   WK_RETURN_IF_ERROR(take_line(&module, m));
   WK_RETURN_IF_ERROR(take_line(&name, m));
-  return refused ? refuse(m, module, name) : push_global(m, module, name);
+  return push_global(m, module, name);
 }
 
 static wk_status global_from_stack(machine *m) {
@@ -300,20 +308,66 @@ static wk_status global_from_stack(machine *m) {
   return push_global(m, module->as.text.data, name->as.text.data);
 }
 
-static wk_status call(machine *m) {
-  const wk_py *args = pop(m), *callable = pop(m);
+static wk_status call_with(machine *m, const wk_py *callable, const wk_py *args) {
   wk_py *result = NULL;
-  if (!args || !callable || args->kind != WK_PY_TUPLE || callable->kind != WK_PY_GLOBAL)
+  if (!args || !callable || args->kind != WK_PY_TUPLE)
     return underflow(m);
-  WK_RETURN_IF_ERROR(wk_known_call(&result, m->arena, callable, args, m->err));
+  if (callable->kind == WK_PY_GLOBAL)
+    WK_RETURN_IF_ERROR(wk_known_call(&result, m->arena, callable, args, m->err));
+  else if (callable->kind == WK_PY_CLASS)
+    WK_RETURN_IF_ERROR(wk_py_make_object(&result, m->arena, callable->as.text.data, m->err));
+  else if (callable->kind == WK_PY_OBJECT) /* a method, or a function that a call has given */
+    WK_RETURN_IF_ERROR(wk_py_make_object(&result, m->arena, callable->as.object->of, m->err));
+  else
+    return underflow(m);
   return push(m, result);
 }
 
-/* Attributes of an OrderedDict (_metadata) or of a tensor carry no weights: the state is dropped. */
-static wk_status build(machine *m) {
-  const wk_py *state = pop(m), *object = top(m);
-  if (!state || !object || (object->kind != WK_PY_DICT && object->kind != WK_PY_TENSOR))
+static wk_status call(machine *m) {
+  const wk_py *args = pop(m), *callable = pop(m);
+  return call_with(m, callable, args);
+}
+
+/* With named arguments, which are dropped. */
+static wk_status call_named(machine *m) {
+  const wk_py *named = pop(m), *args = pop(m), *callable = pop(m);
+  return named ? call_with(m, callable, args) : underflow(m);
+}
+
+/* Classes of Python 2: OBJ has the class above the mark, INST in the text; then the arguments. */
+static wk_status call_marked(machine *m, bool in_text) {
+  wk_py **items = NULL, *result = NULL;
+  const wk_py *callable;
+  size_t n = 0;
+  if (in_text) {
+    WK_RETURN_IF_ERROR(global_from_text(m));
+    callable = pop(m);
+    WK_RETURN_IF_ERROR(pop_mark(&items, &n, m));
+  } else {
+    WK_RETURN_IF_ERROR(pop_mark(&items, &n, m));
+    callable = n ? items[0] : NULL;
+  }
+  if (!callable || callable->kind != WK_PY_CLASS)
     return underflow(m);
+  WK_RETURN_IF_ERROR(wk_py_make_object(&result, m->arena, callable->as.text.data, m->err));
+  return push(m, result);
+}
+
+/* Attributes of an OrderedDict (_metadata) or of a tensor carry no weights: that state is dropped. An object keeps its
+ * own; of (state, slots) the first that is a dict. */
+static wk_status build(machine *m) {
+  const wk_py *state = pop(m);
+  wk_py *object = top(m);
+  if (!state || !object)
+    return underflow(m);
+  if (object->kind == WK_PY_OBJECT) {
+    for (size_t i = 0; state->kind == WK_PY_TUPLE && i < state->as.list.size; i++)
+      if (state->as.list.item[i]->kind == WK_PY_DICT)
+        state = state->as.list.item[i];
+    object->as.object->state = state;
+  } else if (object->kind != WK_PY_DICT && object->kind != WK_PY_TENSOR) {
+    return underflow(m);
+  }
   return WK_OK;
 }
 
@@ -398,8 +452,10 @@ static wk_status step(machine *m, uint8_t op) {
   case 'B': /* BINBYTES */
     return push_text(m, WK_PY_BYTES, 4);
   case 0x8e: /* BINBYTES8 */
+  case 0x96: /* BYTEARRAY8 */
     return push_text(m, WK_PY_BYTES, 8);
-  case ']': /* EMPTY_LIST */
+  case 0x8f: /* EMPTY_SET: its order is the file's */
+  case ']':  /* EMPTY_LIST */
     return push_new(m, (wk_py){.kind = WK_PY_LIST});
   case '}': /* EMPTY_DICT */
     return push_new(m, (wk_py){.kind = WK_PY_DICT});
@@ -407,13 +463,15 @@ static wk_status step(machine *m, uint8_t op) {
     return push_new(m, (wk_py){.kind = WK_PY_TUPLE});
   case 'a': /* APPEND */
     return append_last(m, WK_PY_LIST, 1);
-  case 'e': /* APPENDS */
+  case 0x90: /* ADDITEMS, to a set */
+  case 'e':  /* APPENDS */
     return append_marked(m, WK_PY_LIST);
   case 's': /* SETITEM */
     return append_last(m, WK_PY_DICT, 2);
   case 'u': /* SETITEMS */
     return append_marked(m, WK_PY_DICT);
-  case 't': /* TUPLE */
+  case 0x91: /* FROZENSET */
+  case 't':  /* TUPLE */
     WK_RETURN_IF_ERROR(pop_mark(&items, &n, m));
     return push_tuple(m, items, n);
   case 0x85: /* TUPLE1 */
@@ -431,14 +489,17 @@ static wk_status step(machine *m, uint8_t op) {
   case 'j': /* LONG_BINGET */
     return number_then(m, 4, memo_get);
   case 'c': /* GLOBAL */
-    return global_from_text(m, false);
+    return global_from_text(m);
   case 0x93: /* STACK_GLOBAL */
     return global_from_stack(m);
-  case 'i': /* INST: a class of Python 2; torch.save never writes it */
-    return global_from_text(m, true);
+  case 'i': /* INST */
+  case 'o': /* OBJ */
+    return call_marked(m, op == 'i');
   case 'R':  /* REDUCE */
   case 0x81: /* NEWOBJ */
     return call(m);
+  case 0x92: /* NEWOBJ_EX */
+    return call_named(m);
   case 'b': /* BUILD */
     return build(m);
   case 'Q': /* BINPERSID */
@@ -449,8 +510,8 @@ static wk_status step(machine *m, uint8_t op) {
   }
 }
 
-wk_status wk_unpickle(wk_py **out, size_t *used, wk_py_storage **storages, wk_arena *arena, const uint8_t *bytes,
-                      size_t size, wk_error *err) {
+wk_status wk_unpickle(wk_py **out, size_t *used, wk_py_storage **storages, const char **foreign, wk_arena *arena,
+                      const uint8_t *bytes, size_t size, wk_error *err) {
   machine m = {.start = bytes, .at = bytes, .end = bytes + size, .arena = arena, .storages = storages, .err = err};
   wk_status st = WK_OK;
   /* So that a pointer into the stack is one even when nothing is on it. */
@@ -471,21 +532,11 @@ wk_status wk_unpickle(wk_py **out, size_t *used, wk_py_storage **storages, wk_ar
   }
   *out = m.stack[0];
   *used = position(&m);
+  if (foreign && m.foreign)
+    *foreign = m.foreign;
 done:
   wk_free(m.stack);
   wk_free(m.mark);
   wk_free(m.memo);
   return st;
-}
-
-const wk_py *wk_py_get(const wk_py *dict, const char *key) {
-  if (!dict || dict->kind != WK_PY_DICT)
-    return NULL;
-  const wk_py *found = NULL; /* the last of equal keys counts, as in Python */
-  for (size_t i = 0; i + 1 < dict->as.list.size; i += 2) {
-    const wk_py *k = dict->as.list.item[i];
-    if (k->kind == WK_PY_STR && strcmp(k->as.text.data, key) == 0)
-      found = dict->as.list.item[i + 1];
-  }
-  return found;
 }

@@ -1,5 +1,5 @@
-/* unpickle_torch.c - the only names a pickle may use: the types of torch's storages, and the functions with which
- * torch.save describes a tensor. "Calling" one builds a value here; each checks its arguments itself. */
+/* unpickle_torch.c - the only names of a pickle that mean something: the types of torch's storages, and the functions
+ * with which torch.save describes a tensor. "Calling" one builds a value here; each checks its arguments itself. */
 #include <string.h>
 
 #include "formats/formats.h"
@@ -30,6 +30,40 @@ static wk_py *new_value(wk_arena *arena, wk_py_kind kind) {
   if (v)
     *v = (wk_py){.kind = kind};
   return v;
+}
+
+wk_status wk_py_make_object(wk_py **out, wk_arena *arena, const char *of, wk_error *err) {
+  wk_py *v = new_value(arena, WK_PY_OBJECT);
+  wk_py_object *object = wk_arena_alloc(arena, sizeof *object);
+  if (!v || !object)
+    return wk_py_out_of_memory(arena, err);
+  *object = (wk_py_object){.of = of};
+  v->as.object = object;
+  *out = v;
+  return WK_OK;
+}
+
+const wk_py *wk_py_dict(const wk_py *value) {
+  if (value && value->kind == WK_PY_OBJECT)
+    value = &value->as.object->items;
+  return value && value->kind == WK_PY_DICT ? value : NULL;
+}
+
+const wk_py *wk_py_attributes(const wk_py *value) {
+  const wk_py *state = value && value->kind == WK_PY_OBJECT ? value->as.object->state : NULL;
+  return state && state->kind == WK_PY_DICT ? state : NULL;
+}
+
+const wk_py *wk_py_get(const wk_py *dict, const char *key) {
+  if (!dict || dict->kind != WK_PY_DICT)
+    return NULL;
+  const wk_py *found = NULL; /* the last of equal keys counts, as in Python */
+  for (size_t i = 0; i + 1 < dict->as.list.size; i += 2) {
+    const wk_py *k = dict->as.list.item[i];
+    if (k->kind == WK_PY_STR && strcmp(k->as.text.data, key) == 0)
+      found = dict->as.list.item[i + 1];
+  }
+  return found;
 }
 
 /* OrderedDict(), and Python 2's OrderedDict([[key, value], ...]). */
@@ -73,6 +107,8 @@ static wk_status make_tensor_of(wk_py **out, wk_arena *arena, const wk_py *args,
   const wk_py *storage = argument(args, 0, WK_PY_STORAGE), *offset = argument(args, 1, WK_PY_INT);
   wk_py_tensor t = {0};
   int strides = 0;
+  if (argument(args, 0, WK_PY_OBJECT)) /* on a storage of a type that no network is made of */
+    return wk_py_make_object(out, arena, "torch.Tensor", err);
   const wk_py *sizes = argument(args, 2, WK_PY_TUPLE);
   if (sizes && sizes->as.list.size > WK_MAX_DIMS)
     return WK_FAIL(err, WK_ERR_UNSUPPORTED, "a tensor has %zu dimensions; whisker reads up to %d", sizes->as.list.size,
@@ -110,16 +146,34 @@ static wk_status make_tensor_v3(wk_py **out, wk_arena *arena, const wk_py *args,
 /* A parameter is its tensor: (tensor, requires_grad, hooks). */
 static wk_status make_parameter(wk_py **out, wk_arena *arena, const wk_py *args, wk_error *err) {
   (void)arena;
-  if (!argument(args, 0, WK_PY_TENSOR))
+  if (!argument(args, 0, WK_PY_TENSOR) && !argument(args, 0, WK_PY_OBJECT))
     return bad_call("_rebuild_parameter", err);
   *out = args->as.list.item[0];
   return WK_OK;
+}
+
+/* _rebuild_from_type_v2(function, class, arguments, state): a tensor with attributes, or of a class of its own. */
+static wk_status make_of_type(wk_py **out, wk_arena *arena, const wk_py *args, wk_error *err) {
+  const wk_py *function = argument(args, 0, WK_PY_GLOBAL), *of = argument(args, 2, WK_PY_TUPLE);
+  if (!of)
+    return bad_call("_rebuild_from_type_v2", err);
+  if (!function || !function->as.global->call || function->as.global->call == make_of_type)
+    return wk_py_make_object(out, arena, "torch.Tensor", err);
+  return wk_known_call(out, arena, function, of, err);
 }
 
 static wk_status make_size(wk_py **out, wk_arena *arena, const wk_py *args, wk_error *err) {
   (void)arena;
   if (args->as.list.size != 1 || !argument(args, 0, WK_PY_TUPLE))
     return bad_call("torch.Size", err);
+  *out = args->as.list.item[0];
+  return WK_OK;
+}
+
+/* A set, in the order of the file. */
+static wk_status make_set(wk_py **out, wk_arena *arena, const wk_py *args, wk_error *err) {
+  if (!argument(args, 0, WK_PY_LIST))
+    return wk_py_make_object(out, arena, "builtins.set", err);
   *out = args->as.list.item[0];
   return WK_OK;
 }
@@ -135,11 +189,14 @@ static wk_status make_device(wk_py **out, wk_arena *arena, const wk_py *args, wk
 
 static const struct wk_known known[] = {
     {"collections", "OrderedDict", make_dict, 0},
+    {"builtins", "set", make_set, 0},
+    {"__builtin__", "set", make_set, 0},
     {"torch._utils", "_rebuild_tensor", make_tensor, 0},
     {"torch._utils", "_rebuild_tensor_v2", make_tensor, 0},
     {"torch._utils", "_rebuild_tensor_v3", make_tensor_v3, 0},
     {"torch._utils", "_rebuild_parameter", make_parameter, 0},
     {"torch._utils", "_rebuild_parameter_with_state", make_parameter, 0},
+    {"torch._tensor", "_rebuild_from_type_v2", make_of_type, 0},
     {"torch.nn.parameter", "Parameter", make_parameter, 0},
     {"torch", "Size", make_size, 0},
     {"torch", "device", make_device, 0},
@@ -186,8 +243,12 @@ wk_status wk_known_storage(wk_py **out, wk_py_storage **storages, wk_arena *aren
   const wk_py *tag = argument(id, 0, WK_PY_STR), *type = argument(id, 1, WK_PY_GLOBAL),
               *key = argument(id, 2, WK_PY_STR), *count = argument(id, 4, WK_PY_INT),
               *view = argument(id, 5, WK_PY_TUPLE);
-  if (tag && strcmp(tag->as.text.data, "module") == 0)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "holds a whole Python module; save its state_dict() instead");
+  if (tag && strcmp(tag->as.text.data, "module") == 0 && argument(id, 1, WK_PY_CLASS)) {
+    *out = id->as.list.item[1]; /* of before 1.6: ('module', class, file, source) */
+    return WK_OK;
+  }
+  if (tag && argument(id, 1, WK_PY_CLASS)) /* a storage of complex or quantised numbers */
+    return wk_py_make_object(out, arena, id->as.list.item[1]->as.text.data, err);
   if (!tag || strcmp(tag->as.text.data, "storage") != 0 || !type || type->as.global->call || !key ||
       strlen(key->as.text.data) != key->as.text.size || key->as.text.size > KEY_LIMIT || !count ||
       count->as.integer < 0)

@@ -11,7 +11,7 @@ static const char take_frames[] = "save the frames that you want as JPEG or PNG,
 static const char unpack_first[] = "unpack it and give the photos in it";
 static const char leave_out[] = "leave it out";
 static const char get_again[] = "get it again";
-static const char give_weights[] = "of models whisker reads safetensors, PyTorch's .pth and its own .whisker";
+static const char give_as_model[] = "give it as a model, not as a photo";
 
 /* A fixed beginning, at `at`. */
 typedef struct magic {
@@ -77,9 +77,9 @@ static const magic known[] = {
     M(0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive", unpack_first),
     M(0, "Rar!\x1a\x07", "a RAR archive", unpack_first),
     /* models and data */
-    M(4, "TFL3", "a TensorFlow Lite model", give_weights),
-    M(0, "\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras saves models", give_weights),
-    M(0, "GGUF", "a GGUF model", give_weights),
+    M(4, "TFL3", "a TensorFlow Lite model", give_as_model),
+    M(0, "\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras saves models", give_as_model),
+    M(0, "GGUF", "a GGUF model", leave_out),
     M(0, "\x93NUMPY", "a NumPy array", "save its pictures as PNG"),
     M(0, "MATLAB 5.0 MAT-file", "a MATLAB file", "save its pictures as PNG"),
     M(0, "PAR1", "a Parquet table", "save its pictures as files"),
@@ -110,11 +110,11 @@ static wk_file_type zip_type(const uint8_t *b, size_t size) {
   const uint8_t *end = b + size - tail;
 #define NAMED(name) (has(b, head, name) || has(end, tail, name))
   if (NAMED("/code/__torch__") || NAMED("constants.pkl"))
-    return (wk_file_type){"a TorchScript model", "save its state_dict() with torch.save, and give that"};
+    return (wk_file_type){"a TorchScript model", give_as_model};
   if (NAMED("/data.pkl"))
-    return (wk_file_type){"a PyTorch file", "give it as a model, not as a photo"};
+    return (wk_file_type){"a PyTorch file", give_as_model};
   if (NAMED("model.weights.h5"))
-    return (wk_file_type){"a Keras model", give_weights};
+    return (wk_file_type){"a Keras model", give_as_model};
   if (NAMED("word/document.xml") || NAMED("ppt/presentation.xml") || NAMED("xl/workbook.xml"))
     return (wk_file_type){"an Office document", "save the pictures in it as files"};
   if (has(b, size < 100 ? size : 100, "mimetypeapplication/"))
@@ -222,11 +222,11 @@ wk_file_type wk_file_type_of(const void *bytes, size_t size) {
   if (n >= 12 && memcmp(b + 4, "ftyp", 4) == 0)
     return media_type(b + 8);
   if (n >= 9 && b[4] == 0 && b[5] == 0 && b[6] == 0 && b[7] == 0 && b[8] == '{')
-    return (wk_file_type){"a safetensors or .whisker model", "give it as a model, not as a photo"};
+    return (wk_file_type){"a safetensors or .whisker model", give_as_model};
   if (n >= 2 && b[0] == 0x80 && b[1] >= 2 && b[1] <= 5)
-    return (wk_file_type){"a Python pickle", give_weights};
+    return (wk_file_type){"a Python pickle", give_as_model};
   if (is_onnx(b, n))
-    return (wk_file_type){"an ONNX model", give_weights};
+    return (wk_file_type){"an ONNX model", give_as_model};
   if (n >= 2 && ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff)))
     return (wk_file_type){"a text file (UTF-16)", leave_out};
   if (all_zero(b, n))

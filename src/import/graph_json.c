@@ -247,15 +247,12 @@ static wk_node plain_classifier(const wk_graph *g, wk_node *dropout) {
   return in == g->features ? n : -1;
 }
 
-wk_status wk_graph_with_classes(wk_graph **out, const wk_graph *g, int classes, wk_error *err) {
+wk_status wk_graph_copy_features(wk_graph *to, wk_node *features, const wk_graph *g, wk_error *err) {
   wk_status st = WK_OK;
-  wk_graph *made = NULL;
   wk_node_info info;
   bool *needed = mark(g, g->features, -1);
   wk_node *at = wk_calloc((size_t)g->size, sizeof *at), *input = NULL;
-  char name[32] = "classifier";
   WK_FAIL_IF(!needed || !at, err, WK_ERR_MEMORY, "out of memory for a network");
-  WK_TRY(wk_graph_create(&made, err));
   for (wk_node i = 0; i < g->size; i++) {
     if (!needed[i])
       continue;
@@ -266,28 +263,42 @@ wk_status wk_graph_with_classes(wk_graph **out, const wk_graph *g, int classes, 
     for (int k = 0; k < info.inputs; k++)
       input[k] = at[info.input[k]];
     if (*info.stage)
-      wk_graph_stage(made, info.stage);
-    at[i] = i == g->input ? wk_graph_input(made, info.name, info.shape.height, info.shape.width, info.shape.channels)
-                          : wk_graph_copy_node(made, &info, input);
+      wk_graph_stage(to, info.stage);
+    at[i] = i == g->input ? wk_graph_input(to, info.name, info.shape.height, info.shape.width, info.shape.channels)
+                          : wk_graph_copy_node(to, &info, input);
   }
-  wk_node dropout, own = plain_classifier(g, &dropout), logits = -1;
+  *features = at[g->features];
+done:
+  wk_free(needed);
+  wk_free(at);
+  wk_free(input);
+  return st;
+}
+
+wk_status wk_graph_with_classes(wk_graph **out, const wk_graph *g, int classes, wk_error *err) {
+  wk_status st = WK_OK;
+  wk_graph *made = NULL;
+  bool *needed = mark(g, g->features, -1);
+  char name[32] = "classifier";
+  wk_node dropout, own = plain_classifier(g, &dropout), features = -1, logits = -1;
+  WK_FAIL_IF(!needed, err, WK_ERR_MEMORY, "out of memory for a network");
+  WK_TRY(wk_graph_create(&made, err));
+  WK_TRY(wk_graph_copy_features(made, &features, g, err));
   if (classes > 0) {
     wk_graph_stage(made, "head");
-    logits = at[g->features];
+    logits = features;
     if (dropout >= 0)
       logits = wk_graph_dropout(made, g->node[dropout].name, logits, g->node[dropout].p);
     for (int k = 1; has_name(g, needed, name); k++)
       snprintf(name, sizeof name, "classifier_%d", k);
     logits = wk_graph_linear(made, own >= 0 ? g->node[own].name : name, logits, classes);
   }
-  wk_graph_outputs(made, at[g->features], logits);
+  wk_graph_outputs(made, features, logits);
   WK_TRY(wk_graph_finish(made, err));
   *out = made;
   made = NULL;
 done:
   wk_graph_free(made);
   wk_free(needed);
-  wk_free(at);
-  wk_free(input);
   return st;
 }

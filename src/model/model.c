@@ -109,6 +109,14 @@ static wk_status check_finite(const wk_model *m, const float *row, wk_error *err
   return WK_OK;
 }
 
+static wk_status check_features(const wk_model *m, const float *row, int columns, wk_error *err) {
+  for (int i = 0; i < columns; i++)
+    if (!isfinite(row[i]))
+      return WK_FAIL(err, WK_ERR_FORMAT, "feature %d is %g: the weights of %s may be damaged", i, (double)row[i],
+                     m->backbone->arch->name);
+  return WK_OK;
+}
+
 wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const char *const *path, size_t photos,
                            const wk_features_options *o, const wk_context *ctx, wk_error *err) {
   wk_status st;
@@ -127,6 +135,8 @@ wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const 
              "%s gives %d columns; the model expects another number", m->backbone->arch->name, found->columns);
   all = wk_mul_overflow(&cells, found->rows, (size_t)m->label_count) ? NULL : wk_alloc_array(cells, sizeof *all);
   WK_FAIL_IF(!all, err, WK_ERR_MEMORY, "not enough memory for the probabilities of %zu photos", found->rows);
+  for (size_t r = 0; m->head && r < found->rows; r++)
+    WK_TRY(check_features(m, found->row + r * (size_t)found->columns, found->columns, err));
   if (m->head)
     wk_head_predict_features(all, m->head, found, 0, found->rows);
   else

@@ -18,6 +18,8 @@ enum { FORMAT_VERSION = 3, PRECISION_VERSION = 2, FLOAT32_VERSION = 1 };
 #define KEY_BACKBONE "whisker.backbone" /* hash of the backbone's weights, hex */
 #define KEY_GRAPH "whisker.graph"       /* of a network that no registry knows */
 #define KEY_LIGHT "whisker.light"       /* "true": the backbone's weights are not in the file */
+#define KEY_FILE "whisker.file"         /* of a light model: where they are, if no registry knows */
+#define KEY_FILE_KEY "whisker.file_key" /* and under which key; missing: none */
 #define KEY_LABELS "whisker.labels"
 #define KEY_PREPROCESS "whisker.preprocess"
 #define KEY_HEAD "whisker.head" /* missing: the backbone's own classifier */
@@ -117,6 +119,14 @@ static wk_status set_description(wk_tensors *t, const wk_model *m, bool light, w
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_ARCH, m->backbone->arch->name, err));
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_BACKBONE, hash, err));
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_LIGHT, light ? "true" : "false", err));
+  if (light && m->backbone->file) {
+    WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_FILE, m->backbone->file, err));
+    if (m->backbone->file_key)
+      WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_FILE_KEY, m->backbone->file_key, err));
+  } else if (light && m->backbone->own_arch) {
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "the network %s is in no file of its own, so the model cannot be without it",
+                   m->backbone->arch->name);
+  }
   WK_RETURN_IF_ERROR(wk_tensors_set_meta(t, KEY_RECIPE, m->recipe, err));
   WK_RETURN_IF_ERROR(set_labels(t, m, err));
   if (m->backbone->own_arch)
@@ -438,8 +448,37 @@ done:
   return st;
 }
 
-static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_options *o, const wk_context *ctx,
-                               wk_error *err) {
+/* The weight file that a light model was made with: where it was, or beside the model at `path`. */
+static wk_status open_kept_file(wk_backbone **out, const wk_tensors *t, const char *path, const wk_arch *arch,
+                                const wk_pull_options *o, const wk_context *ctx, wk_error *err) {
+  const char *file = wk_tensors_meta(t, KEY_FILE), *slash = strrchr(path, '/');
+  wk_pull_options plain;
+  wk_pull_options_init(&plain);
+  if (o)
+    plain = *o;
+  plain.pixels = plain.labels = NULL; /* the model says both */
+  plain.weights_key = wk_tensors_meta(t, KEY_FILE_KEY);
+  char *beside = wk_asprintf("%.*s%s", slash ? (int)(slash - path + 1) : 0, path, wk_path_base(file));
+  if (!beside)
+    return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a model");
+  const char *from = wk_path_exists(file) ? file : wk_path_exists(beside) ? beside : NULL;
+  wk_context quiet;
+  wk_context_init(&quiet);
+  if (ctx)
+    quiet = *ctx;
+  quiet.warn = NULL; /* it was told when the model was made */
+  wk_status st =
+      from ? wk_backbone_open(out, from, arch ? arch->name : NULL, &plain, &quiet, err)
+           : WK_FAIL(err, WK_ERR_NOT_FOUND,
+                     "was saved without the weights of its network, which were in %s, and they are not there any more, "
+                     "nor beside the model: put %s beside it, or train again without --head-only",
+                     file, wk_path_base(file));
+  wk_free(beside);
+  return st;
+}
+
+static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const char *path, const wk_pull_options *o,
+                               const wk_context *ctx, wk_error *err) {
   const char *name = NULL, *light = NULL, *hash = NULL;
   uint8_t bytes[WK_SHA256_BYTES];
   char found[2 * WK_SHA256_BYTES + 1];
@@ -461,7 +500,9 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
   if (!expected)
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a model");
   wk_status st = read_precision(&precision, &ranges, *t, err);
-  if (st == WK_OK && graph)
+  if (st == WK_OK && is_light && wk_tensors_meta(*t, KEY_FILE))
+    st = open_kept_file(&b, *t, path, arch, o, ctx, err);
+  else if (st == WK_OK && graph)
     st = backbone_of_graph(&b, *t, name, graph, &p, err);
   else if (st == WK_OK)
     st = is_light ? wk_backbone_open(&b, arch->name, NULL, o, ctx, err) : wk_backbone_from(&b, arch, *t, err);
@@ -476,12 +517,12 @@ static wk_status read_backbone(wk_backbone **out, wk_tensors **t, const wk_pull_
     b->ranges = ranges;
     ranges = NULL;
     if (strcmp(found, expected) != 0)
-      st = WK_FAIL(err, WK_ERR_FORMAT,
-                   is_light
-                       ? "the head was trained on weights %.16s of %s, but those here are %.16s: fetch the right ones, "
-                         "or save the model whole"
-                       : "its backbone's weights should have the hash %.16s of %s, but have %.16s: the file is damaged",
-                   expected, arch->name, found);
+      st = WK_FAIL(
+          err, WK_ERR_FORMAT,
+          is_light ? "the head was trained on weights %.16s of %s, but those here are %.16s: give it the right ones, "
+                     "or save the model whole"
+                   : "its backbone's weights should have the hash %.16s of %s, but have %.16s: the file is damaged",
+          expected, b->arch->name, found);
   }
   wk_tensors_free(ranges);
   wk_free(expected);
@@ -529,7 +570,7 @@ wk_status wk_model_read(wk_model **out, const char *path, const wk_pull_options 
   recipe = wk_strdup(text);
   WK_FAIL_IF(!recipe, err, WK_ERR_MEMORY, "not enough memory for a model");
   WK_TRY(read_learned(&learned, t, err));
-  WK_TRY(read_backbone(&b, &t, o, ctx, err));
+  WK_TRY(read_backbone(&b, &t, path, o, ctx, err));
   WK_FAIL_IF(!head && (size_t)b->class_count != classes, err, WK_ERR_FORMAT,
              "%zu labels for a network of %d classes: the file is damaged", classes, b->class_count);
   WK_TRY(wk_model_create(out, b, head, labels, recipe, err));

@@ -9,7 +9,7 @@
 
 struct wk_session {
   wk_session_options o; /* its texts are those below */
-  char *weights, *features, *unpacked, *mirror, *pip;
+  char *weights, *features, *unpacked, *mirror, *pip, *pixels, *labels, *weights_key;
   wk_context ctx;
   wk_pull_options pull;
   pthread_mutex_t lock; /* of `pending` */
@@ -52,7 +52,8 @@ wk_status wk_session_open(wk_session **out, const wk_session_options *options, w
   if (o.keep_features)
     s->features = o.features ? wk_strdup(o.features) : wk_path_join(o.home, "features");
   WK_FAIL_IF(!s->weights || !s->unpacked || (o.keep_features && !s->features) || !copy(&s->mirror, o.mirror) ||
-                 !copy(&s->pip, o.pip),
+                 !copy(&s->pip, o.pip) || !copy(&s->pixels, o.pixels) || !copy(&s->labels, o.labels) ||
+                 !copy(&s->weights_key, o.weights_key),
              err, WK_ERR_MEMORY, "out of memory");
   wk_context_init(&s->ctx);
   s->ctx.threads = o.threads;
@@ -64,6 +65,9 @@ wk_status wk_session_open(wk_session **out, const wk_session_options *options, w
   wk_pull_options_init(&s->pull);
   s->pull.folder = s->weights;
   s->pull.mirror = s->mirror;
+  s->pull.pixels = s->pixels;
+  s->pull.labels = s->labels;
+  s->pull.weights_key = s->weights_key;
   if (s->pip)
     s->pull.pip = s->pip;
   *out = s;
@@ -83,6 +87,9 @@ void wk_session_close(wk_session *s) {
   wk_free(s->unpacked);
   wk_free(s->mirror);
   wk_free(s->pip);
+  wk_free(s->pixels);
+  wk_free(s->labels);
+  wk_free(s->weights_key);
   wk_free(s);
 }
 

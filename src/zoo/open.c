@@ -1,6 +1,7 @@
 /* open.c - a backbone ready to use, from a name in the registry, a weight file, or tensors in memory. The file's
  * tensors decide: its classifier's shape gives the number of classes, and a common prefix of the names is taken off. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "zoo/zoo.h"
@@ -38,66 +39,11 @@ static wk_status fail_mismatch(const wk_arch *arch, const wk_tensors *weights, w
   return st;
 }
 
-/* Is it a parameter of the network's body? */
-static bool is_of_body(const wk_graph *g, const char *name, const char *classifier) {
-  for (int i = 0; i < wk_graph_param_count(g); i++)
-    if (strcmp(wk_graph_param(g, i)->name, name) == 0)
-      return strcmp(name, classifier) != 0;
-  return false;
-}
-
-/* Matrices in the module that the classifier is in, beyond those of the body: *first is the first. */
-static int head_layers(const wk_tensor **first, const wk_graph *g, const wk_tensors *weights, const char *classifier) {
-  const size_t root = strcspn(classifier, ".");
-  int found = 0;
-  for (size_t i = 0; i < wk_tensors_size(weights); i++) {
-    const wk_tensor *t = wk_tensors_at(weights, i);
-    const size_t n = strlen(t->name);
-    if (strncmp(t->name, classifier, root) == 0 && t->name[root] == '.' && n > 7 &&
-        strcmp(t->name + n - 7, ".weight") == 0 && (t->ndim == 2 || strcmp(t->name, classifier) == 0) &&
-        !is_of_body(g, t->name, classifier) && !found++)
-      *first = t;
-  }
-  return found;
-}
-
-/* Classes of the classifier that the weights hold; 0: they hold none, or one of several layers, whose first gives
- * hidden units and no classes. `*found` is the tensor's name where it is not the architecture's, `*wanted` the layer's
- * name (both for wk_free): fc = Sequential(Dropout, Linear) makes fc.1.weight of fc.weight. */
-static wk_status count_classes(int *classes, char **found, char **wanted, const wk_arch *arch,
-                               const wk_tensors *weights, wk_error *err) {
-  wk_graph *g = NULL;
-  wk_node_info logits;
-  wk_status st = WK_OK;
-  char *name = NULL;
-  const wk_tensor *t = NULL;
-  *classes = 0;
-  /* Any number will do to learn the classifier's name, also of networks that are published without one. */
-  WK_TRY(arch->build(&g, arch->class_count ? arch->class_count : 1, err));
-  WK_TRY(wk_graph_node(&logits, g, wk_graph_logits(g), 0, 0, err));
-  name = wk_asprintf("%s.weight", logits.name);
-  WK_FAIL_IF(!name, err, WK_ERR_MEMORY, "out of memory");
-  if (head_layers(&t, g, weights, name) != 1)
-    goto done;
-  WK_FAIL_IF(t->ndim != 2 || t->shape[1] != arch->feature_count || t->shape[0] < 1 || t->shape[0] > INT32_MAX, err,
-             WK_ERR_FORMAT, "tensor %s has not the shape [classes, %d] of %s's classifier", t->name,
-             arch->feature_count, arch->name);
-  *classes = (int)t->shape[0];
-  if (strcmp(t->name, name) == 0)
-    goto done;
-  *found = wk_strndup(t->name, strlen(t->name) - strlen("weight"));
-  *wanted = wk_strdup(logits.name);
-  WK_FAIL_IF(!*found || !*wanted, err, WK_ERR_MEMORY, "out of memory");
-done:
-  wk_free(name);
-  wk_graph_free(g);
-  return st;
-}
-
 static void release_tensors(void *user) { wk_tensors_free(user); }
 static void rest_tensors(void *user) { wk_tensors_release_pages(user); }
 
-/* The tensors under a prefix as a set of their own, without it; data and ownership stay with `weights`. */
+/* The tensors under a prefix as a set of their own, without it, and the others as they are called where that is free;
+ * data and ownership stay with `weights`. */
 static wk_status strip_prefix(wk_tensors **out, const wk_tensors *weights, const char *prefix, size_t length,
                               wk_error *err) {
   wk_tensors *stripped = NULL;
@@ -109,6 +55,11 @@ static wk_status strip_prefix(wk_tensors **out, const wk_tensors *weights, const
       continue;
     t.name += length;
     WK_TRY(wk_tensors_add_view(stripped, &t, err));
+  }
+  for (size_t i = 0; i < wk_tensors_size(weights); i++) {
+    const wk_tensor *t = wk_tensors_at(weights, i);
+    if (strncmp(t->name, prefix, length) != 0 && !wk_tensors_find(stripped, t->name))
+      WK_TRY(wk_tensors_add_view(stripped, t, err));
   }
   *out = stripped;
   stripped = NULL;
@@ -180,29 +131,41 @@ wk_status wk_backbone_hash(uint8_t out[WK_SHA256_BYTES], const wk_backbone *b, w
 
 /* ---- opening ------------------------------------------------------------------------------------ */
 
-wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) {
+/* `whole`: the weights are all of a file, so that layers of any name may be the classifier. */
+static wk_status backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, bool whole, wk_error *err) {
   wk_backbone *b = wk_calloc(1, sizeof *b);
   wk_tensors *stripped = NULL, *renamed = NULL;
+  wk_classifier c = {0};
   wk_status st = WK_OK;
-  const char *prefix;
-  char *found = NULL, *wanted = NULL;
-  size_t length;
-  bool fits;
+  wk_match m;
   WK_FAIL_IF(!b, err, WK_ERR_MEMORY, "out of memory");
-  WK_TRY(wk_arch_match(&fits, &length, &prefix, arch, weights, err));
-  if (!fits)
+  WK_TRY(wk_arch_match(&m, arch, weights, err));
+  if (!m.fits)
     WK_TRY(fail_mismatch(arch, weights, err));
-  if (length > 0)
-    WK_TRY(strip_prefix(&stripped, weights, prefix, length, err));
+  if (m.length > 0)
+    WK_TRY(strip_prefix(&stripped, weights, m.prefix, m.length, err));
   wk_tensors *own = stripped ? stripped : weights;
   b->arch = arch;
   b->preprocess = arch->preprocess;
-  WK_TRY(count_classes(&b->class_count, &found, &wanted, arch, own, err));
-  if (found) {
-    WK_TRY(rename_layer(&renamed, own, found, wanted, err));
+  WK_TRY(wk_classifier_read(&c, arch, own, whole, err));
+  b->class_count = c.classes;
+  if (c.found) {
+    WK_TRY(rename_layer(&renamed, own, c.found, c.wanted, err));
     own = renamed;
   }
-  WK_TRY(arch->build(&b->graph, b->class_count, err));
+  if (m.other) {
+    char *both = wk_asprintf("there is another network in it, under %.*s: --weights-key takes that%s%s",
+                             (int)m.other_length - 1, m.other, c.note ? "; " : "", c.note ? c.note : "");
+    WK_FAIL_IF(!both, err, WK_ERR_MEMORY, "out of memory");
+    wk_free(c.note);
+    c.note = both;
+  }
+  b->graph = c.graph;
+  b->note = c.note;
+  c.graph = NULL;
+  c.note = NULL;
+  if (!b->graph)
+    WK_TRY(arch->build(&b->graph, b->class_count, err));
   WK_TRY(wk_graph_check_weights(b->graph, own, -1, err));
   WK_TRY(wk_backbone_keep_hash(b, err));
   /* From here on an old set goes with the new one, which has room for what it keeps before it is given it. */
@@ -218,12 +181,15 @@ wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *w
   *out = b;
   b = NULL;
 done:
-  wk_free(found);
-  wk_free(wanted);
+  wk_classifier_free(&c);
   wk_tensors_free(renamed);
   wk_tensors_free(stripped);
   wk_backbone_free(b);
   return st;
+}
+
+wk_status wk_backbone_from(wk_backbone **out, const wk_arch *arch, wk_tensors *weights, wk_error *err) {
+  return backbone_from(out, arch, weights, false, err);
 }
 
 void wk_backbone_free(wk_backbone *b) {
@@ -233,6 +199,9 @@ void wk_backbone_free(wk_backbone *b) {
   wk_graph_free(b->graph);
   wk_tensors_free(b->weights);
   wk_tensors_free(b->ranges);
+  wk_free(b->note);
+  wk_free(b->file);
+  wk_free(b->file_key);
   wk_imported_free(b);
   wk_free(b);
 }
@@ -249,27 +218,64 @@ wk_status wk_backbone_plan(wk_plan **out, const wk_backbone *b, const wk_plan_op
   return wk_plan_create(out, b->graph, b->weights, &all, err);
 }
 
+/* What the reader of the weights tells, before what was told of the classifier. */
+static wk_status add_note(wk_backbone *b, const char *note, wk_error *err) {
+  if (!note)
+    return WK_OK;
+  char *both = b->note ? wk_asprintf("%s; %s", note, b->note) : wk_strdup(note);
+  if (!both)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
+  wk_free(b->note);
+  b->note = both;
+  return WK_OK;
+}
+
+/* Where the weights are, for models that leave them there. */
+static wk_status keep_file(wk_backbone *b, const char *path, const wk_pull_options *o, wk_error *err) {
+  char *whole = realpath(path, NULL);
+  b->file = wk_strdup(whole ? whole : path);
+  free(whole);
+  b->file_key = o->weights_key ? wk_strdup(o->weights_key) : NULL;
+  return b->file && (b->file_key || !o->weights_key) ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
+}
+
 /* A weight file of an architecture that is given, or recognised. */
 static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *arch, const wk_pull_options *o,
                            wk_error *err) {
   wk_tensors *weights = NULL;
+  wk_backbone *b = NULL;
   wk_status st = WK_OK;
-  if (!arch && wk_import_is(path))
-    return wk_imported_open(out, path, o, err);
-  WK_TRY(wk_weights_open(&weights, path, err));
+  char *note = NULL;
+  if (!arch && wk_import_is(path)) {
+    WK_RETURN_IF_ERROR(wk_imported_open(&b, path, o, err));
+    WK_TRY(keep_file(b, path, o, err));
+    *out = b;
+    return WK_OK;
+  }
+  WK_TRY(wk_weights_open_key(&weights, path, o->weights_key, err));
+  const char *says = wk_tensors_meta(weights, WK_WEIGHTS_NOTE);
+  note = says ? wk_strdup(says) : NULL; /* it goes with the weights */
   if (!arch)
     arch = wk_arch_recognise(weights);
-  WK_FAIL_IF(
-      !arch, err, WK_ERR_UNSUPPORTED,
-      "%s: its %zu tensors (the first is %s) fit none of the known networks; if it is one of them, name it (--arch) to "
-      "see what differs",
-      path, wk_tensors_size(weights), wk_tensors_size(weights) ? wk_tensors_at(weights, 0)->name : "none");
-  st = wk_backbone_from(out, arch, weights, err);
-  if (st == WK_OK)
-    weights = NULL;
-  else
+  WK_FAIL_IF(!arch, err, WK_ERR_UNSUPPORTED,
+             "%s: %s%sits %zu tensors (the first is %s) fit none of the known networks; if it is one of them, name it "
+             "(--arch) "
+             "to see what differs; any other comes with its graph as ONNX (torch.onnx.export)",
+             path, note ? note : "", note ? "; " : "", wk_tensors_size(weights),
+             wk_tensors_size(weights) ? wk_tensors_at(weights, 0)->name : "none");
+  st = backbone_from(&b, arch, weights, true, err);
+  if (st != WK_OK) {
     st = wk_error_prefix(err, st, "%s", path);
+    goto done;
+  }
+  weights = NULL;
+  WK_TRY(add_note(b, note, err));
+  WK_TRY(keep_file(b, path, o, err));
+  *out = b;
+  b = NULL;
 done:
+  wk_free(note);
+  wk_backbone_free(b);
   wk_tensors_free(weights);
   return st;
 }
@@ -294,7 +300,13 @@ static wk_status open_named(wk_backbone **out, const char *name, const char *arc
   wk_status st = path ? WK_OK : wk_weights_pull(&path, NULL, known, o, ctx, err);
   wk_error why = {0};
   if (st == WK_OK) {
-    st = open_file(out, path, known, o, &why);
+    wk_pull_options as_it_is = *o; /* no key was said of the published file */
+    as_it_is.weights_key = NULL;
+    st = open_file(out, path, known, &as_it_is, &why);
+    if (st == WK_OK) { /* the name says where it is */
+      wk_free((*out)->file);
+      (*out)->file = NULL;
+    }
     if (st == WK_ERR_FORMAT)
       WK_FAIL(err, st, "%s; `whisker pull %s` fetches it again if it is damaged", why.message, known->name);
     else if (st != WK_OK)
@@ -317,6 +329,8 @@ wk_status wk_backbone_open(wk_backbone **out, const char *name, const char *arch
     wk_backbone_free(b);
     return st;
   }
+  if (b->note)
+    wk_warn(ctx, "%s: %s", name, b->note);
   if (b->assumed)
     wk_warn(ctx,
             "%s does not say how photos become its input: %s. If that is not so, --pixels says it (torch, tf, caffe, "

@@ -39,13 +39,16 @@ static bool has_all(const wk_graph *g, const wk_tensors *weights, prefix p) {
   return found == convolutions;
 }
 
-static bool is_usual(prefix p) {
-  return !p.length || (p.length == 6 && memcmp(p.text, "model.", 6) == 0) ||
-         (p.length == 7 && memcmp(p.text, "module.", 7) == 0);
+/* The lower, the more plainly the network under that prefix is the one that is meant. */
+static int rank(prefix p) {
+  return !p.length                                            ? 0
+         : p.length == 6 && memcmp(p.text, "model.", 6) == 0  ? 1
+         : p.length == 7 && memcmp(p.text, "module.", 7) == 0 ? 2
+                                                              : 3;
 }
 
 /* Tries each prefix under which the graph's first parameter is found. Of several networks in one file (a student and
- * its teacher) that under "model." is meant; `other` is the prefix of a second where none is. */
+ * its teacher) the one under the most usual prefix is meant; `other` is another's, where there is one. */
 static bool match(prefix *out, prefix *other, const wk_graph *g, const wk_tensors *weights) {
   int found = 0;
   const char *first = wk_graph_param(g, 0)->name;
@@ -56,47 +59,41 @@ static bool match(prefix *out, prefix *other, const wk_graph *g, const wk_tensor
     if (n < length || strcmp(name + n - length, first) != 0)
       continue;
     prefix p = {name, n - length};
-    if (p.length && name[p.length - 1] != '.')
+    if ((p.length && name[p.length - 1] != '.') || !has_all(g, weights, p))
       continue;
-    if (!has_all(g, weights, p))
-      continue;
-    if (is_usual(p)) {
+    if (!found++) {
       *out = *other = p;
-      return true;
-    }
-    if (!found++)
-      *out = *other = p;
-    else
+    } else if (rank(p) < rank(*out)) {
+      *other = *out;
+      *out = p;
+    } else {
       *other = p;
+    }
   }
   return found > 0;
 }
 
-wk_status wk_arch_match(bool *fits, size_t *length, const char **text, const wk_arch *arch, const wk_tensors *weights,
-                        wk_error *err) {
+wk_status wk_arch_match(wk_match *out, const wk_arch *arch, const wk_tensors *weights, wk_error *err) {
   wk_graph *g = NULL;
   prefix p = {"", 0}, other = {"", 0};
   WK_RETURN_IF_ERROR(arch->build(&g, 0, err));
-  *fits = match(&p, &other, g, weights);
-  *text = p.text;
-  *length = p.length;
+  const bool fits = match(&p, &other, g, weights), two = fits && p.text != other.text;
   wk_graph_free(g);
-  if (*fits && p.text != other.text)
+  *out = (wk_match){fits, p.text, p.length, two ? other.text : NULL, other.length};
+  if (two && rank(p) == 3)
     return WK_FAIL(
         err, WK_ERR_UNSUPPORTED,
-        "holds two networks, under '%.*s' and '%.*s', and neither is plainly the one that is meant: save the "
-        "state_dict of one alone",
+        "holds two networks, under '%.*s' and '%.*s', and neither is plainly the one that is meant: say which with "
+        "--weights-key",
         (int)p.length, p.text, (int)other.length, other.text);
   return WK_OK;
 }
 
 const wk_arch *wk_arch_recognise(const wk_tensors *weights) {
   for (int i = 0; i < wk_arch_count(); i++) {
-    bool fits;
-    size_t length;
-    const char *text;
-    const wk_status st = wk_arch_match(&fits, &length, &text, wk_arch_at(i), weights, NULL);
-    if (st == WK_ERR_UNSUPPORTED || (st == WK_OK && fits)) /* of two networks, opening says so */
+    wk_match m;
+    const wk_status st = wk_arch_match(&m, wk_arch_at(i), weights, NULL);
+    if (st == WK_ERR_UNSUPPORTED || (st == WK_OK && m.fits)) /* of two networks, opening says so */
       return wk_arch_at(i);
   }
   return NULL;

@@ -57,10 +57,31 @@ WK_BUILDER(wk_build_simple_cnn);
 
 /* ---- recognising ------------------------------------------------------------------------------ */
 
-/* Do these weights belong to arch, but for the classifier? The names may have a prefix ("backbone."): the first *length
- * bytes of *prefix, which points into a tensor's name. */
-wk_status wk_arch_match(bool *fits, size_t *length, const char **prefix, const wk_arch *arch, const wk_tensors *weights,
-                        wk_error *err);
+typedef struct wk_match {
+  bool fits;
+  const char
+      *prefix; /* its first `length` bytes stand before the names ("backbone."); it points into a tensor's name */
+  size_t length;
+  const char *other; /* the same of another network of that kind; NULL: there is none */
+  size_t other_length;
+} wk_match;
+
+/* Do these weights belong to arch, but for the classifier? */
+wk_status wk_arch_match(wk_match *out, const wk_arch *arch, const wk_tensors *weights, wk_error *err);
+
+/* ---- the classifier in a weight file (classifier.c) ----------------------------------------------- */
+
+typedef struct wk_classifier {
+  int classes;          /* 0: there is none */
+  char *found, *wanted; /* layer "fc.1." is to be called "fc"; NULL: it is called as the architecture's is */
+  wk_graph *graph;      /* the whole network, where the classifier has several layers; NULL: one */
+  char *note;           /* what is worth telling; NULL: nothing */
+} wk_classifier;
+
+/* `elsewhere`: layers of any name may be it, where the architecture's module is not there. */
+wk_status wk_classifier_read(wk_classifier *out, const wk_arch *arch, const wk_tensors *weights, bool elsewhere,
+                             wk_error *err);
+void wk_classifier_free(wk_classifier *c);
 
 /* ---- a backbone's own weights ----------------------------------------------------------------- */
 
@@ -74,7 +95,7 @@ wk_status wk_weights_hash(uint8_t out[WK_SHA256_BYTES], const wk_graph *g, const
 /* ---- networks that files describe (imported.c) ------------------------------------------------------------ */
 
 wk_status wk_imported_open(wk_backbone **out, const char *path, const wk_pull_options *o, wk_error *err);
-void wk_imported_free(wk_backbone *b); /* what is an imported network's own */
+void wk_imported_free(wk_backbone *b);                          /* what is an imported network's own */
 wk_status wk_backbone_keep_hash(wk_backbone *b, wk_error *err); /* room for its hash */
 /* Pixels and labels that were asked for, on a network of the registry. */
 wk_status wk_backbone_apply(wk_backbone *b, const wk_pull_options *o, wk_error *err);

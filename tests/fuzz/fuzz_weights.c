@@ -33,6 +33,11 @@ void fuzz_weights(const uint8_t *bytes, size_t size) {
     use(t);
     wk_tensors_free(t);
   }
-  if (wk_weights_sniff(bytes, size) > WK_WEIGHTS_TORCH_LEGACY)
+  t = NULL;
+  if (wk_npz_parse(&t, bytes, size, &err) == WK_OK) {
+    use(t);
+    wk_tensors_free(t);
+  }
+  if (wk_weights_sniff(bytes, size) > WK_WEIGHTS_INDEX)
     abort();
 }
