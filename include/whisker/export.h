@@ -30,9 +30,16 @@ typedef enum wk_export_preprocessing {
   WK_EXPORT_INSIDE       /* the input is red, green, blue from 0 to 255; normalising is the network's first layer */
 } wk_export_preprocessing;
 
+typedef enum wk_export_precision { WK_EXPORT_FLOAT32 = 0, WK_EXPORT_INT8 } wk_export_precision;
+
 typedef struct wk_export_options {
   const char *format;                    /* by its name; default NULL: by the path's ending */
   wk_export_preprocessing preprocessing; /* where normalising is done; ONNX alone has a choice */
+  wk_export_precision precision;         /* of weights and of what lies between layers; formats that say so */
+  const char *calibrate;                 /* for int8: photos (collection.h), whose values 8 bits are divided over; wk_export
+                                            looks at 100 of them */
+  const char *const *photos;             /* [photo_count] the same as files, for wk_export_write; no option of the table */
+  size_t photo_count;
 } wk_export_options;
 
 WK_API const wk_option_table *wk_export_options_table(void);
@@ -43,8 +50,9 @@ WK_API wk_status wk_export_options_validate(const wk_export_options *o, wk_error
 WK_API wk_status wk_export_format_for(const wk_export_format **out, const char *path, const wk_export_options *o,
                                       wk_error *err) WK_NODISCARD;
 /* Writes m to `path`; each file is complete or not there. WK_ERR_UNSUPPORTED, with what to do instead, for a model
- * that the format cannot hold. The result depends on the model and the options alone. */
-WK_API wk_status wk_export_write(const wk_model *m, const char *path, const wk_export_options *o,
+ * that the format cannot hold. The result depends on the model
+ * and the options alone. ctx (may be NULL): threads, and progress while photos are looked at. */
+WK_API wk_status wk_export_write(const wk_model *m, const char *path, const wk_export_options *o, const wk_context *ctx,
                                  wk_error *err) WK_NODISCARD;
 
 /* The logits of m, [label_count], for pixels as m's preprocessing makes them (height x width x 3 bytes), computed in

@@ -14,6 +14,8 @@ typedef struct wk_export_report {
   const wk_export_format *format;
   uint64_t bytes; /* of the file, or of the folder's files */
   int class_count;
+  wk_export_precision precision;
+  size_t calibrated_count;        /* photos that the ranges of int8 were found on */
   bool compared;       /* it was read back; else the next three are 0 and false */
   double max_abs_diff; /* of the logits of a test picture: the largest difference, */
   double max_rel_diff; /* and its share of the largest logit */

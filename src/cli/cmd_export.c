@@ -2,7 +2,10 @@
 #include "cli.h"
 
 static void say(cli *c, const wk_export_report *r) {
-  cli_say(c, "%s: %s, %d classes, %s\n", r->out, r->format->title, r->class_count, cli_bytes(r->bytes));
+  cli_say(c, "%s: %s%s, %d classes, %s\n", r->out, r->format->title, r->precision == WK_EXPORT_INT8 ? ", int8" : "",
+          r->class_count, cli_bytes(r->bytes));
+  if (r->calibrated_count)
+    cli_say(c, "ranges found on %s\n", cli_photos(r->calibrated_count));
   if (r->compared)
     cli_say(c, "read back: the largest difference of the logits is %.2g (%.1g of the largest)\n", r->max_abs_diff,
             r->max_rel_diff);

@@ -10,9 +10,11 @@
 
 /* Where two have the same ending, or none, the name decides. */
 static const wk_export_writer writers[] = {
-    {{"onnx", ".onnx", false, NULL, "ONNX, opset 17", true, true}, true, wk_export_onnx},
-    {{"torch", ".pth", false, NULL, "PyTorch's state dict", true, false}, false, wk_export_torch},
+    {{"onnx", ".onnx", false, NULL, "ONNX, opset 17", true, true}, true, false, wk_export_onnx},
+    {{"tflite", ".tflite", false, NULL, "TensorFlow Lite", true, true}, false, true, wk_export_tflite},
+    {{"torch", ".pth", false, NULL, "PyTorch's state dict", true, false}, false, false, wk_export_torch},
     {{"safetensors", ".safetensors", false, NULL, "safetensors, with timm's config.json beside it", true, false},
+     false,
      false,
      wk_export_safetensors},
 };
@@ -27,6 +29,7 @@ const wk_export_format *wk_export_format_at(int index) {
 /* ---- options --------------------------------------------------------------------------------------------- */
 
 static const char *const where[] = {"outside", "inside", NULL};
+static const char *const precisions[] = {"float32", "int8", NULL};
 static const wk_option option_rows[] = {
     {.name = "format",
      WK_ROW_TEXT(wk_export_options, format),
@@ -37,6 +40,14 @@ static const wk_option option_rows[] = {
      WK_ROW_CHOICE(wk_export_options, preprocessing, where),
      .placeholder = "WHERE",
      .help = "where pixels from 0 to 255 are normalised: by who calls the network, or by its first layer (onnx)"},
+    {.name = "precision",
+     WK_ROW_CHOICE(wk_export_options, precision, precisions),
+     .placeholder = "KIND",
+     .help = "what weights, and values between layers, are written as (int8: tflite)"},
+    {.name = "calibrate",
+     WK_ROW_TEXT(wk_export_options, calibrate),
+     .placeholder = "DATA",
+     .help = "photos to find the ranges of int8 on, such as those it was trained on"},
     {0}};
 static const wk_option_table options_table = {"export_options", sizeof(wk_export_options), option_rows, NULL};
 
@@ -87,7 +98,22 @@ wk_status wk_export_format_for(const wk_export_format **out, const char *path, c
   return WK_OK;
 }
 
-wk_status wk_export_write(const wk_model *m, const char *path, const wk_export_options *options, wk_error *err) {
+/* Can this be written so? */
+static wk_status check_choice(const wk_export_writer *w, const char *path, const wk_export_options *o, wk_error *err) {
+  if (o->preprocessing == WK_EXPORT_INSIDE && !w->preprocessing)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s: %s says how pixels are normalised, and leaves it to the caller", path,
+                   w->format.name);
+  if (o->precision == WK_EXPORT_INT8 && !w->int8)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s: %s is written as float32 alone; tflite can be int8", path,
+                   w->format.name);
+  if (o->precision == WK_EXPORT_INT8 && !o->photo_count)
+    return WK_FAIL(err, WK_ERR_ARGUMENT,
+                   "int8 needs photos to see between which values the layers move; name some with --calibrate");
+  return WK_OK;
+}
+
+wk_status wk_export_write(const wk_model *m, const char *path, const wk_export_options *options, const wk_context *ctx,
+                          wk_error *err) {
   wk_status st = WK_OK;
   wk_export_options o;
   const wk_export_writer *w = NULL;
@@ -96,11 +122,11 @@ wk_status wk_export_write(const wk_model *m, const char *path, const wk_export_o
     o = *options;
   WK_RETURN_IF_ERROR(wk_export_options_validate(&o, err));
   WK_RETURN_IF_ERROR(find(&w, path, &o, err));
-  if (o.preprocessing == WK_EXPORT_INSIDE && !w->preprocessing)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s: %s says how pixels are normalised, and leaves it to the caller", path,
-                   w->format.name);
+  WK_RETURN_IF_ERROR(check_choice(w, path, &o, err));
   wk_export_job job = {.model = m, .path = path, .format = &w->format, .o = &o};
   WK_TRY(wk_net_create(&job.net, m, err));
+  if (o.precision == WK_EXPORT_INT8)
+    WK_TRY(wk_net_measure(&job.range, &job, ctx, err));
   if (w->format.folder)
     WK_TRY(wk_mkdir_p(path, err));
   WK_TRY(w->write(&job, err));

@@ -25,6 +25,7 @@
 
 typedef struct wk_net_layer {
   const char *name; /* the graph's: "layer1.0.conv1"; unique */
+  wk_node node;     /* of the graph: the one whose output is this layer's, behind `act` */
   wk_op op;         /* WK_OP_INPUT for layer 0 alone; never WK_OP_DROPOUT */
   wk_op act;        /* WK_OP_RELU or WK_OP_RELU6 of what it gives; WK_OP_INPUT: none */
   int inputs;
@@ -79,17 +80,24 @@ void *wk_net_alloc(wk_net *n, size_t count, size_t size);
 
 /* ---- writers ---------------------------------------------------------------------------------------- */
 
+/* The least and the largest value of a layer's output on somebody's photos: what 8 bits are divided over. */
+typedef struct wk_net_range {
+  float low, high;
+} wk_net_range;
+
 typedef struct wk_export_job {
   const wk_model *model;
   wk_net *net;
   const char *path; /* the file, or the folder, which is there */
   const wk_export_format *format;
   const wk_export_options *o;
+  const wk_net_range *range; /* [net->layers] with --precision int8; NULL: floats are to be written */
 } wk_export_job;
 
 typedef struct wk_export_writer {
   wk_export_format format;
   bool preprocessing; /* can do --preprocessing inside */
+  bool int8;          /* can do --precision int8: job->range is there then */
   wk_status (*write)(const wk_export_job *job, wk_error *err);
 } wk_export_writer;
 
@@ -98,9 +106,17 @@ typedef struct wk_export_writer {
 /* How a photo becomes the input, for metadata and for people: {"resize", "rule", "width", "height", "interpolation",
  * "mean", "std", "grey"}; mean and std of bytes. NULL: no memory. */
 json_t *wk_export_preprocess_json(const wk_preprocess *p);
-/* The parameters that the logits depend on, by the graph's names and in its order; views but for those of the head. A network
- * of which only its file knows the graph has none that anybody could load. They live as long as the job's net. */
+/* The same as text, with "normalised": is it done inside the network, or by who calls it? wk_free it. NULL: no memory.
+ */
+char *wk_export_preprocess_text(const wk_preprocess *p, bool inside);
+/* The parameters that the logits depend on, by the graph's names and in its order; views but for those of the head. A
+ * network of which only its file knows the graph has none that anybody could load. They live as long as the job's net.
+ */
 wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *err);
+/* The same of any network: what job->net->graph is run with. */
+wk_status wk_net_weights(wk_tensors **out, const wk_export_job *job, wk_error *err);
+/* Ranges [layers] of job->o's photos; they live as long as the net. Stage of progress: "ranges". */
+wk_status wk_net_measure(const wk_net_range **out, const wk_export_job *job, const wk_context *ctx, wk_error *err);
 /* A label; bytes that are no UTF-8 become U+FFFD. */
 json_t *wk_export_text(const char *text);
 /* ["cat", "dog"]; wk_free it. NULL: no memory. */
@@ -112,6 +128,7 @@ wk_status wk_export_no_memory(wk_error *err); /* WK_ERR_MEMORY */
 /* One function a format. */
 wk_status wk_export_onnx(const wk_export_job *job, wk_error *err);
 wk_status wk_export_torch(const wk_export_job *job, wk_error *err);
+wk_status wk_export_tflite(const wk_export_job *job, wk_error *err);
 wk_status wk_export_safetensors(const wk_export_job *job, wk_error *err);
 
 #endif

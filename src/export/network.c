@@ -215,6 +215,7 @@ static wk_status add_layer(builder *b, wk_node node, wk_error *err) {
   b->at[node] = net->layers;
   wk_net_layer *l = &net->layer[net->layers++];
   *l = (wk_net_layer){.name = d->name,
+                      .node = node,
                       .op = d->op,
                       .inputs = d->inputs,
                       .in = in,
@@ -257,6 +258,7 @@ static wk_status add_node(builder *b, wk_node node, wk_error *err) {
   if (!l)
     return add_layer(b, node, err);
   b->at[node] = b->at[b->source[b->g->node[node].input[0]]];
+  l->node = node;
   if (b->g->node[node].op == WK_OP_BATCH_NORM)
     return fold(l, b, node, err);
   l->act = b->g->node[node].op;

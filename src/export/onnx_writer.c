@@ -491,12 +491,10 @@ static const char *pixel_range(const wk_preprocess *p, bool inside) {
 }
 
 static wk_status add_metadata(wk_text *model, const wk_net *n, bool inside, wk_error *err) {
-  char *names = python_names(n), *labels = wk_export_labels_text(n), *prepare = NULL;
-  json_t *how = wk_export_preprocess_json(&n->preprocess);
+  char *names = python_names(n), *labels = wk_export_labels_text(n),
+       *prepare = wk_export_preprocess_text(&n->preprocess, inside);
   wk_status st = WK_OK;
   const char *range = pixel_range(&n->preprocess, inside);
-  json_object_set_new(how, "normalised", json_string(inside ? "inside" : "outside"));
-  prepare = wk_export_compact(how);
   WK_TRY(add_pair(model, "Image.BitmapPixelFormat", "Rgb8", err));
   WK_TRY(add_pair(model, "Image.ColorSpaceGamma", "SRGB", err));
   if (range)

@@ -47,3 +47,9 @@ char *wk_export_labels_text(const wk_net *n) {
     json_array_append_new(labels, wk_export_text(n->labels[i]));
   return wk_export_compact(labels);
 }
+
+char *wk_export_preprocess_text(const wk_preprocess *p, bool inside) {
+  json_t *how = wk_export_preprocess_json(p);
+  json_object_set_new(how, "normalised", json_string(inside ? "inside" : "outside"));
+  return wk_export_compact(how);
+}

@@ -25,16 +25,11 @@ static bool reads_pixels(const wk_graph *g, const wk_param_info *p) {
   return p->ndim == 4 && g->node[p->node].input[0] == g->input;
 }
 
-wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *err) {
+wk_status wk_net_weights(wk_tensors **out, const wk_export_job *job, wk_error *err) {
   wk_status st = WK_OK;
   wk_tensors *t = NULL;
   const wk_graph *g = job->net->graph;
   const wk_net_layer *head = &job->net->layer[job->net->layers - 1];
-  WK_FAIL_IF(
-      job->model->backbone->own_arch, err, WK_ERR_UNSUPPORTED,
-      "%s: weights by name need a network that other programs know, and %s came out of a file; export it whole, as "
-      "ONNX for example",
-      job->path, job->net->name);
   WK_TRY(wk_tensors_create(&t, err));
   for (int i = 0; i < wk_graph_param_count(g); i++) {
     const wk_param_info *p = wk_graph_param(g, i);
@@ -58,6 +53,15 @@ wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *er
 done:
   wk_tensors_free(t);
   return st;
+}
+
+wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *err) {
+  if (job->model->backbone->own_arch)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED,
+                   "%s: weights by name need a network that other programs know, and %s came out of a file; export it "
+                   "whole, as ONNX for example",
+                   job->path, job->net->name);
+  return wk_net_weights(out, job, err);
 }
 
 /* ---- timm's config.json --------------------------------------------------------------------------------- */

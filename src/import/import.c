@@ -158,7 +158,7 @@ static wk_status prepare_pixels(wk_import *out, const wk_ir *ir, const wk_lowere
   out->assumed = false;
   bool inside = false;
   const bool prepared = ir->prepared && wk_prepared_read(p, &inside, ir->prepared);
-  if (prepared && inside && low->pixel_affine)
+  if (prepared && inside) /* its first layers do it, seen as an affine of the pixels or not */
     wk_pixels_set(p, WK_PIXELS_BYTES);
   if (o->pixels) {
     WK_RETURN_IF_ERROR(wk_pixels_parse(p, o->pixels, err));

@@ -37,6 +37,7 @@ typedef struct wk_low {
   const float *scale, *shift; /* of each channel, still to be done; NULL: none */
   wk_gate gate;
   int pad[4];        /* zeros around pixels, still to be done: top, bottom, left, right */
+  bool pad_least;    /* not zeros, but less than everything: what the largest of a window does not see */
   bool positive;     /* no value is below 0 */
 } wk_low;
 

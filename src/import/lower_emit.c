@@ -276,6 +276,9 @@ static wk_status ready_gate(wk_lower *l, wk_low *v, wk_error *err) {
 static wk_status ready_pad(wk_lower *l, wk_low *v, wk_error *err) {
   if (!(v->pad[0] | v->pad[1] | v->pad[2] | v->pad[3]))
     return WK_OK;
+  if (v->pad_least)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED,
+                   "pads that are less than everything go to something else than the largest of windows");
   const char *name = NULL;
   wk_window w = wk_window_square(1, 1, 0);
   w.pad_top = v->pad[0], w.pad_bottom = v->pad[1], w.pad_left = v->pad[2], w.pad_right = v->pad[3];

@@ -170,8 +170,8 @@ static wk_status lower_conv(wk_lower *l, const wk_ir_op *op, wk_error *err) {
   WK_RETURN_IF_ERROR(wk_lower_ready_unpadded(l, op->in[0], err));
   const wk_low *v = &l->low[op->in[0]];
   const wk_shape in = l->shape[v->node];
-  if (!wk_lower_is_picture(l, v))
-    return TROUBLE("its input is not a picture");
+  if (!wk_lower_is_picture(l, v) || v->pad_least)
+    return TROUBLE("its input is not a picture, or its pads are not zeros");
   int64_t shape[4];
   memcpy(shape, l->ir->value[op->in[1]].shape, sizeof shape);
   wk_window w = {.kernel_h = (int)shape[2], .kernel_w = (int)shape[3]};
@@ -330,7 +330,10 @@ static wk_status lower_pool(wk_lower *l, const wk_ir_op *op, bool max, wk_error 
   const bool waiting = v->pad[0] | v->pad[1] | v->pad[2] | v->pad[3];
   const bool half = v->pad[0] <= w.kernel_h / 2 && v->pad[1] <= w.kernel_h / 2 && v->pad[2] <= w.kernel_w / 2 &&
                     v->pad[3] <= w.kernel_w / 2;
-  if (waiting && !own && half && (!max || v->positive)) { /* zeros are never the largest of what is not below 0 */
+  if (waiting && v->pad_least && !max)
+    return TROUBLE("its pads are less than everything");
+  /* Zeros are never the largest of what is not below 0. */
+  if (waiting && !own && half && (!max || v->positive || v->pad_least)) {
     join_pads(&w, v, in);
     w.count_include_pad = true;
   } else {

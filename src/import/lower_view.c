@@ -377,11 +377,15 @@ static wk_status lower_pad(wk_lower *l, const wk_ir_op *op, wk_error *err) {
     if (!wk_lower_constant(l, op->in[2]) || wk_ir_count(&l->ir->value[op->in[2]]) != 1)
       return TROUBLE("pads with computed values");
     WK_RETURN_IF_ERROR(wk_ir_read_floats(&value, l->ir, op->in[2], err));
-    if (*value != 0)
+    if (*value != 0 && *value > -1e37f)
       return TROUBLE("pads with something else than 0");
   }
+  const bool least = value && *value != 0;
   WK_RETURN_IF_ERROR(wk_lower_ready_unpadded(l, op->in[0], err));
   wk_low out = l->low[op->in[0]];
+  if ((out.pad[0] | out.pad[1] | out.pad[2] | out.pad[3]) && out.pad_least != least)
+    return TROUBLE("pads of two kinds");
+  out.pad_least = least;
   int64_t channels[2] = {0, 0};
   for (int i = 0; i < out.ndim; i++) {
     const int64_t before = pads[i], behind = pads[out.ndim + i];
@@ -398,6 +402,8 @@ static wk_status lower_pad(wk_lower *l, const wk_ir_op *op, wk_error *err) {
     out.pad[h ? 1 : 3] += (int)behind;
     out.side[i] += before + behind;
   }
+  if (least && (channels[0] || channels[1]))
+    return TROUBLE("pads channels with something else than 0");
   if (channels[0] || channels[1]) {
     wk_window w = wk_window_square(1, 1, 0);
     w.pad_top = out.pad[0], w.pad_bottom = out.pad[1], w.pad_left = out.pad[2], w.pad_right = out.pad[3];

@@ -207,10 +207,19 @@ typedef struct reading {
 
 static int input_of(const reading *r, size_t i) { return i < r->in.count ? (int)wk_fb_int_at(&r->in, i, 4) : -1; }
 
+/* What the least stored number stands for, in steps. */
+static int64_t first_step(const wk_ir_value *v) { return (v->dtype == WK_I8 ? -128 : 0) - v->zero; }
+
 /* Numbers of a quantised layer are rounded to what its output can hold. */
 static bool is_rounded(const reading *r, const wk_ir_value *to) {
+  const int from = input_of(r, 0);
+  const wk_ir_value *in = from >= 0 ? &r->t->ir->value[from] : NULL;
+  /* From other steps to these; the input's own are how it is prepared. */
+  const bool requantises = r->code == QUANTIZE && in && from != r->t->ir->input &&
+                           (in->dtype == WK_F32 || in->scale != to->scale || first_step(in) != first_step(to));
   const bool moves = r->code == MAX_POOL || r->code == RESHAPE || r->code == SQUEEZE || r->code == SOFTMAX ||
-                     r->code == QUANTIZE || r->code == DEQUANTIZE || r->code == PAD || r->code == TRANSPOSE;
+                     (r->code == QUANTIZE && !requantises) || r->code == DEQUANTIZE || r->code == PAD ||
+                     r->code == TRANSPOSE;
   return !moves && (to->dtype == WK_I8 || to->dtype == WK_U8) && to->scale > 1e-30f && to->scale < 1e30f &&
          to->zero >= -128 && to->zero <= 255;
 }
@@ -640,7 +649,8 @@ static void read_input_type(tflite *t) {
   ir->said_where = "as its input is quantised";
 }
 
-static wk_status read_label_file(tflite *t, const wk_zip *z, const wk_zip_entry *e, wk_error *err) {
+/* A text of the archive, labels or what whisker's own exports say of their preprocessing. */
+static wk_status read_packed(tflite *t, const wk_zip *z, const wk_zip_entry *e, bool labels, wk_error *err) {
   enum { MOST = 4 << 20 };
   if (e->size > MOST)
     return WK_OK;
@@ -649,9 +659,17 @@ static wk_status read_label_file(tflite *t, const wk_zip *z, const wk_zip_entry 
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for labels");
   wk_status st = wk_zip_unpack((uint8_t *)text, z, e, NULL);
   text[e->size] = 0;
-  st = st == WK_OK ? wk_labels_guess(t->ir, text, err) : WK_OK;
+  if (st == WK_OK)
+    st = labels ? wk_labels_guess(t->ir, text, err) : wk_ir_text(&t->ir->prepared, t->ir, text, (size_t)e->size, err);
+  else
+    st = WK_OK; /* it is as if it were not there */
   wk_free(text);
   return st;
+}
+
+static bool ends_with(const wk_zip_entry *e, const char *end) {
+  const size_t n = strlen(end);
+  return e->name_size >= n && memcmp(e->name + e->name_size - n, end, n) == 0;
 }
 
 /* The archive behind the network: its first text that lists classes. */
@@ -660,10 +678,12 @@ static wk_status read_labels(tflite *t, wk_error *err) {
   wk_status st = WK_OK;
   if (wk_zip_open(&z, t->fb.bytes, t->fb.size, NULL) != WK_OK)
     return WK_OK;
-  for (size_t i = 0; i < z.entries && st == WK_OK && !t->ir->labels; i++) {
+  for (size_t i = 0; i < z.entries && st == WK_OK; i++) {
     const wk_zip_entry *e = &z.entry[i];
-    if (e->name_size > 4 && memcmp(e->name + e->name_size - 4, ".txt", 4) == 0)
-      st = read_label_file(t, &z, e, err);
+    if (!t->ir->labels && ends_with(e, ".txt"))
+      st = read_packed(t, &z, e, true, err);
+    else if (!t->ir->prepared && ends_with(e, "preprocess.json"))
+      st = read_packed(t, &z, e, false, err);
   }
   wk_zip_close(&z);
   return st;

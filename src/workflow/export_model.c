@@ -112,7 +112,7 @@ static wk_status read_back(wk_export_report *r, wk_call *call, const wk_model *m
   compare(r, logits, logits + m->label_count, m->label_count);
   r->compared = true;
   r->labels_same = r->format->whole && same_labels(m, back);
-  WK_FAIL_IF(!(r->max_rel_diff <= most_difference), err, WK_ERR_NUMERIC,
+  WK_FAIL_IF(r->precision == WK_EXPORT_FLOAT32 && !(r->max_rel_diff <= most_difference), err, WK_ERR_NUMERIC,
              "reads back with logits that differ by %.3g (%.2g of the largest); do not use it", r->max_abs_diff,
              r->max_rel_diff);
 done:
@@ -126,23 +126,48 @@ done:
   return st;
 }
 
+/* ---- photos to calibrate on ---------------------------------------------------------------------------- */
+
+enum { MOST_PHOTOS = 100 };
+
+/* Photos from the beginning to the end of the list, so that every class has some. */
+static void choose(const char **out, size_t *count, const wk_named_photos *photos) {
+  const size_t n = photos->count < MOST_PHOTOS ? photos->count : MOST_PHOTOS;
+  for (size_t i = 0; i < n; i++)
+    out[i] = photos->paths[photos->count * i / n];
+  *count = n;
+}
+
 /* ---- the call ------------------------------------------------------------------------------------------ */
 
 wk_status wk_export(wk_export_report **out, wk_session *s, const wk_model *m, const char *path,
-                    const wk_export_options *o, wk_error *err) {
+                    const wk_export_options *options, wk_error *err) {
   wk_status st = WK_OK;
   wk_call call;
+  wk_export_options o;
+  wk_named_photos photos = {0};
+  const char *chosen[MOST_PHOTOS];
   wk_export_report *r = NULL;
+  wk_export_options_init(&o);
+  if (options)
+    o = *options;
   wk_call_begin(&call, s);
   r = wk_calloc(1, sizeof *r);
   WK_FAIL_IF(!r, err, WK_ERR_MEMORY, "out of memory");
-  WK_TRY(wk_export_format_for(&r->format, path, o, err));
+  WK_TRY(wk_export_format_for(&r->format, path, &o, err));
   WK_TRY(check_output(path, r->format, err));
   r->out = wk_strdup(path);
   WK_FAIL_IF(!r->out, err, WK_ERR_MEMORY, "out of memory");
   r->class_count = m->label_count;
+  if (o.precision == WK_EXPORT_INT8 && o.calibrate) {
+    WK_TRY(wk_call_name_photos(&photos, &call, &o.calibrate, 1, NULL, err));
+    choose(chosen, &o.photo_count, &photos);
+    o.photos = chosen;
+  }
+  r->precision = o.precision;
+  r->calibrated_count = o.precision == WK_EXPORT_INT8 ? o.photo_count : 0;
   const double began = wk_clock_seconds();
-  WK_TRY(wk_export_write(m, path, o, err));
+  WK_TRY(wk_export_write(m, path, &o, &call.ctx, err));
   r->seconds = wk_clock_seconds() - began;
   r->bytes = size_of(path);
   if (r->format->reads_back)
@@ -153,6 +178,7 @@ wk_status wk_export(wk_export_report **out, wk_session *s, const wk_model *m, co
     r = NULL;
   }
 done:
+  wk_named_photos_free(&photos);
   wk_export_report_free(r);
   wk_call_end(&call);
   return st;
@@ -168,9 +194,10 @@ void wk_export_report_free(wk_export_report *r) {
 
 char *wk_export_report_json(const wk_export_report *r) {
   return wk_report_print(
-      json_pack("{s:o,s:s,s:I,s:i,s:b,s:o,s:o,s:b,s:o,s:o}", "out", wk_report_text(r->out), "format", r->format->name,
-                "bytes", (json_int_t)r->bytes, "classes", r->class_count, "compared", r->compared, "max_abs_diff",
-                wk_report_number(r->compared ? r->max_abs_diff : (double)NAN), "max_rel_diff",
-                wk_report_number(r->compared ? r->max_rel_diff : (double)NAN), "labels_same", r->labels_same, "seconds",
-                wk_report_number(r->seconds), "warnings", wk_report_lines(&r->warnings)));
+      json_pack("{s:o,s:s,s:s,s:I,s:I,s:i,s:b,s:o,s:o,s:b,s:o,s:o}", "out", wk_report_text(r->out), "format",
+                r->format->name, "precision", r->precision == WK_EXPORT_INT8 ? "int8" : "float32", "calibrated_on",
+                (json_int_t)r->calibrated_count, "bytes", (json_int_t)r->bytes, "classes", r->class_count, "compared",
+                r->compared, "max_abs_diff", wk_report_number(r->compared ? r->max_abs_diff : (double)NAN),
+                "max_rel_diff", wk_report_number(r->compared ? r->max_rel_diff : (double)NAN), "labels_same",
+                r->labels_same, "seconds", wk_report_number(r->seconds), "warnings", wk_report_lines(&r->warnings)));
 }

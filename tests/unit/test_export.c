@@ -158,17 +158,17 @@ static void what_cannot_be_exported_is_refused(void **state) {
   wk_backbone *b = seeded_backbone("simple_cnn", 0);
   assert_ok(wk_head_alloc(&h, WK_HEAD_KNN, CLASSES, b->arch->feature_count, 4, &error), &error);
   assert_ok(wk_model_create(&m, b, h, labels, "{}", &error), &error);
-  assert_int_equal(wk_export_write(m, path, NULL, &error), WK_ERR_UNSUPPORTED);
+  assert_int_equal(wk_export_write(m, path, NULL, NULL, &error), WK_ERR_UNSUPPORTED);
   assert_non_null(strstr(error.message, "--head linear"));
   assert_false(wk_path_exists(path));
   wk_model_free(m);
   m = seeded_model("simple_cnn", false);
-  assert_int_equal(wk_export_write(m, "x.unheard-of", NULL, &error), WK_ERR_ARGUMENT);
+  assert_int_equal(wk_export_write(m, "x.unheard-of", NULL, NULL, &error), WK_ERR_ARGUMENT);
   assert_non_null(strstr(error.message, "safetensors"));
   wk_export_options o;
   wk_export_options_init(&o);
   o.preprocessing = WK_EXPORT_INSIDE;
-  assert_int_equal(wk_export_write(m, path, &o, &error), WK_ERR_UNSUPPORTED);
+  assert_int_equal(wk_export_write(m, path, &o, NULL, &error), WK_ERR_UNSUPPORTED);
   assert_ok(wk_file_write(path, "mine", 4, &error), &error);
   assert_int_equal(wk_export(NULL, session, m, path, NULL, &error), WK_ERR_IO); /* a file of somebody else's stays */
   wk_model_free(m);
@@ -211,7 +211,7 @@ static wk_model *every_operation(void) {
   x = wk_graph_unary(g, "hardswish", WK_OP_HARDSWISH, x);
   y = wk_graph_shuffle(g, "shuffle", wk_graph_conv(g, "grouped", x, 8, wk_window_square(1, 1, 0), 2, false), 4);
   z = wk_graph_leaky(g, "leaky", WK_OP_LEAKY_RELU, wk_graph_slice(g, "slice", x, 2, 4), 0.1f);
-  z = wk_graph_leaky(g, "elu", WK_OP_ELU, wk_graph_pad(g, "channels", z, wk_window_square(1, 1, 0), 1, 3), 0.7f);
+  z = wk_graph_leaky(g, "elu", WK_OP_ELU, wk_graph_pad(g, "channels", z, wk_window_square(1, 1, 0), 1, 3), 1);
   x = wk_graph_concat(g, "concat", (wk_node[]){y, z, x}, 3);
   x = wk_graph_batch_norm(g, "alone", x, 1e-5f);
   x = wk_graph_unary(g, "relu6", WK_OP_RELU6, x);
@@ -282,7 +282,7 @@ static void preprocessing_comes_back(void **state) {
     p->width = p->height = 32, p->resize = 45, p->rule = WK_CROP_KEEP, p->filter = WK_FILTER_BICUBIC;
     wk_export_options_init(&o);
     o.preprocessing = inside ? WK_EXPORT_INSIDE : WK_EXPORT_OUTSIDE;
-    assert_ok(wk_export_write(m, path, &o, &error), &error);
+    assert_ok(wk_export_write(m, path, &o, NULL, &error), &error);
     assert_ok(wk_open(&back, session, path, &error), &error);
     const wk_preprocess *q = &back->backbone->preprocess;
     assert_int_equal(q->resize, 45);
@@ -299,6 +299,39 @@ static void preprocessing_comes_back(void **state) {
   }
 }
 
+/* In 8 bits, calibrated on the very picture that is compared: what is left is the rounding. */
+static void whole_numbers_are_near(void **state) {
+  (void)state;
+  static const char *const name[] = {"simple_cnn", "resnet18", "mobilenet_v3_small"};
+  char *photo = in_dir("photo.png"), *path = in_dir("small.tflite");
+  wk_image picture;
+  wk_export_options o;
+  assert_ok(wk_export_test_picture(&picture, &error), &error);
+  assert_ok(wk_image_save_png(&picture, photo, &error), &error);
+  wk_image_free(&picture);
+  wk_export_options_init(&o);
+  o.precision = WK_EXPORT_INT8;
+  wk_model *m = every_operation();
+  assert_int_equal(wk_export(NULL, session, m, path, &o, &error), WK_ERR_ARGUMENT); /* on which photos? */
+  o.calibrate = photo;
+  assert_int_equal(wk_export(NULL, session, m, path, &o, &error), WK_ERR_UNSUPPORTED);
+  assert_non_null(strstr(error.message, "'lrn'"));
+  wk_model_free(m);
+  for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+    wk_export_report *r = NULL;
+    m = seeded_model(name[i], true);
+    assert_ok(wk_export(&r, session, m, path, &o, &error), &error);
+    assert_int_equal(r->calibrated_count, 1);
+    assert_true(r->labels_same);
+    if (!(r->max_rel_diff < 0.2))
+      fail_msg("%s: logits differ by %g of the largest", name[i], r->max_rel_diff);
+    wk_export_report_free(r);
+    wk_model_free(m);
+  }
+  wk_free(photo);
+  wk_free(path);
+}
+
 static void allocations_may_fail(void **state) {
   (void)state;
   wk_model *whole = every_operation(), *known = seeded_model("simple_cnn", false);
@@ -311,7 +344,7 @@ static void allocations_may_fail(void **state) {
     char *path = in_dir(f->ending ? f->ending : f->name);
     for (long n = 0;; n++) {
       test_fail_allocation(n);
-      const wk_status st = wk_export_write(m, path, &o, &error);
+      const wk_status st = wk_export_write(m, path, &o, NULL, &error);
       test_fail_allocation(-1);
       if (st == WK_OK)
         break;
@@ -332,6 +365,7 @@ int main(void) {
       cmocka_unit_test(whole_networks_come_back),
       cmocka_unit_test(every_operation_comes_back),
       cmocka_unit_test(preprocessing_comes_back),
+      cmocka_unit_test(whole_numbers_are_near),
       cmocka_unit_test(allocations_may_fail),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Runs a model's exports in the runtimes they are for, and compares with what whisker says itself.
+
+    tools/check_exports.py WHISKER MODEL PHOTOS [--most N] [--calibrate DATA] [--only NAME,...]
+
+Each runtime is given the very pixels that whisker's network sees (`whisker embed --layer input`), so that the logits may
+differ by rounding alone: by 1e-4 of the largest at most, and the first class of every photo is the same. In 8 bits the
+first class may differ on 0.5% of the photos. Runtimes that are not installed are skipped, and said so. The exit code
+is 1 where something differs."""
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+BOUND = 1e-4
+SMALL_BOUND = 0.005
+
+
+def has(*modules):
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception:  # not there, or not usable
+            return False
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("whisker")
+    parser.add_argument("model")
+    parser.add_argument("photos")
+    parser.add_argument("--most", type=int, default=0, help="photos, spread over the collection; 0: all")
+    parser.add_argument("--calibrate", help="photos for int8; default: those that are compared")
+    parser.add_argument("--only", help="ways, separated by commas")
+    args = parser.parse_args()
+    if not has("numpy"):
+        print("skipped: numpy is not here")
+        return 0
+    check = Check(args)
+    ways = [name for name in dir(check) if name.startswith("way_")]
+    for way in ways:
+        if not args.only or way[4:] in args.only.split(","):
+            getattr(check, way)()
+    return 1 if check.bad else 0
+
+
+class Check:
+    def __init__(self, args):
+        import numpy as np
+
+        self.np, self.args, self.bad = np, args, False
+        self.dir = tempfile.TemporaryDirectory()
+        listed = self.whisker("predict", args.model, args.photos, "-k", "64", "--json")
+        found = json.loads(listed)["predictions"]
+        names = [p["file"] for p in found]
+        step = range(len(found)) if not args.most else range(0, len(found), max(1, len(found) // args.most))
+        self.files = [names[i] for i in step][: args.most or None]
+        kept = {names[i]: found[i] for i in step}
+        self.labels = sorted({g["label"] for p in found for g in p["top"]}, key=lambda l: self.index(found, l))
+        self.logs = self.center(np.array([[self.log(kept[f], l) for l in self.labels] for f in self.files]))
+        self.paths = [f if os.path.exists(f) else os.path.join(args.photos, f) for f in self.files]
+        out = os.path.join(self.dir.name, "pixels.npy")
+        self.whisker("embed", args.model, *self.paths, "--layer", "input", "-o", out)
+        flat = np.load(out)
+        side = int(round((flat.shape[1] / 3) ** 0.5))
+        self.pixels = flat.reshape(len(self.files), side, side, 3)
+        print(f"{len(self.files)} photos, {len(self.labels)} classes, {side} x {side}")
+
+    def index(self, found, label):
+        return next(g["index"] for p in found for g in p["top"] if g["label"] == label)
+
+    def log(self, photo, label):
+        import math
+
+        return next((math.log(max(g["p"], 1e-300)) for g in photo["top"] if g["label"] == label), -700.0)
+
+    def center(self, logits):
+        """Logits are compared up to a constant: it makes no difference to the classes."""
+        return logits - logits.mean(axis=1, keepdims=True)
+
+    def whisker(self, *words):
+        done = subprocess.run([self.args.whisker, *words], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(words[:2])}: {done.stderr.strip()}")
+        return done.stdout
+
+    def export(self, name, *flags):
+        path = os.path.join(self.dir.name, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        report = json.loads(self.whisker("export", self.args.model, "-o", path, "--json", *flags))
+        return path, report
+
+    def judge(self, name, logits, report, small=False):
+        np = self.np
+        have = self.center(np.asarray(logits, dtype=np.float64))
+        difference = float(np.abs(have - self.logs).max() / np.abs(self.logs).max())
+        changed = int((have.argmax(1) != self.logs.argmax(1)).sum())
+        fine = changed <= SMALL_BOUND * len(have) if small else changed == 0 and difference <= BOUND
+        self.bad |= not fine
+        print(
+            f"{name:24} logits {difference:.1e} of the largest, first class differs on {changed} of {len(have)}; "
+            f"read back by whisker: {report['max_rel_diff']:.1e}{'' if fine else '  <- too much'}"
+        )
+
+    def bytes(self, path):
+        how = json.loads(self.metadata(path))
+        np = self.np
+        return np.rint(self.pixels * np.array(how["std"]) + np.array(how["mean"])).clip(0, 255)
+
+    def metadata(self, onnx_path):
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(onnx_path).get_modelmeta().custom_metadata_map["preprocess"]
+
+    def way_onnx(self):
+        if not has("onnxruntime"):
+            print("skipped: onnxruntime is not here")
+            return
+        import onnxruntime
+
+        for where in ("outside", "inside"):
+            path, report = self.export(f"{where}.onnx", "--preprocessing", where)
+            session = onnxruntime.InferenceSession(path)
+            pixels = self.pixels if where == "outside" else self.bytes(path)
+            pixels = pixels.transpose(0, 3, 1, 2).astype(self.np.float32)
+            name = session.get_inputs()[0].name
+            logits = [session.run(None, {name: pixels[i : i + 20]})[0] for i in range(0, len(pixels), 20)]
+            self.judge(f"onnx, {where}", self.np.concatenate(logits), report)
+
+    def torch_logits(self, network):
+        import torch
+
+        network.eval()
+        with torch.no_grad():
+            pixels = torch.from_numpy(self.np.ascontiguousarray(self.pixels.transpose(0, 3, 1, 2)))
+            return torch.cat([network(pixels[i : i + 20]) for i in range(0, len(pixels), 20)]).numpy()
+
+    def way_torch(self):
+        if not has("torch", "torchvision"):
+            print("skipped: torch and torchvision are not here")
+            return
+        import torch
+        import torchvision
+
+        name = json.loads(self.whisker("info", self.args.model, "--json"))["backbone"].split(".")[0]
+        if not hasattr(torchvision.models, name):
+            print(f"skipped: torchvision has no {name}")
+            return
+        path, report = self.export("model.pth")
+        network = getattr(torchvision.models, name)(num_classes=len(self.labels))
+        network.load_state_dict(torch.load(path, weights_only=True))
+        self.judge("torch, torchvision", self.torch_logits(network), report)
+
+    def way_timm(self):
+        if not has("torch", "timm"):
+            print("skipped: timm is not here")
+            return
+        import timm
+
+        path, report = self.export("timm/model.safetensors")
+        network = timm.create_model("local-dir:" + os.path.dirname(path), pretrained=True)
+        self.judge("safetensors, timm", self.torch_logits(network), report)
+
+    def way_tflite(self):
+        if not has("ai_edge_litert.interpreter"):
+            print("skipped: ai-edge-litert is not here")
+            return
+        np = self.np
+        path, report = self.export("float.tflite")
+        self.judge("tflite", np.log(np.maximum(self.lite(path, self.pixels), 1e-30)), report)
+        path, report = self.export("small.tflite", "--precision", "int8", "--calibrate", self.args.calibrate or self.args.photos)
+        how, _ = self.export("how.onnx")
+        probability = self.lite(path, self.bytes(how).astype(np.uint8)).astype(np.float64)
+        self.judge("tflite, int8", np.log(np.maximum(probability, 0.5) / 256), report, small=True)
+
+    def lite(self, path, pixels):
+        from ai_edge_litert.interpreter import Interpreter
+
+        np = self.np
+        runner = Interpreter(path)
+        runner.allocate_tensors()
+        at, out = runner.get_input_details()[0], runner.get_output_details()[0]
+        answers = []
+        for one in pixels:
+            runner.set_tensor(at["index"], np.ascontiguousarray(one[None], dtype=at["dtype"]))
+            runner.invoke()
+            answers.append(runner.get_tensor(out["index"])[0].copy())
+        return np.array(answers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
