@@ -15,6 +15,9 @@ typedef struct wk_interval {
 
 /* Wilson score interval of k successes in n, 95%. n = 0 gives NaN, 0, 1. */
 WK_API wk_interval wk_wilson(size_t k, size_t n);
+/* Exact McNemar test, two-sided, of two classifiers on the same photos: how likely a difference at least as large is where both are
+ * equally good. only_a, only_b: photos that only the one got right, and only the other; both 0 give 1. */
+WK_API double wk_mcnemar(size_t only_a, size_t only_b);
 
 typedef struct wk_metrics {
   size_t photo_count;

@@ -121,6 +121,17 @@ WK_API char *wk_train_report_json(const wk_train_report *r);
 
 /* ---- several ways side by side ----------------------------------------------------------------- */
 
+/* How a row stands beside the one that the others are compared with. */
+typedef enum wk_verdict {
+  WK_VERDICT_BASE,   /* it is that row */
+  WK_VERDICT_SAME,   /* the same, photo by photo (tricks: seed by seed) */
+  WK_VERDICT_LEVEL,  /* not told apart by so few photos (tricks: seeds) */
+  WK_VERDICT_BETTER, /* tricks alone: compare's other rows stand beside the best */
+  WK_VERDICT_WORSE
+} wk_verdict;
+/* "base", "same", "level", "better", "worse"; NULL out of range. */
+WK_API const char *wk_verdict_name(wk_verdict v);
+
 typedef struct wk_compare_row {
   char *backbone, *shown; /* as it was given; without folders */
   char head[48];          /* "linear", "tuned last:1" */
@@ -131,6 +142,11 @@ typedef struct wk_compare_row {
   uint64_t bytes; /* of the backbone's weights */
   int columns;
   size_t computed_count; /* features that were not kept from before */
+  /* Beside the row that is right most often (the first of several), known when all rows are, on the photos that both could read: */
+  wk_verdict verdict;    /* LEVEL where p_value is at least 0.05 */
+  size_t only_best, only_this; /* photos that only the best row got right, and only this one */
+  double p_value;        /* of wk_mcnemar */
+  bool above_chance;     /* the interval of top1 lies above the comparison's chance */
 } wk_compare_row;
 
 typedef struct wk_compare_options {
@@ -152,6 +168,8 @@ WK_API wk_status wk_compare_options_validate(const wk_compare_options *o, wk_err
 typedef struct wk_comparison {
   wk_compare_row *rows;
   size_t row_count;
+  size_t best;   /* the row that the others are compared with */
+  double chance; /* share of the photos to check on that are of their commonest class: what naming it always would get right */
   char *out; /* NULL: no picture */
   wk_lines warnings;
 } wk_comparison;
@@ -170,6 +188,8 @@ typedef struct wk_trick_row {
                                 * the deviation also where only one did not */
   double seconds;              /* of a run */
   int seeds, diverged;
+  wk_verdict verdict;          /* beside the base recipe: a mean that lies more than two standard errors of the difference away
+                                * is better or worse; one seed has no deviation, and the intervals of its photos decide */
 } wk_trick_row;
 
 typedef struct wk_tricks_options {
@@ -191,6 +211,7 @@ WK_API wk_status wk_tricks_options_validate(const wk_tricks_options *o, wk_error
 typedef struct wk_tricks {
   wk_trick_row *rows; /* the first is the base recipe, which the others change one thing of */
   size_t row_count, row_total; /* rows measured, and what they would be without a stop */
+  double chance;               /* as wk_comparison's */
   bool cancelled;              /* the rows are those that were finished */
   char *out; /* NULL: no picture */
   wk_lines warnings;

@@ -18,6 +18,38 @@ static void on_row(void *user, const wk_compare_row *r) {
           cli_bytes(r->bytes), r->seconds_fit);
 }
 
+/* The rows of one verdict in a line of their own; `p` tells how likely each difference is by chance. */
+static void say_rows(cli *c, const wk_comparison *t, wk_verdict verdict, const char *what) {
+  bool begun = false;
+  for (size_t i = 0; i < t->row_count; i++) {
+    const wk_compare_row *r = &t->rows[i];
+    if (i == t->best || r->verdict != verdict)
+      continue;
+    cli_say(c, "%s%s, %s", begun ? "; " : what, r->shown, r->head);
+    if (verdict != WK_VERDICT_SAME)
+      cli_say(c, " (only it right: %zu, only the best: %zu; p %.2g)", r->only_this, r->only_best, r->p_value);
+    begun = true;
+  }
+  if (begun)
+    cli_say(c, "\n");
+}
+
+static void say_verdicts(cli *c, const wk_comparison *t) {
+  const wk_compare_row *best = &t->rows[t->best];
+  if (t->row_count > 1)
+    cli_say(c, "\nRight most often: %s, %s (%s)\n", best->shown, best->head, cli_percent(best->top1.value));
+  say_rows(c, t, WK_VERDICT_SAME, "The same as it, photo by photo: ");
+  say_rows(c, t, WK_VERDICT_LEVEL, "Not told apart from it by these photos: ");
+  say_rows(c, t, WK_VERDICT_WORSE, "Worse than it: ");
+  bool begun = false;
+  for (size_t i = 0; i < t->row_count; i++)
+    if (!t->rows[i].above_chance) {
+      cli_say(c, "%s%s, %s", begun ? "; " : "No better than chance: ", t->rows[i].shown, t->rows[i].head);
+      begun = true;
+    }
+  cli_say(c, begun ? " (always naming the commonest class is right for %s)\n" : "", cli_percent(t->chance));
+}
+
 /* The next name of a comma-separated list, cut out in place; NULL at its end. */
 static char *next_name(char **list) {
   char *name;
@@ -76,6 +108,7 @@ int cli_compare(cli *c, const cli_command *self, int argc, char **argv) {
   if (st != WK_OK) {
     rc = cli_fail(c, &err);
   } else {
+    say_verdicts(c, table);
     if (table->out)
       cli_say(c, "\nThe picture is in %s\n", table->out);
     rc = cli_print_report(c, wk_comparison_json(table));

@@ -15,10 +15,10 @@ static void on_data(void *user, const wk_train_data *d) {
   const teller *t = user;
   cli_say(t->cli,
           "%s: %s to learn from, %s to check on; %s from scratch, %d epoch%s, %d seed%s\n\n%-18s %-26s %7s   %-5s "
-          "%7s %8s\n",
+          "%7s %8s  %s\n",
           d->name, cli_photos(d->train_count), cli_count(d->val_count), wk_arch_find(t->o->backbone)->name,
           t->o->epochs, t->o->epochs == 1 ? "" : "s", t->o->seeds, t->o->seeds == 1 ? "" : "s", "trick", "setting",
-          "top-1", "dev.", "points", "s a run");
+          "top-1", "dev.", "points", "s a run", "beside the base");
 }
 
 static void on_row(void *user, const wk_trick_row *r) {
@@ -31,9 +31,12 @@ static void on_row(void *user, const wk_trick_row *r) {
   if (!t->begun)
     t->base = r->top1;
   t->begun = true;
-  cli_say(t->cli, "%-18s %-26s %7s %*s%s %7s %8.1f%s\n", r->trick, r->setting, cli_percent(r->top1),
+  cli_say(t->cli, "%-18s %-26s %7s %*s%s %7s %8.1f  %s\n", r->trick, r->setting, cli_percent(r->top1),
           *deviation ? 7 - (int)strlen(deviation) + 1 : 7, "", deviation, gain, r->seconds,
-          r->diverged ? "   diverged" : "");
+          r->diverged == r->seeds          ? "diverged"
+          : r->verdict == WK_VERDICT_BASE  ? ""
+          : r->verdict == WK_VERDICT_LEVEL ? "not told apart"
+                                           : wk_verdict_name(r->verdict));
 }
 
 int cli_tricks(cli *c, const cli_command *self, int argc, char **argv) {
@@ -70,6 +73,11 @@ int cli_tricks(cli *c, const cli_command *self, int argc, char **argv) {
   } else if (st != WK_OK) {
     rc = cli_fail(c, &err);
   } else {
+    cli_say(
+        c,
+        "\nAlways naming the commonest class is right for %s. \"Not told apart\": the difference is within what %s.\n",
+        cli_percent(table->chance),
+        o.seeds > 1 ? "these seeds differ by" : "so few photos can tell; more seeds tell more");
     if (table->out)
       cli_say(c, "\nThe picture is in %s\n", table->out);
     rc = cli_print_report(c, wk_tricks_json(table));

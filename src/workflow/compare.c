@@ -13,7 +13,16 @@ typedef struct comparing {
   const wk_compare_options *o;
   wk_holdout split;
   wk_comparison *table;
+  uint8_t *answers; /* [rows, split.held_count] of `enum answer` */
 } comparing;
+
+enum answer { UNREAD, WRONG, RIGHT };
+
+static const char *const verdict_names[] = {"base", "same", "level", "better", "worse"};
+
+const char *wk_verdict_name(wk_verdict v) {
+  return (unsigned)v < sizeof verdict_names / sizeof *verdict_names ? verdict_names[v] : NULL;
+}
 
 void wk_compare_options_init(wk_compare_options *o) {
   *o = (wk_compare_options){.backbones = "efficientnet_lite0", .heads = {[WK_HEAD_LINEAR] = true}};
@@ -44,6 +53,56 @@ void wk_comparison_free(wk_comparison *c) {
   wk_free(c);
 }
 
+/* ---- which photos a row got right --------------------------------------------------------------- */
+
+/* Room for the answers of the next row. */
+static wk_status answers_grow(comparing *x, wk_error *err) {
+  const size_t held = x->split.held_count, rows = x->table->row_count;
+  uint8_t *grown = wk_grow(x->answers, rows * held, (rows + 1) * held);
+  if (!grown)
+    return wk_no_memory(err);
+  x->answers = grown;
+  memset(grown + rows * held, UNREAD, held);
+  return WK_OK;
+}
+
+/* p [rows, classes], photo[i]: the place of row i among the photos to check on, beginning at `first`. */
+static void answers_note(comparing *x, const float *p, const int *y, const size_t *photo, size_t first, size_t rows) {
+  const int classes = x->split.data->class_count;
+  uint8_t *answer = x->answers + x->table->row_count * x->split.held_count;
+  for (size_t i = 0; i < rows; i++, p += classes) {
+    int best = 0;
+    for (int c = 1; c < classes; c++)
+      if (p[c] > p[best])
+        best = c;
+    answer[photo[i] - first] = best == y[i] ? RIGHT : WRONG;
+  }
+}
+
+/* Every row beside the one that is right most often. */
+static void judge(comparing *x) {
+  wk_comparison *t = x->table;
+  const size_t held = x->split.held_count;
+  for (size_t i = 1; i < t->row_count; i++)
+    if (t->rows[i].top1.value > t->rows[t->best].top1.value)
+      t->best = i;
+  const uint8_t *best = x->answers + t->best * held;
+  for (size_t i = 0; i < t->row_count; i++) {
+    wk_compare_row *r = &t->rows[i];
+    const uint8_t *own = x->answers + i * held;
+    for (size_t k = 0; k < held; k++) {
+      r->only_best += best[k] == RIGHT && own[k] == WRONG;
+      r->only_this += best[k] == WRONG && own[k] == RIGHT;
+    }
+    r->p_value = wk_mcnemar(r->only_best, r->only_this);
+    r->above_chance = r->top1.low > t->chance;
+    r->verdict = i == t->best                     ? WK_VERDICT_BASE
+                 : !r->only_best && !r->only_this ? WK_VERDICT_SAME
+                 : r->p_value >= 0.05             ? WK_VERDICT_LEVEL
+                                                  : WK_VERDICT_WORSE;
+  }
+}
+
 /* ---- rows -------------------------------------------------------------------------------------- */
 
 /* One head on features that are there. */
@@ -69,6 +128,8 @@ static wk_status one_head(wk_compare_row *r, comparing *x, const wk_features *f,
   WK_TRY(wk_metrics_compute(&m, p, s->y + s->learn_rows, s->check_rows, classes, 0, err));
   r->top1 = m->top1;
   r->loss = m->loss.value;
+  WK_TRY(answers_grow(x, err));
+  answers_note(x, p, s->y + s->learn_rows, f->index + s->learn_rows, s->photos.count - s->held_count, s->check_rows);
 done:
   wk_free(p);
   wk_metrics_free(m);
@@ -77,7 +138,7 @@ done:
 }
 
 /* What a tuned network says of the photos to check on. */
-static wk_status check_tuned(wk_compare_row *r, const comparing *x, wk_finetune_result *t, wk_error *err) {
+static wk_status check_tuned(wk_compare_row *r, comparing *x, wk_finetune_result *t, wk_error *err) {
   wk_status st = WK_OK;
   const wk_holdout *s = &x->split;
   size_t learn = s->photos.count - s->held_count;
@@ -98,6 +159,8 @@ static wk_status check_tuned(wk_compare_row *r, const comparing *x, wk_finetune_
   WK_TRY(wk_metrics_compute(&metrics, p, y, f->rows, s->data->class_count, 0, err));
   r->top1 = metrics->top1;
   r->loss = metrics->loss.value;
+  WK_TRY(answers_grow(x, err));
+  answers_note(x, p, y, f->index, 0, f->rows);
 done:
   wk_metrics_free(metrics);
   wk_features_free(f);
@@ -109,8 +172,7 @@ done:
 
 /* One depth of fine-tuning with the defaults. The photos to check on choose nothing, not even the epoch: else a
  * network that was looked at in every epoch would be compared with a head that was not. */
-static wk_status one_depth(wk_compare_row *r, const comparing *x, const wk_backbone *b, const char *depth,
-                           wk_error *err) {
+static wk_status one_depth(wk_compare_row *r, comparing *x, const wk_backbone *b, const char *depth, wk_error *err) {
   wk_status st = WK_OK;
   const wk_holdout *s = &x->split;
   const wk_finetune_data train = {s->photos.paths, s->photos.labels, s->photos.count - s->held_count};
@@ -246,7 +308,11 @@ static wk_status draw(const wk_comparison *t, const char *out, wk_error *err) {
                     .series = &s,
                     .count = 1,
                     .names = (const char *const *)names,
-                    .percent = true};
+                    .percent = true,
+                    .chance = t->chance,
+                    .compared_with = t->best + 1,
+                    .note =
+                        "Hatched, with the dotted line: right most often. Chance: always naming the commonest class."};
   WK_TRY(wk_chart_save(out, &chart, err));
 done:
   for (size_t i = 0; names && i < n; i++)
@@ -280,7 +346,9 @@ wk_status wk_compare(wk_comparison **out, wk_session *s, const char *data, const
     wk_holdout_describe(&found, &x.split, data);
     o.on_data(o.user, &found);
   }
+  WK_TRY(wk_holdout_chance(&x.table->chance, &x.split, err));
   WK_TRY(all_backbones(&x, err));
+  judge(&x);
   if (o.out) {
     WK_TRY(draw(x.table, o.out, err));
     x.table->out = wk_strdup(o.out);
@@ -291,6 +359,7 @@ wk_status wk_compare(wk_comparison **out, wk_session *s, const char *data, const
   x.table = NULL;
 done:
   wk_comparison_free(x.table);
+  wk_free(x.answers);
   wk_holdout_free(&x.split);
   wk_call_end(&x.call);
   return st;
@@ -302,12 +371,16 @@ char *wk_comparison_json(const wk_comparison *c) {
     const wk_compare_row *r = &c->rows[i];
     json_array_append_new(
         rows,
-        json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:I,s:i,s:I}", "backbone", wk_report_text(r->backbone), "head",
-                  r->head, "top1", wk_report_number(r->top1.value), "interval", wk_report_interval(r->top1), "loss",
-                  wk_report_number(r->loss), "photos_per_second", wk_report_number(r->photos_per_second),
-                  "seconds_features", wk_report_number(r->seconds_features), "seconds_fit", r->seconds_fit, "bytes",
-                  (json_int_t)r->bytes, "columns", r->columns, "computed", (json_int_t)r->computed_count));
+        json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:I,s:i,s:I,s:s,s:I,s:I,s:f,s:b}", "backbone",
+                  wk_report_text(r->backbone), "head", r->head, "top1", wk_report_number(r->top1.value), "interval",
+                  wk_report_interval(r->top1), "loss", wk_report_number(r->loss), "photos_per_second",
+                  wk_report_number(r->photos_per_second), "seconds_features", wk_report_number(r->seconds_features),
+                  "seconds_fit", r->seconds_fit, "bytes", (json_int_t)r->bytes, "columns", r->columns, "computed",
+                  (json_int_t)r->computed_count, "verdict", i == c->best ? "best" : wk_verdict_name(r->verdict),
+                  "only_best", (json_int_t)r->only_best, "only_this", (json_int_t)r->only_this, "p_value", r->p_value,
+                  "above_chance", r->above_chance));
   }
-  return wk_report_print(json_pack("{s:o,s:o,s:o}", "rows", rows, "out", wk_report_text(c->out), "warnings",
+  return wk_report_print(json_pack("{s:o,s:I,s:o,s:o,s:o}", "rows", rows, "best", (json_int_t)c->best, "chance",
+                                   wk_report_number(c->chance), "out", wk_report_text(c->out), "warnings",
                                    wk_report_lines(&c->warnings)));
 }

@@ -165,8 +165,11 @@ wk_status wk_section_features(wk_gallery_making *g, wk_error *err) {
         "are, late ones to parts of things, at a few places.",
         err);
   if (st == WK_OK)
-    st = wk_gallery_picture(g->page, &picture, "features.png",
-                            "From the first stage at the top to the last at the bottom; bright is strong.", err);
+    st = wk_gallery_picture(
+        g->page, &picture, "features.png",
+        "From the first stage at the top to the last at the bottom. The bar beside each row says which colour is "
+        "a strong answer; in rows of red and blue, white is none and blue is an answer below zero.",
+        err);
   wk_image_free(&picture);
   wk_feature_maps_free(maps, rungs);
   wk_free(rung);
@@ -184,8 +187,12 @@ wk_status wk_section_filters(wk_gallery_making *g, wk_error *err) {
   if (st == WK_OK)
     st = wk_gallery_section(
         g->page, "filters", "What the first layer looks for",
-        "The weights of the first layer as small pictures: edges in all directions, blobs, changes of "
-        "colour. Nobody drew these; they were learned.",
+        what.height >= 5
+            ? "The weights of the first layer as small pictures. Stripes answer to edges that run their way, "
+              "two colours side by side to a change from one to the other. Nobody drew these; they were learned."
+            : "The weights of the first layer as small pictures. So small a filter shows no edge to the eye: what "
+              "differs from side to side answers to edges, one colour to places of that colour. Nobody drew "
+              "these; they were learned.",
         err);
   if (st == WK_OK) {
     snprintf(caption, sizeof caption, "%d filters of %d x %d pixels.", what.count, what.width, what.height);

@@ -1,5 +1,6 @@
 /* holdout.c - labelled photos cut into those to learn from and those to check on: the one place that decides, for every
  * command that learns. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,6 +224,19 @@ wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err) {
                      "or its lines in the list",
                      t->data->root, t->data->classes[k]);
   }
+  return WK_OK;
+}
+
+wk_status wk_holdout_chance(double *chance, const wk_holdout *t, wk_error *err) {
+  size_t *count = wk_calloc((size_t)t->data->class_count + 1, sizeof *count), most = 0;
+  if (!count)
+    return wk_no_memory(err);
+  for (size_t i = t->photos.count - t->held_count; i < t->photos.count; i++) {
+    size_t n = ++count[t->photos.labels[i]];
+    most = n > most ? n : most;
+  }
+  *chance = t->held_count ? (double)most / (double)t->held_count : NAN;
+  wk_free(count);
   return WK_OK;
 }
 

@@ -122,6 +122,7 @@ typedef struct measuring {
   const wk_arch *arch;
   wk_holdout split;
   wk_tricks *table;
+  double *scores; /* [TRICKS, seeds] right of each run; NaN: it diverged */
 } measuring;
 
 void wk_tricks_options_init(wk_tricks_options *o) {
@@ -187,13 +188,46 @@ done:
   return st;
 }
 
+/* A row beside the base recipe. */
+static wk_verdict judge(const measuring *x, size_t i) {
+  const wk_trick_row *r = &x->table->rows[i], *base = &x->table->rows[0];
+  const double *own = x->scores + i * (size_t)x->o->seeds, *other = x->scores;
+  if (!i)
+    return WK_VERDICT_BASE;
+  if (r->diverged == r->seeds || base->diverged == base->seeds) /* what has learned nothing is worse than what has */
+    return r->diverged == base->diverged ? WK_VERDICT_SAME
+           : r->diverged == r->seeds     ? WK_VERDICT_WORSE
+                                         : WK_VERDICT_BETTER;
+  bool same = true;
+  for (int s = 0; s < x->o->seeds; s++)
+    same &= own[s] == other[s];
+  if (same)
+    return WK_VERDICT_SAME;
+  const double difference = r->top1 - base->top1;
+  if (isfinite(r->deviation) && isfinite(base->deviation)) {
+    const double error = sqrt(r->deviation * r->deviation / (r->seeds - r->diverged) +
+                              base->deviation * base->deviation / (base->seeds - base->diverged));
+    if (fabs(difference) <= 2 * error)
+      return WK_VERDICT_LEVEL;
+  } else {
+    const size_t n = x->split.held_count;
+    const wk_interval a = wk_wilson((size_t)lround(r->top1 * (double)n), n);
+    const wk_interval b = wk_wilson((size_t)lround(base->top1 * (double)n), n);
+    if (a.low <= b.high && b.low <= a.high)
+      return WK_VERDICT_LEVEL;
+  }
+  return difference > 0 ? WK_VERDICT_BETTER : WK_VERDICT_WORSE;
+}
+
 static wk_status measure(measuring *x, const trick *k, wk_error *err) {
+  double *scores = x->scores + x->table->row_count * (size_t)x->o->seeds;
   double sum = 0, square = 0, start = wk_clock_seconds();
   const int seeds = x->o->seeds;
   int done = 0;
   for (int s = 0; s < seeds; s++) {
     double top1;
     WK_RETURN_IF_ERROR(once(&top1, x, k, x->call.ctx.seed + (uint64_t)s, err));
+    scores[s] = top1;
     if (!isfinite(top1))
       continue;
     sum += top1;
@@ -205,6 +239,7 @@ static wk_status measure(measuring *x, const trick *k, wk_error *err) {
   row->top1 = done ? sum / done : NAN;
   row->deviation = done > 1 ? sqrt(fmax(0, (square - sum * sum / done) / (done - 1))) : NAN;
   row->seconds = (wk_clock_seconds() - start) / seeds;
+  row->verdict = judge(x, x->table->row_count);
   x->table->row_count++;
   if (x->o->on_row)
     x->o->on_row(x->o->user, row);
@@ -224,12 +259,17 @@ static wk_status draw(const wk_tricks *t, const char *out, wk_error *err) {
     names[i] = label[i];
   }
   wk_series s = {.name = "top-1", .n = t->row_count, .y = mean, .low = low, .high = high};
-  wk_chart chart = {.title = "What each trick does",
-                    .y_label = "top-1, mean \u00b1 deviation over seeds",
-                    .series = &s,
-                    .count = 1,
-                    .names = names,
-                    .percent = true};
+  wk_chart chart = {
+      .title = "What each trick does",
+      .y_label = "top-1, mean \u00b1 deviation over seeds",
+      .series = &s,
+      .count = 1,
+      .names = names,
+      .percent = true,
+      .chance = t->chance,
+      .compared_with = 1,
+      .note = "Hatched, with the dotted line: the base recipe, of which each row changes one thing. Chance: always "
+              "naming the commonest class."};
   return wk_chart_save(out, &chart, err);
 }
 
@@ -259,6 +299,9 @@ wk_status wk_tricks_measure(wk_tricks **out, wk_session *s, const char *data, co
     o.on_data(o.user, &found);
   }
   x.table->row_total = TRICKS;
+  WK_TRY(wk_holdout_chance(&x.table->chance, &x.split, err));
+  x.scores = wk_alloc_array((size_t)TRICKS * (size_t)o.seeds, sizeof *x.scores);
+  WK_FAIL_IF(!x.scores, err, WK_ERR_MEMORY, "out of memory");
   for (int i = 0; i < TRICKS && st == WK_OK; i++)
     st = measure(&x, &tricks[i], err);
   /* What was measured before a stop is worth keeping. */
@@ -276,6 +319,7 @@ wk_status wk_tricks_measure(wk_tricks **out, wk_session *s, const char *data, co
   x.table = NULL;
 done:
   wk_tricks_free(x.table);
+  wk_free(x.scores);
   wk_holdout_free(&x.split);
   wk_call_end(&x.call);
   return st;
@@ -285,11 +329,12 @@ char *wk_tricks_json(const wk_tricks *t) {
   json_t *rows = json_array();
   for (size_t i = 0; i < t->row_count; i++) {
     const wk_trick_row *r = &t->rows[i];
-    json_array_append_new(rows,
-                          json_pack("{s:s,s:s,s:o,s:o,s:f,s:i,s:i}", "trick", r->trick, "setting", r->setting, "top1",
-                                    wk_report_number(r->top1), "deviation", wk_report_number(r->deviation), "seconds",
-                                    r->seconds, "seeds", r->seeds, "diverged", r->diverged));
+    json_array_append_new(rows, json_pack("{s:s,s:s,s:o,s:o,s:f,s:i,s:i,s:s}", "trick", r->trick, "setting", r->setting,
+                                          "top1", wk_report_number(r->top1), "deviation",
+                                          wk_report_number(r->deviation), "seconds", r->seconds, "seeds", r->seeds,
+                                          "diverged", r->diverged, "verdict", wk_verdict_name(r->verdict)));
   }
-  return wk_report_print(json_pack("{s:o,s:o,s:b,s:o}", "rows", rows, "out", wk_report_text(t->out), "cancelled",
-                                   t->cancelled, "warnings", wk_report_lines(&t->warnings)));
+  return wk_report_print(json_pack("{s:o,s:o,s:o,s:b,s:o}", "rows", rows, "chance", wk_report_number(t->chance), "out",
+                                   wk_report_text(t->out), "cancelled", t->cancelled, "warnings",
+                                   wk_report_lines(&t->warnings)));
 }

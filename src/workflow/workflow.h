@@ -91,6 +91,8 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
 /* Which rows of the photos' features are for what: the first learn_rows to learn from, then those to check on. */
 wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err);
 void wk_holdout_free(wk_holdout *t);
+/* The share of the commonest class among the photos to check on. */
+wk_status wk_holdout_chance(double *chance, const wk_holdout *t, wk_error *err);
 /* What is learned from, for a model to remember; with `all` what is checked on, too. */
 wk_status wk_holdout_learned(wk_photo_set **out, const wk_holdout *t, bool all, wk_error *err);
 void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char *name);

@@ -9,6 +9,20 @@ load support
   grep -q "<svg" c.svg
 }
 
+@test "compare: two equal networks are said to be the same, and what is not told apart is not called worse" {
+  cp "$F/backbone.safetensors" twin.safetensors
+  w compare "$F/photos" -b "$F/backbone.safetensors,twin.safetensors" -o twins.svg
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"The same as it, photo by photo: twin.safetensors, linear"* ]]
+  [[ "$output" != *"Worse than it"* ]]
+  grep -q ">chance " twins.svg
+  grep -q "url(#hatch)" twins.svg
+  w compare "$F/photos" -b "$F/backbone.safetensors,twin.safetensors" --json
+  [ "$(json '["rows"][0]["verdict"]')" = best ]
+  [ "$(json '["rows"][1]["verdict"]')" = same ]
+  [ "$(json '["rows"][1]["p_value"]')" = 1.0 ]
+}
+
 @test "compare: a head that is not there is a usage error" {
   w compare "$F/photos" -b "$F/backbone.safetensors" --heads nonsense
   [ "$status" -eq 2 ]

@@ -26,4 +26,8 @@ load support
   [ "$status" -eq 0 ]
   [ "$(json '["rows"].__len__()')" -gt 20 ]
   grep -q "<svg" tricks.svg
+  grep -q ">chance " tricks.svg
+  [ "$(json '["rows"][0]["verdict"]')" = base ]
+  # What the base recipe does already is the same, to the bit.
+  json '["rows"]' | grep -q "'same'"
 }

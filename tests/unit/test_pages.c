@@ -11,8 +11,7 @@ static void text_is_made_safe(void **state) {
   assert_string_equal(t.data, "a&#60;b&#62;&#38;&#34;c&#39;\xEF\xBF\xBD\xEF\xBF\xBD\xe4\xb8\x96");
   wk_text_free(&t);
   wk_json_string(&t, "a\"\\\n</script>\xed\xa0\x80\x7f\xc3\xa9");
-  assert_string_equal(
-      t.data, "\"a\\\"\\\\\\n\\u003c/script\\u003e\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\x7f\xc3\xa9\"");
+  assert_string_equal(t.data, "\"a\\\"\\\\\\n\\u003c/script\\u003e\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\x7f\xc3\xa9\"");
   wk_text_free(&t);
 }
 
@@ -140,12 +139,75 @@ static void charts_stay_as_they_are(void **state) {
       "resnet18, linear", "a name that has more letters than there is room for \u00e4\u00f6, knn", "short", "none"};
   wk_chart bars = {.title = "Right", .y_label = "top-1", .series = s, .count = 1, .names = names, .percent = true};
   same_chart("bars", &bars);
+  bars.chance = 0.5;
+  bars.compared_with = 2;
+  bars.note = "Hatched: what the others are compared with.";
+  same_chart("chance", &bars);
+}
+
+/* Bars begin at zero, whatever they stand for; lines say where they begin. */
+static void charts_do_not_flatter(void **state) {
+  (void)state;
+  static const double x[] = {1, 2}, high[] = {0.80, 0.82}, loss[] = {1, 2};
+  static const char *const names[] = {"a", "b"};
+  char *svg;
+  wk_error err;
+  wk_series s = {.name = "right", .n = 2, .x = x, .y = high};
+  wk_chart bars = {.title = "t", .series = &s, .count = 1, .names = names, .percent = true};
+  assert_ok(wk_chart_svg(&svg, &bars, &err), &err);
+  double left[2], width[2];
+  const char *at = svg;
+  for (int i = 0; i < 2; i++) {
+    assert_non_null(at = strstr(at, "<rect x="));
+    assert_int_equal(sscanf(at, "<rect x=\"%lf\" y=\"%*f\" width=\"%lf\"", &left[i], &width[i]), 2);
+    at++;
+  }
+  assert_float_equal(width[0] / width[1], 0.80 / 0.82, 0.002);
+  assert_float_equal(left[0], left[1], 0.01);
+  wk_free(svg);
+  bars.names = NULL;
+  assert_ok(wk_chart_svg(&svg, &bars, &err), &err);
+  assert_non_null(strstr(svg, "The scale begins at 79.9%, not at zero."));
+  wk_free(svg);
+  s.y = loss;
+  bars.percent = false;
+  bars.chance = 1.5;
+  assert_ok(wk_chart_svg(&svg, &bars, &err), &err);
+  assert_non_null(strstr(svg, ">chance 1.5<"));
+  wk_free(svg);
+}
+
+/* Names of 200 letters, in Latin, Chinese and Hebrew: their beginning and their end, in the room there is. */
+static void long_names_are_cut(void **state) {
+  (void)state;
+  static const char *const letters[] = {"x", "\u8c93", "\u05d0"};
+  static const size_t shown[] = {33, 16, 33}; /* with the ellipsis 34 columns, a Chinese letter is two */
+  for (int k = 0; k < 3; k++) {
+    char name[801] = "", *svg;
+    for (int i = 0; i < 200; i++)
+      strcat(name, letters[k]);
+    const char *names[] = {name};
+    static const double y[] = {1};
+    wk_error err;
+    wk_series s = {.name = "s", .n = 1, .y = y};
+    wk_chart bars = {.title = name, .series = &s, .count = 1, .names = names};
+    assert_ok(wk_chart_svg(&svg, &bars, &err), &err);
+    const char *label = strstr(svg, "text-anchor=\"end\"");
+    assert_non_null(label);
+    label = strchr(label, '>') + 1;
+    const size_t bytes = (size_t)(strchr(label, '<') - label);
+    assert_int_equal(bytes, shown[k] * strlen(letters[k]) + strlen("\u2026"));
+    assert_non_null(strstr(label, "\u2026"));
+    wk_free(svg);
+  }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(text_is_made_safe),
       cmocka_unit_test(charts_stay_as_they_are),
+      cmocka_unit_test(charts_do_not_flatter),
+      cmocka_unit_test(long_names_are_cut),
       cmocka_unit_test(base64_is_the_standard_one),
       cmocka_unit_test(a_page_needs_its_parts),
       cmocka_unit_test(a_gallery_is_whole_at_every_save),

@@ -626,8 +626,20 @@ static void many_classes_are_searched_by_a_sample(void **state) {
   free_blobs(&all);
 }
 
+/* 2 (1 + 12 + 66) / 2^12, and the normal approximation where photos are many. */
+static void mcnemar_is_exact(void **state) {
+  (void)state;
+  assert_float_equal(wk_mcnemar(10, 2), 2.0 * 79 / 4096, 1e-12);
+  assert_float_equal(wk_mcnemar(2, 10), 2.0 * 79 / 4096, 1e-12);
+  assert_float_equal(wk_mcnemar(0, 0), 1, 0);
+  assert_float_equal(wk_mcnemar(4, 4), 1, 0);
+  assert_float_equal(wk_mcnemar(0, 6), 2.0 / 64, 1e-12);
+  assert_float_equal(wk_mcnemar(52000, 51500), erfc(499 / sqrt(103500.0) / sqrt(2.0)), 1e-4);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(mcnemar_is_exact),
       cmocka_unit_test(products_agree),
       cmocka_unit_test(gradient_is_the_slope),
       cmocka_unit_test(standardised_without_a_copy),

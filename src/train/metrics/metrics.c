@@ -24,6 +24,16 @@ wk_interval wk_wilson(size_t k, size_t n) {
   return (wk_interval){p, k == 0 ? 0 : fmax(0, centre - half), k == n ? 1 : fmin(1, centre + half)};
 }
 
+double wk_mcnemar(size_t only_a, size_t only_b) {
+  const size_t n = only_a + only_b, k = only_a < only_b ? only_a : only_b;
+  double log_term = -(double)n * log(2.0), sum = 0; /* of i = 0: one half to the power of n */
+  for (size_t i = 0; i <= k; i++) {
+    sum += exp(log_term);
+    log_term += log((double)(n - i)) - log((double)(i + 1));
+  }
+  return fmin(1, 2 * sum);
+}
+
 /* ---- one photo --------------------------------------------------------------------------------- */
 
 typedef struct judged {
