@@ -19,6 +19,8 @@ typedef struct wk_export_format {
   const char *main;   /* in a folder, the file that is opened: "model.json"; NULL: the path itself */
   const char *title;  /* "ONNX, opset 17" */
   bool reads_back;    /* whisker opens what it wrote */
+  bool channels_first; /* its input is [N, 3, height, width]; else [N, height, width, 3] */
+  float mean, std;     /* how every network of this format wants its pixels: (byte - mean) / std; std 0: as the model does */
   bool whole;         /* it holds the graph, the labels and how pixels are normalised; else weights by name alone */
 } wk_export_format;
 
@@ -54,6 +56,14 @@ WK_API wk_status wk_export_format_for(const wk_export_format **out, const char *
  * and the options alone. ctx (may be NULL): threads, and progress while photos are looked at. */
 WK_API wk_status wk_export_write(const wk_model *m, const char *path, const wk_export_options *o, const wk_context *ctx,
                                  wk_error *err) WK_NODISCARD;
+
+/* What lies beside an export at `path` that o describes (in the folder, for formats that are one): NAME.preprocess.py and
+ * NAME.preprocess.js, which make the input of a photo as the model does, NAME.selftest.png, a picture, and
+ * NAME.selftest.json with its logits (wk_model_logits) [label_count]. */
+WK_API wk_status wk_export_beside(const wk_model *m, const char *path, const wk_export_options *o, const float *logits,
+                                  wk_error *err) WK_NODISCARD;
+/* Where such a file lies: "preprocess.py" beside "a/mine.onnx" is "a/mine.preprocess.py". wk_free it; NULL: no memory. */
+WK_API char *wk_export_beside_path(const char *path, const wk_export_format *f, const char *name);
 
 /* The logits of m, [label_count], for pixels as m's preprocessing makes them (height x width x 3 bytes), computed in
  * float32: softmax of them gives its probabilities. Of a linear head they are divided by its temperature. `pixels` says

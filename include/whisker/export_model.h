@@ -24,7 +24,7 @@ typedef struct wk_export_report {
   wk_lines warnings;
 } wk_export_report;
 
-/* Writes m to `path` (wk_export_write), reads it back through the importer, and compares the logits of a test picture.
+/* Writes m to `path` (wk_export_write), and what lies beside it (wk_export_beside), reads it back through the importer, and compares the logits of a test picture.
  * What stands at `path` and is not whisker's own is left alone: WK_ERR_IO. WK_ERR_NUMERIC where the logits differ by
  * more than a thousandth of the largest. *out may be NULL: no report. */
 WK_API wk_status wk_export(wk_export_report **out, wk_session *s, const wk_model *m, const char *path,

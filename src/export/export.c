@@ -10,13 +10,29 @@
 
 /* Where two have the same ending, or none, the name decides. */
 static const wk_export_writer writers[] = {
-    {{"onnx", ".onnx", false, NULL, "ONNX, opset 17", true, true}, true, false, wk_export_onnx},
-    {{"tflite", ".tflite", false, NULL, "TensorFlow Lite", true, true}, false, true, wk_export_tflite},
-    {{"torch", ".pth", false, NULL, "PyTorch's state dict", true, false}, false, false, wk_export_torch},
-    {{"safetensors", ".safetensors", false, NULL, "safetensors, with timm's config.json beside it", true, false},
-     false,
-     false,
-     wk_export_safetensors},
+    {.format = {.name = "onnx",
+                .ending = ".onnx",
+                .title = "ONNX, opset 17",
+                .reads_back = true,
+                .whole = true,
+                .channels_first = true},
+     .preprocessing = true,
+     .write = wk_export_onnx},
+    {.format = {.name = "tflite", .ending = ".tflite", .title = "TensorFlow Lite", .reads_back = true, .whole = true},
+     .int8 = true,
+     .write = wk_export_tflite},
+    {.format = {.name = "torch",
+                .ending = ".pth",
+                .title = "PyTorch's state dict",
+                .reads_back = true,
+                .channels_first = true},
+     .write = wk_export_torch},
+    {.format = {.name = "safetensors",
+                .ending = ".safetensors",
+                .title = "safetensors, with timm's config.json beside it",
+                .reads_back = true,
+                .channels_first = true},
+     .write = wk_export_safetensors},
 };
 enum { WRITERS = sizeof writers / sizeof *writers };
 

@@ -13,7 +13,8 @@
  * out, so softmax of them is the model's probabilities. A writer whose format wants probabilities adds the softmax.
  *
  * To add a writer: a function in a file of its own, its prototype below, a row in export.c's table. It writes through
- * wk_writer (temporary file, then rename) and needs neither to check the model nor to make the folder. */
+ * wk_writer (temporary file, then rename) and needs neither to check the model nor to make the folder; what lies beside
+ * every export (beside.c) follows from the row. */
 #ifndef WK_EXPORT_INTERNAL_H
 #define WK_EXPORT_INTERNAL_H
 
@@ -103,6 +104,8 @@ typedef struct wk_export_writer {
 
 /* ---- what writers share --------------------------------------------------------------------------------- */
 
+/* Makes a network's preprocessing one that sees red, green, blue; the weights are somebody else's affair. */
+void wk_export_rgb(wk_preprocess *p);
 /* How a photo becomes the input, for metadata and for people: {"resize", "rule", "width", "height", "interpolation",
  * "mean", "std", "grey"}; mean and std of bytes. NULL: no memory. */
 json_t *wk_export_preprocess_json(const wk_preprocess *p);

@@ -304,10 +304,7 @@ static wk_status turn_bgr(wk_net *net, wk_error *err) {
       turned[w / taps / 3 * 3 * taps + (2 - w / taps % 3) * taps + w % taps] = l->weight[w];
     l->weight = turned;
   }
-  const float mean = p->mean[0], std = p->std[0];
-  p->mean[0] = p->mean[2], p->mean[2] = mean;
-  p->std[0] = p->std[2], p->std[2] = std;
-  p->bgr = false;
+  wk_export_rgb(p);
   return WK_OK;
 }
 

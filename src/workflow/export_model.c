@@ -47,6 +47,26 @@ static wk_status check_output(const char *path, const wk_export_format *f, wk_er
   return st;
 }
 
+/* Files beside the export are whisker's own, or not there; the picture has no words in it, so the JSON answers for it.
+ */
+static wk_status check_beside(const char *path, const wk_export_format *f, wk_error *err) {
+  static const char *const name[] = {"preprocess.py", "preprocess.js", "selftest.json", "selftest.png"};
+  wk_status st = WK_OK;
+  bool known = false;
+  for (size_t i = 0; i < sizeof name / sizeof *name && st == WK_OK; i++) {
+    char *file = wk_export_beside_path(path, f, name[i]);
+    if (!file)
+      return wk_no_memory(err);
+    if (i < 3)
+      st = wk_output_check_own(file, "whisker", err);
+    else if (!known && wk_path_exists(file))
+      st = WK_FAIL(err, WK_ERR_IO, "%s: is there already and not whisker's own; give another name with -o", file);
+    known = i == 2 && wk_path_exists(file);
+    wk_free(file);
+  }
+  return st;
+}
+
 /* Of a file, or of the files in a folder. */
 static uint64_t size_of(const char *path) {
   struct stat info;
@@ -91,25 +111,45 @@ static void pixels_of(wk_pixels *out, const wk_preprocess *p) {
   }
 }
 
-static wk_status read_back(wk_export_report *r, wk_call *call, const wk_model *m, const char *path, wk_error *err) {
-  wk_status st = WK_OK;
+/* The pixels that the model sees of the test picture, and its logits. */
+typedef struct trial {
+  wk_image seen;
+  float *logits; /* [2 label_count]: the model's, then those of what was read back */
+} trial;
+
+static wk_status trial_open(trial *t, const wk_model *m, wk_error *err) {
   const wk_preprocess *p = &m->backbone->preprocess;
+  wk_status st = WK_OK;
+  wk_image picture = {0};
+  t->logits = wk_alloc_array((size_t)m->label_count, 2 * sizeof *t->logits);
+  WK_FAIL_IF(!t->logits, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(wk_export_test_picture(&picture, err));
+  WK_TRY(wk_preprocess_pixels(&t->seen, &picture, p, err));
+  WK_TRY(wk_model_logits(t->logits, m, t->seen.pixels, p->height, p->width, NULL, err));
+done:
+  wk_image_free(&picture);
+  return st;
+}
+
+static void trial_free(trial *t) {
+  wk_image_free(&t->seen);
+  wk_free(t->logits);
+}
+
+static wk_status read_back(wk_export_report *r, wk_call *call, const wk_model *m, const char *path, const trial *t,
+                           wk_error *err) {
+  wk_status st = WK_OK;
   wk_model *back = NULL;
-  wk_image picture = {0}, seen = {0};
   wk_pixels pixels;
-  float *logits = wk_alloc_array((size_t)m->label_count, 2 * sizeof *logits);
   char *file = main_file(path, r->format);
-  WK_FAIL_IF(!logits || !file, err, WK_ERR_MEMORY, "out of memory");
+  WK_FAIL_IF(!file, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(wk_call_open_model(&back, call, file, r->format->whole ? NULL : m->backbone->arch->name, err));
   WK_FAIL_IF(back->label_count != m->label_count, err, WK_ERR_NUMERIC, "reads back with %d classes instead of %d",
              back->label_count, m->label_count);
-  WK_TRY(wk_export_test_picture(&picture, err));
-  WK_TRY(wk_preprocess_pixels(&seen, &picture, p, err));
-  pixels_of(&pixels, p);
-  WK_TRY(wk_model_logits(logits, m, seen.pixels, p->height, p->width, NULL, err));
-  WK_TRY(wk_model_logits(logits + m->label_count, back, seen.pixels, p->height, p->width,
+  pixels_of(&pixels, &m->backbone->preprocess);
+  WK_TRY(wk_model_logits(t->logits + m->label_count, back, t->seen.pixels, t->seen.height, t->seen.width,
                          r->format->whole ? NULL : &pixels, err));
-  compare(r, logits, logits + m->label_count, m->label_count);
+  compare(r, t->logits, t->logits + m->label_count, m->label_count);
   r->compared = true;
   r->labels_same = r->format->whole && same_labels(m, back);
   WK_FAIL_IF(r->precision == WK_EXPORT_FLOAT32 && !(r->max_rel_diff <= most_difference), err, WK_ERR_NUMERIC,
@@ -119,9 +159,6 @@ done:
   if (st != WK_OK)
     st = wk_error_prefix(err, st, "%s", path);
   wk_free(file);
-  wk_free(logits);
-  wk_image_free(&picture);
-  wk_image_free(&seen);
   wk_model_free(back);
   return st;
 }
@@ -147,6 +184,7 @@ wk_status wk_export(wk_export_report **out, wk_session *s, const wk_model *m, co
   wk_export_options o;
   wk_named_photos photos = {0};
   const char *chosen[MOST_PHOTOS];
+  trial t = {0};
   wk_export_report *r = NULL;
   wk_export_options_init(&o);
   if (options)
@@ -156,6 +194,7 @@ wk_status wk_export(wk_export_report **out, wk_session *s, const wk_model *m, co
   WK_FAIL_IF(!r, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(wk_export_format_for(&r->format, path, &o, err));
   WK_TRY(check_output(path, r->format, err));
+  WK_TRY(check_beside(path, r->format, err));
   r->out = wk_strdup(path);
   WK_FAIL_IF(!r->out, err, WK_ERR_MEMORY, "out of memory");
   r->class_count = m->label_count;
@@ -170,14 +209,17 @@ wk_status wk_export(wk_export_report **out, wk_session *s, const wk_model *m, co
   WK_TRY(wk_export_write(m, path, &o, &call.ctx, err));
   r->seconds = wk_clock_seconds() - began;
   r->bytes = size_of(path);
+  WK_TRY(trial_open(&t, m, err));
+  WK_TRY(wk_export_beside(m, path, &o, t.logits, err));
   if (r->format->reads_back)
-    WK_TRY(read_back(r, &call, m, path, err));
+    WK_TRY(read_back(r, &call, m, path, &t, err));
   WK_TRY(wk_call_take_warnings(&r->warnings, &call, err));
   if (out) {
     *out = r;
     r = NULL;
   }
 done:
+  trial_free(&t);
   wk_named_photos_free(&photos);
   wk_export_report_free(r);
   wk_call_end(&call);

@@ -332,6 +332,42 @@ static void whole_numbers_are_near(void **state) {
   wk_free(path);
 }
 
+/* Beside an export: logits that are the model's, and two texts that say its sides; a name is no part of a program. */
+static void what_lies_beside_says_what_must_come_out(void **state) {
+  (void)state;
+  static const char *const name[] = {"preprocess.py", "preprocess.js", "selftest.json"};
+  wk_model *m = seeded_model("simple_cnn", true);
+  m->backbone->preprocess.rule = WK_CROP_SQUASH;
+  char *path = in_dir("q\"\n().onnx");
+  assert_ok(wk_export(NULL, session, m, path, NULL, &error), &error);
+  for (int i = 0; i < 3; i++) {
+    uint8_t *text = NULL;
+    size_t size;
+    char *file = wk_export_beside_path(path, wk_export_format_at(0), name[i]);
+    assert_ok(wk_file_read(&text, &size, file, 1 << 20, &error), &error);
+    assert_non_null(strstr((char *)text, "q____.onnx"));
+    if (i == 2) {
+      json_t *o = json_loads((char *)text, 0, NULL);
+      float logits[CLASSES];
+      wk_image picture, seen;
+      assert_non_null(o);
+      assert_ok(wk_export_test_picture(&picture, &error), &error);
+      assert_ok(wk_preprocess_pixels(&seen, &picture, &m->backbone->preprocess, &error), &error);
+      assert_ok(wk_model_logits(logits, m, seen.pixels, seen.height, seen.width, NULL, &error), &error);
+      for (size_t c = 0; c < CLASSES; c++)
+        assert_near(json_number_value(json_array_get(json_object_get(o, "logits"), c)), (double)logits[c], 1e-6);
+      assert_string_equal(json_string_value(json_array_get(json_object_get(o, "labels"), 1)), labels[1]);
+      json_decref(o);
+      wk_image_free(&picture);
+      wk_image_free(&seen);
+    }
+    wk_free(text);
+    wk_free(file);
+  }
+  wk_free(path);
+  wk_model_free(m);
+}
+
 static void allocations_may_fail(void **state) {
   (void)state;
   wk_model *whole = every_operation(), *known = seeded_model("simple_cnn", false);
@@ -344,7 +380,9 @@ static void allocations_may_fail(void **state) {
     char *path = in_dir(f->ending ? f->ending : f->name);
     for (long n = 0;; n++) {
       test_fail_allocation(n);
-      const wk_status st = wk_export_write(m, path, &o, NULL, &error);
+      wk_status st = wk_export_write(m, path, &o, NULL, &error);
+      if (st == WK_OK)
+        st = wk_export_beside(m, path, &o, (const float[CLASSES]){0}, &error);
       test_fail_allocation(-1);
       if (st == WK_OK)
         break;
@@ -366,6 +404,7 @@ int main(void) {
       cmocka_unit_test(every_operation_comes_back),
       cmocka_unit_test(preprocessing_comes_back),
       cmocka_unit_test(whole_numbers_are_near),
+      cmocka_unit_test(what_lies_beside_says_what_must_come_out),
       cmocka_unit_test(allocations_may_fail),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
