@@ -85,6 +85,24 @@ static void say_recipe(cli *c, const char *recipe) {
   json_decref(all);
 }
 
+/* What the file is, and how a photo becomes the network's input. */
+static void say_input(cli *c, const wk_backbone *b) {
+  static const char *const filter[] = {"bilinear", "bicubic", "nearest"};
+  const wk_preprocess *p = &b->preprocess;
+  if (b->format)
+    cli_say(c, "file: %s\n", b->format);
+  cli_say(c, "input: %d x %d %s, ", p->width, p->height, p->grey ? "grey" : p->bgr ? "BGR" : "RGB");
+  if (p->rule == WK_CROP_SQUASH)
+    cli_say(c, "the whole photo, its ratio not kept, %s\n", filter[p->filter]);
+  else
+    cli_say(c, "of the photo resized to %d on its shorter side, %s\n", p->resize, filter[p->filter]);
+  if (b->prepared)
+    cli_say(c, "pixels: %s\n", b->prepared);
+  else
+    cli_say(c, "pixels: (x - %.4g %.4g %.4g) / %.4g %.4g %.4g\n", (double)p->mean[0], (double)p->mean[1],
+            (double)p->mean[2], (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+}
+
 int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
   const char *arch = NULL;
   const cli_flag flags[] = {
@@ -105,6 +123,10 @@ int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
     st = describe(c, &out, m->backbone->graph, p->height, p->width, &err);
   }
   if (st == WK_OK) {
+    say_input(c, m->backbone);
+    json_object_set_new(out, "format", m->backbone->format ? json_string(m->backbone->format) : json_null());
+    json_object_set_new(out, "prepared", m->backbone->prepared ? json_string(m->backbone->prepared) : json_null());
+    json_object_set_new(out, "assumed", json_boolean(m->backbone->assumed));
     json_object_set_new(out, "arch", json_string(m->backbone->arch->name));
     json_object_set_new(out, "head", m->head ? json_string(cli_head_names[m->head->kind]) : json_null());
     json_object_set_new(out, "labels", cli_json_labels(m->labels, m->label_count));

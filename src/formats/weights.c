@@ -47,6 +47,8 @@ static wk_status refuse(const uint8_t *p, size_t size, wk_error *err) {
     is = "a Git LFS pointer, not the weights themselves: run git lfs pull";
   else if (begins(p, size, "<") && !begins(p, size, "<?xml"))
     is = "a web page, not weights: the download went wrong, fetch it again";
+  else if (begins(p, size, "<?xml") && memmem(p, size < 4096 ? size : 4096, "<net ", 5))
+    is = "a network of OpenVINO, which whisker does not read: give the ONNX or TensorFlow file that it was made of";
   else if (begins(p, size, "\x89HDF"))
     is = "an HDF5 (Keras) file, which carries its network: give it without --arch";
   else if (p[0] == 0x80)

@@ -67,9 +67,11 @@ static void center(int full, int crop, int *from, int *count, int *at) {
 }
 
 static plan plan_make(const wk_preprocess *p, int width, int height) {
-  plan out = {.resample = {p->width, p->height, p->filter, {0, 0, width, height}, 0, 0, p->width, p->height}};
-  if (p->rule == WK_CROP_SQUASH)
+  plan out = {.resample = {p->width, p->height, p->filter, {0, 0, width, height}, 0, 0, p->width, p->height, false}};
+  if (p->rule == WK_CROP_SQUASH) {
+    out.resample.either_way = true; /* networks that others made: as others compute today */
     return out;
+  }
   wk_resample *r = &out.resample;
   bool wide = width >= height;
   int shorter = wide ? height : width, longer = wide ? width : height;

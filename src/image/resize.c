@@ -174,49 +174,105 @@ static void mix(uint8_t *mixed, const wk_image *in, const uint8_t *const row[4],
   }
 }
 
+/* What both orders of the passes work with. */
+typedef struct passes {
+  weights across, down; /* taps of `across` count from column reads[0] */
+  int reads[4];
+  uint8_t *mixed;
+  wk_pixel_kernels kernel;
+} passes;
+
+/* Four rows of the picture, from column x0 on, to rows of the window's width and a byte to spill. */
+static void run_across(uint8_t *const to[4], passes *p, const wk_image *in, const uint8_t *const from[4], int x0,
+                       int w) {
+  mix(p->mixed, in, from, x0, p->reads[2] - p->reads[0]);
+  p->kernel.across(to, p->mixed, p->across.taps, p->across.coef, p->across.ksize, (size_t)w);
+}
+
+static size_t padded_pitch(int w) { return ((size_t)w * 3 + 1 + 63) & ~(size_t)63; }
+
+static wk_status across_then_down(uint8_t *dst, size_t pitch, passes *p, const wk_image *in, const wk_resample *r,
+                                  wk_error *err) {
+  /* The picture after the pass across: its rows, rounded up to fours. */
+  const size_t middle_pitch = padded_pitch(r->w);
+  const int first = p->reads[1], rows = p->reads[3] - first, padded = (rows + 3) & ~3;
+  uint8_t *middle = wk_alloc_array((size_t)padded, middle_pitch);
+  if (!middle)
+    return WK_FAIL(err, WK_ERR_MEMORY, "no memory to resize to %d x %d pixels", r->width, r->height);
+  for (int y = 0; y < rows; y += 4) {
+    const uint8_t *from[4];
+    uint8_t *to[4];
+    for (int i = 0; i < 4; i++) {
+      int row = y + i < rows ? y + i : rows - 1;
+      from[i] = in->pixels + (size_t)(first + row) * (size_t)in->width * 3;
+      to[i] = middle + (size_t)(y + i) * middle_pitch;
+    }
+    run_across(to, p, in, from, p->reads[0], r->w);
+  }
+  for (int y = 0; y < r->h; y++)
+    p->kernel.down(dst + (size_t)y * pitch, middle + (size_t)(p->down.taps[y].first - first) * middle_pitch,
+                   middle_pitch, p->down.coef + (size_t)y * p->down.ksize, (size_t)p->down.taps[y].count,
+                   (size_t)r->w * 3);
+  wk_free(middle);
+  return WK_OK;
+}
+
+static wk_status down_then_across(uint8_t *dst, size_t pitch, passes *p, const wk_image *in, const wk_resample *r,
+                                  wk_error *err) {
+  const size_t four = padded_pitch(r->w), from_pitch = (size_t)in->width * 3;
+  wk_image middle; /* the columns that are wanted, in the window's rows */
+  WK_RETURN_IF_ERROR(wk_image_alloc_raw(&middle, p->reads[2] - p->reads[0], r->h, err));
+  const size_t middle_pitch = (size_t)middle.width * 3;
+  uint8_t *rows = wk_alloc_array(4, four);
+  if (!rows) {
+    wk_image_free(&middle);
+    return WK_FAIL(err, WK_ERR_MEMORY, "no memory to resize to %d x %d pixels", r->width, r->height);
+  }
+  for (int y = 0; y < r->h; y++)
+    p->kernel.down(middle.pixels + (size_t)y * middle_pitch,
+                   in->pixels + (size_t)p->down.taps[y].first * from_pitch + (size_t)p->reads[0] * 3, from_pitch,
+                   p->down.coef + (size_t)y * p->down.ksize, (size_t)p->down.taps[y].count, middle_pitch);
+  for (int y = 0; y < r->h; y += 4) {
+    const uint8_t *from[4];
+    uint8_t *const to[4] = {rows, rows + four, rows + 2 * four, rows + 3 * four};
+    for (int i = 0; i < 4; i++)
+      from[i] = middle.pixels + (size_t)(y + i < r->h ? y + i : r->h - 1) * middle_pitch;
+    run_across(to, p, &middle, from, 0, r->w);
+    for (int i = 0; i < 4 && y + i < r->h; i++)
+      memcpy(dst + (size_t)(y + i) * pitch, to[i], (size_t)r->w * 3);
+  }
+  wk_free(rows);
+  wk_image_free(&middle);
+  return WK_OK;
+}
+
+/* Pillow's rule since version 13: the height shrinks by more than twice as many pixels as the width. */
+static bool down_goes_first(const wk_resample *r, const wk_image *in) {
+  const int64_t less = (int64_t)in->height - r->height;
+  return r->either_way && less > 0 && less > 2 * ((int64_t)in->width - r->width);
+}
+
 wk_status wk_resample_run(uint8_t *dst, size_t pitch, const wk_image *in, const wk_resample *r, wk_isa isa,
                           wk_error *err) {
   if (r->filter == WK_FILTER_NEAREST)
     return run_nearest(dst, pitch, in, r, err);
 
   wk_status st = WK_OK;
-  const wk_pixel_kernels kernel = wk_pixel_kernels_for(isa);
-  weights across = {0}, down = {0};
-  uint8_t *mixed = NULL, *middle = NULL;
+  passes p = {.kernel = wk_pixel_kernels_for(isa)};
   axis ax = axis_of(r, false, in->width), ay = axis_of(r, true, in->height);
-  WK_TRY(weights_make(&across, &ax, r->x, r->w, err));
-  WK_TRY(weights_make(&down, &ay, r->y, r->h, err));
-  int reads[4];
-  wk_resample_reads(reads, r, in->width, in->height);
-  const int columns = reads[2] - reads[0], rows = reads[3] - reads[1];
+  WK_TRY(weights_make(&p.across, &ax, r->x, r->w, err));
+  WK_TRY(weights_make(&p.down, &ay, r->y, r->h, err));
+  wk_resample_reads(p.reads, r, in->width, in->height);
   for (int x = 0; x < r->w; x++)
-    across.taps[x].first -= reads[0];
-
-  /* The picture after the pass across: `rows` rows (rounded up to fours) of the window's width, and a byte to spill. */
-  const size_t middle_pitch = ((size_t)r->w * 3 + 1 + 63) & ~(size_t)63;
-  const int padded = (rows + 3) & ~3;
-  mixed = wk_alloc_array((size_t)columns, 16);
-  middle = wk_alloc_array((size_t)padded, middle_pitch);
-  WK_FAIL_IF(!mixed || !middle, err, WK_ERR_MEMORY, "no memory to resize to %d x %d pixels", r->width, r->height);
-  for (int y = 0; y < rows; y += 4) {
-    const uint8_t *from[4];
-    uint8_t *to[4];
-    for (int i = 0; i < 4; i++) {
-      int row = y + i < rows ? y + i : rows - 1;
-      from[i] = in->pixels + (size_t)(reads[1] + row) * (size_t)in->width * 3;
-      to[i] = middle + (size_t)(y + i) * middle_pitch;
-    }
-    mix(mixed, in, from, reads[0], columns);
-    kernel.across(to, mixed, across.taps, across.coef, across.ksize, (size_t)r->w);
-  }
-  for (int y = 0; y < r->h; y++)
-    kernel.down(dst + (size_t)y * pitch, middle + (size_t)(down.taps[y].first - reads[1]) * middle_pitch, middle_pitch,
-                down.coef + (size_t)y * down.ksize, (size_t)down.taps[y].count, (size_t)r->w * 3);
+    p.across.taps[x].first -= p.reads[0];
+  p.mixed = wk_alloc_array((size_t)(p.reads[2] - p.reads[0]), 16);
+  WK_FAIL_IF(!p.mixed, err, WK_ERR_MEMORY, "no memory to resize to %d x %d pixels", r->width, r->height);
+  st = down_goes_first(r, in) ? down_then_across(dst, pitch, &p, in, r, err)
+                              : across_then_down(dst, pitch, &p, in, r, err);
 done:
-  wk_free(mixed);
-  wk_free(middle);
-  weights_free(&across);
-  weights_free(&down);
+  wk_free(p.mixed);
+  weights_free(&p.across);
+  weights_free(&p.down);
   return st;
 }
 
@@ -289,7 +345,7 @@ wk_status wk_image_resize(wk_image *out, const wk_image *in, int width, int heig
     return WK_FAIL(err, WK_ERR_ARGUMENT, "no picture to resize, or nowhere to put the result");
   if ((unsigned)filter > WK_FILTER_NEAREST)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no filter number %d", (int)filter);
-  wk_resample r = {width, height, filter, {0, 0, in->width, in->height}, 0, 0, width, height};
+  wk_resample r = {width, height, filter, {0, 0, in->width, in->height}, 0, 0, width, height, false};
   if (box) {
     memcpy(r.box, box, sizeof r.box);
     if (!(box[0] >= 0 && box[1] >= 0 && box[2] <= in->width && box[3] <= in->height && box[0] < box[2] &&

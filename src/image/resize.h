@@ -12,6 +12,8 @@ typedef struct wk_resample {
   wk_filter filter;
   double box[4]; /* x0, y0, x1, y1 in source pixels */
   int x, y, w, h;
+  bool either_way; /* down before across where that is less work, as Pillow has it since version 13: pixels may differ by one
+                      level. Else always across first */
 } wk_resample;
 
 /* Which source pixels (x0, y0, x1, y1) the window depends on, in a source of in_width x in_height. */

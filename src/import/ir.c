@@ -12,11 +12,52 @@ void wk_ir_init(wk_ir *ir) {
                 .maker = ""};
 }
 
+struct wk_ir_file {
+  struct wk_ir_file *next;
+  wk_file_view view;
+  char *name;
+};
+
 void wk_ir_free(wk_ir *ir) {
+  while (ir->files) {
+    struct wk_ir_file *f = ir->files;
+    ir->files = f->next;
+    wk_file_unmap(&f->view);
+    wk_free(f->name);
+    wk_free(f);
+  }
   wk_arena_free(&ir->arena);
   wk_free(ir->value);
   wk_free(ir->op);
   *ir = (wk_ir){.input = -1, .output = -1};
+}
+
+wk_status wk_ir_map_beside(const uint8_t **data, size_t *size, wk_ir *ir, const char *path, const char *name,
+                           wk_error *err) {
+  struct wk_ir_file *f = ir->files;
+  const char *base = wk_path_base(path);
+  char *file = NULL;
+  wk_status st = WK_OK;
+  while (f && strcmp(f->name, name) != 0)
+    f = f->next;
+  if (!f) {
+    f = wk_calloc(1, sizeof *f);
+    file = wk_asprintf("%.*s%s", (int)(base - path), path, name);
+    WK_FAIL_IF(!f || !file || !(f->name = wk_strdup(name)), err, WK_ERR_MEMORY, "out of memory for a network");
+    WK_TRY(wk_file_map(&f->view, file, err));
+    f->next = ir->files;
+    ir->files = f;
+  }
+  *data = f->view.data;
+  *size = f->view.size;
+  f = NULL;
+done:
+  if (f) {
+    wk_free(f->name);
+    wk_free(f);
+  }
+  wk_free(file);
+  return st;
 }
 
 wk_status wk_ir_alloc(void **out, wk_ir *ir, size_t count, size_t size, wk_error *err) {

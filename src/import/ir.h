@@ -50,6 +50,7 @@ typedef struct wk_ir_op {
 
 typedef struct wk_ir {
   wk_arena arena;
+  struct wk_ir_file *files; /* others that numbers lie in, mapped */
   wk_ir_value *value;
   int values, value_room;
   wk_ir_op *op; /* a value's maker comes before its readers */
@@ -74,6 +75,9 @@ void wk_ir_free(wk_ir *ir);
 /* Zeroed. WK_ERR_FORMAT beyond the limit. */
 wk_status wk_ir_alloc(void **out, wk_ir *ir, size_t count, size_t size, wk_error *err);
 wk_status wk_ir_text(const char **out, wk_ir *ir, const char *text, size_t size, wk_error *err);
+/* The bytes of a file beside that at `path`, which stay as long as the network does. */
+wk_status wk_ir_map_beside(const uint8_t **data, size_t *size, wk_ir *ir, const char *path, const char *name,
+                           wk_error *err);
 /* New things. Names are not copied; `value` is a template. */
 wk_status wk_ir_add_value(int *out, wk_ir *ir, const wk_ir_value *value, wk_error *err);
 wk_status wk_ir_add_op(wk_ir_op **out, wk_ir *ir, const char *type, const char *name, int ins, int outs, wk_error *err);

@@ -441,10 +441,11 @@ static wk_status lower_dropout(wk_lower *l, const wk_ir_op *op, wk_error *err) {
   return WK_OK;
 }
 
-/* Rounds to a quantised network's steps; the input itself is bytes already. */
+/* Rounds to a quantised network's steps. TensorFlow Lite's input itself is bytes already. */
 static wk_status lower_quantize(wk_lower *l, const wk_ir_op *op, wk_error *err) {
   const char *name = NULL;
   const float *scale = NULL;
+  bool bytes = true;
   double step = wk_ir_float(op, "step", 0);
   int64_t least = wk_ir_int(op, "least", 0), most = wk_ir_int(op, "most", 0);
   if (step == 0) { /* ONNX: scale and zero are inputs; the zero's type is that of the numbers */
@@ -454,6 +455,7 @@ static wk_status lower_quantize(wk_lower *l, const wk_ir_op *op, wk_error *err) 
       return TROUBLE("a scale for each channel");
     WK_RETURN_IF_ERROR(wk_ir_read_floats(&scale, l->ir, op->in[1], err));
     step = (double)*scale;
+    bytes = false;
     const bool given = op->ins > 2 && op->in[2] >= 0;
     if (given)
       WK_RETURN_IF_ERROR(wk_ir_read_ints(&zero, l->ir, op->in[2], err));
@@ -462,7 +464,7 @@ static wk_status lower_quantize(wk_lower *l, const wk_ir_op *op, wk_error *err) 
     most = least + 255;
   }
   wk_low like = l->low[op->in[0]];
-  if (like.node == l->g->input && !like.gate) {
+  if (bytes && like.node == l->g->input && !like.gate) {
     l->low[op->out[0]] = like;
     return WK_OK;
   }

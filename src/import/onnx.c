@@ -1,5 +1,6 @@
 /* onnx.c - ONNX files to the intermediate network: the protobuf messages of onnx.proto3 are walked, weights stay where
  * they lie in the mapped file. Nothing about operations is decided here; that is lower.c's. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/formats.h"
@@ -45,6 +46,7 @@ enum {
 
 typedef struct onnx {
   wk_ir *ir;
+  const char *path;  /* of the file, for those beside it */
   wk_name_map names; /* of values */
   int64_t opset;
 } onnx;
@@ -89,6 +91,9 @@ typedef struct tensor_parts {
   int list_field; /* 0: none */
   uint64_t type;
   size_t single; /* numbers that are not packed: how many */
+  bool external; /* they lie in another file: */
+  const char *file;
+  int64_t offset, length; /* length -1: not said */
 } tensor_parts;
 
 static void store(uint8_t *to, wk_dtype dtype, uint64_t bits) {
@@ -140,12 +145,46 @@ static wk_status add_dim(wk_ir_value *v, uint64_t side, wk_error *err) {
   return WK_OK;
 }
 
+/* One of location, offset and length, as texts. */
+static wk_status read_external(tensor_parts *t, onnx *o, const wk_pb_field *message, wk_error *err) {
+  wk_pb m = wk_pb_inside(message);
+  wk_pb_field f;
+  const char *key = "", *value = "";
+  while (wk_pb_next(&m, &f))
+    if (f.data && (f.number == 1 || f.number == 2))
+      WK_RETURN_IF_ERROR(text_of(f.number == 1 ? &key : &value, o, &f, err));
+  if (strcmp(key, "location") == 0)
+    t->file = value;
+  else if (strcmp(key, "offset") == 0)
+    t->offset = strtoll(value, NULL, 10);
+  else if (strcmp(key, "length") == 0)
+    t->length = strtoll(value, NULL, 10);
+  return WK_OK;
+}
+
+/* Numbers in a file beside this one, of which no name leads out of the folder. */
+static wk_status find_external(onnx *o, tensor_parts *t, size_t bytes, wk_error *err) {
+  const uint8_t *data = NULL;
+  size_t size = 0;
+  if (!t->file || !*t->file || *t->file == '/' || strstr(t->file, ".."))
+    return WK_FAIL(err, WK_ERR_FORMAT, "tensor '%.200s' is said to lie in '%.200s', which is not beside the file",
+                   t->v.name, t->file ? t->file : "");
+  WK_RETURN_IF_ERROR(wk_ir_map_beside(&data, &size, o->ir, o->path, t->file, err));
+  if (t->offset < 0 || (uint64_t)t->offset > size || bytes > size - (size_t)t->offset ||
+      (t->length >= 0 && (uint64_t)t->length != bytes))
+    return WK_FAIL(err, WK_ERR_FORMAT, "tensor '%.200s' needs %zu bytes at %lld of %.200s, which has %zu", t->v.name,
+                   bytes, (long long)t->offset, t->file, size);
+  t->raw = data + t->offset;
+  t->raw_size = bytes;
+  return WK_OK;
+}
+
 /* Everything but the numbers themselves. */
 static wk_status scan_tensor(onnx *o, tensor_parts *t, const wk_pb_field *message, wk_error *err) {
   wk_pb m = wk_pb_inside(message);
   wk_pb_field f;
   uint64_t side;
-  *t = (tensor_parts){.v = {.name = ""}};
+  *t = (tensor_parts){.v = {.name = ""}, .length = -1};
   while (wk_pb_next(&m, &f))
     switch (f.number) {
     case TENSOR_DIMS:
@@ -176,11 +215,10 @@ static wk_status scan_tensor(onnx *o, tensor_parts *t, const wk_pb_field *messag
       t->list_field = (int)f.number;
       break;
     case TENSOR_EXTERNAL:
+      WK_RETURN_IF_ERROR(read_external(t, o, &f, err));
+      break;
     case TENSOR_LOCATION:
-      if (f.data || f.value)
-        return WK_FAIL(err, WK_ERR_UNSUPPORTED,
-                       "keeps its weights in another file (ONNX external data), which whisker does not read: save it "
-                       "as one file (onnx.save of what onnx.load gives)");
+      t->external = f.value == 1;
       break;
     default:
       break;
@@ -199,6 +237,8 @@ static wk_status read_tensor(wk_ir_value *out, onnx *o, const wk_pb_field *messa
   size_t bytes;
   if (count < 0 || wk_mul_overflow(&bytes, (size_t)count, wk_dtype_size(t.v.dtype)))
     return broken("a tensor's shape", err);
+  if (t.external)
+    WK_RETURN_IF_ERROR(find_external(o, &t, bytes, err));
   if (t.list_field && !t.raw)
     WK_RETURN_IF_ERROR(unpack_list(o, &t, message, count, err));
   else if (t.raw_size != bytes)
@@ -458,7 +498,7 @@ static wk_status read_node(onnx *o, const wk_pb_field *message, wk_error *err) {
     op->in = in;
     op->ins = ins + 1;
   }
-  return WK_OK;
+  return wk_onnx_plain(o->ir, index, err);
 }
 
 /* ---- the model ----------------------------------------------------------------------------------- */
@@ -528,9 +568,8 @@ bool wk_onnx_is(const uint8_t *bytes, size_t size) {
 }
 
 wk_status wk_onnx_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err) {
-  (void)path;
   wk_status st = WK_OK;
-  onnx o = {.ir = ir, .opset = 1};
+  onnx o = {.ir = ir, .path = path, .opset = 1};
   wk_pb m = wk_pb_over(bytes, size);
   wk_pb_field f, graph = {0}, inner;
   ir->format = "ONNX";

@@ -12,6 +12,8 @@ bool wk_keras_zip_is(const uint8_t *bytes, size_t size);
 bool wk_tfjs_is(const uint8_t *bytes, size_t size);
 /* `path` is where the file lies, for what lies beside it. */
 wk_status wk_onnx_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);
+/* onnx_quant.c: an operation on quantised numbers becomes the plain one and a rounding; others stay. */
+wk_status wk_onnx_plain(wk_ir *ir, int op, wk_error *err);
 wk_status wk_tflite_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);
 wk_status wk_keras_h5_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);
 wk_status wk_keras_zip_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "import/pixels.h"
 #include "zoo/zoo.h"
 
 void wk_imported_free(wk_backbone *b) {
@@ -125,8 +126,15 @@ wk_status wk_backbone_like(wk_backbone **out, const wk_backbone *like, wk_tensor
 wk_status wk_backbone_apply(wk_backbone *b, const wk_pull_options *o, wk_error *err) {
   if (b->own_arch) /* opened with them */
     return WK_OK;
-  if (o->pixels)
+  if (o->pixels) {
+    char what[120];
     WK_RETURN_IF_ERROR(wk_pixels_parse(&b->preprocess, o->pixels, err));
+    wk_pixels_describe(what, &b->preprocess);
+    wk_free(b->prepared);
+    b->prepared = wk_asprintf("%s, as asked for", what);
+    if (!b->prepared)
+      return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
+  }
   if (!o->labels)
     return WK_OK;
   int n;

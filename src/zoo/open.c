@@ -239,24 +239,35 @@ static wk_status keep_file(wk_backbone *b, const char *path, const wk_pull_optio
   return b->file && (b->file_key || !o->weights_key) ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
 }
 
-/* A weight file of an architecture that is given, or recognised. */
-static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *arch, const wk_pull_options *o,
-                           wk_error *err) {
+/* A weight file of an architecture that is given, or recognised. `named`: the registry's own, whose preprocessing it
+ * knows. */
+static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *arch, bool named,
+                           const wk_pull_options *o, wk_error *err) {
   wk_tensors *weights = NULL;
   wk_backbone *b = NULL;
   wk_status st = WK_OK;
-  char *note = NULL;
+  char *note = NULL, *inside = NULL;
   if (!arch && wk_import_is(path)) {
     WK_RETURN_IF_ERROR(wk_imported_open(&b, path, o, err));
     WK_TRY(keep_file(b, path, o, err));
     *out = b;
-    return WK_OK;
+    b = NULL;
+    goto done;
+  }
+  if (wk_path_is_dir(path)) {
+    WK_RETURN_IF_ERROR(wk_weights_in_folder(&inside, path, err));
+    st = open_file(out, inside, arch, named, o, err);
+    wk_free(inside);
+    return st;
   }
   WK_TRY(wk_weights_open_key(&weights, path, o->weights_key, err));
   const char *says = wk_tensors_meta(weights, WK_WEIGHTS_NOTE);
   note = says ? wk_strdup(says) : NULL; /* it goes with the weights */
+  const wk_arch *published = wk_arch_of_file(path);
   if (!arch)
     arch = wk_arch_recognise(weights);
+  if (arch && published && published->build == arch->build)
+    arch = published; /* weights trained anew want another preprocessing */
   WK_FAIL_IF(!arch, err, WK_ERR_UNSUPPORTED,
              "%s: %s%sits %zu tensors (the first is %s) fit none of the known networks; if it is one of them, name it "
              "(--arch) "
@@ -271,6 +282,8 @@ static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *a
   weights = NULL;
   WK_TRY(add_note(b, note, err));
   WK_TRY(keep_file(b, path, o, err));
+  if (!named)
+    WK_TRY(wk_beside_apply(b, path, o, err));
   *out = b;
   b = NULL;
 done:
@@ -291,7 +304,7 @@ static wk_status open_named(wk_backbone **out, const char *name, const char *arc
   if (!known) {
     if (!wk_path_exists(name))
       return fail_unknown(name, strchr(name, '/') ? "weight file" : "file or backbone", err);
-    return open_file(out, name, arch, o, err);
+    return open_file(out, name, arch, false, o, err);
   }
   if (arch && arch->build != known->build)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "%s is not a %s: the architecture is only to be told with a weight file", name,
@@ -302,7 +315,7 @@ static wk_status open_named(wk_backbone **out, const char *name, const char *arc
   if (st == WK_OK) {
     wk_pull_options as_it_is = *o; /* no key was said of the published file */
     as_it_is.weights_key = NULL;
-    st = open_file(out, path, known, &as_it_is, &why);
+    st = open_file(out, path, known, true, &as_it_is, &why);
     if (st == WK_OK) { /* the name says where it is */
       wk_free((*out)->file);
       (*out)->file = NULL;

@@ -98,3 +98,11 @@ const wk_arch *wk_arch_recognise(const wk_tensors *weights) {
   }
   return NULL;
 }
+
+const wk_arch *wk_arch_of_file(const char *path) {
+  const char *base = wk_path_base(path);
+  for (int i = 0; i < wk_arch_count(); i++)
+    if (wk_arch_at(i)->source.file && strcmp(wk_arch_at(i)->source.file, base) == 0)
+      return wk_arch_at(i);
+  return NULL;
+}

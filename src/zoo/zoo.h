@@ -83,6 +83,16 @@ wk_status wk_classifier_read(wk_classifier *out, const wk_arch *arch, const wk_t
                              wk_error *err);
 void wk_classifier_free(wk_classifier *c);
 
+/* ---- what lies beside a weight file (beside.c) -------------------------------------------------------- */
+
+/* The file of weights that a folder is about. wk_free it. */
+wk_status wk_weights_in_folder(char **out, const char *folder, wk_error *err);
+/* Preprocessing and labels of a network of the registry whose weights are at that path: as files beside it say, else as
+ * the architecture's own want it, which b->assumed then says. */
+wk_status wk_beside_apply(wk_backbone *b, const char *weights, const wk_pull_options *o, wk_error *err);
+/* The registry's entry whose published file is called as the file at `path`; NULL: none. */
+const wk_arch *wk_arch_of_file(const char *path);
+
 /* ---- a backbone's own weights ----------------------------------------------------------------- */
 
 /* Views of those of `weights` that node `last` depends on, with `prefix` before their names, in the graph's order. */

@@ -100,7 +100,7 @@ static void test_resample(void **state) {
   wk_rng_init(&rng, 9, 0);
   for (int round = 0; round < 60; round++) {
     wk_image in;
-    wk_resample r = {.filter = (wk_filter)(round % 3)};
+    wk_resample r = {.filter = (wk_filter)(round % 3), .either_way = round % 2};
     assert_ok(wk_image_alloc(&in, 1 + (int)wk_rng_below(&rng, 90), 1 + (int)wk_rng_below(&rng, 90), &err), &err);
     fill(in.pixels, (size_t)in.width * (size_t)in.height * 3, (uint64_t)round);
     r.width = 1 + (int)wk_rng_below(&rng, 120), r.height = 1 + (int)wk_rng_below(&rng, 120);

@@ -266,10 +266,154 @@ static void classifiers(void **state) {
   test_tmp_remove(dir);
 }
 
+/* ---- what lies beside the weights ------------------------------------------------------------------------ */
+
+static void write_text(const char *dir, const char *name, const char *text) {
+  char *path = wk_path_join(dir, name);
+  if (text)
+    assert_ok(wk_file_write(path, text, strlen(text), &error), &error);
+  else
+    unlink(path);
+  wk_free(path);
+}
+
+static void needs(const wk_preprocess *p, const wk_preprocess *want) {
+  assert_int_equal(p->height, want->height);
+  assert_int_equal(p->width, want->width);
+  assert_int_equal(p->rule, want->rule);
+  assert_int_equal(p->filter, want->filter);
+  if (want->rule != WK_CROP_SQUASH)
+    assert_int_equal(p->resize, want->resize);
+  for (int c = 0; c < 3; c++) {
+    assert_near(p->mean[c], want->mean[c], 1e-3);
+    assert_near(p->std[c], want->std[c], 1e-3);
+  }
+}
+
+static void preprocessing_beside(void **state) {
+  (void)state;
+  static const struct {
+    const char *name, *text;
+    wk_preprocess want;
+  } said[] = {
+      {"config.json",
+       "{\"architecture\": \"x\", \"pretrained_cfg\": {\"input_size\": [3, 40, 48], \"interpolation\": \"bicubic\", "
+       "\"crop_pct\": 0.9, \"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, 0.5, 0.5]}}",
+       {48,
+        40,
+        44,
+        WK_CROP_CENTER,
+        WK_FILTER_BICUBIC,
+        false,
+        {127.5f, 127.5f, 127.5f},
+        {127.5f, 127.5f, 127.5f},
+        0,
+        0}},
+      {"config.json",
+       "{\"mean\": [0, 0, 0], \"std\": [1, 1, 1], \"input_size\": [3, 32, 32], \"crop_pct\": 1.0, "
+       "\"interpolation\": \"bilinear\", \"crop_mode\": \"squash\"}",
+       {32, 32, 32, WK_CROP_SQUASH, WK_FILTER_BILINEAR, false, {0, 0, 0}, {255, 255, 255}, 0, 0}},
+      {"preprocessor_config.json",
+       "{\"image_mean\": [0.5, 0.5, 0.5], \"image_std\": [0.5, 0.5, 0.5], \"resample\": 3, \"size\": "
+       "{\"shortest_edge\": "
+       "36}, \"do_center_crop\": true, \"crop_size\": {\"height\": 32, \"width\": 32}}",
+       {32,
+        32,
+        36,
+        WK_CROP_CENTER,
+        WK_FILTER_BICUBIC,
+        false,
+        {127.5f, 127.5f, 127.5f},
+        {127.5f, 127.5f, 127.5f},
+        0,
+        0}},
+      {"preprocessor_config.json",
+       "{\"image_mean\": [0.5, 0.5, 0.5], \"image_std\": [0.5, 0.5, 0.5], \"resample\": 2, \"size\": 32, "
+       "\"do_normalize\": false}",
+       {32, 32, 32, WK_CROP_SQUASH, WK_FILTER_BILINEAR, false, {0, 0, 0}, {255, 255, 255}, 0, 0}},
+  };
+  char *dir = test_tmp_dir(), *path = wk_path_join(dir, "model.safetensors");
+  for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+    write_text(dir, said[i].name, said[i].text);
+    wk_backbone *b = open_with(path, "", two_layers, WK_OK), *folder = NULL;
+    needs(&b->preprocess, &said[i].want);
+    assert_false(b->assumed);
+    assert_non_null(strstr(b->prepared, said[i].name));
+    assert_ok(wk_backbone_open(&folder, dir, NULL, NULL, NULL, &error), &error); /* the folder stands for it */
+    needs(&folder->preprocess, &said[i].want);
+    wk_backbone_free(folder);
+    wk_backbone_free(b);
+    write_text(dir, said[i].name, NULL);
+  }
+  /* Broken, of another network, or without numbers: as if it were not there. */
+  static const char *const passed[] = {"{", "[]", "{\"mean\": [1, 2], \"std\": [1, 1, 1]}", "{\"mean\": \"x\"}",
+                                       "{\"architecture\": \"resnet18\", \"mean\": [0, 0, 0], \"std\": [1, 1, 1]}"};
+  for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
+    write_text(dir, "config.json", passed[i]);
+    wk_backbone *b = open_with(path, "", two_layers, WK_OK);
+    needs(&b->preprocess, &wk_arch_find("simple_cnn")->preprocess);
+    wk_backbone_free(b);
+  }
+  /* A deviation of 0 is not taken. */
+  write_text(dir, "config.json", "{\"mean\": [0, 0, 0], \"std\": [0, 1, 1]}");
+  assert_null(open_with(path, "", two_layers, WK_ERR_ARGUMENT));
+  assert_non_null(strstr(error.message, "config.json beside"));
+  /* Names of classes. */
+  write_text(dir, "config.json", "{\"label_names\": [\"a\", \"b\", \"c\"]}");
+  wk_backbone *b = open_with(path, "", two_layers, WK_OK);
+  assert_string_equal(b->labels[2], "c");
+  wk_backbone_free(b);
+  wk_free(path);
+  test_tmp_remove(dir);
+}
+
+/* Of a network that is published, weights of one's own are assumed to want what those do; its published file is not. */
+static void assumed(void **state) {
+  (void)state;
+  TEST_NEEDS(weights, "weights/mobilenet_v2.safetensors");
+  char *dir = test_tmp_dir(), *path = wk_path_join(dir, "mobilenet_v2-7ebf99e0.pth");
+  wk_backbone *b = NULL;
+  assert_ok(wk_backbone_open(&b, weights, NULL, NULL, NULL, &error), &error);
+  assert_true(b->assumed);
+  assert_non_null(strstr(b->prepared, "assumed: as the published weights of mobilenet_v2"));
+  wk_backbone_free(b);
+  wk_pull_options o;
+  wk_pull_options_init(&o);
+  o.pixels = "tf";
+  assert_ok(wk_backbone_open(&b, weights, NULL, &o, NULL, &error), &error);
+  assert_false(b->assumed);
+  assert_near(b->preprocess.std[1], 127.5, 1e-6);
+  wk_backbone_free(b);
+  assert_int_equal(symlink(weights, path), 0);
+  assert_ok(wk_backbone_open(&b, path, NULL, NULL, NULL, &error), &error);
+  assert_false(b->assumed);
+  assert_string_equal(b->arch->name, "mobilenet_v2.tv2_in1k");
+  wk_backbone_free(b);
+  wk_free(path);
+  test_tmp_remove(dir);
+}
+
+static void folders(void **state) {
+  (void)state;
+  char *dir = test_tmp_dir();
+  wk_backbone *b = NULL;
+  assert_int_equal(wk_backbone_open(&b, dir, NULL, NULL, NULL, &error), WK_ERR_NOT_FOUND);
+  assert_non_null(strstr(error.message, "a folder in which no network is found"));
+  write_text(dir, "a.pth", "x");
+  write_text(dir, "b.pth", "x");
+  assert_int_equal(wk_backbone_open(&b, dir, NULL, NULL, NULL, &error), WK_ERR_ARGUMENT);
+  assert_non_null(strstr(error.message, "2 files of weights"));
+  write_text(dir, "b.pth", NULL);
+  assert_int_equal(wk_backbone_open(&b, dir, NULL, NULL, NULL, &error), WK_ERR_FORMAT);
+  assert_non_null(strstr(error.message, "a.pth"));
+  test_tmp_remove(dir);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(weights_in_any_place), cmocka_unit_test(one_of_several), cmocka_unit_test(numpy),
       cmocka_unit_test(hostile_index),        cmocka_unit_test(damaged),        cmocka_unit_test(classifiers),
+      cmocka_unit_test(preprocessing_beside), cmocka_unit_test(assumed),        cmocka_unit_test(folders),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
