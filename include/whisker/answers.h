@@ -156,6 +156,10 @@ WK_API const char *wk_check_kind_advice(wk_check_kind kind);
  * `exclude` says yes or no, and is what wk_train_options.exclude goes by: look through it, and change it. Nothing but an older list of
  * whisker's is replaced. */
 WK_API wk_status wk_check_write_list(const wk_check_report *r, const char *path, wk_error *err) WK_NODISCARD;
+/* A copy of the collection without the photos that are on the exclusion list, in folders by class; `link`: symbolic links instead of copies.
+ * `folder` must be new or empty, and is left so on failure (a full disk). wk_sort_undo takes it away again. Stage of progress: "copy". */
+WK_API wk_status wk_check_apply(size_t *written, const wk_check_report *r, wk_session *s, const char *folder, bool link,
+                                wk_error *err) WK_NODISCARD;
 /* One page with thumbnails, the worst `most` findings of every kind first. Stage of progress: "page". */
 WK_API wk_status wk_check_write_page(const wk_check_report *r, wk_session *s, const char *path, int most, wk_error *err) WK_NODISCARD;
 

@@ -46,6 +46,7 @@ typedef struct wk_dataset {
 
 typedef struct wk_dataset_options {
   bool labels_from_name; /* flat folder: class = the file name before '_' or '.' and a number ("cat_12.jpg", "cat.12.jpg"), else before its last '_' */
+  bool allow_one_class;  /* photos of one class are no error: they join those of others */
   bool allow_unlabelled; /* a flat folder without labels gives WK_LAYOUT_PHOTOS instead of an error */
   /* Known classes (of a model): labels are indices into these; a class that is not among them is an error. NULL: from the data. */
   const char *const *classes;

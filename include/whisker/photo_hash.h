@@ -30,6 +30,10 @@ typedef struct wk_prints wk_prints;
  * progress: "copies". */
 WK_API wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t photos, const char *cache_folder,
                                    const wk_context *ctx, wk_error *err) WK_NODISCARD;
+/* The same for photos whose hashes may be known: sha256 [photos] of their bytes, a row of zeros where it is not. What is kept under a hash is
+ * found without the photo; one that is neither kept nor can be read keeps the hash that is known. */
+WK_API wk_status wk_prints_compute_known(wk_prints **out, const char *const *path, const unsigned char (*sha256)[32], size_t photos,
+                                         const char *cache_folder, const wk_context *ctx, wk_error *err) WK_NODISCARD;
 WK_API wk_photo_hash wk_prints_get(const wk_prints *p, size_t photo);
 /* Of the photo's bytes, [32], as long as `p` lives; zeros: it could not be read. */
 WK_API const uint8_t *wk_prints_sha256(const wk_prints *p, size_t photo);

@@ -44,6 +44,9 @@ typedef struct wk_train_options {
   const char *arch;      /* what a weight file holds, where that cannot be seen; default NULL */
   bool labels_from_name; /* a photo's class is in its name, not in its folder */
   const char *val;       /* photos to check on, or the share to hold back, "0.3"; default NULL: see above */
+  const char *add;       /* a model whose head was fitted on features here: its photos are learned from as well, from what is kept of them,
+                          * and how it was trained is how this is; all options but out, exclude and labels are its own. The same as
+                          * training anew on all photos in one folder. Default NULL */
   const char *exclude;   /* a list of photos of the data that are left out: a CSV as wk_check_write_list makes it, or one name a line;
                           * default NULL */
   const char *labels;    /* a list of corrected labels (columns file and label) of photos of the data; default NULL */
@@ -118,6 +121,19 @@ WK_API wk_status wk_train(wk_model **model, wk_train_report **report, wk_session
 WK_API void wk_train_report_free(wk_train_report *r);
 /* wk_free it; NULL: out of memory. So do the others. */
 WK_API char *wk_train_report_json(const wk_train_report *r);
+
+/* ---- models that live on ----------------------------------------------------------------------- */
+
+/* Each changes one thing of the model in the file `model`, whose head was fitted here, and writes it to `out` (NULL: in its place). What was
+ * changed is in its recipe. Classes are named exactly. */
+WK_API wk_status wk_model_rename_class(wk_session *s, const char *model, const char *class_name, const char *to, const char *out,
+                                       wk_error *err) WK_NODISCARD;
+/* The others answer as if it had never been asked for. At least two must be left. */
+WK_API wk_status wk_model_remove_class(wk_session *s, const char *model, const char *class_name, const char *out, wk_error *err) WK_NODISCARD;
+/* Several classes become one called `to` (NULL: the first's name). The head is fitted anew to what is kept of the photos, which need not be
+ * there any more: WK_ERR_NOT_FOUND where nothing is. *report: as of wk_train; may be NULL. */
+WK_API wk_status wk_model_merge_classes(wk_train_report **report, wk_session *s, const char *model, const char *const *class_names,
+                                        int count, const char *to, const char *out, wk_error *err) WK_NODISCARD;
 
 /* ---- several ways side by side ----------------------------------------------------------------- */
 

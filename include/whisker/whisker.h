@@ -34,6 +34,7 @@
 #include "whisker/answers.h"
 #include "whisker/export_model.h"
 #include "whisker/insight.h"
+#include "whisker/sorting.h"
 
 /* ---- the parts, for those who want them -------------------------------------------------------- */
 

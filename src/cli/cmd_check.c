@@ -11,7 +11,7 @@ static void say_table(cli *c, const wk_check_report *r) {
               wk_check_kind_words((wk_check_kind)kind, k->count[kind]), wk_check_kind_advice((wk_check_kind)kind));
 }
 
-static void say(cli *c, const wk_check_report *r) {
+static void say(cli *c, const wk_check_report *r, bool wanted) {
   const wk_check *k = r->check;
   for (int i = 0; i < 3; i++)
     cli_say(c, "%s\n", r->verdict[i]);
@@ -26,25 +26,32 @@ static void say(cli *c, const wk_check_report *r) {
   if (shown < k->finding_count)
     cli_say(c, "  ! and %s more; -v shows them all, --list and --html write them to a file\n",
             cli_count(k->finding_count - shown));
-  if (r->unjudged && r->data->class_count > 1)
+  if (r->unjudged && wanted && r->data->class_count > 1)
     cli_say(c, "Labels were not looked at: %s.\n", r->unjudged);
 }
 
 int cli_check(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const from[] = {"folder", "name", NULL};
   int names = 0;
-  const char *list = NULL, *page = NULL;
+  const char *list = NULL, *page = NULL, *folder = NULL;
+  bool links = false;
+  size_t written = 0;
   wk_check_data_options o;
   wk_check_data_options_init(&o);
   const cli_flag flags[] = {
       {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
       {"list", 0, CLI_STRING, &list, "FILE.csv",
        "write the findings to a file, worst first; its exclude column is what train --exclude goes by", 0, 0, NULL},
+      {"apply", 0, CLI_STRING, &folder, "FOLDER", "write a copy of the photos without those on the list, by class", 0,
+       0, NULL},
+      {"links", 0, CLI_BOOL, &links, NULL, "let --apply make links instead of copies", 0, 0, NULL},
       {"html", 0, CLI_STRING, &page, "FILE.html", "write a page with thumbnails, worst first", 0, 0, NULL},
       {0}};
   cli_add_options(c, &o, wk_check_data_options_table(), NULL);
   cli_add_options(c, &o.check, wk_check_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
+  if (links && !folder)
+    return cli_usage_error(self, "--links goes with --apply FOLDER");
   o.labels_from_name = names == 1;
   wk_error err = {0};
   wk_session *session = NULL;
@@ -60,9 +67,14 @@ int cli_check(cli *c, const cli_command *self, int argc, char **argv) {
     st = wk_check_write_list(r, list, &err);
   if (st == WK_OK && page)
     st = wk_check_write_page(r, session, page, ON_THE_PAGE, &err);
+  if (st == WK_OK && folder)
+    st = wk_check_apply(&written, r, session, folder, links, &err);
   int rc;
   if (st == WK_OK) {
-    say(c, r);
+    say(c, r, o.labels);
+    if (folder)
+      cli_say(c, "%s: %s %s. whisker sort --undo %s takes them away.\n", folder, cli_photos(written),
+              links ? "linked to" : "copied", folder);
     rc = cli_print_report(c, wk_check_report_json(r));
   } else {
     rc = cli_fail(c, &err);

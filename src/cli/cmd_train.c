@@ -120,6 +120,14 @@ static int check_flags(cli *c, const cli_command *self, const train_flags *f, co
                            "--%s goes with --tune, --from-scratch or --adversarial: without them nothing but a "
                            "classifier is fitted",
                            wrong);
+  if (o->add) {
+    static const char *const own[] = {
+        "backbone", "arch",  "val",       "size", "resize", "precision",    "head",        "l2",      "k",
+        "balance",  "refit", "head-only", "seed", "tune",   "from-scratch", "adversarial", "teacher", "show-augment"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+      if (cli_was_given(c, own[i]))
+        return cli_usage_error(self, "--%s does not go with --add: it is trained as %s was", own[i], o->add);
+  }
   if (tuning && (o->probe.kind != WK_HEAD_LINEAR || o->refit))
     return cli_usage_error(self,
                            "--tune, --from-scratch and --adversarial train a linear head: --head and --refit do not "
@@ -193,13 +201,13 @@ int cli_train(cli *c, const cli_command *self, int argc, char **argv) {
   o.on_epoch = on_epoch;
   o.user = &t;
   wk_train_report *report = NULL;
-  char *out = f.out ? strdup(f.out) : default_output(data);
+  char *out = f.out ? strdup(f.out) : o.add ? strdup(o.add) : default_output(data);
   struct stat exists;
   wk_session *session = NULL;
   wk_status st = WK_OK;
   if (!out)
     st = cli_no_memory(&err);
-  else if (!f.out && !showing && stat(out, &exists) == 0)
+  else if (!f.out && !o.add && !showing && stat(out, &exists) == 0)
     st = cli_error(&err, WK_ERR_IO, "%s: is there already; name the file to write with -o", out);
   o.out = out;
   if (st == WK_OK)

@@ -250,7 +250,7 @@ static wk_status label_by_data(wk_builder *b, int *label_of, wk_error *err) {
       rank[n++] = (ranked){b->names.name[i], (uint32_t)i};
   if (n == 0)
     goto done; /* photos without labels, which the readers have let pass */
-  if (n == 1 && !b->o->allow_unlabelled)
+  if (n == 1 && !b->o->allow_unlabelled && !b->o->allow_one_class)
     WK_TRY(only_one(b, rank[0].name, err));
   d->classes = wk_calloc(n, sizeof *d->classes);
   WK_FAIL_IF(!d->classes, err, WK_ERR_MEMORY, "%s: out of memory for %zu classes", d->root, n);

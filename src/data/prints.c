@@ -46,6 +46,7 @@ void wk_prints_free(wk_prints *p) {
 
 typedef struct job {
   const char *const *path;
+  const uint8_t (*sha256)[WK_SHA256_BYTES]; /* may be NULL */
   print *print;
   wk_buffer *buffer; /* [threads] */
   wk_cache *cache;
@@ -77,6 +78,26 @@ static wk_status look_up(kept *k, job *j, const wk_buffer *bytes, const uint8_t 
   return WK_OK;
 }
 
+static bool is_known(const uint8_t hash[WK_SHA256_BYTES]) {
+  static const uint8_t none[WK_SHA256_BYTES];
+  return memcmp(hash, none, sizeof none) != 0;
+}
+
+/* What is kept of a photo whose hash is known. */
+static bool recall(print *p, job *j, const uint8_t hash[WK_SHA256_BYTES]) {
+  float row[COLUMNS];
+  kept k;
+  if (!wk_cache_get(j->cache, hash, row))
+    return false;
+  memcpy(&k, row, sizeof k);
+  memcpy(p->hash, hash, sizeof p->hash);
+  p->read = true;
+  p->usable = k.usable;
+  if (p->usable)
+    describe(p, &k.look);
+  return true;
+}
+
 /* A photo that cannot be read has no print; that is told when its features are asked for. */
 static wk_status print_one(void *user, size_t i, int worker, wk_error *err) {
   job *j = user;
@@ -86,11 +107,17 @@ static wk_status print_one(void *user, size_t i, int worker, wk_error *err) {
   wk_error why = {0};
   uint8_t hash[WK_SHA256_BYTES];
   kept k = {0};
+  if (j->sha256 && is_known(j->sha256[i]) && recall(p, j, j->sha256[i])) {
+    wk_progress_add(&j->progress, 1);
+    return WK_OK;
+  }
   wk_status st = wk_photo_open(&file, j->path[i], &why);
   if (st == WK_OK)
     st = wk_photo_read(bytes, &file, &why);
   wk_progress_add(&j->progress, 1);
   p->read = st == WK_OK;
+  if (!p->read && j->sha256)
+    memcpy(p->hash, j->sha256[i], sizeof p->hash);
   if (p->read) {
     wk_sha256(hash, bytes->data, bytes->size);
     memcpy(p->hash, hash, sizeof hash);
@@ -106,11 +133,16 @@ static wk_status print_one(void *user, size_t i, int worker, wk_error *err) {
 
 wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t photos, const char *cache_folder,
                             const wk_context *ctx, wk_error *err) {
+  return wk_prints_compute_known(out, path, NULL, photos, cache_folder, ctx, err);
+}
+
+wk_status wk_prints_compute_known(wk_prints **out, const char *const *path, const uint8_t (*sha256)[WK_SHA256_BYTES],
+                                  size_t photos, const char *cache_folder, const wk_context *ctx, wk_error *err) {
   static const char name[] = "whisker: how photos look, version 2";
   wk_status st = WK_OK;
   uint8_t key[WK_SHA256_BYTES];
   int threads = wk_context_threads(ctx);
-  job j = {.path = path};
+  job j = {.path = path, .sha256 = sha256};
   wk_prints *p = wk_calloc(1, sizeof *p);
   j.buffer = wk_calloc((size_t)threads, sizeof *j.buffer);
   WK_FAIL_IF(!p || !j.buffer || photos >= UINT32_MAX, err, WK_ERR_MEMORY, "out of memory for %zu photos", photos);

@@ -131,7 +131,8 @@ static bool says_yes(const char *text) {
   return false;
 }
 
-wk_status wk_exclude_photos(wk_dataset *d, const char *path, const wk_context *ctx, wk_error *err) {
+wk_status wk_exclude_photos(wk_dataset *d, uint8_t (*beside)[WK_SHA256_BYTES], const char *path, const wk_context *ctx,
+                            wk_error *err) {
   wk_status st = WK_OK;
   reader k = {0};
   int64_t photo = NOT_THERE;
@@ -153,6 +154,8 @@ wk_status wk_exclude_photos(wk_dataset *d, const char *path, const wk_context *c
   size_t kept = 0;
   for (size_t i = 0; i < d->photo_count; i++) {
     if (!out[i]) {
+      if (beside)
+        memmove(beside[kept], beside[i], sizeof *beside);
       d->photos[kept++] = d->photos[i];
       continue;
     }

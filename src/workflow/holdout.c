@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "workflow/exclusion.h"
+#include "workflow/roster.h"
 #include "workflow/workflow.h"
 
 static wk_status join_photos(wk_photo_list *a, const wk_photo_list *b, wk_error *err) {
@@ -32,14 +33,38 @@ typedef struct known {
   uint32_t *group;   /* [photos] wk_prints_group */
   size_t *order;     /* [photos] their numbers in the order they have in the end: learned from, then checked on */
   size_t count;      /* of `order` */
+  size_t *number;    /* [photos] of the collection; SIZE_MAX: it is not from there */
+  uint8_t (*sha256)[WK_SHA256_BYTES]; /* [photos] those that were known before */
 } known;
 
-static wk_status look_at_photos(known *k, const wk_call *call, const wk_photo_list *p, bool grouped, wk_error *err) {
+/* A list's paths are the collection's, split after split, each in its order. */
+static void number_photos(known *k, const wk_holdout *t) {
+  const wk_photo_list *p = &t->photos;
+  size_t at = 0;
+  for (int pass = 0; pass < 2; pass++)
+    for (size_t i = 0; i < t->data->photo_count && at < p->count; i++)
+      if (p->paths[at] == t->data->photos[i].path)
+        k->number[at++] = i;
+  for (; at < p->count; at++)
+    k->number[at] = SIZE_MAX;
+}
+
+static wk_status look_at_photos(known *k, wk_holdout *t, const wk_call *call, bool grouped, wk_error *err) {
+  const wk_photo_list *p = &t->photos;
   k->group = wk_alloc_array(p->count + 1, sizeof *k->group);
   k->order = wk_alloc_array(p->count + 1, sizeof *k->order);
-  if (!k->group || !k->order)
+  k->number = wk_alloc_array(p->count + 1, sizeof *k->number);
+  k->sha256 = wk_calloc(p->count + 1, sizeof *k->sha256);
+  if (!k->group || !k->order || !k->number || !k->sha256)
     return wk_no_memory(err);
-  WK_RETURN_IF_ERROR(wk_call_prints(&k->prints, call, p, err));
+  number_photos(k, t);
+  for (size_t i = 0; i < p->count; i++)
+    if (k->number[i] != SIZE_MAX)
+      memcpy(k->sha256[i], t->known[k->number[i]], sizeof *k->sha256);
+  WK_RETURN_IF_ERROR(wk_call_prints(&k->prints, call, p, (const uint8_t(*)[WK_SHA256_BYTES])k->sha256, err));
+  for (size_t i = 0; i < p->count; i++)
+    if (k->number[i] != SIZE_MAX)
+      memcpy(t->known[k->number[i]], wk_prints_sha256(k->prints, i), sizeof *t->known);
   while (k->count < p->count) {
     k->order[k->count] = k->count;
     k->count++;
@@ -101,7 +126,8 @@ static wk_status put_in_order(wk_holdout *t, const known *k, wk_error *err) {
                       .labels = wk_alloc_array(k->count + 1, sizeof *to.labels)};
   t->hashes = wk_alloc_array(k->count + 1, sizeof *t->hashes);
   t->sha256 = wk_alloc_array(k->count + 1, sizeof *t->sha256);
-  if (!to.paths || !to.names || !to.labels || !t->hashes || !t->sha256) {
+  t->number = wk_alloc_array(k->count + 1, sizeof *t->number);
+  if (!to.paths || !to.names || !to.labels || !t->hashes || !t->sha256 || !t->number) {
     wk_photo_list_free(&to);
     return wk_no_memory(err);
   }
@@ -110,6 +136,7 @@ static wk_status put_in_order(wk_holdout *t, const known *k, wk_error *err) {
     to.paths[to.count] = from->paths[i];
     to.names[to.count] = from->names[i];
     to.labels[to.count] = from->labels[i];
+    t->number[to.count] = k->number[i];
     t->hashes[to.count] = wk_prints_get(k->prints, i);
     memcpy(t->sha256[to.count], wk_prints_sha256(k->prints, i), sizeof *t->sha256);
   }
@@ -123,7 +150,7 @@ static wk_status divide(wk_holdout *t, const wk_call *call, size_t learn, double
   wk_status st = WK_OK;
   known k = {0};
   const bool extra = learn < t->photos.count;
-  WK_TRY(look_at_photos(&k, call, &t->photos, extra || fraction > 0, err));
+  WK_TRY(look_at_photos(&k, t, call, extra || fraction > 0, err));
   if (extra)
     WK_TRY(drop_learned(t, &k, call, learn, err));
   else if (fraction > 0)
@@ -133,6 +160,8 @@ done:
   wk_prints_free(k.prints);
   wk_free(k.group);
   wk_free(k.order);
+  wk_free(k.number);
+  wk_free(k.sha256);
   return st;
 }
 
@@ -163,6 +192,16 @@ static wk_status open_val(wk_holdout *t, wk_photo_list *extra, const wk_dataset_
   return wk_photos_of(extra, t->val_data, WK_SPLIT_ALL, err);
 }
 
+static wk_status open_nothing(wk_dataset **out, wk_error *err) {
+  wk_dataset *d = wk_calloc(1, sizeof *d);
+  if (!d || !(d->root = wk_strdup("the model's own photos"))) {
+    wk_free(d);
+    return wk_no_memory(err);
+  }
+  *out = d;
+  return WK_OK;
+}
+
 /* Opens the data and decides what is learned from and what is checked on:
  *   --val DATA      those photos check            --val FRACTION   a stratified share of the training photos
  *   a val/ folder   checks                        test/ but no val/: nothing is held back here, test/ is for eval
@@ -176,11 +215,21 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
   wk_session_dataset_options(&d, call->session);
   d.ctx = &call->ctx;
   d.labels_from_name = o->labels_from_name;
-  WK_TRY(wk_dataset_open(&t->data, path, &d, err));
+  d.allow_one_class = o->add != NULL;
+  if (path)
+    WK_TRY(wk_dataset_open(&t->data, path, &d, err));
+  else
+    WK_TRY(open_nothing(&t->data, err));
+  d.allow_one_class = false;
+  if (o->add)
+    WK_TRY(wk_roster_merge(t->data, &t->known, o->add, t->added, err));
   if (o->labels)
     WK_TRY(wk_correct_labels(t->data, o->labels, &call->ctx, err));
   if (o->exclude)
-    WK_TRY(wk_exclude_photos(t->data, o->exclude, &call->ctx, err));
+    WK_TRY(wk_exclude_photos(t->data, t->known, o->exclude, &call->ctx, err));
+  if (!t->known)
+    t->known = wk_calloc(t->data->photo_count + 1, sizeof *t->known);
+  WK_FAIL_IF(!t->known, err, WK_ERR_MEMORY, "out of memory");
   bool parts = count_split(t->data, WK_SPLIT_TRAIN) > 0;
   size_t tests = count_split(t->data, WK_SPLIT_TEST);
   WK_TRY(wk_photos_of(&t->photos, t->data, parts ? WK_SPLIT_TRAIN : WK_SPLIT_ALL, err));
@@ -244,6 +293,8 @@ void wk_holdout_free(wk_holdout *t) {
   wk_free(t->y);
   wk_free(t->hashes);
   wk_free(t->sha256);
+  wk_free(t->known);
+  wk_free(t->number);
   wk_photo_list_free(&t->photos);
   wk_dataset_free(t->val_data);
   wk_dataset_free(t->data);

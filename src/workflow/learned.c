@@ -1,10 +1,11 @@
 /* learned.c - no photo is tested on that was learned from, nor a copy of it, without saying so. */
 #include "workflow/workflow.h"
 
-wk_status wk_call_prints(wk_prints **out, const wk_call *call, const wk_photo_list *photos, wk_error *err) {
+wk_status wk_call_prints(wk_prints **out, const wk_call *call, const wk_photo_list *photos,
+                         const uint8_t (*sha256)[WK_SHA256_BYTES], wk_error *err) {
   wk_features_options o;
   wk_session_features_options(&o, call->session);
-  return wk_prints_compute(out, photos->paths, photos->count, o.cache_folder, &call->ctx, err);
+  return wk_prints_compute_known(out, photos->paths, sha256, photos->count, o.cache_folder, &call->ctx, err);
 }
 
 wk_status wk_leave_out_learned(size_t *learned, wk_photo_list *photos, const wk_call *call, const wk_model *m,
@@ -13,7 +14,7 @@ wk_status wk_leave_out_learned(size_t *learned, wk_photo_list *photos, const wk_
   *learned = 0;
   if (!m->learned)
     return WK_OK;
-  WK_RETURN_IF_ERROR(wk_call_prints(&prints, call, photos, err));
+  WK_RETURN_IF_ERROR(wk_call_prints(&prints, call, photos, NULL, err));
   size_t kept = 0;
   for (size_t i = 0; i < photos->count; i++) {
     const wk_photo_hash hash = wk_prints_get(prints, i);

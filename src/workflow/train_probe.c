@@ -1,8 +1,10 @@
 /* train_probe.c - the first way of training: a head on the features of a pretrained network, checked on photos that it
  * did not learn from. */
 #include <math.h>
+#include <string.h>
 
 #include "whisker/clock.h"
+#include "workflow/roster.h"
 #include "workflow/workflow.h"
 
 static wk_status check(wk_metrics **out, const wk_training *t, const wk_features *f, const wk_head *head,
@@ -77,6 +79,23 @@ static char *recipe_of(const wk_training *t, int columns) {
   return wk_report_compact(recipe);
 }
 
+/* So that the model can learn more later (roster.h). A photo that could not be read is looked at again then. */
+static wk_status keep_record(wk_training *t, wk_error *err) {
+  wk_features_options kept;
+  wk_error why = {0};
+  wk_session_features_options(&kept, t->call.session);
+  if (!t->o->out || !kept.cache_folder)
+    return WK_OK;
+  wk_status st = wk_roster_write(kept.cache_folder, t->o->out, t->split.data,
+                                 (const uint8_t(*)[WK_SHA256_BYTES])t->split.known, t->o, t->call.ctx.seed, &why);
+  if (st == WK_ERR_MEMORY)
+    return WK_FAIL(err, st, "%s", why.message);
+  if (st != WK_OK)
+    wk_warn(&t->call.ctx, "the model is saved, but not what it learned from, so nothing can be added to it later: %s",
+            why.message);
+  return WK_OK;
+}
+
 static wk_status make_model(wk_training *t, wk_head **head, int columns, wk_error *err) {
   char *recipe = recipe_of(t, columns);
   if (!recipe)
@@ -89,7 +108,25 @@ static wk_status make_model(wk_training *t, wk_head **head, int columns, wk_erro
   t->backbone = NULL;
   *head = NULL;
   WK_RETURN_IF_ERROR(wk_holdout_learned(&t->model->learned, &t->split, t->o->refit, err));
-  return wk_training_save(t, t->o->light, err);
+  WK_RETURN_IF_ERROR(wk_training_save(t, t->o->light, err));
+  return keep_record(t, err);
+}
+
+/* Photos that the model to be added to learned from, of which neither the features are kept nor the file is there. */
+static wk_status check_gone(const wk_training *t, const wk_features *f, wk_error *err) {
+  static const uint8_t unknown[WK_SHA256_BYTES];
+  const wk_holdout *s = &t->split;
+  size_t gone = 0, first = 0;
+  for (size_t i = 0; t->roster && i < s->photos.count; i++)
+    if (!f->usable[i] && memcmp(s->sha256[i], unknown, sizeof unknown) != 0 && !wk_path_exists(s->photos.paths[i]) &&
+        !gone++)
+      first = i;
+  if (!gone)
+    return WK_OK;
+  return WK_FAIL(err, WK_ERR_NOT_FOUND,
+                 "%s: of %zu of the photos that it learned from neither the features are kept nor the files are there "
+                 "(the first: %s); bring them back, or train anew",
+                 t->o->add, gone, s->photos.paths[first]);
 }
 
 wk_status wk_train_probe(wk_training *t, wk_error *err) {
@@ -107,6 +144,10 @@ wk_status wk_train_probe(wk_training *t, wk_error *err) {
   WK_TRY(wk_features_compute(&f, t->backbone, t->split.photos.paths, t->split.photos.count, &o, &t->call.ctx, err));
   r->seconds_features = wk_clock_seconds() - start;
   r->broken = f->broken;
+  WK_TRY(check_gone(t, f, err));
+  for (size_t i = 0; i < t->split.photos.count; i++)
+    if (!f->usable[i] && t->split.number[i] != SIZE_MAX)
+      memset(t->split.known[t->split.number[i]], 0, sizeof *t->split.known);
   if (f->broken)
     wk_call_note(&t->call, "  ! %zu photo%s could not be read: left out", f->broken, WK_S(f->broken));
   WK_TRY(wk_holdout_rows(&t->split, f, err));

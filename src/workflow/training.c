@@ -6,6 +6,7 @@
 
 #include "train/option_tables.h"
 #include "whisker/output.h"
+#include "workflow/roster.h"
 #include "workflow/workflow.h"
 
 const char *wk_head_kind_name(int kind) {
@@ -34,6 +35,10 @@ static const wk_option option_rows[] = {
      WK_ROW_TEXT(wk_train_options, val),
      .placeholder = "DATA|FRACTION",
      .help = "validation photos, or the share to hold out; default: val/, else a fifth (none where there is a test/)"},
+    {.name = "add",
+     WK_ROW_TEXT(wk_train_options, add),
+     .placeholder = "MODEL",
+     .help = "learn from the photos of this model as well, from kept features, as it was trained"},
     {.name = "exclude",
      WK_ROW_TEXT(wk_train_options, exclude),
      .placeholder = "LIST.csv",
@@ -149,6 +154,14 @@ void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char
 /* The backbone that is learned with: pretrained, or the bare architecture. */
 static wk_status open_backbone(wk_training *t, wk_error *err) {
   const wk_train_options *o = t->o;
+  if (t->roster) {
+    wk_model *m = NULL;
+    WK_RETURN_IF_ERROR(wk_call_open_model(&m, &t->call, o->add, NULL, err));
+    t->backbone = m->backbone;
+    m->backbone = NULL;
+    wk_model_free(m);
+    return WK_OK;
+  }
   if (o->kind == WK_TRAIN_SCRATCH) {
     const wk_arch *a = wk_arch_find(o->backbone);
     if (!a)
@@ -174,6 +187,7 @@ static wk_status prepare(wk_training *t, const char *data, wk_error *err) {
   const wk_holdout_options split = {.labels_from_name = o->labels_from_name,
                                     .val = o->val,
                                     .always = !probe,
+                                    .add = t->roster,
                                     .exclude = o->exclude,
                                     .labels = o->labels};
   if (o->out) {
@@ -183,6 +197,11 @@ static wk_status prepare(wk_training *t, const char *data, wk_error *err) {
   }
   WK_RETURN_IF_ERROR(wk_holdout_open(&t->split, &t->call, data, &split, err));
   WK_RETURN_IF_ERROR(open_backbone(t, err));
+  if (t->roster && data)
+    wk_call_note(&t->call,
+                 "%s: %zu photos of %d classes; %zu more photos, %zu new in place of old ones, %zu new class%s", o->add,
+                 t->roster->data->photo_count, t->roster->data->class_count, t->split.added[0], t->split.added[1],
+                 t->split.added[2], t->split.added[2] == 1 ? "" : "es");
   if (o->on_data) {
     wk_train_data found;
     wk_holdout_describe(&found, &t->split, data);
@@ -227,15 +246,16 @@ static wk_status copy_labels(wk_train_report *r, const wk_dataset *d, wk_error *
   return WK_OK;
 }
 
-wk_status wk_train(wk_model **model, wk_train_report **report, wk_session *s, const char *data,
-                   const wk_train_options *options, wk_error *err) {
+static wk_status train(wk_model **model, wk_train_report **report, wk_session *s, const char *data,
+                       const wk_roster *roster, const wk_train_options *options, wk_error *err) {
   wk_status st = WK_OK;
-  wk_train_options o;
-  wk_train_options_init(&o, WK_TRAIN_PROBE);
-  if (options)
-    o = *options;
-  wk_training t = {.o = &o, .finetune = o.finetune};
+  wk_train_options o = *options;
+  wk_training t = {.o = &o, .finetune = o.finetune, .roster = roster};
   wk_call_begin(&t.call, s);
+  if (roster) {
+    WK_TRY(wk_roster_options(&o, roster, err));
+    t.call.ctx.seed = roster->seed;
+  }
   WK_TRY(wk_train_options_validate(&o, err));
   t.report = wk_calloc(1, sizeof *t.report);
   WK_FAIL_IF(!t.report, err, WK_ERR_MEMORY, "out of memory");
@@ -265,4 +285,29 @@ done:
   wk_holdout_free(&t.split);
   wk_call_end(&t.call);
   return st;
+}
+
+wk_status wk_train(wk_model **model, wk_train_report **report, wk_session *s, const char *data,
+                   const wk_train_options *options, wk_error *err) {
+  wk_train_options o;
+  wk_features_options kept;
+  wk_roster *roster = NULL;
+  wk_train_options_init(&o, WK_TRAIN_PROBE);
+  if (options)
+    o = *options;
+  wk_session_features_options(&kept, s);
+  if (o.add)
+    WK_RETURN_IF_ERROR(wk_roster_read(&roster, kept.cache_folder, o.add, err));
+  wk_status st = train(model, report, s, data, roster, &o, err);
+  wk_roster_free(roster);
+  return st;
+}
+
+wk_status wk_train_roster(wk_train_report **report, wk_session *s, const char *model, const wk_roster *r,
+                          const char *out, wk_error *err) {
+  wk_train_options o;
+  wk_train_options_init(&o, WK_TRAIN_PROBE);
+  o.add = model;
+  o.out = out;
+  return train(NULL, report, s, NULL, r, &o, err);
 }

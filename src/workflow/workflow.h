@@ -73,6 +73,7 @@ typedef struct wk_holdout_options {
   const char *val;              /* a fraction, or data of its own; NULL: see holdout.c */
   bool always;                  /* without `val` and val/, hold a fifth back even where there is a test/ */
   bool test_checks;             /* without `val` and val/, test/ is what is checked on */
+  const struct wk_roster *add; /* photos that are learned from as well (roster.h); NULL: none */
   const char *exclude, *labels; /* lists of photos to leave out, and of corrected labels (exclusion.h); NULL: none */
 } wk_holdout_options;
 
@@ -82,11 +83,14 @@ typedef struct wk_holdout {
   size_t held_count;                  /* the last photos: checked on, not learned from */
   wk_photo_hash *hashes;              /* [photos.count] */
   uint8_t (*sha256)[WK_SHA256_BYTES]; /* [photos.count] of their bytes; zeros: could not be read */
+  uint8_t (*known)[WK_SHA256_BYTES];  /* [data->photo_count] of their bytes, as far as they were looked at; else zeros */
+  size_t *number;                     /* [photos.count] of the photo in `data`; SIZE_MAX: it is from val_data */
+  size_t added[3];                    /* with `add`: new photos, those in place of older ones, new classes */
   int *y;                             /* [rows] labels, after wk_holdout_rows */
   size_t learn_rows, check_rows;
 } wk_holdout;
 
-/* `t` is zeroed before and freed after, whatever is returned. */
+/* `path` NULL: the photos of o->add alone. `t` is zeroed before and freed after, whatever is returned. */
 wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const wk_holdout_options *o, wk_error *err);
 /* Which rows of the photos' features are for what: the first learn_rows to learn from, then those to check on. */
 wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err);
@@ -100,7 +104,8 @@ void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char
 /* ---- learned.c: what a model has learned from --------------------------------------------------- */
 
 /* What the photos are known by, kept where features are. */
-wk_status wk_call_prints(wk_prints **out, const wk_call *call, const wk_photo_list *photos, wk_error *err);
+wk_status wk_call_prints(wk_prints **out, const wk_call *call, const wk_photo_list *photos,
+                         const uint8_t (*sha256)[WK_SHA256_BYTES], wk_error *err); /* sha256: those that are known; may be NULL */
 /* Takes the photos that the model learned from, and their copies, out of the list (unless `with_learned`), and counts
  * them. A model that does not know has learned from none. */
 wk_status wk_leave_out_learned(size_t *learned, wk_photo_list *photos, const wk_call *call, const wk_model *m,
@@ -124,6 +129,7 @@ wk_status wk_show_augment(wk_call *call, const wk_holdout *s, const wk_preproces
 
 /* One wk_train as it runs. */
 typedef struct wk_training {
+  const struct wk_roster *roster; /* of the model that is added to; NULL: none */
   wk_call call;
   const wk_train_options *o;
   wk_finetune_options finetune; /* o->finetune, with what suits the photos */
@@ -133,6 +139,9 @@ typedef struct wk_training {
   wk_model *model;
 } wk_training;
 
+/* Fits the model in the file `model` anew to what is on record (roster.h), as it was trained, and writes it to `out`. */
+wk_status wk_train_roster(wk_train_report **report, wk_session *s, const char *model, const struct wk_roster *r,
+                          const char *out, wk_error *err);
 wk_status wk_train_probe(wk_training *t, wk_error *err);
 wk_status wk_train_tune(wk_training *t, wk_error *err);
 /* Writes the model to o->out, where that is set; the report knows its size then. */

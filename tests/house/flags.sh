@@ -77,7 +77,7 @@ for document in README.md README.zh-TW.md docs/*.md; do
   grep -o '`whisker [^`]*`' "$document" | tr -d '`' >"$tmp/lines" || true
   grep -E '^ *(\$ )?(build/release/)?whisker [a-z]' "$document" | sed 's/^ *\(\$ \)*\(build\/release\/\)*//' >>"$tmp/lines" || true
   while read -r _ command way rest; do
-    case $command in look) command="look $way" ;; *) rest="$way $rest" ;; esac
+    case $command in look | model) command="$command $way" ;; *) rest="$way $rest" ;; esac
     grep -qxF "$command" "$tmp/commands" || continue
     awk -F "$tab" -v c="$command" '$1 == c { print $2 }' "$tmp/list" >"$tmp/table"
     for word in $rest; do
