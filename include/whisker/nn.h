@@ -77,7 +77,7 @@ WK_API const wk_tensor *wk_tensors_find(const wk_tensors *t, const char *name); 
 WK_API wk_status wk_tensors_set_meta(wk_tensors *t, const char *key, const char *value, wk_error *err) WK_NODISCARD;
 WK_API const char *wk_tensors_meta(const wk_tensors *t, const char *key); /* NULL: not there */
 WK_API size_t wk_tensors_meta_size(const wk_tensors *t);
-WK_API void wk_tensors_meta_at(const wk_tensors *t, size_t index, const char **key, const char **value);
+WK_API void wk_tensors_meta_at(const wk_tensors *t, size_t index, const char **key, const char **value); /* as they were set */
 /* Converts any numeric tensor to float32. `out` holds its elements. WK_ERR_UNSUPPORTED for BOOL. */
 WK_API wk_status wk_tensor_to_f32(float *out, const wk_tensor *tensor, wk_error *err) WK_NODISCARD;
 /* SHA-256 over names, types, shapes and data in the order of names: the same weights in any file give the same hash. */

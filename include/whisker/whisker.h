@@ -61,6 +61,7 @@
 #include "whisker/gallery.h"
 #include "whisker/image.h"
 #include "whisker/import.h"
+#include "whisker/mapped.h"
 #include "whisker/metrics.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"

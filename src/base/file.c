@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/mapped.h"
 
 /* A descriptor of a regular file and its size; -1 with *st filled on failure. */
 static int open_regular(const char *path, size_t *size, wk_status *st, wk_error *err) {
@@ -50,14 +51,18 @@ wk_status wk_file_map(wk_file_view *out, const char *path, wk_error *err) {
                    strerror(errno));
   }
   close(fd);
+  if (st == WK_OK && size)
+    wk_mapped_note(data, size, path);
   if (st == WK_OK)
     *out = (wk_file_view){data, size};
   return st;
 }
 
 void wk_file_unmap(wk_file_view *view) {
-  if (view && view->size)
+  if (view && view->size) {
+    wk_mapped_forget(view->data);
     munmap((void *)(uintptr_t)view->data, view->size);
+  }
   if (view)
     *view = (wk_file_view){0};
 }

@@ -1,11 +1,13 @@
 /* writer.c - writing a file so that it is there whole or not at all: bytes go to a temporary file in the same folder,
  * which is flushed to the disk and then renamed over the old one. Pipes and devices (-o /dev/stdout) have no old
  * content to protect and are written directly. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -14,6 +16,7 @@
 #include "base/base.h"
 
 #define BUFFER_BYTES 65536
+enum { ORPHAN_SECONDS = 10, ORPHANS_SOUGHT_IN = 4096 }; /* files of a folder */
 
 struct wk_writer {
   int fd;
@@ -47,15 +50,42 @@ static wk_status fail_write(wk_writer *w, const char *verb, wk_error *err) {
   struct statvfs disk;
   w->failed = WK_ERR_IO;
   if (reason == ENOSPC || reason == EDQUOT) {
-    double free_mb = fstatvfs(w->fd, &disk) == 0 ? (double)disk.f_bavail * (double)disk.f_frsize / 1e6 : 0;
-    return WK_FAIL(err, WK_ERR_IO,
-                   "%s: the disk is full (%.1f MB needed up to here, %.1f MB free)%s; make room and try again", w->path,
-                   (double)(w->written + w->buffered) / 1e6, free_mb, safe);
+    char room[40] = "";
+    if (statvfs(w->temporary ? w->temporary : w->target, &disk) == 0)
+      snprintf(room, sizeof room, ", %.1f MB free", (double)disk.f_bavail * (double)disk.f_frsize / 1e6);
+    return WK_FAIL(err, WK_ERR_IO, "%s: %s (%.1f MB needed up to here%s)%s; make room and try again", w->path,
+                   reason == EDQUOT ? "no more may be written by this user" : "the disk is full",
+                   (double)(w->written + w->buffered) / 1e6, room, safe);
   }
   if (reason == EFBIG)
     return WK_FAIL(err, WK_ERR_IO, "%s: larger than this disk or this user's limit allows a file to be%s", w->path,
                    safe);
   return WK_FAIL(err, WK_ERR_IO, "%s: cannot be %s: %s%s", w->path, verb, strerror(reason), safe);
+}
+
+/* Temporary files of `base` whose writer is gone, killed or without power: it held a lock on its file. One that is only
+ * seconds old may not have its lock yet. */
+static void remove_orphans(const char *folder, const char *base) {
+  DIR *dir = opendir(*folder ? folder : ".");
+  const size_t length = strlen(base) < 100 ? strlen(base) : 100;
+  int looked_at = 0;
+  for (const struct dirent *e; dir && looked_at < ORPHANS_SOUGHT_IN && (e = readdir(dir)); looked_at++) {
+    const size_t n = strlen(e->d_name);
+    struct stat info;
+    if (n < length + 5 || memcmp(e->d_name, base, length) != 0 || e->d_name[length] != '.' ||
+        strcmp(e->d_name + n - 4, ".tmp") != 0 ||
+        e->d_name[length + 1 + strspn(e->d_name + length + 1, "0123456789abcdef-")] != '.')
+      continue;
+    int fd = openat(dirfd(dir), e->d_name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+      continue;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && time(NULL) - info.st_mtime > ORPHAN_SECONDS &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0)
+      (void)unlinkat(dirfd(dir), e->d_name, 0);
+    close(fd);
+  }
+  if (dir)
+    closedir(dir);
 }
 
 /* Makes w->temporary, a new file beside the target. The mode is left to the umask, as for any new file; mkstemp would
@@ -64,6 +94,11 @@ static wk_status open_temporary(wk_writer *w, wk_error *err) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
   const char *base = wk_path_base(w->target);
+  char *folder = wk_strndup(w->target, (size_t)(base - w->target));
+  if (!folder)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
+  remove_orphans(folder, base);
+  wk_free(folder);
   for (unsigned attempt = 0; attempt < 100; attempt++) {
     /* Long names are cut, so that the temporary name stays within what the file system takes. */
     char *name = wk_asprintf("%.*s.%.100s.%lx-%lx-%x.tmp", (int)(base - w->target), w->target, base, (long)getpid(),
@@ -73,6 +108,7 @@ static wk_status open_temporary(wk_writer *w, wk_error *err) {
     w->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (w->fd >= 0) {
       w->temporary = name;
+      (void)flock(w->fd, LOCK_EX | LOCK_NB); /* not every file system can; then an orphan stays */
       return WK_OK;
     }
     wk_free(name);
@@ -84,16 +120,43 @@ static wk_status open_temporary(wk_writer *w, wk_error *err) {
   return fail_write(w, "written", err);
 }
 
+/* Where a file of this name goes: through links, also one whose target is not there yet. wk_free it; NULL: no memory,
+ * or *st and err say why not. */
+static char *resolve(const char *path, wk_status *st, wk_error *err) {
+  char resolved[PATH_MAX];
+  if (realpath(path, resolved))
+    return wk_strdup(resolved);
+  char *at = wk_strdup(path);
+  for (int hops = 0; at; hops++) {
+    const ssize_t n = readlink(at, resolved, sizeof resolved - 1);
+    if (n < 0)
+      return at;
+    resolved[n] = 0;
+    if (hops == 40) {
+      wk_free(at);
+      *st = WK_FAIL(err, WK_ERR_IO, "%s: cannot be written: its links lead in a circle", path);
+      return NULL;
+    }
+    char *folder = wk_strndup(at, (size_t)(wk_path_base(at) - at));
+    char *next = folder ? wk_path_join(folder, resolved) : NULL;
+    wk_free(folder);
+    wk_free(at);
+    at = next;
+  }
+  return NULL;
+}
+
 wk_status wk_writer_open(wk_writer **out, const char *path, wk_error *err) {
   wk_status st = WK_OK;
   struct stat info;
-  char resolved[PATH_MAX];
   wk_writer *w = wk_alloc(sizeof *w);
   if (!w)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
   *w = (wk_writer){.fd = -1};
   w->path = wk_strdup(path);
-  w->target = wk_strdup(realpath(path, resolved) ? resolved : path);
+  w->target = resolve(path, &st, err);
+  if (st != WK_OK)
+    goto done;
   WK_FAIL_IF(!w->path || !w->target, err, WK_ERR_MEMORY, "out of memory");
   WK_FAIL_IF(!*wk_path_base(path), err, WK_ERR_IO, "%s: is not a file name", *path ? path : "(empty name)");
   w->replaces = stat(w->target, &info) == 0;
@@ -103,9 +166,10 @@ wk_status wk_writer_open(wk_writer **out, const char *path, wk_error *err) {
     WK_FAIL_IF(w->fd < 0, err, WK_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
   } else {
     WK_TRY(open_temporary(w, err));
-    /* Who may read the file stays as the user had it; where that is not allowed, it is a new file's mode. */
+    /* Who may read the file stays as the user had it; where that is not allowed, it is a new file's mode. Rights to act
+     * as its owner do not stay: the content is another. */
     if (w->replaces)
-      (void)!fchmod(w->fd, info.st_mode & 07777);
+      (void)!fchmod(w->fd, info.st_mode & 0777);
   }
   *out = w;
   w = NULL;
@@ -173,7 +237,7 @@ wk_status wk_writer_commit(wk_writer *w, wk_error *err) {
     goto done;
   }
   fd = w->fd;
-  w->fd = -1;
+  w->fd = w->temporary ? dup(fd) : -1; /* keeps the lock until the file has its name */
   if (close(fd) != 0 || (w->temporary && rename(w->temporary, w->target) != 0)) {
     st = fail_write(w, "put in place", err);
     goto done;

@@ -1,7 +1,9 @@
 /* main.c - the command line's entry: the list of commands, and the places on disk from the environment. */
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pages.h"
 
@@ -208,7 +210,26 @@ static int run(cli *c, int argc, char **argv) {
   return command ? command->run(c, command, argc - 1, argv + 1) : no_such_command(argv[1]);
 }
 
+/* A file that is mapped was cut short under us: whoever copies a file over a model empties it first. Only calls that
+ * are allowed in a signal handler. */
+static void on_cut_file(int signal, siginfo_t *info, void *context) {
+  (void)signal, (void)context;
+  static const char before[] = "whisker: ",
+                    after[] =
+                        ": the file was cut short or replaced while it was read; nothing was written from it. Run the "
+                        "command again\n";
+  const char *path = wk_mapped_file(info->si_addr);
+  if (!path)
+    return; /* not ours: the signal comes again, and ends the program as it should */
+  (void)!write(STDERR_FILENO, before, sizeof before - 1);
+  (void)!write(STDERR_FILENO, path, strlen(path));
+  (void)!write(STDERR_FILENO, after, sizeof after - 1);
+  _exit(CLI_FAILED);
+}
+
 int main(int argc, char **argv) {
+  struct sigaction cut = {.sa_sigaction = on_cut_file, .sa_flags = SA_SIGINFO | SA_RESETHAND};
+  sigaction(SIGBUS, &cut, NULL);
   setlocale(LC_CTYPE, "");
   if (argc < 2) {
     print_help(stderr);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/mapped.h"
 #include "whisker/data.h"
 
 #define CACHE_VERSION 1
@@ -311,9 +312,11 @@ static bool scan(wk_cache *c) {
     const uint8_t *map = mmap(NULL, length, PROT_READ, MAP_SHARED, c->fd, from);
     if (map == MAP_FAILED)
       return false;
+    wk_mapped_note(map, length, c->path);
     const uint8_t *at = map + (begin - from);
     for (uint64_t i = k; i < last; i++, at += c->record_bytes)
       point_to(c, print_of(at), (uint32_t)i + 1);
+    wk_mapped_forget(map);
     munmap((void *)(uintptr_t)map, length);
   }
   return true;

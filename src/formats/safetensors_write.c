@@ -1,26 +1,39 @@
 /* safetensors_write.c - writes .safetensors. Same tensors, same bytes: metadata is sorted by key, the header lists
  * tensors in their order, and their data lie by falling element size (so that each is aligned for its type, since the
  * format allows no gaps between them) after a header that is padded to 64 bytes. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/formats.h"
 #include "formats/json.h"
 
+typedef struct pair {
+  const char *key, *value;
+} pair;
+
+static int by_key(const void *a, const void *b) { return strcmp(((const pair *)a)->key, ((const pair *)b)->key); }
+
 static wk_status add_metadata(wk_text *text, const wk_tensors *t, wk_error *err) {
-  size_t n = wk_tensors_meta_size(t);
+  wk_status st = WK_OK;
+  const size_t n = wk_tensors_meta_size(t);
   if (!n)
     return WK_OK;
+  pair *all = wk_alloc_array(n, sizeof *all);
+  WK_FAIL_IF(!all, err, WK_ERR_MEMORY, "not enough memory for metadata");
+  for (size_t i = 0; i < n; i++)
+    wk_tensors_meta_at(t, i, &all[i].key, &all[i].value);
+  qsort(all, n, sizeof *all, by_key);
   wk_text_add(text, "\"__metadata__\":{");
   for (size_t i = 0; i < n; i++) {
-    const char *key, *value;
-    wk_tensors_meta_at(t, i, &key, &value);
     wk_text_add(text, i ? "," : "");
-    WK_RETURN_IF_ERROR(wk_json_add_string(text, key, err));
+    WK_TRY(wk_json_add_string(text, all[i].key, err));
     wk_text_add(text, ":");
-    WK_RETURN_IF_ERROR(wk_json_add_string(text, value, err));
+    WK_TRY(wk_json_add_string(text, all[i].value, err));
   }
   wk_text_add(text, wk_tensors_size(t) ? "}," : "}");
-  return WK_OK;
+done:
+  wk_free(all);
+  return st;
 }
 
 static wk_status add_tensor(wk_text *text, const wk_tensor *tensor, uint64_t begin, wk_error *err) {

@@ -1,6 +1,7 @@
 /* pull_http.c - one file by https, through libcurl. A broken connection is taken up again where it broke, in this call
  * or in a later one, under If-Range: the server sends the rest only if it still has the very same file, else all of it.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 
 #include "zoo/curl.h"
 #include "zoo/fetch.h"
+
+/* Bytes a second: what comes slower than this for a while will not be waited for. */
+#define SLOWEST 512L
 
 void wk_http_options_init(wk_http_options *o) {
   *o = (wk_http_options){.connect_seconds = 20, .stall_seconds = 30, .tries = 3, .pause_ms = 1000};
@@ -26,6 +30,7 @@ typedef struct transfer {
   wk_error *err;
   wk_status st; /* a failure inside a callback */
   int fd;
+  bool plain;     /* http from anywhere */
   uint64_t at;    /* bytes in the part file */
   bool begun;     /* the body's first byte is here: the answer was looked at */
   bool restarted; /* the old bytes were of no use */
@@ -36,21 +41,31 @@ typedef struct transfer {
 
 /* ---- the address ------------------------------------------------------------------------------ */
 
-/* The host of a url that may be fetched: https from anywhere, http only from this machine, unless `plain`. */
-static wk_status check_url(char **host, const wk_curl *api, const char *url, bool plain, wk_error *err) {
+/* An address of this machine: a name that only begins like one is not. */
+static bool is_here(const char *host) {
+  struct in_addr address;
+  return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+         (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
+}
+
+/* The host of a url that may be fetched: https from anywhere, http only from this machine, unless `plain`. With `from`,
+ * the url is what the answer from there leads to, and may lack what it shares with it. host may be NULL. */
+static wk_status check_url(char **host, const wk_curl *api, const char *from, const char *url, bool plain,
+                           wk_error *err) {
   CURLU *u = api->url();
   char *scheme = NULL, *name = NULL;
   wk_status st = WK_OK;
   WK_FAIL_IF(!u, err, WK_ERR_MEMORY, "out of memory");
-  WK_FAIL_IF(api->url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+  WK_FAIL_IF((from && api->url_set(u, CURLUPART_URL, from, 0) != CURLUE_OK) ||
+                 api->url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
                  api->url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
                  api->url_get(u, CURLUPART_HOST, &name, 0) != CURLUE_OK,
              err, WK_ERR_ARGUMENT, "%s: not an address that can be fetched", url);
-  bool here = strcasecmp(name, "localhost") == 0 || strncmp(name, "127.", 4) == 0 || strcmp(name, "[::1]") == 0;
-  WK_FAIL_IF(strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && (here || plain)), err, WK_ERR_UNSUPPORTED,
-             "%s: files are fetched by https only (or by http from this machine)", url);
-  *host = wk_strdup(name);
-  WK_FAIL_IF(!*host, err, WK_ERR_MEMORY, "out of memory");
+  WK_FAIL_IF(strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && (is_here(name) || plain)), err,
+             WK_ERR_UNSUPPORTED, "%s%s%s: files are fetched by https only (or by http from this machine)",
+             from ? from : "", from ? " leads to " : "", url);
+  if (host)
+    WK_FAIL_IF(!(*host = wk_strdup(name)), err, WK_ERR_MEMORY, "out of memory");
 done:
   api->free(scheme);
   api->free(name);
@@ -74,6 +89,20 @@ static bool header_value(char *out, size_t cap, const char *line, size_t n, cons
   return true;
 }
 
+/* An answer from this machine must not lead to another one without encryption: who is in between could give any file.
+ */
+static wk_status check_redirect(const transfer *t, const char *line, size_t n) {
+  const char *from = NULL;
+  char *to = wk_alloc(n + 1);
+  if (!to)
+    return WK_FAIL(t->err, WK_ERR_MEMORY, "out of memory");
+  t->api->easy_getinfo(t->curl, CURLINFO_EFFECTIVE_URL, &from);
+  header_value(to, n + 1, line, n, "Location");
+  wk_status st = check_url(NULL, t->api, from ? from : t->url, to, t->plain, t->err);
+  wk_free(to);
+  return st;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *user) {
   transfer *t = user;
   size_t n = size * count;
@@ -85,6 +114,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
     unsigned long long from;
     if (sscanf(range, "bytes %llu-", &from) == 1)
       t->range_from = (long long)from;
+  } else if (n > 9 && strncasecmp(line, "Location:", 9) == 0) {
+    t->st = check_redirect(t, line, n);
+    return t->st == WK_OK ? n : 0;
   } else if (!header_value(t->etag, sizeof t->etag, line, n, "ETag"))
     header_value(t->modified, sizeof t->modified, line, n, "Last-Modified");
   return n;
@@ -205,7 +237,7 @@ static bool set_up(transfer *t, char *detail, const wk_http_options *o, struct c
   api->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
   api->easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
   api->easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)o->connect_seconds);
-  api->easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  api->easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOWEST);
   api->easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)o->stall_seconds);
   api->easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
   api->easy_setopt(c, CURLOPT_HEADERDATA, t);
@@ -289,18 +321,18 @@ wk_status wk_http_fetch(bool *resumed, const char *url, const wk_part_file *part
   char *host = NULL;
   wk_curl api;
   WK_RETURN_IF_ERROR(wk_curl_open(&api, err));
-  wk_status st = check_url(&host, &api, url, o->plain, err);
+  wk_status st = check_url(&host, &api, NULL, url, o->plain, err);
   if (st != WK_OK) {
     wk_curl_close(&api);
     return st;
   }
   struct stat info;
   bool old_bytes = stat(part->path, &info) == 0 && info.st_size > 0;
-  transfer t = {.api = &api, .url = url, .host = host, .part = part, .ctx = ctx};
+  transfer t = {.api = &api, .url = url, .host = host, .part = part, .ctx = ctx, .plain = o->plain};
   uint64_t furthest = 0;
   bool again = true;
   st = WK_ERR_NETWORK;
-  /* Ends: each round either reaches further, which the limit bounds, or is counted. */
+  /* Ends: each round either reaches well further, which the limit bounds, or is counted. */
   for (int fruitless = 0; again && fruitless < o->tries; fruitless++) {
     if (fruitless || furthest)
       pause_between(o->pause_ms, ctx);
@@ -312,8 +344,9 @@ wk_status wk_http_fetch(bool *resumed, const char *url, const wk_part_file *part
     if (st == WK_OK)
       break;
     if (t.at > furthest) {
+      if (t.at - furthest >= (uint64_t)SLOWEST * (uint64_t)o->stall_seconds)
+        fruitless = 0;
       furthest = t.at;
-      fruitless = 0;
     }
   }
   *resumed = old_bytes && !t.restarted;

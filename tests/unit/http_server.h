@@ -16,12 +16,14 @@ typedef struct http_server {
   /* What it serves; to be changed between requests only. */
   const char *content;
   size_t size;
-  const char *etag; /* NULL: none, and no ranges either */
-  int status;       /* of every answer; 0: as it should be */
-  size_t cut_after; /* bytes of a body after which the connection breaks; 0: never */
-  int cuts;         /* how many answers are cut */
-  int stall_ms;     /* pause in the middle of the body */
-  bool wrong_range; /* answers a range with another one */
+  const char *etag;     /* NULL: none, and no ranges either */
+  int status;           /* of every answer; 0: as it should be */
+  size_t cut_after;     /* bytes of a body after which the connection breaks; 0: never */
+  int cuts;             /* how many answers are cut */
+  int stall_ms;         /* pause in the middle of the body */
+  bool wrong_range;     /* answers a range with another one */
+  bool dribble;         /* 40 bytes a second */
+  const char *redirect; /* where every answer leads; NULL: nowhere */
   /* What it saw. */
   atomic_int requests, ranges;
   /* Its own. */
@@ -59,6 +61,13 @@ static inline void http_answer(http_server *s, int to) {
     http_send(to, head, n);
     return;
   }
+  if (s->redirect) {
+    n = (size_t)snprintf(head, sizeof head,
+                         "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                         s->redirect);
+    http_send(to, head, n);
+    return;
+  }
   /* A range counts only if the client has this very version. */
   size_t from = 0;
   char *range = strcasestr(request, "\r\nRange: bytes="), *only_if = strcasestr(request, "\r\nIf-Range: ");
@@ -82,7 +91,10 @@ static inline void http_answer(http_server *s, int to) {
     s->cuts--;
     rest = rest < s->cut_after ? rest : s->cut_after;
   }
-  if (s->stall_ms) {
+  if (s->dribble) {
+    for (size_t i = 0; i < rest && i < 400 && !atomic_load(&s->stop); i += 2, poll(NULL, 0, 50))
+      http_send(to, s->content + from + i, 2);
+  } else if (s->stall_ms) {
     http_send(to, s->content + from, rest / 2);
     for (int ms = s->stall_ms; ms > 0 && !atomic_load(&s->stop); ms -= 20)
       poll(NULL, 0, 20);

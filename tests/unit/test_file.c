@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support.h"
+#include "whisker/mapped.h"
 
 static char *tmp;
 
@@ -319,8 +321,122 @@ static void test_paths(void **state) {
 
 #define FILE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static const char *cut_path;
+
+static void on_cut(int signal, siginfo_t *info, void *context) {
+  (void)signal, (void)context;
+  const char *path = wk_mapped_file(info->si_addr);
+  _exit(path && strcmp(path, cut_path) == 0 ? 7 : 8);
+}
+
+/* A file that is cut short while it is mapped: the signal's handler can name it. */
+static void test_cut_while_mapped(void **state) {
+  (void)state;
+  wk_file_view view, other;
+  wk_error err;
+  char *text = test_calloc(1, 20001);
+  memset(text, 'x', 20000);
+  put(in_tmp("model"), text);
+  put(in_tmp("other"), text);
+  test_free(text);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (!child) {
+    struct sigaction action = {.sa_sigaction = on_cut, .sa_flags = SA_SIGINFO};
+    cut_path = in_tmp("model");
+    sigaction(SIGBUS, &action, NULL);
+    if (wk_file_map(&other, in_tmp("other"), &err) != WK_OK || wk_file_map(&view, cut_path, &err) != WK_OK ||
+        truncate(cut_path, 10) != 0)
+      _exit(9);
+    volatile uint8_t byte = view.data[15000];
+    _exit(byte == 'x' ? 10 : 11);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 7);
+  assert_ok(wk_file_map(&view, in_tmp("other"), &err), &err);
+  assert_string_equal(wk_mapped_file(view.data + 100), in_tmp("other"));
+  const uint8_t *data = view.data;
+  wk_file_unmap(&view);
+  assert_null(wk_mapped_file(data + 100));
+  unlink(in_tmp("model"));
+  unlink(in_tmp("other"));
+}
+
+/* A link that leads nowhere yet is followed, not replaced; links in a circle are refused. */
+static void test_dangling_link(void **state) {
+  (void)state;
+  wk_error err;
+  struct stat info;
+  assert_int_equal(mkdir(in_tmp("elsewhere"), 0777), 0);
+  assert_int_equal(symlink("elsewhere/target", in_tmp("link")), 0);
+  assert_ok(wk_file_write(in_tmp("link"), "x", 1, &err), &err);
+  assert_int_equal(lstat(in_tmp("link"), &info), 0);
+  assert_true(S_ISLNK(info.st_mode));
+  expect_content(in_tmp("elsewhere/target"), "x");
+  assert_int_equal(symlink("nowhere/target", in_tmp("lost")), 0);
+  assert_int_equal(wk_file_write(in_tmp("lost"), "x", 1, &err), WK_ERR_NOT_FOUND);
+  assert_int_equal(symlink("b", in_tmp("a")), 0);
+  assert_int_equal(symlink("a", in_tmp("b")), 0);
+  assert_int_equal(wk_file_write(in_tmp("a"), "x", 1, &err), WK_ERR_IO);
+  assert_non_null(strstr(err.message, "circle"));
+  unlink(in_tmp("elsewhere/target"));
+  rmdir(in_tmp("elsewhere"));
+  unlink(in_tmp("link"));
+  unlink(in_tmp("lost"));
+  unlink(in_tmp("a"));
+  unlink(in_tmp("b"));
+}
+
+/* The mode stays, but for the rights to act as the file's owner: the content is another. */
+static void test_setuid_goes(void **state) {
+  (void)state;
+  wk_error err;
+  struct stat info;
+  put(in_tmp("s"), "old");
+  assert_int_equal(chmod(in_tmp("s"), 04751), 0);
+  assert_ok(wk_file_write(in_tmp("s"), "new", 3, &err), &err);
+  assert_int_equal(stat(in_tmp("s"), &info), 0);
+  assert_int_equal(info.st_mode & 07777, 0751);
+  unlink(in_tmp("s"));
+}
+
+/* What a killed writer left goes when the file is written again; what another one is writing stays. */
+static void test_orphans_go(void **state) {
+  (void)state;
+  wk_error err;
+  wk_writer *w;
+  const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+  put(in_tmp("m.whisker.12ab-34cd-0.tmp"), "half");
+  put(in_tmp("m.whisker.mine.tmp"), "the user's own");
+  put(in_tmp("m.whisker.99-1-0.tmp"), "just begun");
+  assert_int_equal(utimensat(AT_FDCWD, in_tmp("m.whisker.12ab-34cd-0.tmp"), old, 0), 0);
+  assert_int_equal(utimensat(AT_FDCWD, in_tmp("m.whisker.mine.tmp"), old, 0), 0);
+  assert_ok(wk_writer_open(&w, in_tmp("m.whisker"), &err), &err);
+  assert_int_equal(access(in_tmp("m.whisker.12ab-34cd-0.tmp"), F_OK), -1);
+  assert_int_equal(files_in_tmp(), 3); /* the user's, the young one, and this writer's */
+  DIR *dir = opendir(tmp);             /* this writer's is old, too, and stays: it is locked */
+  for (const struct dirent *e; (e = readdir(dir));)
+    if (strncmp(e->d_name, "m.whisker.", 10) == 0)
+      assert_int_equal(utimensat(dirfd(dir), e->d_name, old, 0), 0);
+  closedir(dir);
+  assert_ok(wk_file_write(in_tmp("m.whisker"), "other", 5, &err), &err);
+  expect_content(in_tmp("m.whisker"), "other");
+  assert_ok(wk_writer_write(w, "mine", 4, &err), &err);
+  assert_ok(wk_writer_commit(w, &err), &err);
+  expect_content(in_tmp("m.whisker"), "mine");
+  assert_int_equal(files_in_tmp(), 2); /* the user's, and the file */
+  unlink(in_tmp("m.whisker"));
+  unlink(in_tmp("m.whisker.mine.tmp"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      FILE_TEST(test_cut_while_mapped),
+      FILE_TEST(test_dangling_link),
+      FILE_TEST(test_setuid_goes),
+      FILE_TEST(test_orphans_go),
       FILE_TEST(test_map),
       FILE_TEST(test_read_refusals),
       FILE_TEST(test_sha256_file),

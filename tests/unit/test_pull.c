@@ -277,6 +277,36 @@ static void stalled_server(void **state) {
   assert_true(wk_path_exists(f->from));
 }
 
+/* Always a little more, and never in a time that anybody would wait. */
+static void dribbling_server(void **state) {
+  fixture *f = *state;
+  bool resumed;
+  f->server.dribble = true;
+  assert_int_equal(fetch_quickly(f, &resumed), WK_ERR_NETWORK);
+  assert_in_range(f->server.requests, 1, 3);
+}
+
+/* http is for this machine alone: not for what is only called like it, nor for where it leads. */
+static void only_this_machine_without_encryption(void **state) {
+  fixture *f = *state;
+  static const char *const foreign[] = {"http://127.0.0.1.evil.invalid/net.pth", "http://127.evil.invalid/net.pth",
+                                        "http://localhost.evil.invalid/net.pth"};
+  for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+    f->arch.source.url = foreign[i];
+    assert_int_equal(pull(f), WK_ERR_UNSUPPORTED);
+    assert_says(f, "https");
+  }
+  static const char *const leads[] = {"http://example.invalid/net.pth", "//example.invalid/net.pth",
+                                      "ftp://127.0.0.1/net.pth"};
+  for (size_t i = 0; i < sizeof leads / sizeof *leads; i++) {
+    f->arch.source.url = f->url;
+    f->server.redirect = leads[i];
+    assert_int_equal(pull(f), WK_ERR_UNSUPPORTED);
+    assert_says(f, "leads to");
+  }
+  assert_int_equal(f->server.requests, 3);
+}
+
 static void lying_range(void **state) {
   fixture *f = *state;
   bool resumed;
@@ -584,6 +614,8 @@ int main(void) {
       TEST(not_there),
       TEST(busy_server),
       TEST(stalled_server),
+      TEST(dribbling_server),
+      TEST(only_this_machine_without_encryption),
       TEST(lying_range),
       TEST(always_cut),
       TEST(nobody_listens),

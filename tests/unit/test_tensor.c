@@ -112,9 +112,28 @@ static void test_meta(void **state) {
   assert_int_equal(wk_tensors_meta_size(t), 5);
   assert_string_equal(wk_tensors_meta(t, "b"), "new");
   wk_tensors_meta_at(t, 0, &key, &value);
-  assert_string_equal(key, "a");
+  assert_string_equal(key, "d");
+  wk_tensors_meta_at(t, 4, &key, &value);
+  assert_string_equal(key, "x");
   wk_tensors_meta_at(t, 5, &key, &value);
   assert_null(key);
+  wk_tensors_free(t);
+}
+
+/* In falling order, which is the worst for whoever keeps them sorted: 20 TB would be moved. */
+static void test_a_million_of_meta(void **state) {
+  (void)state;
+  enum { MANY = 1000000 };
+  wk_tensors *t = fresh();
+  wk_error err;
+  char key[16];
+  for (int i = MANY; i-- > 0;) {
+    snprintf(key, sizeof key, "%07d", i);
+    assert_ok(wk_tensors_set_meta(t, key, "v", &err), &err);
+  }
+  assert_int_equal(wk_tensors_meta_size(t), MANY);
+  assert_string_equal(wk_tensors_meta(t, "0000000"), "v");
+  assert_null(wk_tensors_meta(t, "1000000"));
   wk_tensors_free(t);
 }
 
@@ -221,10 +240,9 @@ static void test_every_allocation_fails(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_count),    cmocka_unit_test(test_find),
-      cmocka_unit_test(test_refusals), cmocka_unit_test(test_views_and_keep),
-      cmocka_unit_test(test_meta),     cmocka_unit_test(test_conversions),
-      cmocka_unit_test(test_hash),     cmocka_unit_test(test_every_allocation_fails),
+      cmocka_unit_test(test_count),          cmocka_unit_test(test_find), cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_views_and_keep), cmocka_unit_test(test_meta), cmocka_unit_test(test_a_million_of_meta),
+      cmocka_unit_test(test_conversions),    cmocka_unit_test(test_hash), cmocka_unit_test(test_every_allocation_fails),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

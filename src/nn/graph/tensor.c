@@ -45,6 +45,7 @@ typedef struct entry {
 
 typedef struct meta {
   char *key, *value;
+  uint64_t hash;
 } meta;
 
 typedef struct kept {
@@ -58,8 +59,10 @@ struct wk_tensors {
   size_t size, capacity;
   uint32_t *slot; /* open addressing: index + 1 of an entry, 0 where free; always at most half full */
   size_t slots;   /* a power of two, or 0 */
-  meta *meta;     /* sorted by key */
+  meta *meta;     /* in the order they were set */
   size_t metas, meta_capacity;
+  uint32_t *meta_slot; /* as slot */
+  size_t meta_slots;
   kept *kept;
   size_t kepts, kept_capacity;
 };
@@ -88,6 +91,7 @@ void wk_tensors_free(wk_tensors *t) {
   wk_free(t->entry);
   wk_free(t->slot);
   wk_free(t->meta);
+  wk_free(t->meta_slot);
   wk_free(t->kept);
   wk_free(t);
 }
@@ -253,43 +257,75 @@ const wk_tensor *wk_tensors_find(const wk_tensors *t, const char *name) {
 
 /* ---- metadata --------------------------------------------------------------------------------- */
 
-/* The first place whose key is not before `key`. */
-static size_t meta_place(const wk_tensors *t, const char *key) {
-  size_t low = 0, high = t->metas;
-  while (low < high) {
-    size_t mid = low + (high - low) / 2;
-    if (strcmp(t->meta[mid].key, key) < 0)
-      low = mid + 1;
-    else
-      high = mid;
+static size_t find_meta_slot(const wk_tensors *t, const char *key, uint64_t hash) {
+  size_t i = (size_t)hash & (t->meta_slots - 1);
+  for (; t->meta_slot[i]; i = (i + 1) & (t->meta_slots - 1)) {
+    const meta *m = &t->meta[t->meta_slot[i] - 1];
+    if (m->hash == hash && strcmp(m->key, key) == 0)
+      break;
   }
-  return low;
+  return i;
 }
 
-wk_status wk_tensors_set_meta(wk_tensors *t, const char *key, const char *value, wk_error *err) {
-  size_t at = meta_place(t, key);
-  bool known = at < t->metas && strcmp(t->meta[at].key, key) == 0;
-  char *new_key = NULL, *new_value = wk_strdup(value);
-  if (!new_value ||
-      (!known && (!(new_key = wk_strdup(key)) || !reserve(&t->meta, t->metas, &t->meta_capacity, sizeof(meta))))) {
-    wk_free(new_key);
-    wk_free(new_value);
+/* NULL: there is none of that key. */
+static meta *find_meta(const wk_tensors *t, const char *key) {
+  if (!t->metas)
+    return NULL;
+  uint32_t found = t->meta_slot[find_meta_slot(t, key, hash_name(t, key))];
+  return found ? &t->meta[found - 1] : NULL;
+}
+
+static bool reserve_meta_slots(wk_tensors *t) {
+  if ((t->metas + 1) * 2 <= t->meta_slots)
+    return true;
+  size_t slots = t->meta_slots ? t->meta_slots * 2 : 16;
+  uint32_t *slot = wk_calloc(slots, sizeof *slot);
+  if (!slot)
+    return false;
+  for (size_t i = 0; i < t->metas; i++) {
+    size_t at = (size_t)t->meta[i].hash & (slots - 1);
+    while (slot[at])
+      at = (at + 1) & (slots - 1);
+    slot[at] = (uint32_t)i + 1;
+  }
+  wk_free(t->meta_slot);
+  t->meta_slot = slot;
+  t->meta_slots = slots;
+  return true;
+}
+
+static wk_status add_meta(wk_tensors *t, const char *key, char *value, wk_error *err) {
+  if (t->metas >= UINT32_MAX / 4)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "more than %zu entries of metadata", t->metas);
+  char *copy = NULL;
+  if (!reserve(&t->meta, t->metas, &t->meta_capacity, sizeof(meta)) || !reserve_meta_slots(t) ||
+      !(copy = wk_strdup(key)))
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for metadata");
-  }
-  if (known) {
-    wk_free(t->meta[at].value);
-    t->meta[at].value = new_value;
-    return WK_OK;
-  }
-  memmove(t->meta + at + 1, t->meta + at, (t->metas - at) * sizeof(meta));
-  t->meta[at] = (meta){new_key, new_value};
-  t->metas++;
+  const meta m = {copy, value, hash_name(t, key)};
+  t->meta_slot[find_meta_slot(t, key, m.hash)] = (uint32_t)t->metas + 1;
+  t->meta[t->metas++] = m;
   return WK_OK;
 }
 
+wk_status wk_tensors_set_meta(wk_tensors *t, const char *key, const char *value, wk_error *err) {
+  char *copy = wk_strdup(value);
+  if (!copy)
+    return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for metadata");
+  meta *known = find_meta(t, key);
+  if (known) {
+    wk_free(known->value);
+    known->value = copy;
+    return WK_OK;
+  }
+  wk_status st = add_meta(t, key, copy, err);
+  if (st != WK_OK)
+    wk_free(copy);
+  return st;
+}
+
 const char *wk_tensors_meta(const wk_tensors *t, const char *key) {
-  size_t at = meta_place(t, key);
-  return at < t->metas && strcmp(t->meta[at].key, key) == 0 ? t->meta[at].value : NULL;
+  const meta *m = find_meta(t, key);
+  return m ? m->value : NULL;
 }
 
 size_t wk_tensors_meta_size(const wk_tensors *t) { return t->metas; }
