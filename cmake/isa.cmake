@@ -40,10 +40,14 @@ function(wk_isa_options file)
   # Fused multiply-add is wanted where the set has it. A property of the source, because a target's own options come
   # before those of whisker_flags, whose -ffp-contract=off would win.
   set(options -O3 -ffp-contract=fast)
-  # Under sanitizers these checks, a few for each access of thousands of unrolled ones, would double the time to build;
-  # the address sanitizer sees most of what they would.
-  if(WHISKER_SANITIZE MATCHES "undefined" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
-    list(APPEND options -fno-sanitize=null,alignment,pointer-overflow,object-size)
+  # Under sanitizers a kernel that is unrolled carries a check for each of thousands of accesses, and all of them took eight
+  # minutes to compile: there it stays a loop (with fused multiply-add, which is one of the "expensive" optimisations). The
+  # address sanitizer sees most of what the checks left out would.
+  if(WHISKER_SANITIZE)
+    list(APPEND options -O1 -fexpensive-optimizations -g1)
+    if(WHISKER_SANITIZE MATCHES "undefined" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+      list(APPEND options -fno-sanitize=null,alignment,pointer-overflow,object-size)
+    endif()
   endif()
   set_property(SOURCE ${file} PROPERTY COMPILE_OPTIONS "${options}")
 endfunction()

@@ -67,19 +67,44 @@ static void same(int *before, int in, int kernel, int stride, int dilation) {
   *before = need > 0 ? need / 2 : 0;
 }
 
-static void window(double *out, const double *in, const wk_node_info *n, wk_shape s, const double *weight,
-                   const double *bias) {
-  wk_window w = n->window;
-  wk_shape o = n->shape;
-  if (w.same) {
-    same(&w.pad_top, s.height, w.kernel_h, w.stride_h, w.dilation_h);
-    same(&w.pad_left, s.width, w.kernel_w, w.stride_w, w.dilation_w);
-  }
-  int group_in = s.channels / n->groups, group_out = n->op == WK_OP_CONV ? o.channels / n->groups : 1;
+/* One output pixel of a convolution after the other, all its channels at once: every channel's sum runs in the order of
+ * the definition, over rows, columns and input channels. */
+static void convolve(double *out, const double *in, const wk_node_info *n, wk_window w, wk_shape s,
+                     const double *weight, const double *bias) {
+  const wk_shape o = n->shape;
+  const size_t taps = (size_t)w.kernel_h * (size_t)w.kernel_w, all = (size_t)o.channels;
+  const size_t group_in = (size_t)(s.channels / n->groups), group_out = all / (size_t)n->groups;
+  double *by_tap = malloc(taps * group_in * all * sizeof *by_tap); /* [ky, kx, input channel of the group, channel] */
+  for (size_t c = 0; c < all; c++)
+    for (size_t i = 0; i < group_in; i++)
+      for (size_t k = 0; k < taps; k++)
+        by_tap[(k * group_in + i) * all + c] = weight[(c * group_in + i) * taps + k];
+  for (int y = 0; y < o.height; y++)
+    for (int x = 0; x < o.width; x++) {
+      double *sum = out + AT(o, y, x, 0);
+      for (size_t c = 0; c < all; c++)
+        sum[c] = bias ? bias[c] : 0;
+      for (int ky = 0; ky < w.kernel_h; ky++)
+        for (int kx = 0; kx < w.kernel_w; kx++) {
+          int iy = y * w.stride_h - w.pad_top + ky * w.dilation_h, ix = x * w.stride_w - w.pad_left + kx * w.dilation_w;
+          if (iy < 0 || iy >= s.height || ix < 0 || ix >= s.width)
+            continue;
+          const double *pixel = in + AT(s, iy, ix, 0);
+          const double *tap = by_tap + (size_t)(ky * w.kernel_w + kx) * group_in * all;
+          for (size_t i = 0; i < group_in; i++)
+            for (size_t c = 0; c < all; c++)
+              sum[c] += (group_out == all ? pixel[i] : pixel[c / group_out * group_in + i]) * tap[i * all + c];
+        }
+    }
+  free(by_tap);
+}
+
+static void pool(double *out, const double *in, const wk_node_info *n, wk_window w, wk_shape s) {
+  const wk_shape o = n->shape;
   for (int y = 0; y < o.height; y++)
     for (int x = 0; x < o.width; x++)
       for (int c = 0; c < o.channels; c++) {
-        double sum = bias ? bias[c] : 0, top = -INFINITY;
+        double sum = 0, top = -INFINITY;
         int seen = 0, counted = 0;
         for (int ky = 0; ky < w.kernel_h; ky++)
           for (int kx = 0; kx < w.kernel_w; kx++) {
@@ -90,24 +115,25 @@ static void window(double *out, const double *in, const wk_node_info *n, wk_shap
             if (iy < 0 || iy >= s.height || ix < 0 || ix >= s.width)
               continue;
             seen++;
-            if (n->op != WK_OP_CONV) {
-              double v = in[AT(s, iy, ix, c)];
-              sum += v;
-              top = fmax(top, v);
-              continue;
-            }
-            for (int i = 0; i < group_in; i++)
-              sum += in[AT(s, iy, ix, c / group_out * group_in + i)] *
-                     weight[(((size_t)c * (size_t)group_in + (size_t)i) * (size_t)w.kernel_h + (size_t)ky) *
-                                (size_t)w.kernel_w +
-                            (size_t)kx];
+            double v = in[AT(s, iy, ix, c)];
+            sum += v;
+            top = fmax(top, v);
           }
-        if (n->op == WK_OP_MAX_POOL)
-          sum = top;
-        if (n->op == WK_OP_AVG_POOL)
-          sum /= w.count_include_pad ? counted : seen;
-        out[AT(o, y, x, c)] = sum;
+        out[AT(o, y, x, c)] = n->op == WK_OP_MAX_POOL ? top : sum / (w.count_include_pad ? counted : seen);
       }
+}
+
+static void window(double *out, const double *in, const wk_node_info *n, wk_shape s, const double *weight,
+                   const double *bias) {
+  wk_window w = n->window;
+  if (w.same) {
+    same(&w.pad_top, s.height, w.kernel_h, w.stride_h, w.dilation_h);
+    same(&w.pad_left, s.width, w.kernel_w, w.stride_w, w.dilation_w);
+  }
+  if (n->op == WK_OP_CONV)
+    convolve(out, in, n, w, s, weight, bias);
+  else
+    pool(out, in, n, w, s);
 }
 
 static void one_photo(double *out, const double *const *in, const wk_shape *s, const wk_node_info *n,
@@ -160,8 +186,8 @@ static void one_photo(double *out, const double *const *in, const wk_shape *s, c
     break;
   case WK_OP_ROUND:
     for (size_t i = 0; i < count; i++)
-      out[i] = (double)n->extra.alpha *
-               fmin(fmax(round(in[0][i] / (double)n->extra.alpha), n->extra.first), n->extra.count);
+      out[i] =
+          (double)n->extra.alpha * fmin(fmax(round(in[0][i] / (double)n->extra.alpha), n->extra.first), n->extra.count);
     break;
   case WK_OP_LRN:
     for (size_t i = 0; i < count; i++) {
@@ -171,7 +197,8 @@ static void one_photo(double *out, const double *const *in, const wk_shape *s, c
         if (apart >= -((n->extra.count - 1) / 2) && apart <= n->extra.count / 2)
           sum += in[0][i / c * c + (size_t)k] * in[0][i / c * c + (size_t)k];
       }
-      out[i] = in[0][i] / pow((double)n->extra.bias + (double)n->extra.alpha / n->extra.count * sum, (double)n->extra.beta);
+      out[i] =
+          in[0][i] / pow((double)n->extra.bias + (double)n->extra.alpha / n->extra.count * sum, (double)n->extra.beta);
     }
     break;
   case WK_OP_CONCAT: {
