@@ -1,5 +1,5 @@
-/* insight.h - what a model goes by, and what fools it: the parts of a photo that speak for its answer, a copy of a photo that it
- * takes for something else, and a folder with a page of everything about one model. */
+/* insight.h - a model and its photos: a copy of a photo that it takes for something else, how much it withstands, all photos of a
+ * collection as it sees them, and a folder with a page of everything about one model. */
 #ifndef WHISKER_INSIGHT_H
 #define WHISKER_INSIGHT_H
 
@@ -7,6 +7,7 @@
 #include "whisker/chart.h"
 #include "whisker/collection.h"
 #include "whisker/embedding_map.h"
+#include "whisker/output.h"
 #include "whisker/session.h"
 
 #ifdef __cplusplus
@@ -128,6 +129,106 @@ typedef struct wk_robust_curve {
   wk_chart chart;
 } wk_robust_curve;
 WK_API void wk_robust_curve_fill(wk_robust_curve *c, const wk_robust *r, const double *eps_255, const char *y_label);
+
+/* ---- a collection as a map, and what is most like a photo ------------------------------------------ */
+
+typedef struct wk_explain_map_options {
+  const char *html;      /* also write a page to pan, zoom and search; default NULL */
+  int photos;            /* at most the first so many of every class; default 0: all */
+  int size;              /* of the picture, in pixels; default 1600 */
+  bool labels_from_name; /* a photo's class is in its name, not in its folder */
+  wk_embedding_map_options map;
+} wk_explain_map_options;
+
+WK_API void wk_explain_map_options_init(wk_explain_map_options *o);
+WK_API wk_status wk_explain_map_options_validate(const wk_explain_map_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_explain_map_options_table(void);
+
+/* Two photos that are almost certainly one picture: saved again, resized, or a burst. */
+typedef struct wk_photo_twins {
+  size_t row, twin; /* of the set */
+  float cosine;
+} wk_photo_twins;
+
+typedef struct wk_map_report {
+  char *out, *html; /* html: NULL without */
+  wk_feature_set set;
+  wk_embedding_map *map;    /* a place for each row of the set */
+  int class_count;          /* that have photos */
+  double same_class;        /* share whose most similar photo has the same class; not a number without classes */
+  wk_label_error *odd;      /* that look like another class than theirs */
+  size_t odd_count;
+  wk_photo_twins *twins;
+  size_t twin_count;
+  wk_drawings pictures;
+  double seconds;
+  wk_lines warnings;
+} wk_map_report;
+
+/* All photos of `data` laid out by what the model sees in them, as a picture (.png). */
+WK_API wk_status wk_explain_map(wk_map_report **out, wk_session *s, const wk_model *m, const char *data, const char *path,
+                        const wk_explain_map_options *o, wk_error *err) WK_NODISCARD;
+WK_API void wk_map_report_free(wk_map_report *r);
+WK_API char *wk_map_report_json(const wk_map_report *r);
+
+typedef struct wk_explain_nearest_options {
+  int top;               /* photos, at most WK_MOST_NEAREST; default 8 */
+  bool labels_from_name; /* a photo's class is in its name, not in its folder */
+} wk_explain_nearest_options;
+
+WK_API void wk_explain_nearest_options_init(wk_explain_nearest_options *o);
+WK_API wk_status wk_explain_nearest_options_validate(const wk_explain_nearest_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_explain_nearest_options_table(void);
+
+typedef struct wk_nearest_report {
+  char *out, *file;
+  wk_feature_set set;
+  size_t row[WK_MOST_NEAREST]; /* [count] of the set, most similar first */
+  float cosine[WK_MOST_NEAREST];
+  int count;
+  wk_drawings pictures;
+  double seconds;
+  wk_lines warnings;
+} wk_nearest_report;
+
+/* The photos of `data` that the model finds most like one photo, side by side with it in a picture (.png). */
+WK_API wk_status wk_explain_nearest(wk_nearest_report **out, wk_session *s, const wk_model *m, const char *photo,
+                            const char *data, const char *path, const wk_explain_nearest_options *o,
+                            wk_error *err) WK_NODISCARD;
+WK_API void wk_nearest_report_free(wk_nearest_report *r);
+WK_API char *wk_nearest_report_json(const wk_nearest_report *r);
+
+/* ---- how much a model withstands ----------------------------------------------------------------- */
+
+typedef struct wk_robustness_options {
+  const char *strengths; /* of the attack, from 0 up in units of 1/255, ascending, comma-separated; default NULL: robust's */
+  int photos;            /* at most the first so many of every class; default 0: all */
+  bool labels_from_name; /* a photo's class is in its name, not in its folder */
+  const char *out;       /* draw the curve there (.svg), and that of ordinary damage beside it ("-damage") */
+  wk_robust_options robust;
+} wk_robustness_options;
+
+WK_API void wk_robustness_options_init(wk_robustness_options *o);
+WK_API wk_status wk_robustness_options_validate(const wk_robustness_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_robustness_options_table(void);
+
+typedef struct wk_robustness_report {
+  wk_robust *result;
+  double eps_255[WK_ROBUST_STRENGTHS]; /* [result->count] */
+  int steps, restarts;
+  bool damage; /* ordinary damage was measured, too */
+  char *out, *damage_out;
+  bool learned_known;      /* the model remembers what it learned from */
+  size_t left_out_learned; /* photos that it learned from, and is not judged by */
+  double seconds;
+  wk_lines warnings;
+} wk_robustness_report;
+
+/* On the photos to test on: test/, else val/, else all, but those that the model learned from. */
+WK_API wk_status wk_robustness(wk_robustness_report **out, wk_session *s, const wk_model *m, const char *data,
+                               const wk_robustness_options *o, wk_error *err) WK_NODISCARD;
+WK_API void wk_robustness_report_free(wk_robustness_report *r);
+WK_API char *wk_robustness_report_json(const wk_robustness_report *r);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,17 @@
 extern "C" {
 #endif
 
+/* A picture that was written, and what it shows. */
+typedef struct wk_drawing {
+  char *out, *shows;
+  int width, height;
+} wk_drawing;
+
+typedef struct wk_drawings {
+  wk_drawing *list;
+  int count;
+} wk_drawings;
+
 /* Can a file be made at `path`, and is what stands there (if anything) a model, or a picture of whisker's, that may be replaced?
  * WK_ERR_IO, WK_ERR_NOT_FOUND (the folder is missing). */
 WK_API wk_status wk_output_check(const char *path, bool model, wk_error *err) WK_NODISCARD;

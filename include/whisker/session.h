@@ -1,5 +1,5 @@
 /* session.h - where a program begins: a session knows where weights and features are kept, how many threads may work,
- * whom to tell, and when to stop. Everything of the simple API (training.h, answers.h, insight.h) takes one.
+ * whom to tell, and when to stop. Everything of the simple API (training.h, answers.h, explain.h, insight.h) takes one.
  *
  *   wk_session *session = NULL;
  *   wk_model *model = NULL;

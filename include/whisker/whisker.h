@@ -33,6 +33,7 @@
 #include "whisker/training.h"
 #include "whisker/answers.h"
 #include "whisker/export_model.h"
+#include "whisker/explain.h"
 #include "whisker/insight.h"
 #include "whisker/sorting.h"
 

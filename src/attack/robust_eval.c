@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "attack/attack_state.h"
+#include "attack/option_tables.h"
 
 static const double default_eps[] = {0, 0.25, 0.5, 1, 2, 4, 8};
 
@@ -31,11 +32,11 @@ static const wk_option option_rows[] = {{.name = "steps",
                                   .old_names = "no-damage",
                                   .help = "attacks only: no noise, blur, JPEG and so on"},
                                  {0}};
-static const wk_option_table option_table = {"robust_options", sizeof(wk_robust_options), option_rows, NULL};
-const wk_option_table *wk_robust_options_table(void) { return &option_table; }
+const wk_option_table wk_robust_table = {"robust_options", sizeof(wk_robust_options), option_rows, NULL};
+const wk_option_table *wk_robust_options_table(void) { return &wk_robust_table; }
 
 void wk_robust_options_init(wk_robust_options *o) {
-  wk_options_init(o, &option_table);
+  wk_options_init(o, &wk_robust_table);
   o->eps_255 = default_eps;
   o->count = sizeof default_eps / sizeof *default_eps;
 }

@@ -151,7 +151,6 @@ const char *cli_interval(wk_interval i); /* "97.7-99.6" in percent */
 
 json_t *cli_json_text(const char *s);     /* bytes that are no UTF-8 become U+FFFD */
 json_t *cli_json_number(double v);        /* null when not finite */
-json_t *cli_json_interval(wk_interval i); /* [low, high] */
 json_t *cli_json_labels(char *const *labels, int n);
 
 /* The flag --srgb of commands that open a model. */
@@ -162,8 +161,6 @@ json_t *cli_json_labels(char *const *labels, int n);
 
 /* The run's session, with the folders, threads, seed and callbacks of this command line. It is the cli's. */
 wk_status cli_session(wk_session **out, cli *c, wk_error *err);
-/* Defaults for wk_dataset_open: archives are unpacked below WHISKER_HOME. */
-void cli_dataset_options(wk_dataset_options *o, const cli *c);
 extern const char *const cli_head_names[]; /* by wk_head_kind, NULL-terminated */
 char *cli_join(const char *a, const char *b);
 wk_status cli_no_memory(wk_error *err);

@@ -85,9 +85,3 @@ wk_status cli_session(wk_session **out, cli *c, wk_error *err) {
   *out = c->session;
   return WK_OK;
 }
-
-void cli_dataset_options(wk_dataset_options *o, const cli *c) {
-  wk_dataset_options_init(o);
-  o->unpack_folder = c->unpacked;
-  o->ctx = &c->ctx;
-}

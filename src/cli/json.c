@@ -13,13 +13,6 @@ json_t *cli_json_text(const char *s) {
 
 json_t *cli_json_number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
-json_t *cli_json_interval(wk_interval i) {
-  json_t *a = json_array();
-  json_array_append_new(a, cli_json_number(i.low));
-  json_array_append_new(a, cli_json_number(i.high));
-  return a;
-}
-
 json_t *cli_json_labels(char *const *labels, int n) {
   json_t *a = json_array();
   for (int i = 0; i < n; i++)

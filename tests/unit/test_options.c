@@ -284,13 +284,32 @@ static void test_fingerprint(void **state) {
 /* Defaults are within bounds, every row says what it is, and JSON leads back to the same JSON. */
 static void test_library(void **state) {
   (void)state;
-  const wk_option_table *const all[] = {
-      wk_optim_options_table(),     wk_schedule_options_table(),      wk_loss_options_table(),
-      wk_mix_options_table(),       wk_probe_options_table(),         wk_finetune_options_table(),
-      wk_features_options_table(),  wk_check_options_table(),         wk_check_data_options_table(),
-      wk_attack_options_table(),    wk_robust_options_table(),        wk_attribution_options_table(),
-      wk_occlusion_options_table(), wk_visualize_options_table(),     wk_activation_max_options_table(),
-      wk_tsne_options_table(),      wk_embedding_map_options_table(), wk_train_options_table()};
+  const wk_option_table *const all[] = {wk_optim_options_table(),
+                                        wk_schedule_options_table(),
+                                        wk_loss_options_table(),
+                                        wk_mix_options_table(),
+                                        wk_probe_options_table(),
+                                        wk_finetune_options_table(),
+                                        wk_features_options_table(),
+                                        wk_check_options_table(),
+                                        wk_check_data_options_table(),
+                                        wk_attack_options_table(),
+                                        wk_robust_options_table(),
+                                        wk_attribution_options_table(),
+                                        wk_occlusion_options_table(),
+                                        wk_visualize_options_table(),
+                                        wk_activation_max_options_table(),
+                                        wk_tsne_options_table(),
+                                        wk_embedding_map_options_table(),
+                                        wk_train_options_table(),
+                                        wk_explain_options_table(),
+                                        wk_explain_occlusion_options_table(),
+                                        wk_explain_features_options_table(),
+                                        wk_explain_filters_options_table(),
+                                        wk_explain_map_options_table(),
+                                        wk_explain_nearest_options_table(),
+                                        wk_ideal_options_table(),
+                                        wk_robustness_options_table()};
   for (size_t t = 0; t < sizeof all / sizeof *all; t++) {
     char *options = calloc(1, all[t]->size), *back = calloc(1, all[t]->size), *texts = NULL;
     wk_error err = {0};

@@ -1,4 +1,5 @@
 /* attribution.c - the one entry to all ways to attribute a class's score to the places of a photo. */
+#include "explain/option_tables.h"
 #include "explain/attribution/attribution_job.h"
 
 static const char *const methods[] = {"gradcam",   "gradcam++",  "scorecam", "hirescam",
@@ -53,11 +54,11 @@ static const wk_option option_rows[] = {
      .flags = WK_OPTION_NO_FLAG,
      .help = "seed of the noise"},
     {0}};
-static const wk_option_table option_table = {"attribution_options", sizeof(wk_attribution_options), option_rows, NULL};
-const wk_option_table *wk_attribution_options_table(void) { return &option_table; }
+const wk_option_table wk_attribution_table = {"attribution_options", sizeof(wk_attribution_options), option_rows, NULL};
+const wk_option_table *wk_attribution_options_table(void) { return &wk_attribution_table; }
 
 void wk_attribution_options_init(wk_attribution_options *o) {
-  wk_options_init(o, &option_table);
+  wk_options_init(o, &wk_attribution_table);
   o->layer = -1;
 }
 

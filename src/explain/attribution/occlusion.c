@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "explain/option_tables.h"
 #include "base/base.h"
 #include "whisker/attribution.h"
 
@@ -29,10 +30,10 @@ static const wk_option option_rows[] = {{.name = "patch",
                                   .placeholder = "N",
                                   .help = "photos in each call of the network"},
                                  {0}};
-static const wk_option_table option_table = {"occlusion_options", sizeof(wk_occlusion_options), option_rows, NULL};
-const wk_option_table *wk_occlusion_options_table(void) { return &option_table; }
+const wk_option_table wk_occlusion_table = {"occlusion_options", sizeof(wk_occlusion_options), option_rows, NULL};
+const wk_option_table *wk_occlusion_options_table(void) { return &wk_occlusion_table; }
 
-void wk_occlusion_options_init(wk_occlusion_options *o) { wk_options_init(o, &option_table); }
+void wk_occlusion_options_init(wk_occlusion_options *o) { wk_options_init(o, &wk_occlusion_table); }
 
 void wk_occlusion_free(wk_occlusion *o) {
   if (o) {

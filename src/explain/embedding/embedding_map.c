@@ -1,5 +1,6 @@
 /* embedding_map.c - photos laid out by their features: lengths made equal, reduced to their main directions, then to
  * two. Also which photos are most alike, by the cosine of the whole features. */
+#include "explain/option_tables.h"
 #include "whisker/embedding_map.h"
 
 #include <math.h>
@@ -36,10 +37,10 @@ static const wk_option option_rows[] = {{.name = "method",
                                   .help = "most similar photos that are kept for each"},
                                  {WK_ROW_PART(wk_embedding_map_options, tsne, &wk_tsne_table)},
                                  {0}};
-static const wk_option_table option_table = {"embedding_map_options", sizeof(wk_embedding_map_options), option_rows, NULL};
-const wk_option_table *wk_embedding_map_options_table(void) { return &option_table; }
+const wk_option_table wk_embedding_map_table = {"embedding_map_options", sizeof(wk_embedding_map_options), option_rows, NULL};
+const wk_option_table *wk_embedding_map_options_table(void) { return &wk_embedding_map_table; }
 
-void wk_embedding_map_options_init(wk_embedding_map_options *o) { wk_options_init(o, &option_table); }
+void wk_embedding_map_options_init(wk_embedding_map_options *o) { wk_options_init(o, &wk_embedding_map_table); }
 
 void wk_embedding_map_free(wk_embedding_map *a) {
   if (!a)
@@ -208,7 +209,7 @@ wk_status wk_embedding_map_make(wk_embedding_map **out, const float *x, size_t r
   work w = {0};
   if (!rows || columns < 1 || rows > UINT32_MAX / 8)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a map of %zu photos: expected at least one", rows);
-  WK_RETURN_IF_ERROR(wk_options_validate(o, &option_table, err));
+  WK_RETURN_IF_ERROR(wk_options_validate(o, &wk_embedding_map_table, err));
   wk_embedding_map *a = wk_calloc(1, sizeof *a);
   WK_FAIL_IF(!a, err, WK_ERR_MEMORY, "out of memory for a map");
   a->rows = rows;

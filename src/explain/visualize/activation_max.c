@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "explain/option_tables.h"
 #include "explain/visualize/parameterization.h"
 #include "nn/graph/graph.h"
 #include "whisker/filters.h"
@@ -38,10 +39,10 @@ static const wk_option option_rows[] = {{.name = "steps",
                                   .flags = WK_OPTION_NO_FLAG,
                                   .help = "seed of the noise it starts from"},
                                  {0}};
-static const wk_option_table option_table = {"activation_max_options", sizeof(wk_activation_max_options), option_rows, NULL};
-const wk_option_table *wk_activation_max_options_table(void) { return &option_table; }
+const wk_option_table wk_activation_max_table = {"activation_max_options", sizeof(wk_activation_max_options), option_rows, NULL};
+const wk_option_table *wk_activation_max_options_table(void) { return &wk_activation_max_table; }
 
-void wk_activation_max_options_init(wk_activation_max_options *o) { wk_options_init(o, &option_table); }
+void wk_activation_max_options_init(wk_activation_max_options *o) { wk_options_init(o, &wk_activation_max_table); }
 
 typedef struct painting {
   const wk_backbone *b;

@@ -1,4 +1,5 @@
 /* visualize.c - class visualization: options, one class or several, and what is freed. */
+#include "explain/option_tables.h"
 #include "explain/visualize/visualize_job.h"
 
 #include <math.h>
@@ -129,15 +130,15 @@ static const wk_option option_rows[] = {
      .flags = WK_OPTION_NO_FLAG,
      .help = "seed of the first picture and of the crops"},
     {0}};
-static const wk_option_table option_table = {"visualize_options", sizeof(wk_visualize_options), option_rows, NULL};
-const wk_option_table *wk_visualize_options_table(void) { return &option_table; }
+const wk_option_table wk_visualize_table = {"visualize_options", sizeof(wk_visualize_options), option_rows, NULL};
+const wk_option_table *wk_visualize_options_table(void) { return &wk_visualize_table; }
 
-void wk_visualize_options_init(wk_visualize_options *o) { wk_options_init(o, &option_table); }
+void wk_visualize_options_init(wk_visualize_options *o) { wk_options_init(o, &wk_visualize_table); }
 
 static wk_status check(const wk_visualize_options *o, int classes, wk_error *err) {
   if (o->target < 0 || o->target >= classes)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "class %d is not among the model's %d", o->target, classes);
-  return wk_options_validate(o, &option_table, err);
+  return wk_options_validate(o, &wk_visualize_table, err);
 }
 
 static int steps_of(const wk_visualize_options *o) { return o->steps > 0 ? o->steps : o->method ? 1000 : 256; }
