@@ -1,6 +1,6 @@
 #!/bin/sh
 # symbols.sh STATIC SHARED sanitizers=LIST - what the two libraries show and use: only names with wk_ are visible, nothing
-# prints, ends the process or reads the environment, and no variable can change but the two that are named below.
+# prints, ends the process or reads the environment, and no variable can change but the three that are named below.
 set -eu
 static=$1 shared=$2 sanitizers=${3#sanitizers=}
 bad=0
@@ -27,8 +27,9 @@ if [ -z "$sanitizers" ]; then
   used=$(nm --undefined-only -A "$static" | awk '{ print $1, $NF }' | grep -E " ($forbidden)\$" || true)
   [ -z "$used" ] || complain "the library must not use:" "$used"
 
-  # The allocator hook (see wk_set_allocator) and the lock that keeps callbacks apart.
-  allowed='alloc.c.o: hook|pool.c.o: callback_lock'
+  # The allocator hook (see wk_set_allocator), the lock that keeps callbacks apart, and the list of mapped files, which a
+  # signal handler must reach.
+  allowed='alloc.c.o: hook|pool.c.o: callback_lock|mapped.c.o: files'
   writable=$(objdump -t "$static" 2>/dev/null |
     awk '/file format/ { file = $1 }
          $3 == "O" && $4 ~ /^\.(t?data|t?bss)/ && $4 !~ /^\.data\.rel\.ro/ { print file, $NF }' |
