@@ -44,6 +44,10 @@ typedef struct wk_train_options {
   const char *arch;      /* what a weight file holds, where that cannot be seen; default NULL */
   bool labels_from_name; /* a photo's class is in its name, not in its folder */
   const char *val;       /* photos to check on, or the share to hold back, "0.3"; default NULL: see above */
+  int folds;             /* also judge every photo by a linear head that was fitted on the other folds; default 0: do not */
+  const char *group_by;  /* photos that share this stay on one side of a split (of `val` as a share, and of folds), as copies do: "folder",
+                          * or a POSIX extended regular expression, whose match in the name counts, or that of its first parentheses;
+                          * default NULL */
   const char *add;       /* a model whose head was fitted on features here: its photos are learned from as well, from what is kept of them,
                           * and how it was trained is how this is; all options but out, exclude and labels are its own. The same as
                           * training anew on all photos in one folder. Default NULL */
@@ -99,6 +103,8 @@ typedef struct wk_train_report {
   wk_checked_on checked_on;
   wk_interval val_top1;  /* of what was checked; NaN, 0, 1 where nothing was */
   wk_metrics *val;       /* on held-back photos: of what was kept; NULL without */
+  int folds;             /* 0: none; else the next two are mean and standard deviation of the folds' accuracies */
+  double folds_top1, folds_deviation;
   wk_head_kind head;
   wk_probe_report probe;
   wk_precision_outcome precision;

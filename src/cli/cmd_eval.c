@@ -95,12 +95,29 @@ static void say(cli *c, const wk_evaluation *e, const char *data) {
   say_classes(c, e);
 }
 
+static wk_status check_sheet(const char *path, wk_error *err) {
+  return wk_output_is_png(path)
+             ? wk_output_check(path, false, err)
+             : cli_error(err, WK_ERR_ARGUMENT, "%s: pictures are written as PNG; give a name that ends in .png", path);
+}
+
+/* Photos that were wrong, on one picture; without any there is none. */
+static wk_status draw_wrong(wk_session *session, const wk_evaluation *e, int most, const char *path, wk_error *err) {
+  enum { MOST = 40 };
+  wk_image picture = {0};
+  wk_status st = wk_mistakes_sheet(&picture, session, e, most ? most : MOST, err);
+  if (st == WK_OK)
+    st = wk_image_save_png(&picture, path, err);
+  wk_image_free(&picture);
+  return st;
+}
+
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const parts[] = {"auto", "all", "train", "val", "test", NULL}, *const from[] = {"folder", "name",
                                                                                                      NULL};
   int part = 0, names = 0, k = 0, wrong = 0;
   bool with_learned = false, csv = false, srgb = false;
-  const char *arch = NULL;
+  const char *arch = NULL, *sheet = NULL;
   const cli_flag flags[] = {
       {"part", 0, CLI_CHOICE, &part, "PART", "photos to evaluate on; auto: test/, else val/, else all", 0, 0, parts},
       {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
@@ -113,6 +130,8 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
       {"csv", 0, CLI_BOOL, &csv, NULL,
        "print the photos it got wrong instead, the surest first: file, truth, predicted, p; with --wrong the first N",
        0, 0, NULL},
+      {"sheet", 0, CLI_STRING, &sheet, "FILE.png",
+       "draw the photos it got wrong, the surest first; with --wrong the first N", 0, 0, NULL},
       {"srgb", 0, CLI_BOOL, &srgb, NULL, CLI_SRGB_HELP, 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
@@ -130,13 +149,17 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   o.split = part ? (wk_split)(part - 1) : WK_SPLIT_ALL;
   o.k = k;
   o.with_learned = with_learned;
-  wk_status st = cli_session(&session, c, &err);
+  wk_status st = sheet ? check_sheet(sheet, &err) : WK_OK;
+  if (st == WK_OK)
+    st = cli_session(&session, c, &err);
   if (st == WK_OK)
     st = wk_open_as(&model, session, argv[0], arch, &err);
   if (st == WK_OK && srgb)
     model->backbone->preprocess.srgb = true;
   if (st == WK_OK)
     st = wk_evaluate(&e, session, model, argv[1], &o, &err);
+  if (st == WK_OK && sheet && e->mistake_count)
+    st = draw_wrong(session, e, wrong, sheet, &err);
   int rc;
   if (st != WK_OK) {
     rc = cli_fail(c, &err);
@@ -145,6 +168,9 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
       say(c, e, argv[1]);
     if (csv || wrong)
       say_wrong(c, e, (size_t)wrong, csv);
+    if (sheet && !csv)
+      cli_say(c, e->mistake_count ? "Drew what it got wrong: %s\n" : "Nothing was wrong, so %s was not drawn.\n",
+              sheet);
     rc = cli_print_report(c, wk_evaluation_json(e));
   }
   wk_evaluation_free(e);

@@ -57,6 +57,9 @@ static void say_probe(cli *c, const wk_train_report *r) {
   else if (r->checked_on)
     cli_say(c, "classifier  %s right  (%s %s, interval %s)\n", cli_percent(r->val_top1.value), cli_photos(r->val_count),
             checked_on[r->checked_on], cli_interval(r->val_top1));
+  if (r->folds)
+    cli_say(c, "%-2d folds    %s \302\261 %s right  (each photo by a classifier that had not seen it)\n", r->folds,
+            cli_percent(r->folds_top1), cli_percent(r->folds_deviation));
   if (r->head == WK_HEAD_LINEAR)
     cli_say(c, "            L2 %g%s\n", r->probe.l2,
             isnan(r->probe.held_out_top1) ? "" : ", chosen on photos left out");
@@ -121,9 +124,10 @@ static int check_flags(cli *c, const cli_command *self, const train_flags *f, co
                            "classifier is fitted",
                            wrong);
   if (o->add) {
-    static const char *const own[] = {
-        "backbone", "arch",  "val",       "size", "resize", "precision",    "head",        "l2",      "k",
-        "balance",  "refit", "head-only", "seed", "tune",   "from-scratch", "adversarial", "teacher", "show-augment"};
+    static const char *const own[] = {"backbone",     "arch",        "val",      "size",        "resize",
+                                      "precision",    "head",        "l2",       "k",           "balance",
+                                      "refit",        "head-only",   "group-by", "seed",        "tune",
+                                      "from-scratch", "adversarial", "teacher",  "show-augment"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
       if (cli_was_given(c, own[i]))
         return cli_usage_error(self, "--%s does not go with --add: it is trained as %s was", own[i], o->add);

@@ -33,6 +33,7 @@ typedef struct known {
   uint32_t *group;   /* [photos] wk_prints_group */
   size_t *order;     /* [photos] their numbers in the order they have in the end: learned from, then checked on */
   size_t count;      /* of `order` */
+  size_t copies;     /* photos that are copies of others */
   size_t *number;    /* [photos] of the collection; SIZE_MAX: it is not from there */
   uint8_t (*sha256)[WK_SHA256_BYTES]; /* [photos] those that were known before */
 } known;
@@ -49,7 +50,8 @@ static void number_photos(known *k, const wk_holdout *t) {
     k->number[at] = SIZE_MAX;
 }
 
-static wk_status look_at_photos(known *k, wk_holdout *t, const wk_call *call, bool grouped, wk_error *err) {
+static wk_status look_at_photos(known *k, wk_holdout *t, const wk_call *call, bool grouped, const char *group_by,
+                                wk_error *err) {
   const wk_photo_list *p = &t->photos;
   k->group = wk_alloc_array(p->count + 1, sizeof *k->group);
   k->order = wk_alloc_array(p->count + 1, sizeof *k->order);
@@ -69,7 +71,13 @@ static wk_status look_at_photos(known *k, wk_holdout *t, const wk_call *call, bo
     k->order[k->count] = k->count;
     k->count++;
   }
-  return grouped ? wk_prints_group(k->group, k->prints, &call->ctx, err) : WK_OK;
+  for (size_t i = 0; i < p->count; i++)
+    k->group[i] = (uint32_t)i;
+  if (grouped)
+    WK_RETURN_IF_ERROR(wk_prints_group(k->group, k->prints, &call->ctx, err));
+  for (size_t i = 0; i < p->count; i++)
+    k->copies += k->group[i] != i;
+  return group_by ? wk_group_photos(k->group, p->names, p->count, group_by, err) : WK_OK;
 }
 
 /* Of the photos behind the first `learn` ones, which are to be checked on, takes out what is a copy of those. */
@@ -96,12 +104,9 @@ static wk_status drop_learned(wk_holdout *t, known *k, const wk_call *call, size
 /* Moves a stratified share of the photos behind the others; copies of one photo stay together. */
 static wk_status hold_back(wk_holdout *t, known *k, const wk_call *call, double fraction, wk_error *err) {
   wk_status st = WK_OK;
-  const size_t n = k->count;
-  size_t copies = 0;
+  const size_t n = k->count, copies = k->copies;
   bool *held = wk_calloc(n + 1, sizeof *held);
   WK_FAIL_IF(!held, err, WK_ERR_MEMORY, "out of memory");
-  for (size_t i = 0; i < n; i++)
-    copies += k->group[i] != i;
   if (copies)
     wk_warn(&call->ctx, "%zu photo%s of others: each stays on the side of its twin", copies,
             copies == 1 ? " is a copy or near twin" : "s are copies or near twins");
@@ -127,8 +132,13 @@ static wk_status put_in_order(wk_holdout *t, const known *k, wk_error *err) {
   t->hashes = wk_alloc_array(k->count + 1, sizeof *t->hashes);
   t->sha256 = wk_alloc_array(k->count + 1, sizeof *t->sha256);
   t->number = wk_alloc_array(k->count + 1, sizeof *t->number);
-  if (!to.paths || !to.names || !to.labels || !t->hashes || !t->sha256 || !t->number) {
+  t->group = wk_alloc_array(k->count + 1, sizeof *t->group);
+  uint32_t *first = wk_alloc_array(from->count + 1, sizeof *first); /* of a group, in the new order */
+  for (size_t i = 0; first && i < from->count; i++)
+    first[i] = UINT32_MAX;
+  if (!t->group || !first || !to.paths || !to.names || !to.labels || !t->hashes || !t->sha256 || !t->number) {
     wk_photo_list_free(&to);
+    wk_free(first);
     return wk_no_memory(err);
   }
   for (; to.count < k->count; to.count++) {
@@ -137,20 +147,25 @@ static wk_status put_in_order(wk_holdout *t, const known *k, wk_error *err) {
     to.names[to.count] = from->names[i];
     to.labels[to.count] = from->labels[i];
     t->number[to.count] = k->number[i];
+    if (first[k->group[i]] == UINT32_MAX)
+      first[k->group[i]] = (uint32_t)to.count;
+    t->group[to.count] = first[k->group[i]];
     t->hashes[to.count] = wk_prints_get(k->prints, i);
     memcpy(t->sha256[to.count], wk_prints_sha256(k->prints, i), sizeof *t->sha256);
   }
   wk_photo_list_free(&t->photos);
+  wk_free(first);
   t->photos = to;
   return WK_OK;
 }
 
 /* Which photos are learned from, which checked on: a share of them, or those behind the first `learn` ones. */
-static wk_status divide(wk_holdout *t, const wk_call *call, size_t learn, double fraction, wk_error *err) {
+static wk_status divide(wk_holdout *t, const wk_call *call, size_t learn, double fraction, const char *group_by,
+                        bool folds, wk_error *err) {
   wk_status st = WK_OK;
   known k = {0};
   const bool extra = learn < t->photos.count;
-  WK_TRY(look_at_photos(&k, t, call, extra || fraction > 0, err));
+  WK_TRY(look_at_photos(&k, t, call, extra || fraction > 0 || folds, group_by, err));
   if (extra)
     WK_TRY(drop_learned(t, &k, call, learn, err));
   else if (fraction > 0)
@@ -246,7 +261,7 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
     fraction = tests && o->always ? 0.1 : 0.2;
   size_t learn = t->photos.count;
   WK_TRY(join_photos(&t->photos, &extra, err));
-  WK_TRY(divide(t, call, learn, fraction, err));
+  WK_TRY(divide(t, call, learn, fraction, o->group_by, o->folds, err));
 done:
   wk_photo_list_free(&extra);
   return st;
@@ -295,6 +310,7 @@ void wk_holdout_free(wk_holdout *t) {
   wk_free(t->sha256);
   wk_free(t->known);
   wk_free(t->number);
+  wk_free(t->group);
   wk_photo_list_free(&t->photos);
   wk_dataset_free(t->val_data);
   wk_dataset_free(t->data);

@@ -18,6 +18,7 @@ void wk_roster_free(wk_roster *r) {
   wk_dataset_free(r->data);
   wk_free(r->sha256);
   wk_free(r->val);
+  wk_free(r->group_by);
   wk_free(r->probe);
   wk_free(r);
 }
@@ -67,8 +68,9 @@ wk_status wk_roster_write(const char *folder, const char *model, const wk_datase
   for (size_t i = 0; i < d->photo_count; i++)
     json_array_append_new(photos, photo_json(d, i, sha256[i]));
   options = wk_options_json(&o->probe, wk_probe_options_table());
-  text = wk_report_compact(json_pack("{s:s,s:I,s:o,s:i,s:b,s:b,s:s,s:O,s:O}", "form", FORM, "seed", (json_int_t)seed,
-                                     "val", o->val ? coded(o->val) : json_null(), "precision", o->precision, "refit",
+  text = wk_report_compact(json_pack("{s:s,s:I,s:o,s:o,s:i,s:b,s:b,s:s,s:O,s:O}", "form", FORM, "seed",
+                                     (json_int_t)seed, "val", o->val ? coded(o->val) : json_null(), "group_by",
+                                     o->group_by ? coded(o->group_by) : json_null(), "precision", o->precision, "refit",
                                      o->refit, "light", o->light, "probe", options ? options : "{}", "classes", classes,
                                      "photos", photos));
   WK_FAIL_IF(!options || !text || json_array_size(classes) != (size_t)d->class_count ||
@@ -121,6 +123,7 @@ static wk_status read_all(wk_roster *r, const json_t *all, const char *path, wk_
   const char *form = json_string_value(json_object_get(all, "form"));
   const char *probe = json_string_value(json_object_get(all, "probe"));
   const char *val = json_string_value(json_object_get(all, "val"));
+  const char *group_by = json_string_value(json_object_get(all, "group_by"));
   const size_t class_count = json_array_size(classes), photo_count = json_array_size(photos);
   if (!form || strcmp(form, FORM) != 0 || !probe || class_count > INT32_MAX || photo_count >= UINT32_MAX)
     return torn(path, err);
@@ -129,7 +132,7 @@ static wk_status read_all(wk_roster *r, const json_t *all, const char *path, wk_
   r->refit = json_is_true(json_object_get(all, "refit"));
   r->light = json_is_true(json_object_get(all, "light"));
   r->probe = wk_strdup(probe);
-  if (val && !(r->val = wk_byte_name_read(val)))
+  if ((val && !(r->val = wk_byte_name_read(val))) || (group_by && !(r->group_by = wk_byte_name_read(group_by))))
     return wk_no_memory(err);
   r->data = wk_calloc(1, sizeof *r->data);
   r->sha256 = wk_calloc(photo_count + 1, sizeof *r->sha256);
@@ -183,6 +186,7 @@ wk_status wk_roster_options(wk_train_options *o, const wk_roster *r, wk_error *e
   char *texts = NULL; /* a probe has none */
   o->kind = WK_TRAIN_PROBE;
   o->val = r->val;
+  o->group_by = r->group_by;
   o->precision = r->precision;
   o->refit = r->refit;
   o->light = r->light;

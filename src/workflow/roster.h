@@ -10,13 +10,13 @@ typedef struct wk_roster {
   wk_dataset *data;                   /* names are what is below the collection's folder; paths are whole */
   uint8_t (*sha256)[WK_SHA256_BYTES]; /* [photos] zeros: not learned from, or could not be read */
   uint64_t seed;
-  char *val;    /* as in wk_train_options; NULL: not given */
+  char *val, *group_by; /* as in wk_train_options; NULL: not given */
   int precision;
   bool refit, light;
   char *probe; /* wk_probe_options as JSON */
 } wk_roster;
 
-/* Puts how the model was trained into o; o->val lives as long as the record. */
+/* Puts how the model was trained into o; o->val and o->group_by live as long as the record. */
 wk_status wk_roster_options(wk_train_options *o, const wk_roster *r, wk_error *err);
 
 /* Keeps the record of the model in the file `model`. `sha256` [d->photo_count]. */

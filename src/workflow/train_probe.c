@@ -22,6 +22,70 @@ done:
   return st;
 }
 
+/* Mean and deviation of the accuracies of all folds of all photos, learned from and checked on. */
+static wk_status judge_folds(wk_training *t, const wk_features *f, wk_error *err) {
+  wk_status st = WK_OK;
+  const wk_holdout *s = &t->split;
+  const int classes = s->data->class_count, folds = t->o->folds;
+  size_t cells;
+  wk_out_of_sample_options o;
+  wk_out_of_sample_options_init(&o);
+  o.folds = folds;
+  o.l2 = t->o->probe.l2;
+  o.mapped = f->mapped > 0;
+  float *p = wk_mul_overflow(&cells, f->rows + 1, (size_t)classes) ? NULL : wk_alloc_array(cells, sizeof *p);
+  int *fold = wk_alloc_array(f->rows + 1, sizeof *fold);
+  uint32_t *group = wk_alloc_array(f->rows + 1, sizeof *group),
+           *row_of = wk_alloc_array(s->photos.count + 1, sizeof *row_of);
+  size_t *judged = wk_calloc((size_t)folds, sizeof *judged), *right = wk_calloc((size_t)folds, sizeof *right);
+  WK_FAIL_IF(!p || !fold || !group || !row_of || !judged || !right, err, WK_ERR_MEMORY, "out of memory");
+  for (size_t i = 0; i < s->photos.count; i++)
+    row_of[i] = UINT32_MAX;
+  for (size_t r = 0; r < f->rows; r++) {
+    uint32_t *first = &row_of[s->group[f->index[r]]];
+    if (*first == UINT32_MAX)
+      *first = (uint32_t)r;
+    group[r] = *first;
+  }
+  WK_TRY(wk_split_folds(fold, s->y, group, f->rows, classes, folds, t->call.ctx.seed, err));
+  WK_TRY(wk_probe_out_of_sample(p, NULL, f->row, s->y, fold, f->rows, f->columns, classes, &o, &t->call.ctx, err));
+  for (size_t r = 0; r < f->rows; r++) {
+    const float *of = p + r * (size_t)classes;
+    int best = 0;
+    for (int c = 1; c < classes; c++)
+      best = of[c] > of[best] ? c : best;
+    if (fold[r] >= 0) {
+      judged[fold[r]]++;
+      right[fold[r]] += best == s->y[r];
+    }
+  }
+  double sum = 0, squares = 0;
+  int n = 0;
+  for (int k = 0; k < folds; k++)
+    if (judged[k]) {
+      sum += (double)right[k] / (double)judged[k];
+      n++;
+    }
+  WK_FAIL_IF(n < 2, err, WK_ERR_FORMAT, "%s: there are too few photos, or too few groups of them, for folds",
+             s->data->root);
+  for (int k = 0; k < folds; k++)
+    if (judged[k]) {
+      const double off = (double)right[k] / (double)judged[k] - sum / n;
+      squares += off * off;
+    }
+  t->report->folds = folds;
+  t->report->folds_top1 = sum / n;
+  t->report->folds_deviation = sqrt(squares / (n - 1));
+done:
+  wk_free(p);
+  wk_free(fold);
+  wk_free(group);
+  wk_free(row_of);
+  wk_free(judged);
+  wk_free(right);
+  return st;
+}
+
 static wk_status fit(wk_head **out, wk_training *t, const wk_features *f, wk_error *err) {
   wk_status st = WK_OK;
   const wk_holdout *s = &t->split;
@@ -76,6 +140,13 @@ static char *recipe_of(const wk_training *t, int columns) {
                              "refit", t->o->refit);
   if (recipe && r->precision.used != WK_PRECISION_FLOAT32)
     json_object_set_new(recipe, "precision", json_string(wk_precision_name(r->precision.used)));
+  if (recipe && r->folds) {
+    json_object_set_new(recipe, "folds", json_integer(r->folds));
+    json_object_set_new(recipe, "folds_top1", wk_report_number(r->folds_top1));
+    json_object_set_new(recipe, "folds_deviation", wk_report_number(r->folds_deviation));
+  }
+  if (recipe && t->o->group_by)
+    json_object_set_new(recipe, "group_by", wk_report_text(t->o->group_by));
   return wk_report_compact(recipe);
 }
 
@@ -153,6 +224,8 @@ wk_status wk_train_probe(wk_training *t, wk_error *err) {
   WK_TRY(wk_holdout_rows(&t->split, f, err));
   start = wk_clock_seconds();
   WK_TRY(fit(&head, t, f, err));
+  if (t->o->folds)
+    WK_TRY(judge_folds(t, f, err));
   r->seconds_fit = wk_clock_seconds() - start;
   sum_up(r, &t->split);
   WK_TRY(make_model(t, &head, f->columns, err));

@@ -37,6 +37,10 @@ static json_t *probe_json(const wk_train_report *r) {
       wk_head_kind_name((int)r->head), "seconds", seconds_json(r), "model", wk_report_text(r->model), "bytes",
       (json_int_t)r->bytes, "warnings", wk_report_lines(&r->warnings));
   json_object_set_new(j, "precision", wk_precision_outcome_json(&r->precision));
+  json_object_set_new(j, "folds",
+                      r->folds ? json_pack("{s:i,s:o,s:o}", "folds", r->folds, "top1", wk_report_number(r->folds_top1),
+                                           "deviation", wk_report_number(r->folds_deviation))
+                               : json_null());
   return j;
 }
 

@@ -35,6 +35,18 @@ static const wk_option option_rows[] = {
      WK_ROW_TEXT(wk_train_options, val),
      .placeholder = "DATA|FRACTION",
      .help = "validation photos, or the share to hold out; default: val/, else a fifth (none where there is a test/)"},
+    {.name = "folds",
+     WK_ROW_INT(wk_train_options, folds),
+     .min = 0,
+     .max = 1000,
+     .automatic = "none",
+     .placeholder = "K",
+     .help = "also judge every photo by a classifier fitted on the other folds of K: accuracy as mean and deviation"},
+    {.name = "group-by",
+     WK_ROW_TEXT(wk_train_options, group_by),
+     .placeholder = "folder|REGEX",
+     .help = "keep photos on one side of a split that share their folder, or what matches in their names, as "
+             "'person([0-9]+)'; copies always are"},
     {.name = "add",
      WK_ROW_TEXT(wk_train_options, add),
      .placeholder = "MODEL",
@@ -112,6 +124,10 @@ wk_status wk_train_options_validate(const wk_train_options *o, wk_error *err) {
     return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no precision with the number %d", o->precision);
   if (o->show_only && !o->show_augment)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "show_only needs the name of a picture in show_augment");
+  if (o->folds == 1 || o->folds < 0)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "there must be at least 2 folds (got %d)", o->folds);
+  if (o->folds && (o->kind != WK_TRAIN_PROBE || o->probe.kind != WK_HEAD_LINEAR))
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "folds go with a linear head on a pretrained network's features alone");
   WK_RETURN_IF_ERROR(wk_probe_options_validate(&o->probe, err));
   if (o->kind == WK_TRAIN_PROBE) {
     if (o->precision != WK_PRECISION_AUTO)
@@ -188,6 +204,8 @@ static wk_status prepare(wk_training *t, const char *data, wk_error *err) {
                                     .val = o->val,
                                     .always = !probe,
                                     .add = t->roster,
+                                    .group_by = o->group_by,
+                                    .folds = o->folds > 0,
                                     .exclude = o->exclude,
                                     .labels = o->labels};
   if (o->out) {

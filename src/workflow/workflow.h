@@ -74,6 +74,8 @@ typedef struct wk_holdout_options {
   bool always;                  /* without `val` and val/, hold a fifth back even where there is a test/ */
   bool test_checks;             /* without `val` and val/, test/ is what is checked on */
   const struct wk_roster *add; /* photos that are learned from as well (roster.h); NULL: none */
+  bool folds;                   /* copies are looked for although nothing is held back */
+  const char *group_by;         /* what photos have in common that stay on one side (photo_groups.c); NULL: nothing but copies */
   const char *exclude, *labels; /* lists of photos to leave out, and of corrected labels (exclusion.h); NULL: none */
 } wk_holdout_options;
 
@@ -85,6 +87,7 @@ typedef struct wk_holdout {
   uint8_t (*sha256)[WK_SHA256_BYTES]; /* [photos.count] of their bytes; zeros: could not be read */
   uint8_t (*known)[WK_SHA256_BYTES];  /* [data->photo_count] of their bytes, as far as they were looked at; else zeros */
   size_t *number;                     /* [photos.count] of the photo in `data`; SIZE_MAX: it is from val_data */
+  uint32_t *group;                    /* [photos.count] the first photo of its group: copies, and what group_by says */
   size_t added[3];                    /* with `add`: new photos, those in place of older ones, new classes */
   int *y;                             /* [rows] labels, after wk_holdout_rows */
   size_t learn_rows, check_rows;
@@ -92,6 +95,9 @@ typedef struct wk_holdout {
 
 /* `path` NULL: the photos of o->add alone. `t` is zeroed before and freed after, whatever is returned. */
 wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const wk_holdout_options *o, wk_error *err);
+/* Joins the groups of photos that have something in common: `how` is "folder", or a regular expression (POSIX, extended) whose match in the
+ * name, or that of its first parentheses, is what they share. group[i] is the number of the first photo of i's group, before and after. */
+wk_status wk_group_photos(uint32_t *group, const char *const *name, size_t count, const char *how, wk_error *err);
 /* Which rows of the photos' features are for what: the first learn_rows to learn from, then those to check on. */
 wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err);
 void wk_holdout_free(wk_holdout *t);

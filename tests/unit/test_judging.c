@@ -1,6 +1,7 @@
 /* test_judging.c - what is said of photos by a classifier that has not learned from them: folds, labels that are likely
  * wrong, and how many more photos a class needs. */
 #include "support.h"
+#include "workflow/workflow.h"
 
 enum { ROWS = 400, COLUMNS = 12, CLASSES = 4, FOLDS = 5 };
 
@@ -49,6 +50,22 @@ static void folds_are_even_and_keep_groups(void **state) {
   assert_ok(wk_split_folds(of, few, copies, 6, 2, 3, 1, &error), &error);
   assert_int_equal(of[0], -1);
   assert_true(of[3] >= 0 && of[3] != of[4]);
+}
+
+static void photos_are_grouped_by_their_names(void **state) {
+  (void)state;
+  static const char *const name[] = {"cat/anna-1.jpg", "cat/bob-1.jpg", "dog/anna-2.jpg", "dog/x.jpg", "dog/bob-7.jpg"};
+  uint32_t group[] = {0, 1, 2, 3, 4};
+  assert_ok(wk_group_photos(group, name, 5, "/([a-z]+)-", &error), &error);
+  assert_memory_equal(group, ((uint32_t[]){0, 1, 0, 3, 1}), sizeof group);
+  /* What belongs together already stays so: x is a copy of bob's first. */
+  uint32_t with_copy[] = {0, 1, 2, 1, 4};
+  assert_ok(wk_group_photos(with_copy, name, 5, "folder", &error), &error);
+  assert_memory_equal(with_copy, ((uint32_t[]){0, 0, 0, 0, 0}), sizeof with_copy);
+  assert_int_equal(wk_group_photos(group, name, 5, "person[", &error), WK_ERR_ARGUMENT);
+  assert_non_null(strstr(error.message, "is no regular expression"));
+  assert_int_equal(wk_group_photos(group, name, 5, "person", &error), WK_ERR_ARGUMENT);
+  assert_non_null(strstr(error.message, "no photo has that in its name"));
 }
 
 static void out_of_sample_is_the_same_for_any_threads(void **state) {
@@ -204,9 +221,13 @@ static void survives_every_failing_allocation(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(folds_are_even_and_keep_groups), cmocka_unit_test(out_of_sample_is_the_same_for_any_threads),
-      cmocka_unit_test(a_smaller_share_learns_less),    cmocka_unit_test(changed_labels_are_found),
-      cmocka_unit_test(learning_curve_of_a_power_law),  cmocka_unit_test(survives_every_failing_allocation),
+      cmocka_unit_test(folds_are_even_and_keep_groups),
+      cmocka_unit_test(photos_are_grouped_by_their_names),
+      cmocka_unit_test(out_of_sample_is_the_same_for_any_threads),
+      cmocka_unit_test(a_smaller_share_learns_less),
+      cmocka_unit_test(changed_labels_are_found),
+      cmocka_unit_test(learning_curve_of_a_power_law),
+      cmocka_unit_test(survives_every_failing_allocation),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
