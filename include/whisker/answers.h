@@ -148,7 +148,7 @@ WK_API wk_status wk_check_data(wk_check_report **out, wk_session *s, const char 
 WK_API void wk_check_report_free(wk_check_report *r);
 WK_API char *wk_check_report_json(const wk_check_report *r);
 
-/* What is said of so many findings of a kind, behind their number: "labels are likely wrong"; and what to do about them. Never NULL. */
+/* What is said of so many findings of a kind, behind their number: "labels may be wrong"; and what to do about them. Never NULL. */
 WK_API const char *wk_check_kind_words(wk_check_kind kind, size_t count);
 WK_API const char *wk_check_kind_advice(wk_check_kind kind);
 

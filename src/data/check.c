@@ -52,6 +52,7 @@ typedef struct teller {
   const wk_check_options *o;
   const wk_examined *photo;
   char **why; /* [photos]: NULL for the usable ones */
+  bool *told; /* [photos]: that it is in two classes */
   bool *twin; /* [photos]: nearly the same as c->first[i], not the same bytes */
 } teller;
 
@@ -153,8 +154,10 @@ static void tell_copy(teller *t, size_t i) {
                          b->name, same, t->d->classes[a->label], t->d->classes[b->label]);
     wk_check_add(t->c, f);
     f.photo = first, f.other = i;
-    f.what = wk_asprintf("%s: see %s", a->name, b->name);
-    wk_check_add(t->c, f);
+    f.what = t->told[first] ? NULL : wk_asprintf("%s: see %s", a->name, b->name);
+    if (!t->told[first])
+      wk_check_add(t->c, f);
+    t->told[first] = true;
   } else if (a->split != b->split) {
     f.kind = WK_CHECK_LEAK;
     if (a->split == WK_SPLIT_TRAIN)
@@ -315,7 +318,9 @@ wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_check_optio
   teller t = {.c = c, .d = d, .o = o ? o : &defaults, .photo = photo};
   t.why = wk_calloc(n + 1, sizeof *t.why);
   t.twin = wk_calloc(n + 1, sizeof *t.twin);
-  WK_FAIL_IF(!c || !photo || !t.why || !t.twin, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", d->root, n);
+  t.told = wk_calloc(n + 1, sizeof *t.told);
+  WK_FAIL_IF(!c || !photo || !t.why || !t.twin || !t.told, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos",
+             d->root, n);
   c->class_photos = wk_calloc((size_t)d->class_count + 1, sizeof *c->class_photos);
   c->sha256 = wk_calloc(n + 1, sizeof *c->sha256);
   c->first = wk_calloc(n + 1, sizeof *c->first);
@@ -335,6 +340,7 @@ done:
     wk_free(t.why[i]);
   wk_free(t.why);
   wk_free(t.twin);
+  wk_free(t.told);
   wk_free(photo);
   wk_check_free(c);
   return st;

@@ -8,6 +8,8 @@
 #include "whisker/probe.h"
 #include "workflow/doctor.h"
 
+/* A label is left out where another class is so much more likely; less may be no more than a hard photo. */
+#define SURE_MARGIN -0.8
 enum { FEWEST_ROWS = 10, MOST_CLASSES = 2000, CURVE = 4 };
 
 static const wk_option option_rows[] = {
@@ -219,18 +221,18 @@ static wk_status tell_labels(doctor *k, const int *class, int classes, wk_error 
   for (size_t i = 0; i < count; i++) {
     const size_t photo = k->photo[issue[i].row];
     const int suggested = class[issue[i].suggested];
+    const bool sure = issue[i].confident && issue[i].margin <= SURE_MARGIN;
     const double p = (double)k->p[issue[i].row * (size_t)classes + (size_t)issue[i].suggested];
-    wk_check_add(k->r->check,
-                 (wk_finding){.kind = WK_CHECK_MISLABELLED,
-                              .photo = photo,
-                              .other = WK_NO_PHOTO,
-                              .suggested = suggested,
-                              .score = (1 - issue[i].margin) / 2,
-                              .exclude = issue[i].confident,
-                              .what = wk_asprintf("%s: labelled \"%s\", looks like \"%s\" (%s)%s",
-                                                  d->photos[photo].name, d->classes[d->photos[photo].label],
-                                                  d->classes[suggested], wk_figure_percent(p).text,
-                                                  issue[i].confident ? "" : ", perhaps only a hard photo")});
+    wk_check_add(k->r->check, (wk_finding){.kind = WK_CHECK_MISLABELLED,
+                                           .photo = photo,
+                                           .other = WK_NO_PHOTO,
+                                           .suggested = suggested,
+                                           .score = (1 - issue[i].margin) / 2,
+                                           .exclude = sure,
+                                           .what = wk_asprintf(
+                                               "%s: labelled \"%s\", looks like \"%s\" (%s)%s", d->photos[photo].name,
+                                               d->classes[d->photos[photo].label], d->classes[suggested],
+                                               wk_figure_percent(p).text, sure ? "" : ", perhaps only a hard photo")});
   }
   wk_free(issue);
   return WK_OK;

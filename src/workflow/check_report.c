@@ -8,14 +8,14 @@
 
 typedef struct kind_words {
   const char *title, *one,
-      *cure; /* "75 labels likely wrong" is made of count and title, "1 label likely wrong" of `one` */
+      *cure; /* "75 labels may be wrong" is made of count and title, "1 label may be wrong" of `one` */
 } kind_words;
 
 static const kind_words words[WK_CHECK_KINDS] = {
     [WK_CHECK_UNREADABLE] = {"photos cannot be read", "photo cannot be read", "fetch them again, or leave them out"},
     [WK_CHECK_TRUNCATED] = {"photos break off", "photo breaks off", "fetch them again, or leave them out"},
     [WK_CHECK_LABELS] = {"photos are in two classes", "photo is in two classes", "decide which label is right"},
-    [WK_CHECK_MISLABELLED] = {"labels are likely wrong", "label is likely wrong",
+    [WK_CHECK_MISLABELLED] = {"labels may be wrong", "label may be wrong",
                               "look at them; correct them with train --labels"},
     [WK_CHECK_LEAK] = {"photos are in two splits", "photo is in two splits", "leave them out of one"},
     [WK_CHECK_COPY] = {"copies", "copy", "leave them out"},

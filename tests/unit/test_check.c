@@ -219,6 +219,17 @@ static void copies(void **state) {
   assert_int_equal(check->group_count, 3);
 }
 
+/* Of many copies in other classes each is told of once. */
+static void told_once(void **state) {
+  (void)state;
+  make_classes("", 0, 10);
+  copy("dog/a.png", "cat/03.png");
+  copy("dog/b.png", "cat/03.png");
+  copy("dog/c.png", "cat/03.png");
+  run(1);
+  assert_int_equal(check->count[WK_CHECK_LABELS], 4);
+}
+
 /* Even pictures all look the same, and are not copies of each other. */
 static void blank_photos(void **state) {
   (void)state;
@@ -459,8 +470,8 @@ static void outliers(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-      T(all_is_well), T(broken_and_odd), T(copies), T(blank_photos), T(class_sizes), T(failing),
-      T(real_pets),   T(changed_copies), T(damage), T(kept),         T(outliers),
+      T(all_is_well), T(broken_and_odd), T(copies),         T(told_once), T(blank_photos), T(class_sizes),
+      T(failing),     T(real_pets),      T(changed_copies), T(damage),    T(kept),         T(outliers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
