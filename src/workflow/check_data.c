@@ -100,6 +100,8 @@ static wk_status compute_features(doctor *k, wk_error *err) {
   for (size_t i = 0; i < c->finding_count; i++)
     if (c->findings[i].kind == WK_CHECK_UNREADABLE || c->findings[i].kind == WK_CHECK_TRUNCATED)
       bad[c->findings[i].photo] = true;
+  for (size_t i = 0; i < d->photo_count; i++) /* a copy says nothing that its first has not said */
+    bad[i] = bad[i] || (c->first[i] != i && d->photos[i].label == d->photos[c->first[i]].label);
   path = wk_alloc_array(d->photo_count + 1, sizeof *path);
   name = wk_alloc_array(d->photo_count + 1, sizeof *name);
   sha256 = wk_alloc_array(d->photo_count + 1, sizeof *sha256);
