@@ -1,8 +1,8 @@
 /* bench_kernels.c - whisker's own kernels beside oneDNN's, layer by layer, in GFLOP/s and as a share of the measured
  * peak of multiply-adds. Both run interleaved in one process, image-parallel: each thread works on its own images.
  *
- *   bench_kernels [gemm|int8|winograd|stem|mb|grouped] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part
- * of a layer's name]
+ *   bench_kernels [gemm|int8|winograd|stem|mb] [--threads N] [--isa "plain C"|AVX2|AVX-512] [--m 2|4|6] [part of a
+ * layer's name]
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -577,6 +577,8 @@ static void bench_mb(const bench *b, const char *only) {
                               .kernel_h = s->kernel,
                               .kernel_w = s->kernel,
                               .stride = s->stride,
+                              .dilation_h = 1,
+                              .dilation_w = 1,
                               .pad_top = s->kernel / 2,
                               .pad_left = s->kernel / 2,
                               .in = j.expanded[t],
@@ -602,153 +604,6 @@ static void bench_mb(const bench *b, const char *only) {
   }
 }
 
-/* ---- convolutions with groups, and dilated ones ------------------------------------------------ */
-
-typedef struct grouped_shape {
-  const char *what;
-  int size, in_c, out_c, groups, kernel, stride, dilation;
-} grouped_shape;
-
-static const grouped_shape grouped_shapes[] = {
-    {"resnext50_32x4d 56 4", 56, 128, 128, 32, 3, 1, 1},
-    {"resnext50_32x4d 56 8 s2", 56, 256, 256, 32, 3, 2, 1},
-    {"resnext50_32x4d 28 8", 28, 256, 256, 32, 3, 1, 1},
-    {"resnext50_32x4d 28 16 s2", 28, 512, 512, 32, 3, 2, 1},
-    {"resnext50_32x4d 14 16", 14, 512, 512, 32, 3, 1, 1},
-    {"resnext50_32x4d 14 32 s2", 14, 1024, 1024, 32, 3, 2, 1},
-    {"resnext50_32x4d 7 32", 7, 1024, 1024, 32, 3, 1, 1},
-    {"resnext101_32x8d 56 8", 56, 256, 256, 32, 3, 1, 1},
-    {"resnext101_32x8d 14 32", 14, 1024, 1024, 32, 3, 1, 1},
-    {"resnext101_32x8d 7 64", 7, 2048, 2048, 32, 3, 1, 1},
-    {"resnext101_64x4d 56 4", 56, 256, 256, 64, 3, 1, 1},
-    {"resnext101_64x4d 14 16", 14, 1024, 1024, 64, 3, 1, 1},
-    {"regnet_y_400mf 56 8 s2", 56, 104, 104, 13, 3, 2, 1},
-    {"regnet_y_400mf 14 8", 14, 208, 208, 26, 3, 1, 1},
-    {"regnet_x_400mf 28 16", 28, 64, 64, 4, 3, 1, 1},
-    {"regnet_x_400mf 14 16", 14, 160, 160, 10, 3, 1, 1},
-    {"regnet_y_800mf 14 16", 14, 320, 320, 20, 3, 1, 1},
-    {"regnet_y_1_6gf 28 24", 28, 120, 120, 5, 3, 1, 1},
-    {"regnet_x_1_6gf 14 24", 14, 408, 408, 17, 3, 1, 1},
-    {"regnet_y_3_2gf 14 24", 14, 576, 576, 24, 3, 1, 1},
-    {"regnet_x_3_2gf 28 48", 28, 192, 192, 4, 3, 1, 1},
-    {"regnet_x_3_2gf 14 48", 14, 432, 432, 9, 3, 1, 1},
-    {"regnet_y_8gf 28 56", 28, 448, 448, 8, 3, 1, 1},
-    {"regnet_y_8gf 14 56", 14, 896, 896, 16, 3, 1, 1},
-    {"regnet_y_16gf 14 112", 14, 1232, 1232, 11, 3, 1, 1},
-    {"regnet_x_8gf 14 120", 14, 720, 720, 6, 3, 1, 1},
-    {"regnet_x_16gf 14 128", 14, 896, 896, 7, 3, 1, 1},
-    {"regnet_x_32gf 14 168", 14, 1344, 1344, 8, 3, 1, 1},
-    {"regnet_y_32gf 14 232", 14, 1392, 1392, 6, 3, 1, 1},
-    {"shufflenet 28 1x1 of 3", 28, 240, 60, 3, 1, 1, 1},
-    {"shufflenet 28 1x1 of 8", 28, 384, 96, 8, 1, 1, 1},
-    {"deeplab_resnet 28 256 d2", 28, 256, 256, 1, 3, 1, 2},
-    {"deeplab_resnet 28 512 d4", 28, 512, 512, 1, 3, 1, 4},
-    {"deeplab aspp 28 2048-256 d12", 28, 2048, 256, 1, 3, 1, 12},
-    {"deeplab_mobilenet 14 dw 5 d2", 14, 672, 672, 672, 5, 1, 2},
-    {"deeplab_mobilenet 14 dw 5 d2 960", 14, 960, 960, 960, 5, 1, 2},
-    {"depthwise 28 dw 3 d2", 28, 240, 240, 240, 3, 1, 2},
-};
-
-enum { GROUPED_PHOTOS = 4 };
-
-typedef struct grouped_job {
-  const wk_microkernels *kn;
-  wk_conv c;
-  wk_conv_back b;
-  float *scratch;
-  int units, data_units, kind;
-  onednn_conv *other;
-} grouped_job;
-
-static void grouped_own(void *user, int t) {
-  (void)t;
-  const grouped_job *j = user;
-  const bool grouped = j->c.groups > 1;
-  if (j->kind == ONEDNN_FORWARD && grouped)
-    j->kn->grouped(&j->c, 0, j->units, j->scratch);
-  else if (j->kind == ONEDNN_FORWARD)
-    j->kn->conv(&j->c, 0, j->units, 0, j->c.out_c, j->scratch);
-  else if (j->kind == ONEDNN_DATA)
-    (grouped ? j->kn->grouped_data : j->kn->conv_data)(&j->b, 0, j->data_units, j->scratch);
-  else
-    (grouped ? j->kn->grouped_weights : j->kn->conv_weights)(&j->b, j->scratch);
-}
-
-static void grouped_dnnl(void *user, int t) {
-  (void)t;
-  onednn_conv_run(((grouped_job *)user)->other);
-}
-
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
-static void grouped_one(const bench *b, const grouped_shape *s) {
-  const int pad = s->kernel / 2 * s->dilation, out = (s->size - 1) / s->stride + 1;
-  const onednn_shape shape = {GROUPED_PHOTOS, s->size,     s->size,   s->in_c,   out,       out,
-                              s->out_c,       s->groups,   s->kernel, s->kernel, s->stride, s->stride,
-                              s->dilation,    s->dilation, pad,       pad,       pad,       pad};
-  grouped_job j = {.kn = b->kn,
-                   .c = {.batch = GROUPED_PHOTOS,
-                         .in_h = s->size,
-                         .in_w = s->size,
-                         .in_c = s->in_c,
-                         .out_h = out,
-                         .out_w = out,
-                         .out_c = s->out_c,
-                         .groups = s->groups,
-                         .kernel_h = s->kernel,
-                         .kernel_w = s->kernel,
-                         .stride_h = s->stride,
-                         .stride_w = s->stride,
-                         .dilation_h = s->dilation,
-                         .dilation_w = s->dilation,
-                         .pad_top = pad,
-                         .pad_left = pad,
-                         .act = WK_ACT_RELU}};
-  const size_t ins = (size_t)(GROUPED_PHOTOS * s->size * s->size * s->in_c),
-               outs = (size_t)(GROUPED_PHOTOS * out * out * s->out_c),
-               weights = (size_t)s->out_c * (size_t)(s->in_c / s->groups * s->kernel * s->kernel);
-  const wk_grouped_sizes g = b->kn->grouped_shape(&j.c);
-  const wk_conv_back_sizes back = b->kn->conv_back_shape(&j.c);
-  const bool grouped = s->groups > 1;
-  size_t scratch = grouped ? larger(g.scratch, larger(g.data_scratch, g.weights_scratch))
-                           : larger(b->kn->conv_shape(&j.c).scratch, larger(back.data_scratch, back.weights_scratch));
-  float *w = buffer(weights), *x = buffer(ins), *dx = buffer(ins), *y = buffer(outs), *dy = buffer(outs),
-        *bias = buffer((size_t)s->out_c),
-        *packed = buffer(grouped ? g.packed : b->kn->gemm_packed(s->kernel * s->kernel * s->in_c, s->out_c)),
-        *data_packed = buffer(grouped ? g.data_packed : back.packed), *dw = buffer(grouped ? g.packed : weights);
-  if (grouped)
-    b->kn->grouped_pack(packed, w, &j.c), b->kn->grouped_data_pack(data_packed, w, &j.c);
-  else
-    b->kn->conv_pack(packed, w, s->in_c, s->out_c, s->kernel * s->kernel), b->kn->conv_data_pack(data_packed, w, &j.c);
-  j.scratch = buffer(scratch);
-  j.c.in = x, j.c.weights = packed, j.c.bias = bias, j.c.out = y;
-  j.b = (wk_conv_back){.conv = j.c, .dy = dy, .weights = data_packed, .dx = dx, .x = x, .dw = dw, .db = bias};
-  j.units = grouped ? g.units : b->kn->conv_shape(&j.c).pixels, j.data_units = grouped ? g.data_units : back.blocks;
-  const double flops = 2.0 * (double)outs * (s->in_c / s->groups) * s->kernel * s->kernel;
-  printf("%-34s", s->what);
-  for (j.kind = ONEDNN_FORWARD; j.kind <= ONEDNN_WEIGHTS; j.kind++) {
-    double t[2];
-    j.other = onednn_conv_create(&shape, (onednn_kind)j.kind);
-    compare(t, 1, grouped_own, grouped_dnnl, &j);
-    onednn_conv_free(j.other);
-    printf(" %7.1f %5.1f%% %7.1f %6.2fx%s", flops / t[0] * 1e-9, 100 * flops / t[0] / b->peak, flops / t[1] * 1e-9,
-           t[1] / t[0], j.kind < ONEDNN_WEIGHTS ? "  " : "\n");
-  }
-  fflush(stdout);
-  float *const all[] = {w, x, dx, y, dy, bias, packed, data_packed, dw, j.scratch};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    wk_free(all[i]);
-}
-
-/* One thread. */
-static void bench_grouped(const bench *b, const char *only) {
-  printf("%-34s %7s %6s %7s %7s  %8s %6s %7s %7s  %8s %6s %7s %7s\n", "groups, dilation; 4 photos", "forward", "peak",
-         "oneDNN", "ratio", "to input", "peak", "oneDNN", "ratio", "weights", "peak", "oneDNN", "ratio");
-  for (size_t i = 0; i < sizeof grouped_shapes / sizeof *grouped_shapes; i++)
-    if (!only || strstr(grouped_shapes[i].what, only))
-      grouped_one(b, &grouped_shapes[i]);
-}
-
 int main(int argc, char **argv) {
   bench b = {.threads = 1};
   omp_set_num_threads(1); /* inside oneDNN */
@@ -766,7 +621,7 @@ int main(int argc, char **argv) {
     } else if (!strcmp(argv[i], "--m") && i + 1 < argc)
       m = atoi(argv[++i]);
     else if (!strcmp(argv[i], "gemm") || !strcmp(argv[i], "int8") || !strcmp(argv[i], "winograd") ||
-             !strcmp(argv[i], "stem") || !strcmp(argv[i], "mb") || !strcmp(argv[i], "grouped"))
+             !strcmp(argv[i], "stem") || !strcmp(argv[i], "mb"))
       part = argv[i];
     else
       only = argv[i];
@@ -788,7 +643,5 @@ int main(int argc, char **argv) {
     bench_stem(&b, only);
   if (!part || !strcmp(part, "mb"))
     bench_mb(&b, only);
-  if (!part || !strcmp(part, "grouped"))
-    bench_grouped(&b, only);
   return 0;
 }

@@ -5,10 +5,12 @@
 /* At most 49 products of numbers in [-1, 1] and one bias. */
 #define TOLERANCE 1e-5
 
-static void check(const wk_microkernels *kn, wk_rng *rng, int kernel, int stride, int in_h, int in_w, int channels) {
-  const int batch = pick(rng, 1, 2), pad_top = pick(rng, 0, kernel - 1), pad_left = pick(rng, 0, kernel - 1);
-  const int span_h = in_h + pad_top + pick(rng, 0, kernel - 1) - kernel;
-  const int span_w = in_w + pad_left + pick(rng, 0, kernel - 1) - kernel;
+static void check(const wk_microkernels *kn, wk_rng *rng, int kernel, int stride, int dilation_h, int dilation_w,
+                  int in_h, int in_w, int channels) {
+  const int reach_h = (kernel - 1) * dilation_h, reach_w = (kernel - 1) * dilation_w;
+  const int batch = pick(rng, 1, 2), pad_top = pick(rng, 0, reach_h), pad_left = pick(rng, 0, reach_w);
+  const int span_h = in_h + pad_top + pick(rng, 0, reach_h) - reach_h - 1;
+  const int span_w = in_w + pad_left + pick(rng, 0, reach_w) - reach_w - 1;
   if (span_h < 0 || span_w < 0)
     return;
   const int out_h = span_h / stride + 1, out_w = span_w / stride + 1, taps = kernel * kernel;
@@ -26,6 +28,8 @@ static void check(const wk_microkernels *kn, wk_rng *rng, int kernel, int stride
                           .kernel_h = kernel,
                           .kernel_w = kernel,
                           .stride = stride,
+                          .dilation_h = dilation_h,
+                          .dilation_w = dilation_w,
                           .pad_top = pad_top,
                           .pad_left = pad_left,
                           .in = in,
@@ -44,7 +48,7 @@ static void check(const wk_microkernels *kn, wk_rng *rng, int kernel, int stride
     double sum = d.bias ? bias[c] : 0;
     for (int ky = 0; ky < kernel; ky++)
       for (int kx = 0; kx < kernel; kx++) {
-        const int iy = y * stride + ky - pad_top, ix = x * stride + kx - pad_left;
+        const int iy = y * stride + ky * dilation_h - pad_top, ix = x * stride + kx * dilation_w - pad_left;
         if (iy >= 0 && ix >= 0 && iy < in_h && ix < in_w)
           sum += (double)in[((n * in_h + iy) * in_w + ix) * channels + c] * weights[c * taps + ky * kernel + kx];
       }
@@ -59,10 +63,16 @@ static void test_depthwise(void **state) {
     wk_rng rng;
     wk_rng_init(&rng, 13, 1);
     for (int i = 0; i < 300; i++)
-      check(kn, &rng, 3 + 2 * pick(&rng, 0, 1), pick(&rng, 1, 2), pick(&rng, 1, 18), pick(&rng, 1, 34),
+      check(kn, &rng, 3 + 2 * pick(&rng, 0, 1), pick(&rng, 1, 2), 1, 1, pick(&rng, 1, 18), pick(&rng, 1, 34),
             pick(&rng, 1, 37));
     for (int i = 0; i < 40; i++) /* the general way */
-      check(kn, &rng, pick(&rng, 1, 7), pick(&rng, 1, 3), pick(&rng, 1, 12), pick(&rng, 1, 12), pick(&rng, 1, 9));
+      check(kn, &rng, pick(&rng, 1, 7), pick(&rng, 1, 3), 1, 1, pick(&rng, 1, 12), pick(&rng, 1, 12), pick(&rng, 1, 9));
+    for (int i = 0; i < 120; i++) /* dilated */
+      check(kn, &rng, 3 + 2 * pick(&rng, 0, 1), 1, pick(&rng, 1, 4), pick(&rng, 1, 5), pick(&rng, 1, 12),
+            pick(&rng, 1, 45), pick(&rng, 1, 37));
+    for (int i = 0; i < 40; i++)
+      check(kn, &rng, pick(&rng, 1, 7), pick(&rng, 1, 3), pick(&rng, 1, 3), pick(&rng, 1, 3), pick(&rng, 1, 12),
+            pick(&rng, 1, 12), pick(&rng, 1, 9));
   }
 }
 
@@ -109,6 +119,8 @@ static void check_fused(const wk_microkernels *kn, wk_rng *rng, int kernel, int 
                           .kernel_h = kernel,
                           .kernel_w = kernel,
                           .stride = stride,
+                          .dilation_h = 1,
+                          .dilation_w = 1,
                           .pad_top = pad,
                           .pad_left = pad,
                           .in = mid,

@@ -150,8 +150,8 @@ static wk_conv random_conv(wk_rng *rng) {
                .kernel_w = pick(rng, 1, 4),
                .stride_h = pick(rng, 1, 3),
                .stride_w = pick(rng, 1, 3),
-               .dilation_h = pick(rng, 1, 2),
-               .dilation_w = pick(rng, 1, 2),
+               .dilation_h = pick(rng, 1, 4),
+               .dilation_w = pick(rng, 1, 4),
                .pad_top = pick(rng, 0, 2),
                .pad_left = pick(rng, 0, 2)};
   const int high = c.in_h + c.pad_top + pick(rng, 0, 2) - (c.kernel_h - 1) * c.dilation_h - 1;

@@ -20,7 +20,8 @@ static bool pointwise(const wk_plan_op *s) {
 
 static bool depthwise(const wk_plan_op *s) {
   const wk_window *w = &s->layer.window;
-  return s->kernel == &wk_kernel_depthwise && w->kernel_h == w->kernel_w && s->layer.act <= WK_ACT_RELU6;
+  return s->kernel == &wk_kernel_depthwise && w->kernel_h == w->kernel_w && w->dilation_h == 1 && w->dilation_w == 1 &&
+         s->layer.act <= WK_ACT_RELU6;
 }
 
 /* The op that makes what `s` reads, where nobody else does; -1: none. */

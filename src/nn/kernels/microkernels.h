@@ -104,6 +104,7 @@ typedef struct wk_winograd_sizes {
 typedef struct wk_depthwise {
   int in_h, in_w, channels, out_h, out_w;
   int kernel_h, kernel_w, stride; /* kernel_h <= WK_DEPTHWISE_MAX; 3x3 and 5x5 with stride 1 and 2 are fast */
+  int dilation_h, dilation_w;     /* more than 1 across is fast with stride 1 */
   int pad_top, pad_left;          /* zeros; what is needed behind the input follows from out_h, out_w */
   const float *in, *weights;      /* weights [kernel_h][kernel_w][channels] */
   const float *bias;              /* [channels], or NULL */

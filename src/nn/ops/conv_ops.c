@@ -279,11 +279,16 @@ static void run_winograd(const wk_call *call, wk_chunk chunk) {
 
 enum { FEW_ROWS = 7 };
 
+/* Other dilated ones are faster as what they are besides: convolutions with groups. */
+static bool fast_dilation(const wk_window *w) {
+  return w->dilation_w == 1 || (w->stride_w == 1 && (w->kernel_w == 3 || w->kernel_w == 5));
+}
+
 static bool fits_depthwise(const wk_layer *l, wk_isa isa) {
   (void)isa;
   const wk_window *w = &l->window;
   return l->op == WK_OP_CONV && !l->residual && l->groups == l->in.channels && l->groups == l->out.channels &&
-         w->stride_h == w->stride_w && w->dilation_h == 1 && w->dilation_w == 1 && w->kernel_h <= WK_DEPTHWISE_MAX;
+         w->stride_h == w->stride_w && fast_dilation(w) && w->kernel_h <= WK_DEPTHWISE_MAX;
 }
 
 static wk_status repack_depthwise(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -318,6 +323,8 @@ static void run_depthwise(const wk_call *call, wk_chunk chunk) {
                           .kernel_h = l->window.kernel_h,
                           .kernel_w = l->window.kernel_w,
                           .stride = l->window.stride_h,
+                          .dilation_h = l->window.dilation_h,
+                          .dilation_w = l->window.dilation_w,
                           .pad_top = l->window.pad_top,
                           .pad_left = l->window.pad_left,
                           .in = call->in[0],

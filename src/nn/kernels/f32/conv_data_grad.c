@@ -24,10 +24,15 @@ typedef struct axis {
   int first, count; /* of q */
 } axis;
 
+/* What a place meets: d = first + i * gap, for every i below count. None: no tap meets it. */
+typedef struct window {
+  int first, count, gap;
+} window;
+
 /* A product: places r of a block by places s, through windows of d. */
 typedef struct job {
   int r, s;
-  int dy0, dy1, dx0, dx1; /* of d; empty: no tap meets them */
+  window y, x;
 } job;
 
 static axis axis_of(int in, int out, int kernel, int stride, int dilation, int pad) {
@@ -45,33 +50,28 @@ static axis columns_of(const wk_conv *c) {
   return axis_of(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left);
 }
 
-/* The tap by which place r meets d; -1: none. */
-static int tap_of(const axis *a, int r, int d) {
-  const int t = r - a->stride * d;
-  return t >= 0 && t % a->dilation == 0 && t / a->dilation < a->kernel ? t / a->dilation : -1;
-}
+/* The tap by which place r meets d. */
+static int tap_of(const axis *a, int r, int d) { return (r - a->stride * d) / a->dilation; }
 
-static void window_of(const axis *a, int r, int *d0, int *d1) {
-  *d0 = *d1 = 0;
-  bool any = false;
-  for (int k = 0; k < a->kernel; k++) {
-    const int t = r - k * a->dilation;
-    if (t % a->stride)
-      continue;
-    const int d = t / a->stride;
-    *d0 = !any || d < *d0 ? d : *d0;
-    *d1 = !any || d >= *d1 ? d + 1 : *d1;
-    any = true;
-  }
+/* The taps that meet it are evenly apart, and so is what they meet; the last tap meets the first. */
+static window window_of(const axis *a, int r) {
+  window w = {.gap = 1};
+  int end = 0;
+  for (int k = 0; k < a->kernel; k++)
+    if ((r - k * a->dilation) % a->stride == 0) {
+      w.first = (r - k * a->dilation) / a->stride;
+      end = w.count++ ? end : w.first;
+    }
+  if (w.count > 1)
+    w.gap = (end - w.first) / (w.count - 1);
+  return w;
 }
 
 static int jobs_of(const wk_conv *c) { return c->stride_h * c->stride_w; }
 
 static job job_of(const wk_conv *c, const axis *rows, const axis *columns, int index) {
-  job j = {.r = index / c->stride_w, .s = index % c->stride_w};
-  window_of(rows, j.r, &j.dy0, &j.dy1);
-  window_of(columns, j.s, &j.dx0, &j.dx1);
-  return j;
+  const int r = index / c->stride_w, s = index % c->stride_w;
+  return (job){.r = r, .s = s, .y = window_of(rows, r), .x = window_of(columns, s)};
 }
 
 /* The blocks whose place r is in the input. */
@@ -82,7 +82,7 @@ static axis with_place(axis a, int r) {
   return a;
 }
 
-static int depth_of(const wk_conv *c, const job *j) { return (j->dy1 - j->dy0) * (j->dx1 - j->dx0) * c->out_c; }
+static int depth_of(const wk_conv *c, const job *j) { return j->y.count * j->x.count * c->out_c; }
 
 /* Blocks of a product that are worked on together. */
 static int batch_of(int depth, int width) {
@@ -131,12 +131,12 @@ void WK_ISA_FN(wk_conv_data_pack)(float *packed, const float *w, const wk_conv *
     const int n = c->in_c;
     for (int col = 0; col < n;) {
       const int width = wk_gemm_panel_width(WK_VL, n, col);
-      for (int d = 0; d < (j.dy1 - j.dy0) * (j.dx1 - j.dx0); d++) {
-        const int ky = tap_of(&rows, j.r, j.dy0 + d / (j.dx1 - j.dx0));
-        const int kx = tap_of(&columns, j.s, j.dx0 + d % (j.dx1 - j.dx0));
-        const float *from[2 * WK_VL]; /* the weight of the first output; NULL: no tap */
+      for (int d = 0; d < j.y.count * j.x.count; d++) {
+        const int ky = tap_of(&rows, j.r, j.y.first + d / j.x.count * j.y.gap);
+        const int kx = tap_of(&columns, j.s, j.x.first + d % j.x.count * j.x.gap);
+        const float *from[2 * WK_VL]; /* the weight of the first output; NULL: none */
         for (int k = 0; k < width; k++)
-          from[k] = col + k < n && ky >= 0 && kx >= 0 ? w + (col + k) * taps + ky * c->kernel_w + kx : NULL;
+          from[k] = col + k < n ? w + (col + k) * taps + ky * c->kernel_w + kx : NULL;
         for (int o = 0; o < c->out_c; o++, packed += width)
           for (int k = 0; k < width; k++)
             packed[k] = from[k] ? from[k][o * c->in_c * taps] : 0;
@@ -207,21 +207,23 @@ static void data_pointwise(const wk_conv_back *b, int pixel0, int pixel1, float 
 /* The gradients in the window of one block. */
 static void lay_window(const wk_conv_back *b, const job *j, int image, int y0, int x0, float *row) {
   const wk_conv *c = &b->conv;
-  const int width = j->dx1 - j->dx0;
+  const int width = j->x.count, left = x0 + j->x.first;
+  const bool inside = j->x.gap == 1 && left >= 0 && left + width <= c->out_w;
   const size_t one = (size_t)c->out_c * sizeof(float), line = one * (size_t)width;
-  for (int y = y0 + j->dy0; y < y0 + j->dy1; y++, row += width * c->out_c) {
-    const float *from = b->dy + (((ptrdiff_t)image * c->out_h + y) * c->out_w + x0 + j->dx0) * c->out_c;
+  for (int i = 0; i < j->y.count; i++, row += width * c->out_c) {
+    const int y = y0 + j->y.first + i * j->y.gap;
+    const float *from = b->dy + ((ptrdiff_t)image * c->out_h + y) * c->out_w * c->out_c;
     if (y < 0 || y >= c->out_h)
       memset(row, 0, line);
-    else if (x0 + j->dx0 >= 0 && x0 + j->dx1 <= c->out_w)
-      memcpy(row, from, line);
+    else if (inside)
+      memcpy(row, from + (ptrdiff_t)left * c->out_c, line);
     else
       for (int k = 0; k < width; k++) {
-        const int x = x0 + j->dx0 + k;
+        const int x = left + k * j->x.gap;
         if (x < 0 || x >= c->out_w)
           memset(row + k * c->out_c, 0, one);
         else
-          memcpy(row + k * c->out_c, from + k * c->out_c, one);
+          memcpy(row + k * c->out_c, from + (ptrdiff_t)x * c->out_c, one);
       }
   }
 }

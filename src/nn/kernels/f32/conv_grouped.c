@@ -1,203 +1,78 @@
 /* conv_grouped.c - convolutions with groups, of any stride, padding and dilation, and the gradients of their inputs.
  *
- * A band of rows of some groups' inputs is packed with zeros around it, so that no tap needs a test and what the sums
- * read lies together in the nearest caches. Then some neighbouring results by some vectors of channels stay in
- * registers over all taps and inputs: one chain of sums each, whatever the band or the range. */
+ * Inputs are packed a band of rows at a time (conv_grouped_layout.c). Then some neighbouring results by some vectors of
+ * channels stay in registers over all taps and inputs: one chain of sums each, whatever the band or the range. Where
+ * the taps of a row of the kernel are next to each other, an input is loaded once for all of them. */
 #include "nn/kernels/f32/conv_grouped.h"
 
+#include "nn/kernels/f32/group_spread.h"
 #include "nn/kernels/f32/slope.h"
 #include "nn/kernels/vec.h"
 
-#define BAND_FLOATS (16 << 10) /* of packed inputs */
-#define BLOCK_CHANNELS 16      /* least inputs of a block: whole cache lines of them */
-
-/* Results by vectors that registers hold. */
+/* Results that registers hold, of 1, 2 and 3 vectors; near: with the weights of three taps. */
 #if WK_VL == 16
 #define ROWS_1 14
+#define ROWS_NEAR 14
 #define ROWS_2 14
-#define MAX_VECTORS 2
 #else
 #define ROWS_1 12
+#define ROWS_NEAR 11
 #define ROWS_2 6
-#define ROWS_3 4
-#define MAX_VECTORS 3
 #endif
-
-/* ---- the layout ----------------------------------------------------------------------------------- */
+#define ROWS_3 4
+#define NEAR_WEIGHTS (4 << 10) /* floats of those of all places of a group that stay in L1 from row to row */
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-static int height_of(const wk_grouped_side *y, int rows) {
-  return y->taps ? (rows - 1) * y->step + (y->taps - 1) * y->gap + 1 : 0;
-}
-
-wk_grouped_layout WK_ISA_FN(wk_grouped_layout_of)(const wk_grouped_view *v) {
-  wk_grouped_layout l = {.depth = v->in_c / v->groups, .each = v->out_c / v->groups};
-  l.spread = l.depth == l.each && l.depth < WK_VL && WK_VL % l.depth == 0;
-  l.block_groups = l.spread                    ? WK_VL / l.depth
-                   : l.depth >= BLOCK_CHANNELS ? 1
-                                               : (BLOCK_CHANNELS + l.depth - 1) / l.depth;
-  l.block_groups = least(l.block_groups, l.spread ? l.block_groups : v->groups);
-  l.blocks = (v->groups + l.block_groups - 1) / l.block_groups;
-  l.vectors = l.spread ? 1 : (l.each + WK_VL - 1) / WK_VL;
-  l.pixel = l.spread ? l.depth * WK_VL : l.depth * l.block_groups;
-  l.line = height_of(&v->x, v->x.count);
-  const int64_t row = (int64_t)l.line * l.pixel;
-  l.band = 1;
-  while (l.band < v->y.count && row * height_of(&v->y, l.band + 1) <= BAND_FLOATS)
-    l.band++;
-  l.height = height_of(&v->y, l.band);
-  l.block_weights = (size_t)v->y.taps * (size_t)v->x.taps * (size_t)l.depth * (size_t)(l.vectors * WK_VL) *
-                    (size_t)(l.spread ? 1 : l.block_groups);
-  return l;
-}
-
-/* ---- packing inputs ------------------------------------------------------------------------------- */
-
-static void copy_pixels(float *to, const float *from, int pixels, int channels, ptrdiff_t ld, int pixel) {
-  for (int p = 0; p < pixels; p++, from += ld, to += pixel) {
-    int ch = 0;
-    for (; ch + WK_VL <= channels; ch += WK_VL)
-      vec_store(to + ch, vec_load(from + ch));
-    if (ch < channels)
-      vec_store_part(to + ch, vec_load_part(from + ch, channels - ch), channels - ch);
-  }
-}
-
-/* One vector for each input of a group: in every lane that of the lane's group. `depth` is a constant. */
-WK_INLINE void spread_pixels(float *to, const float *from, int pixels, int channels, ptrdiff_t ld, int depth) {
-  vec_index at[WK_VL];
-  for (int i = 0; i < depth; i++) {
-    int32_t lane[WK_VL];
-    for (int k = 0; k < WK_VL; k++)
-      lane[k] = k / depth * depth + i;
-    memcpy(&at[i], lane, sizeof at[i]);
-  }
-  for (int p = 0; p < pixels; p++, from += ld, to += depth * WK_VL) {
-    const vec x = channels >= WK_VL ? vec_load(from) : vec_load_part(from, channels);
-    WK_UNROLL
-    for (int i = 0; i < depth; i++)
-      vec_store(to + i * WK_VL, depth == 1 ? x : vec_pick(x, at[i]));
-  }
-}
-
-static void pack_pixels(float *to, const float *from, int pixels, int channels, ptrdiff_t ld,
-                        const wk_grouped_layout *l) {
-  if (!l->spread)
-    copy_pixels(to, from, pixels, channels, ld, l->pixel);
-  else if (l->depth == 1)
-    spread_pixels(to, from, pixels, channels, ld, 1);
-  else if (l->depth == 2)
-    spread_pixels(to, from, pixels, channels, ld, 2);
-#if WK_VL > 4
-  else if (l->depth == 4)
-    spread_pixels(to, from, pixels, channels, ld, 4);
-#endif
-#if WK_VL > 8
-  else
-    spread_pixels(to, from, pixels, channels, ld, 8);
-#endif
-}
-
-void WK_ISA_FN(wk_grouped_pack_band)(float *to, const wk_grouped_view *v, const wk_grouped_layout *l, const float *in,
-                                     int image, int block, int q0, int rows) {
-  const wk_grouped_side *y = &v->y, *x = &v->x;
-  const int height = height_of(y, rows), ch = block * l->block_groups * l->depth,
-            channels = least(l->block_groups * l->depth, v->in_c - ch);
-  const int before = x->first >= 0 ? 0 : least(-x->first, l->line), from = x->first < 0 ? 0 : x->first,
-            there = from < x->in ? least(l->line - before, x->in - from) : 0;
-  const size_t pixel = (size_t)l->pixel * sizeof *to;
-  for (int k = 0; k < height; k++, to += (ptrdiff_t)l->line * l->pixel) {
-    const int iy = y->first + q0 * y->step + k;
-    if (y->taps == 1 && k % y->step) /* no result reads it */
-      continue;
-    if (iy < 0 || iy >= y->in) {
-      memset(to, 0, (size_t)l->line * pixel);
-      continue;
-    }
-    memset(to, 0, (size_t)before * pixel);
-    pack_pixels(to + (ptrdiff_t)before * l->pixel, in + (((ptrdiff_t)image * y->in + iy) * x->in + from) * v->in_c + ch,
-                there, channels, v->in_c, l);
-    memset(to + (ptrdiff_t)(before + there) * l->pixel, 0, (size_t)(l->line - before - there) * pixel);
-  }
-}
-
-/* ---- packing weights ------------------------------------------------------------------------------ */
-
-/* Vectors of a group that are made together, where so many are left. */
-static int together(int left) { return left == 3 ? MAX_VECTORS : left > 1 ? 2 : 1; }
-
-/* Goes through the packed weights, [block][group][vectors made together][tap][input][lane], and those of outputs
- * first..last-1 in PyTorch's layout beside them: takes them from there, or gives them back. */
-WK_INLINE void each_weight(float *packed, float *w, const wk_conv *c, const wk_grouped_view *v, int first, int last,
-                           bool back) {
-  const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(v);
-  const ptrdiff_t taps = (ptrdiff_t)c->kernel_h * c->kernel_w, step = v->back ? l.each * taps : taps;
-  const int outs = l.spread ? l.block_groups * l.each : l.each, groups = l.spread ? l.blocks : v->groups;
-  for (int g = 0; g < groups; g++)
-    for (int n = 0, many; n < l.vectors; n += many) {
-      many = together(l.vectors - n);
-      ptrdiff_t at[MAX_VECTORS * WK_VL]; /* of each lane's first weight; -1: none */
-      for (int k = 0; k < many * WK_VL; k++) {
-        const int lane = n * WK_VL + k, out = g * outs + lane;
-        const bool there = lane < outs && out < v->out_c && out >= first && out < last;
-        at[k] = !there    ? -1
-                : v->back ? ((ptrdiff_t)(out / l.each) * l.depth * l.each + out % l.each) * taps
-                          : (ptrdiff_t)out * l.depth * taps;
-      }
-      for (int ty = 0; ty < v->y.taps; ty++)
-        for (int tx = 0; tx < v->x.taps; tx++) {
-          const ptrdiff_t tap =
-              (ptrdiff_t)(v->y.tap + ty * v->y.tap_step) * c->kernel_w + v->x.tap + tx * v->x.tap_step;
-          for (int i = 0; i < l.depth; i++, packed += many * WK_VL)
-            for (int k = 0; k < many * WK_VL; k++)
-              if (!back)
-                packed[k] = at[k] < 0 ? 0 : w[at[k] + i * step + tap];
-              else if (at[k] >= 0)
-                w[at[k] + i * step + tap] = packed[k];
-        }
-    }
-}
-
-void WK_ISA_FN(wk_grouped_pack)(float *packed, const float *w, const wk_conv *c) {
-  const wk_grouped_view v = wk_grouped_forward(c);
-  each_weight(packed, (float *)w, c, &v, 0, v.out_c, false);
-}
-
-void WK_ISA_FN(wk_grouped_unpack)(float *w, const float *packed, const wk_conv *c, int first, int last) {
-  const wk_grouped_view v = wk_grouped_forward(c);
-  each_weight((float *)packed, w, c, &v, first, last, true);
-}
-
 /* ---- the sums ------------------------------------------------------------------------------------- */
 
+typedef struct phase phase;
+
 typedef struct tile {
-  const float *a;               /* what the first tap of the first result reads */
-  ptrdiff_t pixel, row, column; /* floats from result to result, and from tap to tap */
-  int taps_y, taps_x, depth;
-  const float *w;
+  const float *a; /* what the first tap of the first result reads */
+  const float *w, *bias;
   float *c;
-  const float *add, *mask, *bias; /* add and mask are like c */
-  ptrdiff_t ldc;
-  int cols; /* that exist, of the vectors */
+  const float *add, *mask; /* like c */
+  int cols;                /* that exist, of the vectors */
+} tile;
+
+typedef void (*sums_fn)(const phase *f, const tile *t);
+
+/* A row of results in pieces, by one function a size. */
+typedef struct pieces {
+  const sums_fn *sums;     /* of 1, 2, ... results */
+  int count, size, larger; /* the first `larger` have one result more */
+} pieces;
+
+/* The results of one place modulo the stride of what is written; a forward convolution has only one. */
+struct phase {
+  int rows, width;              /* of results */
+  ptrdiff_t from;               /* floats from the first packed input to what the first tap of the first result reads */
+  ptrdiff_t pixel, row, column; /* floats of packed inputs from result to result, and from tap to tap */
+  ptrdiff_t q;                  /* from a row of results to the next */
+  int taps_y, taps_x, depth;
+  ptrdiff_t to, ldc, line; /* floats of what is written: to the first result, from result to result, row to row */
+  const float *w;          /* of the first block */
+  size_t block_weights;
+  pieces pieces[WK_GROUPED_MOST]; /* for 1, 2 and 3 vectors */
   float low, high;
   wk_act mask_act;
-} tile;
+};
 
 WK_INLINE vec load(const float *p, int have) { return have >= WK_VL ? vec_load(p) : vec_load_part(p, have); }
 
-WK_INLINE void finish(const tile *t, const vec *acc, int rows, int vectors) {
-  const vec low = vec_set(t->low), high = vec_set(t->high), limit = slope_limit(t->mask_act);
-  WK_UNROLL
+/* The way of the few: fewer channels than vectors, something to be added, a slope. */
+static __attribute__((noinline)) void finish_any(const phase *f, const tile *t, const float *acc, int rows,
+                                                 int vectors) {
+  const vec low = vec_set(f->low), high = vec_set(f->high), limit = slope_limit(f->mask_act);
   for (int v = 0; v < vectors; v++) {
     const int have = t->cols - v * WK_VL;
     if (have <= 0)
       continue;
     const vec bias = t->bias ? load(t->bias + v * WK_VL, have) : vec_zero();
-    WK_UNROLL
     for (int r = 0; r < rows; r++) {
-      const ptrdiff_t at = r * t->ldc + v * WK_VL;
-      vec x = acc[r * vectors + v] + bias;
+      const ptrdiff_t at = r * f->ldc + v * WK_VL;
+      vec x = vec_load(acc + (r * vectors + v) * WK_VL) + bias;
       if (t->add)
         x = load(t->add + at, have) + x;
       x = vec_min(high, vec_max(low, x));
@@ -211,99 +86,165 @@ WK_INLINE void finish(const tile *t, const vec *acc, int rows, int vectors) {
   }
 }
 
-/* `rows`, `vectors` and `spread` are constants where this is inlined. */
-WK_INLINE void sums(const tile *t, int rows, int vectors, bool spread) {
+WK_INLINE void finish(const phase *f, const tile *t, const vec *acc, int rows, int vectors) {
+  if (t->add || t->mask || t->cols < vectors * WK_VL) {
+    float kept[ROWS_1 * 2 * WK_VL];
+    WK_UNROLL
+    for (int i = 0; i < rows * vectors; i++)
+      vec_store(kept + i * WK_VL, acc[i]);
+    finish_any(f, t, kept, rows, vectors);
+    return;
+  }
+  const vec low = vec_set(f->low), high = vec_set(f->high);
+  float *c = t->c;
+  const ptrdiff_t ldc = f->ldc;
+  WK_UNROLL
+  for (int r = 0; r < rows; r++, c += ldc) {
+    WK_UNROLL
+    for (int v = 0; v < vectors; v++) {
+      const vec bias = t->bias ? vec_load(t->bias + v * WK_VL) : vec_zero();
+      vec_store(c + v * WK_VL, vec_min(high, vec_max(low, acc[r * vectors + v] + bias)));
+    }
+  }
+}
+
+/* What one input of every group adds to the sums. All but the pointers are constants where this is inlined. */
+WK_INLINE void input(vec *acc, const float *a, ptrdiff_t pixel, const float *w, ptrdiff_t tap, int i, int rows,
+                     int vectors, int taps, int step, int spread) {
+  vec b[3];
+  WK_UNROLL
+  for (int k = 0; k < taps; k++) {
+    WK_UNROLL
+    for (int v = 0; v < vectors; v++)
+      b[k * vectors + v] = vec_load(w + k * tap + v * WK_VL);
+  }
+  WK_UNROLL
+  for (int p = 0; p < (rows - 1) * step + taps; p++) {
+    const vec x = spread ? group_spread(vec_load(a + p * pixel), spread ? spread : 1, i) : vec_set(a[p * pixel + i]);
+    WK_UNROLL
+    for (int k = 0; k < taps; k++) {
+      const int r = (p - k) / step;
+      if (p < k || (p - k) % step || r >= rows)
+        continue;
+      WK_UNROLL
+      for (int v = 0; v < vectors; v++)
+        acc[r * vectors + v] = vec_fma(x, b[k * vectors + v], acc[r * vectors + v]);
+    }
+  }
+}
+
+/* The same. `taps`: of a row of the kernel, whose inputs lie side by side, and those of the next result `step` further;
+ * 1: any, one tap after the other. `spread`: inputs of a group where a vector has several groups; 0: it has one. */
+WK_INLINE void sums(const phase *f, const tile *t, int rows, int vectors, int taps, int step, int spread) {
   vec acc[ROWS_1 * 2];
   WK_UNROLL
   for (int i = 0; i < rows * vectors; i++)
     acc[i] = vec_zero();
-  const ptrdiff_t pixel = t->pixel;
-  const float *w = t->w;
-  for (int ty = 0; ty < t->taps_y; ty++)
-    for (int tx = 0; tx < t->taps_x; tx++) {
-      const float *a = t->a + ty * t->row + tx * t->column;
-      for (int i = 0; i < t->depth; i++, a += spread ? WK_VL : 1, w += vectors * WK_VL) {
-        vec b[3];
+  const int depth = spread ? spread : f->depth, across = taps > 1 ? 1 : f->taps_x, down = f->taps_y;
+  const ptrdiff_t pixel = taps == 1 ? f->pixel : WK_GROUPED_NEAR, tap = (ptrdiff_t)depth * vectors * WK_VL;
+  const ptrdiff_t row = f->row, column = f->column;
+  const float *w = t->w, *line = t->a;
+  for (int ty = 0; ty < down; ty++, line += row) {
+    const float *a = line;
+    for (int tx = 0; tx < across; tx++, a += column, w += taps * tap) {
+      if (spread) {
         WK_UNROLL
-        for (int v = 0; v < vectors; v++)
-          b[v] = vec_load(w + v * WK_VL);
-        WK_UNROLL
-        for (int r = 0; r < rows; r++) {
-          const vec x = spread ? vec_load(a + r * pixel) : vec_set(a[r * pixel]);
-          WK_UNROLL
-          for (int v = 0; v < vectors; v++)
-            acc[r * vectors + v] = vec_fma(x, b[v], acc[r * vectors + v]);
-        }
+        for (int i = 0; i < spread; i++)
+          input(acc, a, pixel, w + i * WK_VL, tap, i, rows, 1, taps, step, spread);
+      } else {
+        for (int i = 0; i < depth; i++)
+          input(acc, a, pixel, w + (ptrdiff_t)i * vectors * WK_VL, tap, i, rows, vectors, taps, step, 0);
       }
     }
-  finish(t, acc, rows, vectors);
-}
-
-typedef void (*sums_fn)(const tile *t);
-
-#define SUMS(rows, vectors)                                                                                            \
-  static void sums_##rows##_##vectors(const tile *t) { sums(t, rows, vectors, false); }
-#define ONE(rows)                                                                                                      \
-  SUMS(rows, 1)                                                                                                        \
-  static void spread_##rows(const tile *t) { sums(t, rows, 1, true); }
-ONE(1)
-ONE(2)
-ONE(3)
-ONE(4)
-ONE(5)
-ONE(6)
-ONE(7)
-ONE(8)
-ONE(9)
-ONE(10)
-ONE(11)
-ONE(12)
-SUMS(1, 2)
-SUMS(2, 2)
-SUMS(3, 2)
-SUMS(4, 2)
-SUMS(5, 2)
-SUMS(6, 2)
-#if WK_VL == 16
-ONE(13)
-ONE(14)
-SUMS(7, 2)
-SUMS(8, 2)
-SUMS(9, 2)
-SUMS(10, 2)
-SUMS(11, 2)
-SUMS(12, 2)
-SUMS(13, 2)
-SUMS(14, 2)
-static const sums_fn spread[ROWS_1] = {spread_1, spread_2, spread_3,  spread_4,  spread_5,  spread_6,  spread_7,
-                                       spread_8, spread_9, spread_10, spread_11, spread_12, spread_13, spread_14};
-static const sums_fn of_1[ROWS_1] = {sums_1_1, sums_2_1, sums_3_1,  sums_4_1,  sums_5_1,  sums_6_1,  sums_7_1,
-                                     sums_8_1, sums_9_1, sums_10_1, sums_11_1, sums_12_1, sums_13_1, sums_14_1};
-static const sums_fn of_2[ROWS_2] = {sums_1_2, sums_2_2, sums_3_2,  sums_4_2,  sums_5_2,  sums_6_2,  sums_7_2,
-                                     sums_8_2, sums_9_2, sums_10_2, sums_11_2, sums_12_2, sums_13_2, sums_14_2};
-#else
-SUMS(1, 3)
-SUMS(2, 3)
-SUMS(3, 3)
-SUMS(4, 3)
-static const sums_fn spread[ROWS_1] = {spread_1, spread_2, spread_3, spread_4,  spread_5,  spread_6,
-                                       spread_7, spread_8, spread_9, spread_10, spread_11, spread_12};
-static const sums_fn of_1[ROWS_1] = {sums_1_1, sums_2_1, sums_3_1, sums_4_1,  sums_5_1,  sums_6_1,
-                                     sums_7_1, sums_8_1, sums_9_1, sums_10_1, sums_11_1, sums_12_1};
-static const sums_fn of_2[ROWS_2] = {sums_1_2, sums_2_2, sums_3_2, sums_4_2, sums_5_2, sums_6_2};
-static const sums_fn of_3[ROWS_3] = {sums_1_3, sums_2_3, sums_3_3, sums_4_3};
-#endif
-
-static const sums_fn *sums_of(int vectors, bool spreads, int *most) {
-  *most = vectors == 1 ? ROWS_1 : ROWS_2;
-#if MAX_VECTORS == 3
-  if (vectors == 3) {
-    *most = ROWS_3;
-    return of_3;
   }
-#endif
-  return vectors == 2 ? of_2 : spreads ? spread : of_1;
+  finish(f, t, acc, rows, vectors);
 }
+
+/* ---- one function for each number of results ------------------------------------------------------ */
+
+#define UP_TO_4(EACH, ...) EACH(1, __VA_ARGS__) EACH(2, __VA_ARGS__) EACH(3, __VA_ARGS__) EACH(4, __VA_ARGS__)
+#define UP_TO_6(EACH, ...) UP_TO_4(EACH, __VA_ARGS__) EACH(5, __VA_ARGS__) EACH(6, __VA_ARGS__)
+#define UP_TO_11(EACH, ...)                                                                                            \
+  UP_TO_6(EACH, __VA_ARGS__)                                                                                           \
+  EACH(7, __VA_ARGS__)                                                                                                 \
+  EACH(8, __VA_ARGS__) EACH(9, __VA_ARGS__) EACH(10, __VA_ARGS__) EACH(11, __VA_ARGS__)
+#define UP_TO_12(EACH, ...) UP_TO_11(EACH, __VA_ARGS__) EACH(12, __VA_ARGS__)
+#define UP_TO_14(EACH, ...) UP_TO_12(EACH, __VA_ARGS__) EACH(13, __VA_ARGS__) EACH(14, __VA_ARGS__)
+#define FUNCTION(rows, name, ...)                                                                                      \
+  static void name##_##rows(const phase *f, const tile *t) { sums(f, t, rows, __VA_ARGS__); }
+#define ENTRY(rows, name) name##_##rows,
+/* vectors, taps, step, spread */
+#define FUNCTIONS(UP_TO, name, ...)                                                                                    \
+  UP_TO(FUNCTION, name, __VA_ARGS__)                                                                                   \
+  static const sums_fn name[] = {UP_TO(ENTRY, name)};
+#if WK_VL == 16
+#define UP_TO_ROWS_1 UP_TO_14
+#define UP_TO_NEAR UP_TO_14
+#define UP_TO_ROWS_2 UP_TO_14
+#else
+#define UP_TO_ROWS_1 UP_TO_12
+#define UP_TO_NEAR UP_TO_11
+#define UP_TO_ROWS_2 UP_TO_6
+FUNCTIONS(UP_TO_4, triple, 3, 1, 1, 0)
+#endif
+FUNCTIONS(UP_TO_ROWS_2, pair, 2, 1, 1, 0)
+FUNCTIONS(UP_TO_ROWS_1, single, 1, 1, 1, 0)
+FUNCTIONS(UP_TO_NEAR, single_two, 1, 2, 1, 0)
+FUNCTIONS(UP_TO_NEAR, single_three, 1, 3, 1, 0)
+FUNCTIONS(UP_TO_NEAR, single_three_apart, 1, 3, 2, 0)
+FUNCTIONS(UP_TO_ROWS_1, spread_1, 1, 1, 1, 1)
+FUNCTIONS(UP_TO_ROWS_1, spread_2, 1, 1, 1, 2)
+#if WK_WIDEST_SPREAD >= 4
+FUNCTIONS(UP_TO_ROWS_1, spread_4, 1, 1, 1, 4)
+FUNCTIONS(UP_TO_NEAR, spread_4_two, 1, 2, 1, 4)
+FUNCTIONS(UP_TO_NEAR, spread_4_three, 1, 3, 1, 4)
+FUNCTIONS(UP_TO_NEAR, spread_4_three_apart, 1, 3, 2, 4)
+#endif
+#if WK_WIDEST_SPREAD >= 8
+FUNCTIONS(UP_TO_ROWS_1, spread_8, 1, 1, 1, 8)
+FUNCTIONS(UP_TO_NEAR, spread_8_two, 1, 2, 1, 8)
+FUNCTIONS(UP_TO_NEAR, spread_8_three, 1, 3, 1, 8)
+FUNCTIONS(UP_TO_NEAR, spread_8_three_apart, 1, 3, 2, 8)
+#endif
+
+/* taps: 1, and of those side by side 2, 3, 3 that are two pixels further for the next result. */
+typedef enum across { ANY, TWO, THREE, THREE_APART } across;
+
+static const sums_fn *sums_of(const wk_grouped_layout *l, int vectors, across how) {
+  static const sums_fn *const one[] = {single, single_two, single_three, single_three_apart};
+#if WK_WIDEST_SPREAD >= 4
+  static const sums_fn *const four[] = {spread_4, spread_4_two, spread_4_three, spread_4_three_apart};
+  if (l->spread && l->depth == 4)
+    return four[how];
+#endif
+#if WK_WIDEST_SPREAD >= 8
+  static const sums_fn *const eight[] = {spread_8, spread_8_two, spread_8_three, spread_8_three_apart};
+  if (l->spread && l->depth == 8)
+    return eight[how];
+#endif
+  if (l->spread)
+    return l->depth == 1 ? spread_1 : spread_2;
+#if WK_VL != 16
+  if (vectors == 3)
+    return triple;
+#endif
+  return vectors == 2 ? pair : one[how];
+}
+
+static pieces pieces_of(const wk_grouped_layout *l, const wk_grouped_side *x, int vectors) {
+  const bool near = x->gap == 1 && l->pixel == WK_GROUPED_NEAR;
+  const across how = !near || x->taps < 2 || x->taps > 3 || x->step > 2 ? ANY
+                     : x->step == 2                                     ? (x->taps == 3 ? THREE_APART : ANY)
+                     : x->taps == 3                                     ? THREE
+                                                                        : TWO;
+  const int most = vectors == 1 ? (how ? ROWS_NEAR : ROWS_1) : vectors == 2 ? ROWS_2 : ROWS_3;
+  pieces p = {.sums = sums_of(l, vectors, how), .count = (x->count + most - 1) / most};
+  if (p.count)
+    p.size = x->count / p.count, p.larger = x->count % p.count;
+  return p;
+}
+
+/* ---- bands of rows -------------------------------------------------------------------------------- */
 
 /* What goes beside the sums. */
 typedef struct ends {
@@ -312,69 +253,107 @@ typedef struct ends {
   wk_act act, mask_act;
 } ends;
 
-/* Rows q0..q0+rows-1 of results, of one block of channels, whose inputs are packed. */
-static void band_run(const wk_grouped_view *v, const wk_grouped_layout *l, const ends *e, const float *packed,
-                     const float *weights, int image, int block, int q0, int rows) {
-  const int outs = l->spread ? l->block_groups * l->each : l->each,
-            groups = l->spread ? 1 : least(l->block_groups, v->groups - block * l->block_groups);
+/* A call: `all` is what the phases read and make together. */
+typedef struct job {
+  wk_grouped_view all;
+  wk_grouped_layout l;
+  ends e;
+  int phases;
+  bool near; /* few weights: all places of a row take turns */
+  const float *in;
+  phase *phase;
+} job;
+
+static phase phase_of(const job *j, const wk_grouped_view *v, const float *w) {
+  const wk_grouped_layout *l = &j->l;
   const ptrdiff_t line = (ptrdiff_t)l->line * l->pixel;
-  tile t = {.pixel = (ptrdiff_t)v->x.step * l->pixel,
-            .row = v->y.gap * line,
-            .column = (ptrdiff_t)v->x.gap * l->pixel,
-            .taps_y = v->y.taps,
-            .taps_x = v->x.taps,
-            .depth = l->depth,
-            .w = weights,
-            .ldc = (ptrdiff_t)v->x.stride * v->out_c,
-            .low = e->act == WK_ACT_NONE ? -__builtin_inff() : 0,
-            .high = e->act == WK_ACT_RELU6 ? 6 : __builtin_inff(),
-            .mask_act = e->mask_act};
-  for (int g = 0; g < groups; g++)
+  phase f = {.rows = v->y.count,
+             .width = v->x.count,
+             .from = (v->y.first - j->all.y.first) * line + (ptrdiff_t)(v->x.first - j->all.x.first) * l->pixel,
+             .pixel = (ptrdiff_t)v->x.step * l->pixel,
+             .row = v->y.gap * line,
+             .column = (ptrdiff_t)v->x.gap * l->pixel,
+             .q = v->y.step * line,
+             .taps_y = v->x.taps ? v->y.taps : 0,
+             .taps_x = v->x.taps,
+             .depth = l->depth,
+             .to = ((ptrdiff_t)v->y.place * v->out_w + v->x.place) * v->out_c,
+             .ldc = (ptrdiff_t)v->x.stride * v->out_c,
+             .line = (ptrdiff_t)v->y.stride * v->out_w * v->out_c,
+             .w = w,
+             .block_weights = WK_ISA_FN(wk_grouped_block_weights)(l, v),
+             .low = j->e.act == WK_ACT_NONE ? -__builtin_inff() : 0,
+             .high = j->e.act == WK_ACT_RELU6 ? 6 : __builtin_inff(),
+             .mask_act = j->e.mask_act};
+  if (!f.taps_y)
+    f.from = 0;
+  for (int n = 1; n <= WK_GROUPED_MOST; n++)
+    f.pieces[n - 1] = pieces_of(l, &v->x, n);
+  return f;
+}
+
+/* One row of results of some vectors of a group. */
+static void row_run(const phase *f, tile t, const ends *e, int vectors, ptrdiff_t to) {
+  const pieces *p = &f->pieces[vectors - 1];
+  for (int s = 0; s < p->count; s++) {
+    const int size = p->size + (s < p->larger);
+    t.c = e->c + to;
+    t.add = e->add ? e->add + to : NULL;
+    t.mask = e->mask ? e->mask + to : NULL;
+    p->sums[size - 1](f, &t);
+    t.a += size * f->pixel;
+    to += size * f->ldc;
+  }
+}
+
+/* Rows q0..q0+rows-1 of all places, of one block of channels, whose inputs are packed. Few weights stay near while the
+ * places of a row take turns, so that what is written together is written at the same time; many are gone through once.
+ */
+static void band_run(const job *j, const float *packed, int image, int block, int q0, int rows) {
+  const wk_grouped_view *v = &j->all;
+  const wk_grouped_layout *l = &j->l;
+  const int outs = l->bundle * l->each, bundles = wk_grouped_bundles(l, v->groups, block), step = j->near ? 1 : rows;
+  const ptrdiff_t photo = (ptrdiff_t)image * v->out_h * v->out_w * v->out_c;
+  for (int g = 0; g < bundles; g++)
     for (int n = 0, many; n < l->vectors; n += many) {
-      many = together(l->vectors - n);
-      int most;
-      const sums_fn *run = sums_of(many, l->spread, &most);
-      const int first = n * WK_VL, ch = (block * l->block_groups + g) * l->each + first, width = v->x.count,
-                strips = (width + most - 1) / most;
-      t.cols = least(least(outs - first, many * WK_VL), v->out_c - ch);
-      t.bias = e->bias ? e->bias + ch : NULL;
-      for (int q = 0; q < rows; q++) {
-        const float *a = packed + q * v->y.step * line + (l->spread ? 0 : g * l->depth);
-        const ptrdiff_t at =
-            (((ptrdiff_t)image * v->out_h + v->y.place + (q0 + q) * v->y.stride) * v->out_w + v->x.place) * v->out_c +
-            ch;
-        for (int s = 0; s < strips; s++) {
-          const int x = (int)((int64_t)width * s / strips), end = (int)((int64_t)width * (s + 1) / strips);
-          const ptrdiff_t to = at + x * t.ldc;
-          t.a = a + x * t.pixel;
-          t.c = e->c + to;
-          t.add = e->add ? e->add + to : NULL;
-          t.mask = e->mask ? e->mask + to : NULL;
-          run[end - x - 1](&t);
+      many = WK_ISA_FN(wk_grouped_together)(l, l->vectors - n);
+      const int first = n * WK_VL, ch = (block * l->block_groups + g * l->bundle) * l->each + first;
+      tile t = {.bias = j->e.bias ? j->e.bias + ch : NULL,
+                .cols = least(least(outs - first, many * WK_VL), v->out_c - ch)};
+      for (int q = 0; q < rows; q += step)
+        for (int i = 0; i < j->phases; i++) {
+          const phase *f = &j->phase[i];
+          const ptrdiff_t taps = (ptrdiff_t)f->taps_y * f->taps_x * f->depth * WK_VL;
+          t.w = f->w + (ptrdiff_t)(block * f->block_weights) + (g * l->vectors + n) * taps;
+          for (int k = q; k < q + step && k < rows && q0 + k < f->rows; k++) {
+            t.a = packed + f->from + k * f->q + g * l->bundle * l->depth;
+            row_run(f, t, &j->e, many, photo + f->to + (q0 + k) * f->line + ch);
+          }
         }
-      }
-      t.w += (ptrdiff_t)t.taps_y * t.taps_x * t.depth * many * WK_VL;
     }
 }
 
 /* Units unit0..unit1-1: a row of results of one block of channels each, block by block. */
-static void units_run(const wk_grouped_view *v, const wk_grouped_layout *l, const ends *e, const float *in,
-                      const float *weights, int64_t unit0, int64_t unit1, float *scratch) {
-  const int all = v->batch * v->y.count;
-  for (int64_t u = unit0; u < unit1;) {
-    const int block = (int)(u / all), image = (int)(u % all) / v->y.count, q0 = (int)(u % all) % v->y.count;
-    const int rows = (int)(unit1 - u < v->y.count - q0 ? unit1 - u : v->y.count - q0);
+static void units_run(const job *j, int unit0, int unit1, float *scratch) {
+  const wk_grouped_view *v = &j->all;
+  const wk_grouped_layout *l = &j->l;
+  const int each = v->y.count, all = v->batch * each;
+  for (int u = unit0; u < unit1;) {
+    const int block = u / all, image = u % all / each, q0 = u % all % each;
+    const int rows = least(unit1 - u, each - q0);
     for (int q = 0; q < rows; q += l->band) {
       const int some = least(l->band, rows - q);
-      if (v->x.taps)
-        WK_ISA_FN(wk_grouped_pack_band)(scratch, v, l, in, image, block, q0 + q, some);
-      band_run(v, l, e, scratch, weights + (ptrdiff_t)block * (ptrdiff_t)l->block_weights, image, block, q0 + q, some);
+      if (v->x.taps && v->y.taps)
+        WK_ISA_FN(wk_grouped_pack_band)(scratch, v, l, j->in, image, block, q0 + q, some);
+      band_run(j, scratch, image, block, q0 + q, some);
     }
     u += rows;
   }
 }
 
 static size_t band_floats(const wk_grouped_layout *l) { return (size_t)l->height * (size_t)l->line * (size_t)l->pixel; }
+/* They lie before the band. */
+static size_t phase_floats(int phases) { return ((size_t)phases * sizeof(phase) + 63) / 64 * 64 / sizeof(float); }
 
 /* ---- the convolution and the gradient of its input ------------------------------------------------ */
 
@@ -403,68 +382,116 @@ static wk_grouped_side side_back(int in, int out, int kernel, int stride, int di
   return s;
 }
 
-static wk_grouped_view view_back(const wk_conv *c, int phase) {
-  return (wk_grouped_view){
-      .y = side_back(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top, phase / c->stride_w),
-      .x = side_back(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left, phase % c->stride_w),
-      .batch = c->batch,
-      .groups = c->groups,
-      .in_c = c->out_c,
-      .out_c = c->in_c,
-      .out_h = c->in_h,
-      .out_w = c->in_w,
-      .back = true};
+static wk_grouped_side side_y(const wk_conv *c, int r) {
+  return side_back(c->in_h, c->out_h, c->kernel_h, c->stride_h, c->dilation_h, c->pad_top, r);
 }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+static wk_grouped_side side_x(const wk_conv *c, int r) {
+  return side_back(c->in_w, c->out_w, c->kernel_w, c->stride_w, c->dilation_w, c->pad_left, r);
+}
+
+static wk_grouped_view view_back(const wk_conv *c, wk_grouped_side y, wk_grouped_side x) {
+  return (wk_grouped_view){.y = y,
+                           .x = x,
+                           .batch = c->batch,
+                           .groups = c->groups,
+                           .in_c = c->out_c,
+                           .out_c = c->in_c,
+                           .out_h = c->in_h,
+                           .out_w = c->in_w,
+                           .back = true};
+}
+
+/* All that is read for result number q of any place: one window for all of them. */
+static wk_grouped_side together(wk_grouped_side all, const wk_grouped_side *s) {
+  const int end = all.first + all.taps, last = s->taps ? s->first + (s->taps - 1) * s->gap + 1 : 0;
+  all.count = s->count > all.count ? s->count : all.count;
+  if (!s->taps)
+    return all;
+  if (!all.taps) {
+    all.first = s->first, all.taps = last - s->first;
+    return all;
+  }
+  all.first = least(all.first, s->first);
+  all.taps = (last > end ? last : end) - all.first;
+  return all;
+}
+
+static wk_grouped_view view_of_all(const wk_conv *c) {
+  wk_grouped_side y = {.in = c->out_h, .stride = c->stride_h, .step = 1, .gap = 1}, x = y;
+  x.in = c->out_w, x.stride = c->stride_w;
+  for (int r = 0; r < c->stride_h; r++) {
+    const wk_grouped_side s = side_y(c, r);
+    y = together(y, &s);
+  }
+  for (int r = 0; r < c->stride_w; r++) {
+    const wk_grouped_side s = side_x(c, r);
+    x = together(x, &s);
+  }
+  return view_back(c, y, x);
+}
 
 wk_grouped_sizes WK_ISA_FN(wk_grouped_shape)(const wk_conv *c) {
-  const wk_grouped_view v = wk_grouped_forward(c);
-  const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(&v);
+  const wk_grouped_view v = wk_grouped_forward(c), back = view_of_all(c);
+  const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(&v), k = WK_ISA_FN(wk_grouped_layout_of)(&back);
+  const int phases = c->stride_h * c->stride_w;
   wk_grouped_sizes s = {.blocks = l.blocks,
                         .channels = l.block_groups * l.each,
                         .units = l.blocks * c->batch * c->out_h,
-                        .packed = l.block_weights * (size_t)l.blocks,
-                        .scratch = band_floats(&l),
+                        .packed = WK_ISA_FN(wk_grouped_block_weights)(&l, &v) * (size_t)l.blocks,
+                        .scratch = phase_floats(1) + band_floats(&l),
+                        .data_units = k.blocks * c->batch * back.y.count,
+                        .data_scratch = phase_floats(phases) + band_floats(&k),
                         .weights_scratch = band_floats(&l) + (size_t)l.band * (size_t)c->out_w *
                                                                  (size_t)wk_grouped_gradient_floats(&l, WK_VL)};
-  for (int i = 0; i < c->stride_h * c->stride_w; i++) {
-    const wk_grouped_view b = view_back(c, i);
-    const wk_grouped_layout k = WK_ISA_FN(wk_grouped_layout_of)(&b);
-    s.data_units = k.blocks * c->batch * ((c->in_h + c->stride_h - 1) / c->stride_h);
-    s.data_packed += k.block_weights * (size_t)k.blocks;
-    s.data_scratch = larger(s.data_scratch, band_floats(&k));
+  for (int i = 0; i < phases; i++) {
+    const wk_grouped_view b = view_back(c, side_y(c, i / c->stride_w), side_x(c, i % c->stride_w));
+    s.data_packed += WK_ISA_FN(wk_grouped_block_weights)(&k, &b) * (size_t)k.blocks;
   }
   return s;
 }
 
-void WK_ISA_FN(wk_grouped)(const wk_conv *c, int unit0, int unit1, float *scratch) {
+void WK_ISA_FN(wk_grouped_pack)(float *packed, const float *w, const wk_conv *c) {
   const wk_grouped_view v = wk_grouped_forward(c);
   const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(&v);
-  const ends e = {.c = c->out, .bias = c->bias, .add = c->add, .act = c->act};
-  units_run(&v, &l, &e, c->in, c->weights, unit0, unit1, scratch);
+  WK_ISA_FN(wk_grouped_pack_weights)(packed, w, c, &v, &l);
+}
+
+void WK_ISA_FN(wk_grouped)(const wk_conv *c, int unit0, int unit1, float *scratch) {
+  job j = {.all = wk_grouped_forward(c),
+           .e = {.c = c->out, .bias = c->bias, .add = c->add, .act = c->act},
+           .phases = 1,
+           .in = c->in,
+           .phase = (phase *)scratch};
+  j.l = WK_ISA_FN(wk_grouped_layout_of)(&j.all);
+  j.phase[0] = phase_of(&j, &j.all, c->weights);
+  units_run(&j, unit0, unit1, scratch + phase_floats(1));
 }
 
 void WK_ISA_FN(wk_grouped_data_pack)(float *packed, const float *w, const wk_conv *c) {
+  const wk_grouped_view all = view_of_all(c);
+  const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(&all);
   for (int i = 0; i < c->stride_h * c->stride_w; i++) {
-    const wk_grouped_view v = view_back(c, i);
-    const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(&v);
-    each_weight(packed, (float *)w, c, &v, 0, v.out_c, false);
-    packed += l.block_weights * (size_t)l.blocks;
+    const wk_grouped_view v = view_back(c, side_y(c, i / c->stride_w), side_x(c, i % c->stride_w));
+    WK_ISA_FN(wk_grouped_pack_weights)(packed, w, c, &v, &l);
+    packed += WK_ISA_FN(wk_grouped_block_weights)(&l, &v) * (size_t)l.blocks;
   }
 }
 
 void WK_ISA_FN(wk_grouped_data)(const wk_conv_back *b, int unit0, int unit1, float *scratch) {
   const wk_conv *c = &b->conv;
-  const ends e = {.c = b->dx, .add = b->accumulate ? b->dx : NULL, .mask = b->mask, .mask_act = b->mask_act};
+  job j = {.all = view_of_all(c),
+           .e = {.c = b->dx, .add = b->accumulate ? b->dx : NULL, .mask = b->mask, .mask_act = b->mask_act},
+           .phases = c->stride_h * c->stride_w,
+           .near = c->kernel_h * c->kernel_w * (c->out_c / c->groups) * 2 * WK_VL <= NEAR_WEIGHTS,
+           .in = b->dy,
+           .phase = (phase *)scratch};
+  j.l = WK_ISA_FN(wk_grouped_layout_of)(&j.all);
   const float *weights = b->weights;
-  for (int i = 0; i < c->stride_h * c->stride_w; i++) {
-    const wk_grouped_view v = view_back(c, i);
-    const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(&v);
-    const int64_t units = (int64_t)l.blocks * c->batch * ((c->in_h + c->stride_h - 1) / c->stride_h),
-                  own =
-                      v.x.count ? (int64_t)l.blocks * c->batch * v.y.count : 0; /* its share of them is cut likewise */
-    units_run(&v, &l, &e, b->dy, weights, own * unit0 / units, own * unit1 / units, scratch);
-    weights += l.block_weights * (size_t)l.blocks;
+  for (int i = 0; i < j.phases; i++) {
+    const wk_grouped_view v = view_back(c, side_y(c, i / c->stride_w), side_x(c, i % c->stride_w));
+    j.phase[i] = phase_of(&j, &v, weights);
+    weights += j.phase[i].block_weights * (size_t)j.l.blocks;
   }
+  units_run(&j, unit0, unit1, scratch + phase_floats(j.phases));
 }

@@ -3,6 +3,7 @@
  * sums of some inputs by some vectors of outputs stay in registers over a band. */
 #include "nn/kernels/f32/conv_grouped.h"
 
+#include "nn/kernels/f32/group_spread.h"
 #include "nn/kernels/f32/outer_product.h"
 #include "nn/kernels/vec.h"
 
@@ -19,20 +20,17 @@
 #define TOGETHER 3 /* taps that share a load of the gradients where a group is narrower than a vector */
 
 static int least(int a, int b) { return a < b ? a : b; }
-static int together(int left) { return left == 3 ? MAX_VECTORS : left > 1 ? 2 : 1; }
 
 static void pack_gradients(float *to, const wk_conv *c, const wk_grouped_layout *l, const float *dy, int block,
                            int pixels) {
-  const int outs = l->spread ? l->block_groups * l->each : l->each, wide = l->vectors * WK_VL,
-            groups = l->spread ? 1 : least(l->block_groups, c->groups - block * l->block_groups),
-            each = wk_grouped_gradient_floats(l, WK_VL);
-  const float *from = dy + (ptrdiff_t)block * l->block_groups * l->each;
-  const int there = least(outs, c->out_c - block * l->block_groups * l->each);
+  const int outs = l->bundle * l->each, wide = l->vectors * WK_VL, bundles = wk_grouped_bundles(l, c->groups, block),
+            each = wk_grouped_gradient_floats(l, WK_VL), first = block * l->block_groups * l->each;
+  const float *from = dy + first;
   for (int p = 0; p < pixels; p++, from += c->out_c, to += each)
-    for (int g = 0; g < groups; g++)
+    for (int g = 0; g < bundles; g++)
       for (int k = 0; k < wide; k += WK_VL) {
-        const int have = there - k;
-        const float *at = from + g * l->each + k;
+        const int have = least(outs, c->out_c - first - g * outs) - k;
+        const float *at = from + g * outs + k;
         vec_store(to + g * wide + k, have >= WK_VL ? vec_load(at) : vec_load_part(at, have > 0 ? have : 0));
       }
 }
@@ -66,8 +64,8 @@ WK_INLINE void sums(const tile *t, int taps, int inputs, int vectors, bool sprea
       for (int k = 0; k < taps; k++) {
         WK_UNROLL
         for (int i = 0; i < inputs; i++) {
-          const float *at = x + k * next + i * (spread ? WK_VL : 1);
-          const vec a = spread ? vec_load(at) : vec_set(*at);
+          const float *at = x + k * next;
+          const vec a = spread ? group_spread(vec_load(at), inputs, i) : vec_set(at[i]);
           WK_UNROLL
           for (int v = 0; v < vectors; v++)
             acc[(k * inputs + i) * vectors + v] = vec_fma(a, g[v], acc[(k * inputs + i) * vectors + v]);
@@ -200,13 +198,13 @@ static void band_sums(const wk_conv *c, const wk_grouped_view *v, const wk_group
             .next = (ptrdiff_t)v->x.gap * l->pixel,
             .rows = rows,
             .width = c->out_w};
-  const int groups = l->spread ? 1 : least(l->block_groups, c->groups - block * l->block_groups);
-  for (int g = 0; g < groups; g++)
+  const int bundles = wk_grouped_bundles(l, c->groups, block);
+  for (int g = 0; g < bundles; g++)
     for (int n = 0, many; n < l->vectors; n += many) {
-      many = together(l->vectors - n);
+      many = WK_ISA_FN(wk_grouped_together)(l, l->vectors - n);
       t.dw_tap = (ptrdiff_t)l->depth * many * WK_VL;
       for (int ky = 0; ky < v->y.taps; ky++) {
-        t.x = x + ky * v->y.gap * line + (l->spread ? 0 : g * l->depth);
+        t.x = x + ky * v->y.gap * line + g * l->bundle * l->depth;
         t.dy = dy + (g * l->vectors + n) * WK_VL;
         t.dw = dw;
         if (l->spread)
@@ -223,7 +221,8 @@ void WK_ISA_FN(wk_grouped_weights)(const wk_conv_back *b, float *scratch) {
   const wk_grouped_view v = wk_grouped_forward(c);
   const wk_grouped_layout l = WK_ISA_FN(wk_grouped_layout_of)(&v);
   float *x = scratch, *dy = x + (size_t)l.height * (size_t)l.line * (size_t)l.pixel;
-  memset(b->dw, 0, l.block_weights * (size_t)l.blocks * sizeof *b->dw);
+  const size_t block_weights = WK_ISA_FN(wk_grouped_block_weights)(&l, &v);
+  memset(b->dw, 0, block_weights * (size_t)l.blocks * sizeof *b->dw);
   memset(b->db, 0, (size_t)c->out_c * sizeof *b->db);
   for (int block = 0; block < l.blocks; block++)
     for (int image = 0; image < c->batch; image++)
@@ -232,7 +231,7 @@ void WK_ISA_FN(wk_grouped_weights)(const wk_conv_back *b, float *scratch) {
         const ptrdiff_t at = ((ptrdiff_t)image * c->out_h + q) * c->out_w;
         WK_ISA_FN(wk_grouped_pack_band)(x, &v, &l, b->x, image, block, q, rows);
         pack_gradients(dy, c, &l, b->dy + at * c->out_c, block, rows * c->out_w);
-        band_sums(c, &v, &l, x, dy, b->dw + (ptrdiff_t)block * (ptrdiff_t)l.block_weights, block, rows);
+        band_sums(c, &v, &l, x, dy, b->dw + (ptrdiff_t)block * (ptrdiff_t)block_weights, block, rows);
       }
   WK_ISA_FN(wk_outer_bias)(b->db, b->dy, c->batch * c->out_h * c->out_w, c->out_c);
 }

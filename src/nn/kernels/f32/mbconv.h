@@ -19,6 +19,8 @@ static inline wk_depthwise wk_mbconv_depthwise(const wk_mbconv *f) {
                         .kernel_h = f->kernel,
                         .kernel_w = f->kernel,
                         .stride = f->stride,
+                        .dilation_h = 1,
+                        .dilation_w = 1,
                         .pad_left = f->pad_left,
                         .weights = f->depthwise,
                         .bias = f->depthwise_bias,
