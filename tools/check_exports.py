@@ -55,24 +55,26 @@ class Check:
 
         self.np, self.args, self.bad = np, args, False
         self.dir = tempfile.TemporaryDirectory()
-        listed = self.whisker("predict", args.model, args.photos, "-k", "64", "--json")
-        found = json.loads(listed)["predictions"]
-        names = [p["file"] for p in found]
-        step = range(len(found)) if not args.most else range(0, len(found), max(1, len(found) // args.most))
-        self.files = [names[i] for i in step][: args.most or None]
-        kept = {names[i]: found[i] for i in step}
+        self.paths = self.choose(args.photos, args.most)
+        listed = self.whisker("predict", args.model, *self.paths, "-k", "64", "--json")
+        kept = {p["file"]: p for p in json.loads(listed)["predictions"]}
+        self.paths = [p for p in self.paths if p in kept]
         self.classes = self.export("count.onnx")[1]["classes"]
-        self.logs = np.full((len(self.files), self.classes), np.nan)  # of the 64 best classes of each photo
-        for row, name in enumerate(self.files):
+        self.logs = np.full((len(self.paths), self.classes), np.nan)  # of the 64 best classes of each photo
+        for row, name in enumerate(self.paths):
             for guess in kept[name]["top"]:
                 self.logs[row, guess["index"]] = np.log(max(guess["p"], 1e-300))
-        self.paths = [f if os.path.exists(f) else os.path.join(args.photos, f) for f in self.files]
         out = os.path.join(self.dir.name, "pixels.npy")
         self.whisker("embed", args.model, *self.paths, "--layer", "input", "-o", out)
         flat = np.load(out)
         side = int(round((flat.shape[1] / 3) ** 0.5))
-        self.pixels = flat.reshape(len(self.files), side, side, 3)
-        print(f"{len(self.files)} photos, {self.classes} classes, {side} x {side}")
+        self.pixels = flat.reshape(len(self.paths), side, side, 3)
+        print(f"{len(self.paths)} photos, {self.classes} classes, {side} x {side}")
+
+    def choose(self, photos, most):
+        """Photos of a folder, spread over it."""
+        found = sorted(os.path.join(at, name) for at, _, names in os.walk(photos) for name in names)
+        return [found[i * len(found) // most] for i in range(most)] if 0 < most < len(found) else found
 
     def center(self, logits):
         """Logits are compared up to a constant, on the classes that are known: it makes no difference to them."""
@@ -170,6 +172,12 @@ class Check:
         np = self.np
         path, report = self.export("float.tflite")
         self.judge("tflite", np.log(np.maximum(self.lite(path, self.pixels), 1e-30)), report)
+
+    def way_tflite_int8(self):
+        if not has("ai_edge_litert.interpreter", "onnxruntime"):
+            print("skipped: ai-edge-litert and onnxruntime are not here")
+            return
+        np = self.np
         path, report = self.export("small.tflite", "--precision", "int8", "--calibrate", self.args.calibrate or self.args.photos)
         how, _ = self.export("how.onnx")
         probability = self.lite(path, self.bytes(how).astype(np.uint8)).astype(np.float64)

@@ -14,7 +14,7 @@
  *
  * To add a writer: a function in a file of its own, its prototype below, a row in export.c's table. It writes through
  * wk_writer (temporary file, then rename) and needs neither to check the model nor to make the folder; what lies beside
- * every export (beside.c) follows from the row. */
+ * every export (beside_files.c) follows from the row. */
 #ifndef WK_EXPORT_INTERNAL_H
 #define WK_EXPORT_INTERNAL_H
 

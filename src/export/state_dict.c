@@ -5,6 +5,7 @@
 #include "export/export.h"
 #include "nn/graph/graph.h"
 #include "whisker/formats.h"
+#include "zoo/zoo.h"
 
 /* The weight of a convolution that reads blue, green, red for one that reads red, green, blue. */
 static wk_status turn(wk_tensor *t, const wk_export_job *job, wk_error *err) {
@@ -64,6 +65,46 @@ wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *er
   return wk_net_weights(out, job, err);
 }
 
+/* ---- as timm has them ------------------------------------------------------------------------------------ */
+
+/* timm's networks have some linear layers as convolutions. */
+static void as_convolution(wk_tensor *t, const wk_param_info *p) {
+  const bool fc1 = strcmp(t->name, "pre_logits.fc1.weight") == 0;
+  if (p->ndim != 2 ||
+      (!fc1 && strcmp(t->name, "pre_logits.fc2.weight") != 0 && strcmp(t->name, "conv_head.weight") != 0))
+    return;
+  t->ndim = 4;
+  t->shape[2] = t->shape[3] = fc1 ? 7 : 1;
+  t->shape[1] /= t->shape[2] * t->shape[3];
+}
+
+/* The same tensors under timm's names, where it has the architecture; `t` must outlive them. */
+static wk_status timm_names(wk_tensors **out, const wk_tensors *t, const wk_export_job *job, wk_error *err) {
+  wk_status st = WK_OK;
+  char **name = NULL;
+  wk_tensors *made = NULL;
+  const wk_graph *g = job->net->graph;
+  const int count = wk_graph_param_count(g);
+  WK_TRY(wk_timm_names(&name, g, job->model->backbone->arch, err));
+  WK_TRY(wk_tensors_create(&made, err));
+  for (int i = 0; i < count; i++) {
+    const wk_param_info *p = wk_graph_param(g, i);
+    const wk_tensor *own = wk_tensors_find(t, p->name);
+    if (!own)
+      continue;
+    wk_tensor view = *own;
+    view.name = name[i];
+    as_convolution(&view, p);
+    WK_TRY(wk_tensors_add_view(made, &view, err));
+  }
+  *out = made;
+  made = NULL;
+done:
+  wk_tensors_free(made);
+  wk_timm_names_free(name, count);
+  return st;
+}
+
 /* ---- timm's config.json --------------------------------------------------------------------------------- */
 
 static json_t *unit_list(const float *value) { /* timm counts pixels from 0 to 1 */
@@ -83,13 +124,20 @@ static json_t *pretrained_config(const wk_net *n, const char *classifier) {
                    unit_list(p->std), "classifier", classifier);
 }
 
-static json_t *config_json(const wk_net *n, const char *classifier) {
+static json_t *config_json(const wk_export_job *job, const char *classifier) {
+  const wk_net *n = job->net;
+  float bn_eps = 0;
+  const char *architecture = wk_timm_architecture(job->model->backbone->arch, &bn_eps);
   json_t *labels = json_array();
   for (int i = 0; i < n->classes; i++)
     json_array_append_new(labels, wk_export_text(n->labels[i]));
-  return json_pack("{s:s,s:i,s:i,s:o,s:o,s:o}", "architecture", n->name, "num_classes", n->classes, "num_features",
-                   n->layer[n->features].to.channels, "label_names", labels, "pretrained_cfg",
-                   pretrained_config(n, classifier), "whisker", wk_export_preprocess_json(&n->preprocess));
+  json_t *config =
+      json_pack("{s:s,s:i,s:i,s:o,s:o,s:o}", "architecture", architecture ? architecture : n->name, "num_classes",
+                n->classes, "num_features", n->layer[n->features].to.channels, "label_names", labels, "pretrained_cfg",
+                pretrained_config(n, classifier), "whisker", wk_export_preprocess_json(&n->preprocess));
+  if (bn_eps > 0)
+    json_object_set_new(config, "model_args", json_pack("{s:f}", "bn_eps", (double)bn_eps));
+  return config;
 }
 
 static char *beside(const char *path, const char *name) {
@@ -97,10 +145,10 @@ static char *beside(const char *path, const char *name) {
   return wk_asprintf("%.*s%s", (int)(base - path), path, name);
 }
 
-static wk_status write_config(const wk_export_job *job, wk_error *err) {
-  const wk_graph *g = job->net->graph;
-  char *path = beside(job->path, "config.json"),
-       *text = wk_export_compact(config_json(job->net, g->node[g->logits].name));
+static wk_status write_config(const wk_export_job *job, const char *last, wk_error *err) {
+  char classifier[96];
+  snprintf(classifier, sizeof classifier, "%.*s", (int)(strrchr(last, '.') - last), last);
+  char *path = beside(job->path, "config.json"), *text = wk_export_compact(config_json(job, classifier));
   wk_status st = path && text ? wk_file_write(path, text, strlen(text), err) : wk_export_no_memory(err);
   wk_free(path);
   wk_free(text);
@@ -109,13 +157,15 @@ static wk_status write_config(const wk_export_job *job, wk_error *err) {
 
 wk_status wk_export_safetensors(const wk_export_job *job, wk_error *err) {
   wk_status st = WK_OK;
-  wk_tensors *t = NULL;
-  WK_TRY(wk_state_dict(&t, job, err));
+  wk_tensors *own = NULL, *t = NULL;
+  WK_TRY(wk_state_dict(&own, job, err));
+  WK_TRY(timm_names(&t, own, job, err));
   WK_TRY(wk_tensors_set_meta(t, "format", "pt", err));
   WK_TRY(wk_tensors_set_meta(t, "writer", "whisker", err));
   WK_TRY(wk_safetensors_write(job->path, t, err));
-  WK_TRY(write_config(job, err));
+  WK_TRY(write_config(job, wk_tensors_at(t, wk_tensors_size(t) - 1)->name, err));
 done:
   wk_tensors_free(t);
+  wk_tensors_free(own);
   return st;
 }

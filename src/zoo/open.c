@@ -264,8 +264,12 @@ static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *a
   const char *says = wk_tensors_meta(weights, WK_WEIGHTS_NOTE);
   note = says ? wk_strdup(says) : NULL; /* it goes with the weights */
   const wk_arch *published = wk_arch_of_file(path);
-  if (!arch)
+  if (arch)
+    WK_TRY(wk_timm_rename(&weights, arch, err));
+  else
     arch = wk_arch_recognise(weights);
+  if (!arch)
+    WK_TRY(wk_timm_recognise(&arch, &weights, err));
   if (arch && published && published->build == arch->build)
     arch = published; /* weights trained anew want another preprocessing */
   WK_FAIL_IF(!arch, err, WK_ERR_UNSUPPORTED,

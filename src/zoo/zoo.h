@@ -69,6 +69,19 @@ typedef struct wk_match {
 /* Do these weights belong to arch, but for the classifier? */
 wk_status wk_arch_match(wk_match *out, const wk_arch *arch, const wk_tensors *weights, wk_error *err);
 
+/* ---- timm's names (timm_names.c) ----------------------------------------------------------------- */
+
+/* What timm calls the architecture; NULL: it is none of those whose names are known. *bn_eps: what its batch norms have to be
+ * told; 0: nothing. */
+const char *wk_timm_architecture(const wk_arch *arch, float *bn_eps);
+/* What timm calls each parameter of arch's graph g, with a classifier: (*out)[parameters]. */
+wk_status wk_timm_names(char ***out, const wk_graph *g, const wk_arch *arch, wk_error *err);
+void wk_timm_names_free(char **name, int count);
+/* Weights of arch under timm's names become those under its own, with the same memory; all others stay as they are. */
+wk_status wk_timm_rename(wk_tensors **weights, const wk_arch *arch, wk_error *err);
+/* The same for any architecture; *out NULL: none. */
+wk_status wk_timm_recognise(const wk_arch **out, wk_tensors **weights, wk_error *err);
+
 /* ---- the classifier in a weight file (classifier.c) ----------------------------------------------- */
 
 typedef struct wk_classifier {

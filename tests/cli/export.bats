@@ -112,3 +112,13 @@ assert d.max() < 1.6 and d.mean() < 0.1'
   echo "$output"
   [ "$status" -eq 0 ]
 }
+
+@test "export: other programs compute the same of it" {
+  data weights/mobilenet_v2.safetensors
+  weights=$DATA
+  data photos/cats-dogs/test
+  run python3 "$BATS_TEST_DIRNAME/../../tools/check_exports.py" "$WHISKER" "$weights" "$DATA" --most 6 --only onnx,tflite,torch,timm
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ "$output" != *skipped* ]] || skip "$(grep -m 1 skipped <<<"$output")"
+}

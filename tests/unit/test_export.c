@@ -192,6 +192,32 @@ static void weights_by_name_come_back(void **state) {
   wk_model_free(m);
 }
 
+/* Under timm's names they are known again, also without being told whose they are. */
+static void weights_under_other_names_come_back(void **state) {
+  (void)state;
+  static const struct {
+    const char *arch, *tensor;
+  } known[] = {{"mobilenet_v2", "blocks.1.0.conv_pwl.weight"},
+               {"mobilenet_v3_small", "blocks.5.0.conv.weight"},
+               {"efficientnet_b0", "blocks.2.1.se.conv_reduce.bias"},
+               {"efficientnet_lite0", "blocks.6.0.bn3.running_var"}};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    wk_model *m = seeded_model(known[i].arch, i % 2 == 0), *back = NULL;
+    wk_tensors *t = NULL;
+    char *path = in_dir("t.safetensors");
+    round_trip(m, "t.safetensors", NULL);
+    assert_ok(wk_weights_open(&t, path, &error), &error);
+    assert_non_null(wk_tensors_find(t, known[i].tensor));
+    wk_tensors_free(t);
+    assert_ok(wk_open(&back, session, path, &error), &error);
+    assert_string_equal(back->backbone->arch->name, known[i].arch);
+    assert_string_equal(back->labels[1], labels[1]); /* of the config.json beside it */
+    wk_model_free(back);
+    wk_model_free(m);
+    wk_free(path);
+  }
+}
+
 /* A network with every operation that a graph can have and files can hold. */
 static wk_model *every_operation(void) {
   wk_graph *g = NULL;
@@ -400,6 +426,7 @@ int main(void) {
       cmocka_unit_test(networks_that_read_blue_first_are_turned),
       cmocka_unit_test(what_cannot_be_exported_is_refused),
       cmocka_unit_test(weights_by_name_come_back),
+      cmocka_unit_test(weights_under_other_names_come_back),
       cmocka_unit_test(whole_networks_come_back),
       cmocka_unit_test(every_operation_comes_back),
       cmocka_unit_test(preprocessing_comes_back),

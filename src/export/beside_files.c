@@ -1,4 +1,4 @@
-/* beside.c - what lies beside an export: how a photo becomes the input, in a few lines of Python and of JavaScript that
+/* beside_files.c - what lies beside an export: how a photo becomes the input, in a few lines of Python and of JavaScript that
  * do exactly this model's resize and crop, and a picture with the logits that must come out. */
 #include <ctype.h>
 #include <string.h>
