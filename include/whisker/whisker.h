@@ -67,6 +67,7 @@
 #include "whisker/metrics.h"
 #include "whisker/model.h"
 #include "whisker/nn.h"
+#include "whisker/network.h"
 #include "whisker/optim.h"
 #include "whisker/options.h"
 #include "whisker/output.h"

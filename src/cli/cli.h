@@ -70,7 +70,9 @@ typedef struct cli_command {
 int cli_models(cli *c, const cli_command *self, int argc, char **argv);
 int cli_data(cli *c, const cli_command *self, int argc, char **argv);
 int cli_pull(cli *c, const cli_command *self, int argc, char **argv);
+int cli_import(cli *c, const cli_command *self, int argc, char **argv);
 int cli_info(cli *c, const cli_command *self, int argc, char **argv);
+int cli_info_diff(cli *c, char **names, const char *arch); /* info_diff.c */
 int cli_train(cli *c, const cli_command *self, int argc, char **argv);
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv);
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv);

@@ -40,8 +40,18 @@ static wk_status describe(cli *c, json_t **out, const wk_graph *g, int height, i
   return WK_OK;
 }
 
+static wk_status draw(cli *c, json_t *out, const char *path, const wk_graph *g, int height, int width,
+                      const char *title, wk_error *err) {
+  wk_status st = wk_network_draw(path, g, height, width, title, err);
+  if (st == WK_OK) {
+    cli_say(c, "drawn: %s\n", path);
+    json_object_set_new(out, "drawing", cli_json_text(path));
+  }
+  return st;
+}
+
 /* A backbone by name needs no weights to be described. */
-static int info_name(cli *c, const wk_arch *a) {
+static int info_name(cli *c, const wk_arch *a, const char *drawing) {
   wk_error err = {0};
   wk_graph *g = NULL;
   json_t *out = NULL;
@@ -50,6 +60,8 @@ static int info_name(cli *c, const wk_arch *a) {
     cli_say(c, "%s: %s\n\n", a->name, a->title);
     st = describe(c, &out, g, a->preprocess.height, a->preprocess.width, &err);
   }
+  if (st == WK_OK && drawing)
+    st = draw(c, out, drawing, g, a->preprocess.height, a->preprocess.width, a->title, &err);
   if (st == WK_OK) {
     json_object_set_new(out, "name", json_string(a->name));
     json_object_set_new(out, "features", json_integer(a->feature_count));
@@ -58,7 +70,10 @@ static int info_name(cli *c, const wk_arch *a) {
       json_object_set_new(out, "licence", json_string(a->licence));
   }
   wk_graph_free(g);
-  return st == WK_OK ? cli_print_json(c, out) : cli_fail(c, &err);
+  if (st == WK_OK)
+    return cli_print_json(c, out);
+  json_decref(out);
+  return cli_fail(c, &err);
 }
 
 /* "made_by" is "made by": one line for each thing the recipe tells. */
@@ -104,14 +119,25 @@ static void say_input(cli *c, const wk_backbone *b) {
 }
 
 int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
-  const char *arch = NULL;
+  const char *arch = NULL, *drawing = NULL;
+  bool diff = false;
   const cli_flag flags[] = {
+      {"graph", 0, CLI_STRING, &drawing, "FILE.svg", "draw the layers and where their inputs come from", 0, 0, NULL},
+      {"diff", 0, CLI_BOOL, &diff, NULL, "of two networks: which layers, weights, preparation and classes differ", 0, 0,
+       NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
-  CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
+  CLI_PARSE(n, c, self, flags, 1, 2, argc, argv)
+  if (diff != (n == 2))
+    return cli_usage_error(self, diff ? "--diff compares two networks: whisker info --diff A B"
+                                      : "one network at a time; --diff compares two");
+  if (diff && drawing)
+    return cli_usage_error(self, "--graph draws one network");
+  if (diff)
+    return cli_info_diff(c, argv, arch);
   const wk_arch *a = wk_arch_find(argv[0]);
   if (a)
-    return info_name(c, a);
+    return info_name(c, a, drawing);
   wk_error err = {0};
   wk_model *m = NULL;
   json_t *out = NULL;
@@ -121,6 +147,8 @@ int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
     cli_say(c, "%s: %s%s, %s classes\n\n", argv[0], m->backbone->arch->name, m->head ? " with a head of its own" : "",
             cli_count((uint64_t)m->label_count));
     st = describe(c, &out, m->backbone->graph, p->height, p->width, &err);
+    if (st == WK_OK && drawing)
+      st = draw(c, out, drawing, m->backbone->graph, p->height, p->width, argv[0], &err);
   }
   if (st == WK_OK) {
     say_input(c, m->backbone);
@@ -146,5 +174,8 @@ int cli_info(cli *c, const cli_command *self, int argc, char **argv) {
       say_recipe(c, m->recipe);
   }
   wk_model_free(m);
-  return st == WK_OK ? cli_print_json(c, out) : cli_fail(c, &err);
+  if (st == WK_OK)
+    return cli_print_json(c, out);
+  json_decref(out);
+  return cli_fail(c, &err);
 }

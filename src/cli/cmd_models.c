@@ -1,6 +1,7 @@
 /* cmd_models.c - `whisker models` lists the backbones, `whisker pull` fetches their weights. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli.h"
 
@@ -22,8 +23,28 @@ static cli_widths widths(void) {
   return w;
 }
 
+/* Does `text` stand somewhere in the licence, in capitals or not? */
+static bool has_licence(const wk_arch *a, const char *text) {
+  const size_t n = strlen(text);
+  for (const char *p = a->licence ? a->licence : ""; *p; p++)
+    if (!strncasecmp(p, text, n))
+      return true;
+  return !n;
+}
+
 int cli_models(cli *c, const cli_command *self, int argc, char **argv) {
-  CLI_PARSE(n, c, self, NULL, 0, 0, argc, argv)
+  double most = 0;
+  const char *licence_wanted = "";
+  bool here = false;
+  const cli_flag flags[] = {
+      {"max-macs", 0, CLI_DOUBLE, &most, "N", "only networks of at most so many thousand million multiply-adds; 0: all",
+       0, 1e6, NULL},
+      {"licence", 0, CLI_STRING, &licence_wanted, "TEXT", "only those with that in their licence, such as Apache", 0, 0,
+       NULL},
+      {"here", 0, CLI_BOOL, &here, NULL, "only those whose weights have been fetched", 0, 0, NULL},
+      {0}};
+  CLI_PARSE(n, c, self, flags, 0, 0, argc, argv)
+  int listed = 0;
   json_t *list = json_array();
   const cli_widths w = widths();
   cli_say(c, "%-*s %9s %9s %6s %9s  %-*s %-5s %s\n", w.name, "name", "params", "mult-adds", "input", "features",
@@ -31,6 +52,11 @@ int cli_models(cli *c, const cli_command *self, int argc, char **argv) {
   for (int i = 0; i < wk_arch_count(); i++) {
     const wk_arch *a = wk_arch_at(i);
     char *path = wk_weights_path(a, c->weights);
+    if ((most > 0 && (double)a->macs > most * 1e9) || !has_licence(a, licence_wanted) || (here && !path)) {
+      wk_free(path);
+      continue;
+    }
+    listed++;
     char input[16];
     snprintf(input, sizeof input, "%d", a->preprocess.width);
     const char *licence = a->licence ? a->licence : "-",
@@ -48,12 +74,20 @@ int cli_models(cli *c, const cli_command *self, int argc, char **argv) {
                                           a->source.sha256, "cached", path != NULL, "path", path, "aliases", aliases));
     wk_free(path);
   }
+  if (!listed)
+    cli_say(c, "none of the %d networks is so\n", wk_arch_count());
   cli_say(c, "\nA weight file of your own works by its path: -b some/resnet18.safetensors\n");
   return cli_print_json(c, json_pack("{s:o}", "models", list));
 }
 
 int cli_pull(cli *c, const cli_command *self, int argc, char **argv) {
-  CLI_PARSE(n, c, self, NULL, 1, 1000, argc, argv)
+  const char *from = NULL;
+  const cli_flag flags[] = {{"from", 0, CLI_STRING, &from, "FOLDER|URL",
+                             "where the files lie, instead of their published addresses", 0, 0, NULL},
+                            {0}};
+  CLI_PARSE(n, c, self, flags, 1, 1000, argc, argv)
+  if (from)
+    c->pull.mirror = from;
   json_t *list = json_array();
   for (int i = 0; i < n; i++) {
     wk_error err = {0};

@@ -135,10 +135,16 @@ static wk_window window_of(const json_t *object) {
                      .count_include_pad = json_is_true(json_array_get(a, 12))};
 }
 
+/* The bounds of a rounding may lie below 0. */
+static int signed_of(const json_t *v) {
+  const json_int_t n = json_integer_value(v);
+  return n < INT_MIN / 2 || n > INT_MAX / 2 ? -2 : (int)n;
+}
+
 static wk_extra extra_of(const json_t *object) {
   const json_t *a = json_object_get(object, "extra");
-  return (wk_extra){.first = int_of(json_array_get(a, 0)),
-                    .count = int_of(json_array_get(a, 1)),
+  return (wk_extra){.first = signed_of(json_array_get(a, 0)),
+                    .count = signed_of(json_array_get(a, 1)),
                     .alpha = (float)json_number_value(json_array_get(a, 2)),
                     .beta = (float)json_number_value(json_array_get(a, 3)),
                     .bias = (float)json_number_value(json_array_get(a, 4))};

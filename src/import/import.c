@@ -178,7 +178,9 @@ static wk_status prepare_pixels(wk_import *out, const wk_ir *ir, const wk_lowere
     out->assumed = true;
     where = ir->convention_of ? ir->convention_of : "as networks of its kind mostly want it";
   }
-  if (low->pixel_affine)
+  /* Who asks for small numbers says what the layers behind a rescaling of bytes are to see: it is not done twice. */
+  const bool instead = o->pixels && low->pixel_scale[0] < 0.1f && p->std[0] > 10;
+  if (low->pixel_affine && !instead)
     wk_pixels_through(p, low->pixel_scale, low->pixel_shift);
   WK_RETURN_IF_ERROR(wk_preprocess_validate(p, err));
   wk_pixels_describe(what, p);

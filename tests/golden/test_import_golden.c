@@ -149,7 +149,16 @@ static void quantised_and_external(void **state) {
     wk_backbone *b = open_network(test_source(path), "tf");
     assert_int_equal(b->class_count, 5);
     float *out = run(b);
-    char *at = line + used;
+    char *at = line + used, *text = NULL, *again = NULL;
+    wk_graph *g = NULL; /* steps of rounding go through JSON */
+    wk_error err;
+    assert_ok(wk_graph_to_json(&text, b->graph, true, &err), &err);
+    assert_ok(wk_graph_from_json(&g, text, &err), &err);
+    assert_ok(wk_graph_to_json(&again, g, true, &err), &err);
+    assert_string_equal(text, again);
+    wk_graph_free(g);
+    wk_free(text);
+    wk_free(again);
     for (int i = 0; i < b->class_count; i++) {
       const double want = strtod(at, &at);
       if (!(fabs(out[i] - want) <= (double)step * 1.01 + 1e-5))
