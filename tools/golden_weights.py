@@ -49,7 +49,7 @@ def parameter(name, shape):
         w = f(np.sqrt(6.0 / np.prod(shape[1:]))) * u
     elif name.endswith(".bias"):
         w = f(0.1) * u
-    elif name.endswith((".bn2.weight", ".bn3.weight")):  # residual branches add up
+    elif name.endswith((".bn2.weight", ".bn3.weight", ".block.1.1.weight", ".block.3.1.weight")):  # residual branches add up
         w = f(0.5) + f(0.1) * u
     else:
         w = f(1) + f(0.2) * u

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Writes tests/golden/zoo.txt: what every architecture of the zoo must compute, from torchvision and PyTorch.
 
-    /usr/bin/python3 tools/make_zoo_goldens.py > tests/golden/zoo.txt      (Debian: apt install python3-torchvision)
+    /usr/bin/python3 tools/make_zoo_goldens.py > tests/golden/zoo.txt      (Debian: apt install python3-torchvision; pip install timm)
+    /usr/bin/python3 tools/make_zoo_goldens.py NAME... >> tests/golden/zoo.txt
 
 Weights follow the rule of golden_weights.py, which tests/golden/test_zoo_golden.c computes as well.
-EfficientNet-Lite0 and simple_cnn, which torchvision does not have, are defined here.
+EfficientNet-Lite under the names of EfficientNet-PyTorch and simple_cnn, which torchvision does not have, are defined here.
 """
+import math
 import sys
 
 import numpy as np
@@ -63,20 +65,26 @@ class MBConv(nn.Module):
         return x + y if self.skip else y
 
 
-class EfficientNetLite0(nn.Module):
+def round_to_8(channels):
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+class EfficientNetLite(nn.Module):
     GROUPS = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
 
-    def __init__(self):
+    def __init__(self, width=1.0, depth=1.0):
         super().__init__()
         self._conv_stem = SameConv(3, 32, 3, 2, bias=False)
         self._bn0 = nn.BatchNorm2d(32, eps=1e-3)
         blocks, channels = [], 32
-        for repeats, kernel, stride, expand, out in self.GROUPS:
-            for i in range(repeats):
+        for n, (repeats, kernel, stride, expand, out) in enumerate(self.GROUPS):
+            out = round_to_8(out * width)
+            for i in range(repeats if n in (0, 6) else math.ceil(repeats * depth)):
                 blocks.append(MBConv(channels, expand, out, kernel, stride if i == 0 else 1))
                 channels = out
         self._blocks = nn.ModuleList(blocks)
-        self._conv_head = SameConv(320, 1280, 1, bias=False)
+        self._conv_head = SameConv(channels, 1280, 1, bias=False)
         self._bn1 = nn.BatchNorm2d(1280, eps=1e-3)
         self._fc = nn.Linear(1280, 1000)
 
@@ -142,13 +150,69 @@ TRACED = {
 }
 RESNETS = {"resnet18": ([2, 2, 2, 2], "relu_1"), "resnet34": ([3, 4, 6, 3], "relu_1"), "resnet50": ([3, 4, 6, 3], "relu_2"),
            "resnet101": ([3, 4, 23, 3], "relu_2"), "resnet152": ([3, 8, 36, 3], "relu_2")}
-OWN = {"efficientnet_lite0": (EfficientNetLite0, ["_relu0", "_blocks.0._bn2", "_blocks.2.add", "_blocks.4.add", "_blocks.10.add",
+OWN = {"efficientnet_lite0": (EfficientNetLite, ["_relu0", "_blocks.0._bn2", "_blocks.2.add", "_blocks.4.add", "_blocks.10.add",
                                                    "_blocks.14.add", "_blocks.15._bn2", "_avg_pooling", "_fc"]),
        "simple_cnn": (SimpleCnn, ["block1.pool", "block2.pool", "block3.pool", "avgpool", "fc"])}
 
 
+# Networks of which features and scores alone are kept; every width and depth of a family goes through the same code.
+LITES = {"efficientnet_lite1": (1.0, 1.1), "efficientnet_lite2": (1.1, 1.2), "efficientnet_lite3": (1.2, 1.4), "efficientnet_lite4": (1.4, 1.8)}
+WIDTHS = {f"mobilenet_v2_x{str(w).replace('.', '_')}": w for w in (0.35, 0.5, 0.75, 1.4)}
+TORCHVISION = [
+    "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2",
+    *(f"regnet_{x}_{size}" for x in "xy" for size in ("400mf", "800mf", "1_6gf", "3_2gf", "8gf")),
+    "densenet121", "densenet161", "densenet169", "densenet201", "googlenet", "inception_v3", "squeezenet1_0", "squeezenet1_1",
+    "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0", "alexnet",
+    "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_v2_s",
+]
+TIMM = {name: name for name in (
+    "seresnet50", "seresnet101", "seresnet152", "mobilenetv1_100", "mobilenetv1_125", "mobilenetv2_035", "mobilenetv2_050",
+    "mobilenetv2_075", "mobilenetv2_100", "mobilenetv2_110d", "mobilenetv2_120d", "mobilenetv2_140", "mobilenetv4_conv_small",
+    "mobilenetv4_conv_medium", "mobilenetv4_conv_large", "tf_efficientnet_lite0", "tf_efficientnet_lite1",
+    "tf_efficientnet_lite2", "tf_efficientnet_lite3", "tf_efficientnet_lite4",
+)} | {"xception": "legacy_xception"}
+ENDS = [*LITES, *WIDTHS, *TORCHVISION, *TIMM]
+
+
+def make_end(name):
+    """The network, and the layer whose input is its features."""
+    if name in LITES:
+        model = EfficientNetLite(*LITES[name])
+        return model, model._fc
+    if name in WIDTHS:
+        model = torchvision.models.mobilenet_v2(width_mult=WIDTHS[name])
+    elif name in TIMM:
+        import timm
+
+        model = timm.create_model(TIMM[name])
+    elif name in ("googlenet", "inception_v3"):
+        model = getattr(torchvision.models, name)(aux_logits=False, init_weights=False)
+    else:
+        model = getattr(torchvision.models, name)()
+    if name.startswith("squeezenet"):
+        return model, model.classifier[1]
+    return model, [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
+
+
+def run_end(model, last, x):
+    seen = []
+    last.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    if isinstance(model, EfficientNetLite):
+        layers = {}
+        model(x, layers)
+        logits = layers["_fc"]
+    else:
+        logits = model(x)
+    features = seen[0].mean((2, 3)) if seen[0].dim() == 4 else seen[0].flatten(1)
+    return {"@features": features, "@logits": logits}
+
+
 def network(name):
     """A function from the input to {layer: output}, and the layers that are kept."""
+    if name in ENDS:
+        model, last = make_end(name)
+        fill(model).double()  # the deepest of them lose three digits in float32
+        return lambda x: run_end(model, last, x.double()), ["@features", "@logits"]
     if name in OWN:
         make, names = OWN[name]
         model = fill(make())
@@ -183,8 +247,10 @@ def write_case(name, height, width, run, names):
 
 
 def main():
-    names = ["efficientnet_lite0", *TRACED, *RESNETS, *(f"vgg{n}{bn}" for n in (11, 13, 16, 19) for bn in ("", "_bn")), "simple_cnn"]
-    print("# made by tools/make_zoo_goldens.py; layer NAME height width channels, root mean square, then samples of NHWC")
+    all_names = ["efficientnet_lite0", *TRACED, *RESNETS, *(f"vgg{n}{bn}" for n in (11, 13, 16, 19) for bn in ("", "_bn")), "simple_cnn", *ENDS]
+    names = sys.argv[1:] or all_names
+    if not sys.argv[1:]:
+        print("# made by tools/make_zoo_goldens.py; layer NAME height width channels, root mean square, then samples of NHWC")
     for name in names:
         run, layers = network(name)
         # Neither square nor a multiple of anything, so that no two sides can be taken for each other.
@@ -193,7 +259,8 @@ def main():
             write_case(name, 30, 25, run, layers)
         else:
             write_case(name, 97, 75, run, layers)
-            write_case(name, 224, 224, run, layers[-1:])
+            if name not in ENDS:
+                write_case(name, 224, 224, run, layers[-1:])
         print(name, "done", file=sys.stderr)
 
 

@@ -41,6 +41,11 @@ void wk_build_head(wk_graph *g, wk_node x, const char *pool, const char *dropout
   wk_graph_outputs(g, features, logits);
 }
 
+int wk_build_round_to_8(double channels) {
+  const int rounded = channels + 4 < 16 ? 8 : (int)(channels + 4) / 8 * 8;
+  return rounded < 0.9 * channels ? rounded + 8 : rounded;
+}
+
 wk_node wk_build_conv_bn(wk_graph *g, wk_node x, const char *name, int channels, int kernel, int stride, int groups,
                          float eps) {
   x = wk_graph_conv(g, WK_NAME("%s.0", name), x, channels, wk_window_square(kernel, stride, kernel / 2), groups, false);

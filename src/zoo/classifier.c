@@ -223,6 +223,16 @@ static wk_status read(wk_classifier *out, const wk_graph *body, const char *name
   return tell(&out->note, &text, err);
 }
 
+/* A classifier that is a 1x1 convolution before the pooling (SqueezeNet's); false: there is none. */
+static bool read_convolution(wk_classifier *out, const wk_graph *whole, const wk_arch *arch, const wk_tensors *weights) {
+  const wk_param_info *p = wk_graph_param(whole, wk_graph_param_count(whole) - 2); /* before its bias */
+  const wk_tensor *t = wk_tensors_find(weights, p->name);
+  const bool fits = t && t->ndim == 4 && t->shape[1] == arch->feature_count && t->shape[2] == 1 && t->shape[3] == 1 &&
+                    t->shape[0] >= 1 && t->shape[0] <= INT32_MAX;
+  out->classes = fits ? (int)t->shape[0] : 0;
+  return fits;
+}
+
 wk_status wk_classifier_read(wk_classifier *out, const wk_arch *arch, const wk_tensors *weights, bool elsewhere,
                              wk_error *err) {
   wk_graph *body = NULL, *whole = NULL;
@@ -233,7 +243,8 @@ wk_status wk_classifier_read(wk_classifier *out, const wk_arch *arch, const wk_t
   /* Any number will do to learn the classifier's name, also of networks that are published without one. */
   WK_TRY(arch->build(&whole, arch->class_count ? arch->class_count : 1, err));
   WK_TRY(wk_graph_node(&logits, whole, wk_graph_logits(whole), 0, 0, err));
-  WK_TRY(read(out, body, logits.name, arch, weights, elsewhere, err));
+  if (logits.op == WK_OP_LINEAR || !read_convolution(out, whole, arch, weights))
+    WK_TRY(read(out, body, logits.name, arch, weights, elsewhere, err));
 done:
   if (st != WK_OK)
     wk_classifier_free(out);

@@ -107,7 +107,20 @@ wk_status wk_imported_open(wk_backbone **out, const char *path, const wk_pull_op
 }
 
 wk_status wk_backbone_build(wk_graph **out, const wk_backbone *b, int classes, wk_error *err) {
-  return b->own_arch ? wk_graph_with_classes(out, b->graph, classes, err) : b->arch->build(out, classes, err);
+  wk_graph *g = NULL;
+  wk_node_info logits = {.op = WK_OP_LINEAR};
+  if (b->own_arch)
+    return wk_graph_with_classes(out, b->graph, classes, err);
+  WK_RETURN_IF_ERROR(b->arch->build(&g, classes, err));
+  wk_status st = wk_graph_logits(g) < 0 ? WK_OK : wk_graph_node(&logits, g, wk_graph_logits(g), 0, 0, err);
+  if (st == WK_OK && logits.op == WK_OP_LINEAR) {
+    *out = g;
+    return WK_OK;
+  }
+  if (st == WK_OK) /* what trains is a linear layer on the features */
+    st = wk_graph_with_classes(out, g, classes, err);
+  wk_graph_free(g);
+  return st;
 }
 
 wk_status wk_backbone_like(wk_backbone **out, const wk_backbone *like, wk_tensors *weights, wk_error *err) {

@@ -24,12 +24,6 @@ static const block_spec large_blocks[] = {
 
 static const float bn_eps = 1e-3f;
 
-/* The nearest multiple of 8 that is not more than a tenth below. */
-static int round_to_8(int channels) {
-  int rounded = channels + 4 < 16 ? 8 : (channels + 4) / 8 * 8;
-  return rounded * 10 < channels * 9 ? rounded + 8 : rounded;
-}
-
 static wk_node inverted_residual(wk_graph *g, wk_node in, const char *block, int in_channels, const block_spec *s) {
   int n = 0;
   wk_node x = in;
@@ -38,8 +32,8 @@ static wk_node inverted_residual(wk_graph *g, wk_node in, const char *block, int
   x = wk_build_conv_bn_act(g, x, WK_NAME("%s.block.%d", block, n++), s->expanded, s->kernel, s->stride, s->expanded,
                            bn_eps, s->op);
   if (s->squeeze)
-    x = wk_build_squeeze(g, x, WK_NAME("%s.block.%d", block, n++), s->expanded, round_to_8(s->expanded / 4), WK_OP_RELU,
-                         WK_OP_HARDSIGMOID);
+    x = wk_build_squeeze(g, x, WK_NAME("%s.block.%d", block, n++), s->expanded, wk_build_round_to_8(s->expanded / 4),
+                         WK_OP_RELU, WK_OP_HARDSIGMOID);
   x = wk_build_conv_bn(g, x, WK_NAME("%s.block.%d", block, n), s->channels, 1, 1, 1, bn_eps);
   if (s->stride == 1 && in_channels == s->channels)
     x = wk_graph_add(g, WK_NAME("%s.add", block), x, in);

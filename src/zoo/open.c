@@ -263,6 +263,7 @@ static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *a
   WK_TRY(wk_weights_open_key(&weights, path, o->weights_key, err));
   const char *says = wk_tensors_meta(weights, WK_WEIGHTS_NOTE);
   note = says ? wk_strdup(says) : NULL; /* it goes with the weights */
+  WK_TRY(wk_weights_todays_names(&weights, err));
   const wk_arch *published = wk_arch_of_file(path);
   if (arch)
     WK_TRY(wk_timm_rename(&weights, arch, err));

@@ -21,6 +21,16 @@ static bool same_shape(const wk_tensor *t, const wk_param_info *param) {
   return t->ndim == param->ndim && memcmp(t->shape, param->shape, (size_t)t->ndim * sizeof *t->shape) == 0;
 }
 
+/* Does a convolution of that name (without its prefix) lie beside the network? So do the classifiers at half the depth
+ * of the Inceptions, which only training uses, and SqueezeNet's own, as the linear layers of others. */
+static bool lies_beside(const char *name) {
+  static const char *const beside[] = {"aux1.", "aux2.", "AuxLogits.", "classifier.1.weight"};
+  for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+    if (strncmp(name, beside[i], strlen(beside[i])) == 0)
+      return true;
+  return false;
+}
+
 /* Are all parameters of `g` there, and no convolution beyond them? Running statistics may be missing. */
 static bool has_all(const wk_graph *g, const wk_tensors *weights, prefix p) {
   size_t convolutions = 0;
@@ -34,7 +44,7 @@ static bool has_all(const wk_graph *g, const wk_tensors *weights, prefix p) {
   size_t found = 0;
   for (size_t i = 0; i < wk_tensors_size(weights); i++) {
     const wk_tensor *t = wk_tensors_at(weights, i);
-    found += t->ndim == 4 && strncmp(t->name, p.text, p.length) == 0;
+    found += t->ndim == 4 && strncmp(t->name, p.text, p.length) == 0 && !lies_beside(t->name + p.length);
   }
   return found == convolutions;
 }

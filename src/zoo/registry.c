@@ -5,43 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "zoo/zoo.h"
-
-/* 8-bit mean and deviation. */
-#define IMAGENET_NORM                                                                                                  \
-  {0.485f * 255, 0.456f * 255, 0.406f * 255}, { 0.229f * 255, 0.224f * 255, 0.225f * 255 }
-#define TORCHVISION_V1                                                                                                 \
-  { 224, 224, 256, WK_CROP_KEEP, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
-#define TORCHVISION_V2                                                                                                 \
-  { 224, 224, 232, WK_CROP_KEEP, WK_FILTER_BILINEAR, false, IMAGENET_NORM }
-#define TORCHVISION_BICUBIC                                                                                            \
-  { 224, 224, 256, WK_CROP_KEEP, WK_FILTER_BICUBIC, false, IMAGENET_NORM }
-#define TF_LITE                                                                                                        \
-  {                                                                                                                    \
-    224, 224, 256, WK_CROP_KEEP, WK_FILTER_BICUBIC, false, {127, 127, 127}, { 128, 128, 128 }                          \
-  }
-/* Keras's "caffe" preprocessing: BGR, the mean taken off, no division. */
-#define KERAS_CAFFE                                                                                                    \
-  {                                                                                                                    \
-    224, 224, 256, WK_CROP_KEEP, WK_FILTER_BILINEAR, true, {103.939f, 116.779f, 123.68f}, { 1, 1, 1 }                  \
-  }
-#define UNIT_32                                                                                                        \
-  {                                                                                                                    \
-    32, 32, 32, WK_CROP_CENTER, WK_FILTER_BILINEAR, false, {127.5f, 127.5f, 127.5f}, { 127.5f, 127.5f, 127.5f }        \
-  }
-
-#define CIFAR_32                                                                                                       \
-  { 32, 32, 32, WK_CROP_SQUASH, WK_FILTER_BICUBIC, false, IMAGENET_NORM, false }
-
-#define ALIASES(...)                                                                                                   \
-  (const char *const[]) { __VA_ARGS__, NULL }
-#define NO_ALIASES                                                                                                     \
-  (const char *const[]) { NULL }
-#define TORCHVISION_LICENCE "BSD-3-Clause"
-#define TORCHVISION_ORIGIN "torchvision, trained on ImageNet-1k"
-/* A file of download.pytorch.org; its name ends in the first 8 digits of its SHA-256. */
-#define TORCHVISION(file, sha256, bytes)                                                                               \
-  { WK_SOURCE_URL, "https://download.pytorch.org/models/" file, NULL, file, sha256, bytes }
+#include "zoo/registry.h"
 
 static const char *const cifar10[] = {"airplane", "automobile", "bird",  "cat",  "deer",
                                       "dog",      "frog",       "horse", "ship", "truck"};
@@ -430,44 +394,56 @@ static const wk_arch table[] = {
     },
 };
 
-int wk_arch_count(void) { return sizeof table / sizeof *table; }
+static const wk_arch_rows own = {table, sizeof table / sizeof *table};
+static const wk_arch_rows *const tables[] = {&own, &wk_rows_torchvision, &wk_rows_timm};
+enum { TABLES = sizeof tables / sizeof *tables };
 
-const wk_arch *wk_arch_at(int index) { return index >= 0 && index < wk_arch_count() ? &table[index] : NULL; }
+int wk_arch_count(void) {
+  int count = 0;
+  for (int i = 0; i < TABLES; i++)
+    count += tables[i]->count;
+  return count;
+}
+
+const wk_arch *wk_arch_at(int index) {
+  for (int i = 0; index >= 0 && i < TABLES; index -= tables[i++]->count)
+    if (index < tables[i]->count)
+      return &tables[i]->row[index];
+  return NULL;
+}
+
+static bool is_called(const wk_arch *arch, const char *name) {
+  bool yes = strcasecmp(arch->name, name) == 0;
+  for (const char *const *alias = arch->aliases; !yes && *alias; alias++)
+    yes = strcasecmp(*alias, name) == 0;
+  return yes;
+}
 
 const wk_arch *wk_arch_find(const char *name) {
-  if (!name)
-    return NULL;
-  for (int i = 0; i < wk_arch_count(); i++) {
-    if (strcasecmp(table[i].name, name) == 0)
-      return &table[i];
-    for (const char *const *alias = table[i].aliases; *alias; alias++)
-      if (strcasecmp(*alias, name) == 0)
-        return &table[i];
-  }
+  for (int i = 0; name && i < wk_arch_count(); i++)
+    if (is_called(wk_arch_at(i), name))
+      return wk_arch_at(i);
   return NULL;
 }
 
 int wk_arch_suggest(const char **out, int n, const char *name) {
-  int distance[sizeof table / sizeof *table];
   int far = (int)strlen(name) / 2 + 1, found = 0;
   for (int i = 0; i < wk_arch_count(); i++) {
-    int d = wk_edit_distance(name, table[i].name);
+    const char *candidate = wk_arch_at(i)->name;
+    int d = wk_edit_distance(name, candidate);
     if (d > far)
       continue;
     /* Insertion into the best n so far, stable: earlier entries of the table go first among equals. */
     int at = found;
-    while (at > 0 && distance[at - 1] > d)
+    while (at > 0 && wk_edit_distance(name, out[at - 1]) > d)
       at--;
     if (at >= n)
       continue;
     if (found < n)
       found++;
-    for (int j = found - 1; j > at; j--) {
+    for (int j = found - 1; j > at; j--)
       out[j] = out[j - 1];
-      distance[j] = distance[j - 1];
-    }
-    out[at] = table[i].name;
-    distance[at] = d;
+    out[at] = candidate;
   }
   return found;
 }

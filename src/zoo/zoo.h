@@ -23,6 +23,9 @@ wk_status wk_build_end(wk_graph **out, wk_graph *g, wk_error *err);
 void wk_build_head(wk_graph *g, wk_node x, const char *pool, const char *dropout, float p, const char *linear,
                    int classes);
 
+/* The nearest multiple of 8 that is not more than a tenth below: how widths are scaled. */
+int wk_build_round_to_8(double channels);
+
 /* torchvision's Conv2dNormActivation: NAME.0 convolution, NAME.1 batch norm, NAME.2 activation. */
 wk_node wk_build_conv_bn(wk_graph *g, wk_node x, const char *name, int channels, int kernel, int stride, int groups,
                          float eps);
@@ -38,6 +41,14 @@ WK_BUILDER(wk_build_resnet34);
 WK_BUILDER(wk_build_resnet50);
 WK_BUILDER(wk_build_resnet101);
 WK_BUILDER(wk_build_resnet152);
+WK_BUILDER(wk_build_resnext50_32x4d);
+WK_BUILDER(wk_build_resnext101_32x8d);
+WK_BUILDER(wk_build_resnext101_64x4d);
+WK_BUILDER(wk_build_wide_resnet50_2);
+WK_BUILDER(wk_build_wide_resnet101_2);
+WK_BUILDER(wk_build_seresnet50);
+WK_BUILDER(wk_build_seresnet101);
+WK_BUILDER(wk_build_seresnet152);
 WK_BUILDER(wk_build_vgg11);
 WK_BUILDER(wk_build_vgg13);
 WK_BUILDER(wk_build_vgg16);
@@ -48,10 +59,64 @@ WK_BUILDER(wk_build_vgg13_bn);
 WK_BUILDER(wk_build_vgg16_bn);
 WK_BUILDER(wk_build_vgg19_bn);
 WK_BUILDER(wk_build_mobilenet_v2);
+WK_BUILDER(wk_build_mobilenet_v2_x0_35);
+WK_BUILDER(wk_build_mobilenet_v2_x0_5);
+WK_BUILDER(wk_build_mobilenet_v2_x0_75);
+WK_BUILDER(wk_build_mobilenet_v2_x1_4);
 WK_BUILDER(wk_build_mobilenet_v3_small);
 WK_BUILDER(wk_build_mobilenet_v3_large);
 WK_BUILDER(wk_build_efficientnet_lite0);
+WK_BUILDER(wk_build_efficientnet_lite1);
+WK_BUILDER(wk_build_efficientnet_lite2);
+WK_BUILDER(wk_build_efficientnet_lite3);
+WK_BUILDER(wk_build_efficientnet_lite4);
 WK_BUILDER(wk_build_efficientnet_b0);
+WK_BUILDER(wk_build_efficientnet_b1);
+WK_BUILDER(wk_build_efficientnet_b2);
+WK_BUILDER(wk_build_efficientnet_b3);
+WK_BUILDER(wk_build_efficientnet_b4);
+WK_BUILDER(wk_build_efficientnet_v2_s);
+WK_BUILDER(wk_build_mobilenetv1_100);
+WK_BUILDER(wk_build_mobilenetv1_125);
+WK_BUILDER(wk_build_mobilenetv2_035);
+WK_BUILDER(wk_build_mobilenetv2_050);
+WK_BUILDER(wk_build_mobilenetv2_075);
+WK_BUILDER(wk_build_mobilenetv2_100);
+WK_BUILDER(wk_build_mobilenetv2_110d);
+WK_BUILDER(wk_build_mobilenetv2_120d);
+WK_BUILDER(wk_build_mobilenetv2_140);
+WK_BUILDER(wk_build_mobilenetv4_conv_small);
+WK_BUILDER(wk_build_mobilenetv4_conv_medium);
+WK_BUILDER(wk_build_mobilenetv4_conv_large);
+WK_BUILDER(wk_build_tf_efficientnet_lite0);
+WK_BUILDER(wk_build_tf_efficientnet_lite1);
+WK_BUILDER(wk_build_tf_efficientnet_lite2);
+WK_BUILDER(wk_build_tf_efficientnet_lite3);
+WK_BUILDER(wk_build_tf_efficientnet_lite4);
+WK_BUILDER(wk_build_regnet_x_400mf);
+WK_BUILDER(wk_build_regnet_x_800mf);
+WK_BUILDER(wk_build_regnet_x_1_6gf);
+WK_BUILDER(wk_build_regnet_x_3_2gf);
+WK_BUILDER(wk_build_regnet_x_8gf);
+WK_BUILDER(wk_build_regnet_y_400mf);
+WK_BUILDER(wk_build_regnet_y_800mf);
+WK_BUILDER(wk_build_regnet_y_1_6gf);
+WK_BUILDER(wk_build_regnet_y_3_2gf);
+WK_BUILDER(wk_build_regnet_y_8gf);
+WK_BUILDER(wk_build_densenet121);
+WK_BUILDER(wk_build_densenet161);
+WK_BUILDER(wk_build_densenet169);
+WK_BUILDER(wk_build_densenet201);
+WK_BUILDER(wk_build_googlenet);
+WK_BUILDER(wk_build_inception_v3);
+WK_BUILDER(wk_build_xception);
+WK_BUILDER(wk_build_squeezenet1_0);
+WK_BUILDER(wk_build_squeezenet1_1);
+WK_BUILDER(wk_build_alexnet);
+WK_BUILDER(wk_build_shufflenet_v2_x0_5);
+WK_BUILDER(wk_build_shufflenet_v2_x1_0);
+WK_BUILDER(wk_build_shufflenet_v2_x1_5);
+WK_BUILDER(wk_build_shufflenet_v2_x2_0);
 WK_BUILDER(wk_build_resnet20_cifar);
 WK_BUILDER(wk_build_simple_cnn);
 
@@ -105,6 +170,10 @@ wk_status wk_weights_in_folder(char **out, const char *folder, wk_error *err);
 wk_status wk_beside_apply(wk_backbone *b, const char *weights, const wk_pull_options *o, wk_error *err);
 /* The registry's entry whose published file is called as the file at `path`; NULL: none. */
 const wk_arch *wk_arch_of_file(const char *path);
+
+/* Puts a view of *weights, which then belongs to it, into its place where tensors have names that modules no longer have
+ * (older_names.c). */
+wk_status wk_weights_todays_names(wk_tensors **weights, wk_error *err);
 
 /* ---- a backbone's own weights ----------------------------------------------------------------- */
 

@@ -64,7 +64,9 @@ static inline wk_tensors *rule_weights_to(const rule *r, const wk_graph *g, wk_n
       scale = (float)sqrt(6.0 / (double)wk_tensor_count(p->ndim - 1, p->shape + 1));
     else if (ends_with(p->name, ".bias"))
       scale = 0.1f;
-    else if (ends_with(p->name, ".bn2.weight") || ends_with(p->name, ".bn3.weight")) /* residual branches add up */
+    else if (ends_with(p->name, ".bn2.weight") || ends_with(p->name, ".bn3.weight") ||
+             ends_with(p->name, ".block.1.1.weight") || ends_with(p->name, ".block.3.1.weight"))
+      /* residual branches add up */
       base = 0.5f, scale = 0.1f;
     else
       base = 1, scale = 0.2f;
