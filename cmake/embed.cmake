@@ -7,7 +7,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   file(READ ${IN} bytes HEX)
   string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
   string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
-  file(WRITE ${OUT} "#include \"report/embedded.h\"\nconst unsigned char ${NAME}[] = {\n${bytes}0};\nconst unsigned long ${NAME}_size = sizeof ${NAME} - 1;\n")
+  file(WRITE ${OUT} "extern const unsigned char ${NAME}[];\nextern const unsigned long ${NAME}_size;\nconst unsigned char ${NAME}[] = {\n${bytes}0};\nconst unsigned long ${NAME}_size = sizeof ${NAME} - 1;\n")
   return()
 endif()
 

@@ -13,15 +13,17 @@ extern "C" {
 
 /* One format that models are written in. */
 typedef struct wk_export_format {
-  const char *name;   /* "onnx": what --format takes */
-  const char *ending; /* ".onnx": a path that ends so is meant to be of this format; NULL: a folder without a mark */
-  bool folder;        /* the path is a folder, which is made */
-  const char *main;   /* in a folder, the file that is opened: "model.json"; NULL: the path itself */
-  const char *title;  /* "ONNX, opset 17" */
-  bool reads_back;    /* whisker opens what it wrote */
+  const char *name;    /* "onnx": what --format takes */
+  const char *ending;  /* ".onnx": a path that ends so is meant to be of this format; NULL: a folder without a mark */
+  bool folder;         /* the path is a folder, which is made */
+  const char *main;    /* in a folder, the file that is opened: "model.json"; NULL: the path itself */
+  const char *title;   /* "ONNX, opset 17" */
+  bool reads_back;     /* whisker opens what it wrote, */
+  bool runs;           /* or does not, but can run it: wk_export_run */
   bool channels_first; /* its input is [N, 3, height, width]; else [N, height, width, 3] */
-  float mean, std;     /* how every network of this format wants its pixels: (byte - mean) / std; std 0: as the model does */
-  bool whole;         /* it holds the graph, the labels and how pixels are normalised; else weights by name alone */
+  float mean,
+      std;    /* how every network of this format wants its pixels: (byte - mean) / std; std 0: as the model does */
+  bool whole; /* it holds the graph, the labels and how pixels are normalised; else weights by name alone */
 } wk_export_format;
 
 WK_API int wk_export_format_count(void);
@@ -38,9 +40,9 @@ typedef struct wk_export_options {
   const char *format;                    /* by its name; default NULL: by the path's ending */
   wk_export_preprocessing preprocessing; /* where normalising is done; ONNX alone has a choice */
   wk_export_precision precision;         /* of weights and of what lies between layers; formats that say so */
-  const char *calibrate;                 /* for int8: photos (collection.h), whose values 8 bits are divided over; wk_export
-                                            looks at 100 of them */
-  const char *const *photos;             /* [photo_count] the same as files, for wk_export_write; no option of the table */
+  const char *calibrate;     /* for int8: photos (collection.h), whose values 8 bits are divided over; wk_export
+                                looks at 100 of them */
+  const char *const *photos; /* [photo_count] the same as files, for wk_export_write; no option of the table */
   size_t photo_count;
 } wk_export_options;
 
@@ -57,13 +59,19 @@ WK_API wk_status wk_export_format_for(const wk_export_format **out, const char *
 WK_API wk_status wk_export_write(const wk_model *m, const char *path, const wk_export_options *o, const wk_context *ctx,
                                  wk_error *err) WK_NODISCARD;
 
-/* What lies beside an export at `path` that o describes (in the folder, for formats that are one): NAME.preprocess.py and
- * NAME.preprocess.js, which make the input of a photo as the model does, NAME.selftest.png, a picture, and
+/* What lies beside an export at `path` that o describes (in the folder, for formats that are one): NAME.preprocess.py
+ * and NAME.preprocess.js, which make the input of a photo as the model does, NAME.selftest.png, a picture, and
  * NAME.selftest.json with its logits (wk_model_logits) [label_count]. */
 WK_API wk_status wk_export_beside(const wk_model *m, const char *path, const wk_export_options *o, const float *logits,
                                   wk_error *err) WK_NODISCARD;
-/* Where such a file lies: "preprocess.py" beside "a/mine.onnx" is "a/mine.preprocess.py". wk_free it; NULL: no memory. */
+/* Where such a file lies: "preprocess.py" beside "a/mine.onnx" is "a/mine.preprocess.py". wk_free it; NULL: no memory.
+ */
 WK_API char *wk_export_beside_path(const char *path, const wk_export_format *f, const char *name);
+
+/* The logits, [label_count], that the files written at `path` give, for pixels as m's preprocessing makes them: of
+ * formats that `runs`. m and o are those that they were written with. */
+WK_API wk_status wk_export_run(float *logits, const wk_model *m, const char *path, const wk_export_options *o,
+                               const uint8_t *rgb, wk_error *err) WK_NODISCARD;
 
 /* The logits of m, [label_count], for pixels as m's preprocessing makes them (height x width x 3 bytes), computed in
  * float32: softmax of them gives its probabilities. Of a linear head they are divided by its temperature. `pixels` says

@@ -33,6 +33,14 @@ static const wk_export_writer writers[] = {
                 .reads_back = true,
                 .channels_first = true},
      .write = wk_export_safetensors},
+    {.format = {.name = "c",
+                .ending = ".h",
+                .title = "plain C, its weights beside it",
+                .runs = true,
+                .whole = true,
+                .std = 1},
+     .write = wk_export_plain_c,
+     .run = wk_export_plain_c_run},
 };
 enum { WRITERS = sizeof writers / sizeof *writers };
 
@@ -147,6 +155,19 @@ wk_status wk_export_write(const wk_model *m, const char *path, const wk_export_o
     WK_TRY(wk_mkdir_p(path, err));
   WK_TRY(w->write(&job, err));
 done:
+  wk_net_free(job.net);
+  return st;
+}
+
+wk_status wk_export_run(float *logits, const wk_model *m, const char *path, const wk_export_options *o,
+                        const uint8_t *rgb, wk_error *err) {
+  const wk_export_writer *w = NULL;
+  WK_RETURN_IF_ERROR(find(&w, path, o, err));
+  if (!w->run)
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s: %s is not run but opened", path, w->format.title);
+  wk_export_job job = {.model = m, .path = path, .format = &w->format, .o = o};
+  WK_RETURN_IF_ERROR(wk_net_create(&job.net, m, err));
+  wk_status st = w->run(logits, &job, rgb, err);
   wk_net_free(job.net);
   return st;
 }

@@ -100,6 +100,8 @@ typedef struct wk_export_writer {
   bool preprocessing; /* can do --preprocessing inside */
   bool int8;          /* can do --precision int8: job->range is there then */
   wk_status (*write)(const wk_export_job *job, wk_error *err);
+  /* The logits by what was written, of formats that whisker runs instead of reading them; NULL: it does not. */
+  wk_status (*run)(float *logits, const wk_export_job *job, const uint8_t *rgb, wk_error *err);
 } wk_export_writer;
 
 /* ---- what writers share --------------------------------------------------------------------------------- */
@@ -132,6 +134,8 @@ wk_status wk_export_no_memory(wk_error *err); /* WK_ERR_MEMORY */
 wk_status wk_export_onnx(const wk_export_job *job, wk_error *err);
 wk_status wk_export_torch(const wk_export_job *job, wk_error *err);
 wk_status wk_export_tflite(const wk_export_job *job, wk_error *err);
+wk_status wk_export_plain_c(const wk_export_job *job, wk_error *err);
+wk_status wk_export_plain_c_run(float *logits, const wk_export_job *job, const uint8_t *rgb, wk_error *err);
 wk_status wk_export_safetensors(const wk_export_job *job, wk_error *err);
 
 #endif

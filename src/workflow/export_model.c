@@ -136,6 +136,7 @@ static void trial_free(trial *t) {
   wk_free(t->logits);
 }
 
+/* The logits of the file, opened as anybody's. */
 static wk_status read_back(wk_export_report *r, wk_call *call, const wk_model *m, const char *path, const trial *t,
                            wk_error *err) {
   wk_status st = WK_OK;
@@ -149,18 +150,27 @@ static wk_status read_back(wk_export_report *r, wk_call *call, const wk_model *m
   pixels_of(&pixels, &m->backbone->preprocess);
   WK_TRY(wk_model_logits(t->logits + m->label_count, back, t->seen.pixels, t->seen.height, t->seen.width,
                          r->format->whole ? NULL : &pixels, err));
-  compare(r, t->logits, t->logits + m->label_count, m->label_count);
-  r->compared = true;
   r->labels_same = r->format->whole && same_labels(m, back);
+done:
+  wk_free(file);
+  wk_model_free(back);
+  return st;
+}
+
+/* By what was written, the logits of the picture again. */
+static wk_status prove(wk_export_report *r, wk_call *call, const wk_model *m, const char *path,
+                       const wk_export_options *o, const trial *t, wk_error *err) {
+  wk_status st = WK_OK;
+  float *back = t->logits + m->label_count;
+  WK_TRY(r->format->runs ? wk_export_run(back, m, path, o, t->seen.pixels, err) : read_back(r, call, m, path, t, err));
+  r->labels_same |= r->format->runs; /* there they are text that is written, and never read */
+  compare(r, t->logits, back, m->label_count);
+  r->compared = true;
   WK_FAIL_IF(r->precision == WK_EXPORT_FLOAT32 && !(r->max_rel_diff <= most_difference), err, WK_ERR_NUMERIC,
              "reads back with logits that differ by %.3g (%.2g of the largest); do not use it", r->max_abs_diff,
              r->max_rel_diff);
 done:
-  if (st != WK_OK)
-    st = wk_error_prefix(err, st, "%s", path);
-  wk_free(file);
-  wk_model_free(back);
-  return st;
+  return st == WK_OK ? st : wk_error_prefix(err, st, "%s", path);
 }
 
 /* ---- photos to calibrate on ---------------------------------------------------------------------------- */
@@ -211,8 +221,8 @@ wk_status wk_export(wk_export_report **out, wk_session *s, const wk_model *m, co
   r->bytes = size_of(path);
   WK_TRY(trial_open(&t, m, err));
   WK_TRY(wk_export_beside(m, path, &o, t.logits, err));
-  if (r->format->reads_back)
-    WK_TRY(read_back(r, &call, m, path, &t, err));
+  if (r->format->reads_back || r->format->runs)
+    WK_TRY(prove(r, &call, m, path, &o, &t, err));
   WK_TRY(wk_call_take_warnings(&r->warnings, &call, err));
   if (out) {
     *out = r;
