@@ -57,12 +57,13 @@ static wk_grouped_phase phase_of(const job *j, const wk_grouped_view *v, const f
     f.from = 0;
   for (int n = 1; n <= WK_GROUPED_MOST; n++)
     f.pieces[n - 1] = WK_ISA_FN(wk_grouped_pieces_of)(l, &v->x, n, false);
+  f.lines = WK_ISA_FN(wk_grouped_pieces_of_lines)(l, &v->x);
   return f;
 }
 
-/* One row of results of some vectors of a group. */
-static void row_run(const wk_grouped_phase *f, wk_grouped_tile t, const ends *e, int vectors, ptrdiff_t to) {
-  const wk_grouped_pieces *p = &f->pieces[vectors - 1];
+/* One row of results of some vectors of a group, or two where the pieces are of so many. */
+static void row_run(const wk_grouped_phase *f, const wk_grouped_pieces *p, wk_grouped_tile t, const ends *e,
+                    ptrdiff_t to) {
   for (int s = 0; s < p->count; s++) {
     const int size = p->size + (s < p->larger);
     t.c = e->c + to;
@@ -80,11 +81,14 @@ static void row_run(const wk_grouped_phase *f, wk_grouped_tile t, const ends *e,
 static void band_run(const job *j, const float *packed, int image, int block, int q0, int rows) {
   const wk_grouped_view *v = &j->all;
   const wk_grouped_layout *l = &j->l;
-  const int outs = l->bundle * l->each, bundles = wk_grouped_bundles(l, v->groups, block), step = j->near ? 1 : rows;
+  const int outs = l->bundle * l->each, bundles = wk_grouped_bundles(l, v->groups, block),
+            step = !j->near    ? rows
+                   : l->narrow ? 2
+                               : 1;
   const ptrdiff_t photo = (ptrdiff_t)image * v->out_h * v->out_w * v->out_c;
   for (int g = 0; g < bundles; g++)
     for (int n = 0, many; n < l->vectors; n += many) {
-      many = WK_ISA_FN(wk_grouped_together)(l, l->vectors - n);
+      many = WK_ISA_FN(wk_grouped_together)(l->vectors - n);
       const int first = n * WK_VL, ch = (block * l->block_groups + g * l->bundle) * l->each + first;
       wk_grouped_tile t = {.bias = j->e.bias ? j->e.bias + ch : NULL,
                            .cols = least(least(outs - first, many * WK_VL), v->out_c - ch)};
@@ -95,9 +99,11 @@ static void band_run(const job *j, const float *packed, int image, int block, in
           const ptrdiff_t w = (ptrdiff_t)(block * f->block_weights) + (g * l->vectors + n) * taps;
           t.w = f->w + w;
           t.w2 = f->pairs ? f->w2 + 2 * w : NULL;
-          for (int k = q; k < q + step && k < rows && q0 + k < f->rows; k++) {
+          const int end = least(least(q + step, rows), f->rows - q0);
+          for (int k = q, some; k < end; k += some) {
+            some = many == 2 && f->lines.sums && k + 1 < end ? 2 : 1;
             t.a = packed + f->from + k * f->q + g * l->bundle * l->depth;
-            row_run(f, t, &j->e, many, photo + f->to + (q0 + k) * f->line + ch);
+            row_run(f, some == 2 ? &f->lines : &f->pieces[many - 1], t, &j->e, photo + f->to + (q0 + k) * f->line + ch);
           }
         }
     }

@@ -29,7 +29,7 @@ typedef struct wk_grouped_layout {
   int bundle;               /* groups of a bundle; not spread: 1 */
   int block_groups, blocks; /* groups of a block: whole bundles */
   int vectors;              /* of outputs of a bundle */
-  bool narrow;              /* rows of results are so short that as many vectors as can be are made together */
+  bool narrow;              /* rows of results are so short that two of them are made together */
   int pixel, line;          /* floats of a packed pixel, pixels of a packed row of inputs */
   int band, height;         /* rows of results made together; of inputs they need */
 } wk_grouped_layout;
@@ -37,8 +37,8 @@ typedef struct wk_grouped_layout {
 #define WK_GROUPED_MOST 3 /* vectors that are made together */
 
 WK_ISA_DECLARE(wk_grouped_layout, wk_grouped_layout_of, (const wk_grouped_view *v));
-/* How many vectors of a group are made together where `left` are. */
-WK_ISA_DECLARE(int, wk_grouped_together, (const wk_grouped_layout *l, int left));
+/* How many vectors of a bundle are made together where `left` are. */
+WK_ISA_DECLARE(int, wk_grouped_together, (int left));
 /* The inputs of rows q0..q0+rows-1 of results, of one block of channels, with zeros around the photo. */
 WK_ISA_DECLARE(void, wk_grouped_pack_band,
                (float *to, const wk_grouped_view *v, const wk_grouped_layout *l, const float *in, int image, int block,

@@ -201,7 +201,7 @@ static void band_sums(const wk_conv *c, const wk_grouped_view *v, const wk_group
   const int bundles = wk_grouped_bundles(l, c->groups, block);
   for (int g = 0; g < bundles; g++)
     for (int n = 0, many; n < l->vectors; n += many) {
-      many = WK_ISA_FN(wk_grouped_together)(l, l->vectors - n);
+      many = WK_ISA_FN(wk_grouped_together)(l->vectors - n);
       t.dw_tap = (ptrdiff_t)l->depth * many * WK_VL;
       for (int ky = 0; ky < v->y.taps; ky++) {
         t.x = x + ky * v->y.gap * line + g * l->bundle * l->depth;

@@ -39,12 +39,11 @@ wk_grouped_layout WK_ISA_FN(wk_grouped_layout_of)(const wk_grouped_view *v) {
   return l;
 }
 
-int WK_ISA_FN(wk_grouped_together)(const wk_grouped_layout *l, int left) {
+int WK_ISA_FN(wk_grouped_together)(int left) {
 #if WK_VL == 16 /* more registers: two vectors of a whole row */
-  (void)l;
   return left > 1 ? 2 : 1;
 #else
-  return left == 3 || (left > 3 && l->narrow) ? WK_GROUPED_MOST : left > 1 ? 2 : 1;
+  return left == WK_GROUPED_MOST ? WK_GROUPED_MOST : left > 1 ? 2 : 1;
 #endif
 }
 
@@ -102,7 +101,7 @@ WK_INLINE void each_weight(float *packed, float *w, const wk_conv *c, const wk_g
   const int outs = l->bundle * l->each, bundles = (v->groups + l->bundle - 1) / l->bundle;
   for (int g = 0; g < bundles; g++)
     for (int n = 0, many; n < l->vectors; n += many) {
-      many = WK_ISA_FN(wk_grouped_together)(l, l->vectors - n);
+      many = WK_ISA_FN(wk_grouped_together)(l->vectors - n);
       ptrdiff_t at[WK_GROUPED_MOST * WK_VL]; /* of each lane's first weight; -1: none */
       for (int k = 0; k < many * WK_VL; k++) {
         const int lane = n * WK_VL + k, out = g * outs + lane;

@@ -20,13 +20,14 @@
 #define PAIRS 5
 #endif
 #define ROWS_3 4
+#define LINES 3 /* of each of two lines of two vectors */
 #define HELD 28 /* vectors of sums */
 
 WK_INLINE vec load(const float *p, int have) { return have >= WK_VL ? vec_load(p) : vec_load_part(p, have); }
 
 /* The way of the few: fewer channels than vectors, something to be added, a slope. */
 static __attribute__((noinline)) void finish_any(const wk_grouped_phase *f, const wk_grouped_tile *t, const float *acc,
-                                                 int rows, int vectors) {
+                                                 int rows, int vectors, int lines) {
   const vec low = vec_set(f->low), high = vec_set(f->high), limit = slope_limit(f->mask_act);
   for (int v = 0; v < vectors; v++) {
     const int have = t->cols - v * WK_VL;
@@ -34,7 +35,8 @@ static __attribute__((noinline)) void finish_any(const wk_grouped_phase *f, cons
       continue;
     const vec bias = t->bias ? load(t->bias + v * WK_VL, have) : vec_zero();
     for (int r = 0; r < rows; r++) {
-      const ptrdiff_t at = r * f->ldc + v * WK_VL;
+      const int across = rows / lines;
+      const ptrdiff_t at = r / across * f->line + r % across * f->ldc + v * WK_VL;
       vec x = vec_load(acc + (r * vectors + v) * WK_VL) + bias;
       if (t->add)
         x = load(t->add + at, have) + x;
@@ -49,13 +51,14 @@ static __attribute__((noinline)) void finish_any(const wk_grouped_phase *f, cons
   }
 }
 
-WK_INLINE void finish(const wk_grouped_phase *f, const wk_grouped_tile *t, const vec *acc, int rows, int vectors) {
+WK_INLINE void finish(const wk_grouped_phase *f, const wk_grouped_tile *t, const vec *acc, int rows, int vectors,
+                      int lines) {
   if (t->add || t->mask || t->cols < vectors * WK_VL) {
     float kept[HELD * WK_VL];
     WK_UNROLL
     for (int i = 0; i < rows * vectors; i++)
       vec_store(kept + i * WK_VL, acc[i]);
-    finish_any(f, t, kept, rows, vectors);
+    finish_any(f, t, kept, rows, vectors, lines);
     return;
   }
   const vec low = vec_set(f->low), high = vec_set(f->high);
@@ -68,6 +71,8 @@ WK_INLINE void finish(const wk_grouped_phase *f, const wk_grouped_tile *t, const
     b[v] = bias ? vec_load(bias + v * WK_VL) : vec_zero();
   WK_UNROLL
   for (int r = 0; r < rows; r++, c += ldc) {
+    if (r && r % (rows / lines) == 0)
+      c = t->c + r / (rows / lines) * f->line;
     WK_UNROLL
     for (int v = 0; v < vectors; v++)
       vec_store(c + v * WK_VL, vec_min(high, vec_max(low, acc[r * vectors + v] + b[v])));
@@ -124,7 +129,7 @@ WK_INLINE void sums(const wk_grouped_phase *f, const wk_grouped_tile *t, int row
       }
     }
   }
-  finish(f, t, acc, rows, vectors);
+  finish(f, t, acc, rows, vectors, 1);
 }
 
 /* Pairs of results of one vector, of groups as wide as a vector or several a vector: `depth` inputs, a constant. */
@@ -154,7 +159,32 @@ WK_INLINE void pair_sums(const wk_grouped_phase *f, const wk_grouped_tile *t, in
       }
     }
   }
-  finish(f, t, acc, 2 * rows, 1);
+  finish(f, t, acc, 2 * rows, 1, 1);
+}
+
+/* The same rows of results of two lines, one below the other, of two vectors: of short lines registers hold more so. */
+WK_INLINE void line_sums(const wk_grouped_phase *f, const wk_grouped_tile *t, int rows) {
+  vec acc[HELD];
+  WK_UNROLL
+  for (int i = 0; i < 4 * rows; i++)
+    acc[i] = vec_zero();
+  const int depth = f->depth, across = f->taps_x, down = f->taps_y;
+  const ptrdiff_t pixel = f->pixel, next = f->q, row = f->row, column = f->column;
+  const float *w = t->w, *line = t->a;
+  for (int ty = 0; ty < down; ty++, line += row) {
+    const float *a = line;
+    for (int tx = 0; tx < across; tx++, a += column)
+      for (int i = 0; i < depth; i++, w += 2 * WK_VL) {
+        const vec b0 = vec_load(w), b1 = vec_load(w + WK_VL);
+        WK_UNROLL
+        for (int r = 0; r < 2 * rows; r++) {
+          const vec x = vec_set(a[r / rows * next + r % rows * pixel + i]);
+          acc[2 * r] = vec_fma(x, b0, acc[2 * r]);
+          acc[2 * r + 1] = vec_fma(x, b1, acc[2 * r + 1]);
+        }
+      }
+  }
+  finish(f, t, acc, 2 * rows, 2, 2);
 }
 
 /* ---- one function for each number of results ------------------------------------------------------ */
@@ -174,6 +204,8 @@ WK_INLINE void pair_sums(const wk_grouped_phase *f, const wk_grouped_tile *t, in
   static void name##_##rows(const wk_grouped_phase *f, const wk_grouped_tile *t) { sums(f, t, rows, __VA_ARGS__); }
 #define PAIR_FUNCTION(rows, name, ...)                                                                                 \
   static void name##_##rows(const wk_grouped_phase *f, const wk_grouped_tile *t) { pair_sums(f, t, rows, __VA_ARGS__); }
+#define LINE_FUNCTION(rows, name)                                                                                      \
+  static void name##_##rows(const wk_grouped_phase *f, const wk_grouped_tile *t) { line_sums(f, t, rows); }
 #define ENTRY(rows, name) name##_##rows,
 /* vectors, taps, step, spread */
 #define FUNCTIONS(UP_TO, name, ...)                                                                                    \
@@ -196,6 +228,10 @@ WK_INLINE void pair_sums(const wk_grouped_phase *f, const wk_grouped_tile *t, in
 FUNCTIONS(UP_TO_4, three, 3, 1, 1, 0)
 #endif
 FUNCTIONS(UP_TO_ROWS_2, two, 2, 1, 1, 0)
+#if WK_VL != 16
+UP_TO_3(LINE_FUNCTION, two_lines)
+static const wk_grouped_sums_fn two_lines[] = {UP_TO_3(ENTRY, two_lines)};
+#endif
 FUNCTIONS(UP_TO_ROWS_1, one, 1, 1, 1, 0)
 FUNCTIONS(UP_TO_NEAR, one_near, 1, 3, 1, 0)
 FUNCTIONS(UP_TO_NEAR, one_apart, 1, 3, 2, 0)
@@ -248,5 +284,19 @@ wk_grouped_pieces WK_ISA_FN(wk_grouped_pieces_of)(const wk_grouped_layout *l, co
   wk_grouped_pieces p = {.sums = sums_of(l, vectors, how), .count = (x->count + most - 1) / most};
   if (p.count)
     p.size = x->count / p.count, p.larger = x->count % p.count;
+  return p;
+}
+
+wk_grouped_pieces WK_ISA_FN(wk_grouped_pieces_of_lines)(const wk_grouped_layout *l, const wk_grouped_side *x) {
+  wk_grouped_pieces p = {.sums = NULL};
+#if WK_VL == 16
+  (void)l, (void)x;
+#else
+  if (l->narrow && !l->spread) {
+    p.sums = two_lines, p.count = (x->count + LINES - 1) / LINES;
+    if (p.count)
+      p.size = x->count / p.count, p.larger = x->count % p.count;
+  }
+#endif
   return p;
 }

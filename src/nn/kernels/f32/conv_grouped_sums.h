@@ -37,11 +37,14 @@ struct wk_grouped_phase {
   const float *w, *w2;     /* of the first block; of the second of a pair, twice as many */
   size_t block_weights;
   wk_grouped_pieces pieces[WK_GROUPED_MOST]; /* for 1, 2 and 3 vectors */
+  wk_grouped_pieces lines;                   /* for 2 vectors of two rows at a time; without sums: none */
   float low, high;
   wk_act mask_act;
 };
 
 WK_ISA_DECLARE(wk_grouped_pieces, wk_grouped_pieces_of,
                (const wk_grouped_layout *l, const wk_grouped_side *x, int vectors, bool pairs));
+
+WK_ISA_DECLARE(wk_grouped_pieces, wk_grouped_pieces_of_lines, (const wk_grouped_layout *l, const wk_grouped_side *x));
 
 #endif
