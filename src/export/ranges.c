@@ -5,6 +5,8 @@
 #include "data/data.h"
 #include "export/export.h"
 
+enum { BINS = 1024, CUTS = 40 };
+
 typedef struct measure {
   wk_net *n;
   wk_plan *plan;
@@ -13,6 +15,7 @@ typedef struct measure {
   uint8_t *rgb;
   wk_buffer file;
   wk_net_range *range;
+  uint32_t *bins; /* [layers][BINS] how often; NULL: the extremes are looked for */
   size_t seen;
 } measure;
 
@@ -33,11 +36,15 @@ static wk_status make_plan(measure *m, const wk_tensors *weights, const wk_conte
   return wk_exec_create(&m->exec, m->plan, err);
 }
 
-static void see(measure *m) {
+static size_t values_of(const measure *m, int layer) {
+  const wk_shape s = wk_plan_output_shape(m->plan, layer);
+  return (size_t)s.height * (size_t)s.width * (size_t)s.channels;
+}
+
+static void see_extremes(measure *m) {
   for (int i = 0; i < m->n->layers; i++) {
     const float *value = wk_exec_output(m->exec, i);
-    const wk_shape s = wk_plan_output_shape(m->plan, i);
-    const size_t count = (size_t)s.height * (size_t)s.width * (size_t)s.channels;
+    const size_t count = values_of(m, i);
     wk_net_range r = m->seen ? m->range[i] : (wk_net_range){value[0], value[0]};
     for (size_t k = 0; k < count; k++) {
       r.low = value[k] < r.low ? value[k] : r.low;
@@ -45,7 +52,49 @@ static void see(measure *m) {
     }
     m->range[i] = r;
   }
-  m->seen++;
+}
+
+static void see_values(measure *m) {
+  for (int i = 0; i < m->n->layers; i++) {
+    const float *value = wk_exec_output(m->exec, i);
+    const size_t count = values_of(m, i);
+    const wk_net_range r = m->range[i];
+    const float width = r.high - r.low, factor = width > 0 ? (float)BINS / width : 0;
+    for (size_t k = 0; k < count; k++) {
+      const int bin = (int)((value[k] - r.low) * factor);
+      m->bins[(size_t)i * BINS + (size_t)(bin < BINS ? bin : BINS - 1)]++;
+    }
+  }
+}
+
+/* The squared error of 8 bits over `cut`, of values whose numbers are in `bins` over `all`. */
+static double error_of(const uint32_t *bins, wk_net_range all, wk_net_range cut) {
+  const double width = ((double)all.high - (double)all.low) / BINS, low = fmin((double)cut.low, 0),
+               high = fmax((double)cut.high, 0), step = (high - low) / 255;
+  double sum = 0;
+  for (int i = 0; i < BINS; i++) {
+    const double value = (double)all.low + (i + 0.5) * width, beyond = fmax(fmax(low - value, value - high), 0);
+    sum += bins[i] * (beyond > 0 ? beyond * beyond : step * step / 12);
+  }
+  return sum;
+}
+
+static wk_net_range best_range(const uint32_t *bins, wk_net_range all) {
+  wk_net_range best = all;
+  double least = error_of(bins, all, all);
+  for (int i = CUTS - 1; i > 0; i--) {
+    const float share = (float)i / CUTS;
+    const wk_net_range cuts[3] = {
+        {all.low * share, all.high * share}, {all.low, all.high * share}, {all.low * share, all.high}};
+    for (int k = 0; k < 3; k++) {
+      const double error = error_of(bins, all, cuts[k]);
+      if (error < least) {
+        least = error;
+        best = cuts[k];
+      }
+    }
+  }
+  return best;
 }
 
 /* Photos that cannot be read are passed over. */
@@ -63,7 +112,26 @@ static wk_status look_at(measure *m, const char *path, wk_error *err) {
   if (st != WK_OK)
     return WK_OK;
   WK_RETURN_IF_ERROR(wk_exec_run_pixels(m->exec, m->rgb, 1, err));
-  see(m);
+  if (m->bins)
+    see_values(m);
+  else
+    see_extremes(m);
+  m->seen++;
+  return WK_OK;
+}
+
+static wk_status look_at_all(measure *m, const wk_export_job *job, wk_progress *progress, const wk_context *ctx,
+                             wk_error *err) {
+  m->seen = 0;
+  for (size_t i = 0; i < job->o->photo_count; i++) {
+    if (wk_cancelled(ctx))
+      return WK_FAIL(err, WK_ERR_CANCELLED, "cancelled");
+    WK_RETURN_IF_ERROR(look_at(m, job->o->photos[i], err));
+    wk_progress_add(progress, 1);
+  }
+  if (!m->seen)
+    return WK_FAIL(err, WK_ERR_FORMAT, "none of %zu photos could be read: the ranges of int8 are not known",
+                   job->o->photo_count);
   return WK_OK;
 }
 
@@ -73,7 +141,7 @@ wk_status wk_net_measure(const wk_net_range **out, const wk_export_job *job, con
   measure m = {.n = n};
   wk_tensors *weights = NULL;
   wk_progress progress = {0};
-  const size_t count = job->o->photo_count;
+  uint32_t *bins = NULL;
   m.range = wk_net_alloc(n, (size_t)n->layers, sizeof *m.range);
   m.output = wk_net_alloc(n, (size_t)n->layers, sizeof *m.output);
   m.rgb = wk_net_alloc(n, (size_t)n->preprocess.height * (size_t)n->preprocess.width, 3);
@@ -82,19 +150,21 @@ wk_status wk_net_measure(const wk_net_range **out, const wk_export_job *job, con
     m.output[i] = n->layer[i].node;
   WK_TRY(wk_net_weights(&weights, job, err));
   WK_TRY(make_plan(&m, weights, ctx, err));
-  WK_TRY(wk_progress_begin(&progress, ctx, "ranges", count, err));
-  for (size_t i = 0; i < count; i++) {
-    WK_FAIL_IF(wk_cancelled(ctx), err, WK_ERR_CANCELLED, "cancelled");
-    WK_TRY(look_at(&m, job->o->photos[i], err));
-    wk_progress_add(&progress, 1);
-  }
-  WK_FAIL_IF(!m.seen, err, WK_ERR_FORMAT, "none of %zu photos could be read: the ranges of int8 are not known", count);
+  WK_TRY(wk_progress_begin(&progress, ctx, "ranges", 2 * job->o->photo_count, err));
+  WK_TRY(look_at_all(&m, job, &progress, ctx, err));
+  bins = wk_calloc((size_t)n->layers, BINS * sizeof *bins);
+  WK_FAIL_IF(!bins, err, WK_ERR_MEMORY, "out of memory for an export");
+  m.bins = bins;
+  WK_TRY(look_at_all(&m, job, &progress, ctx, err));
+  for (int i = 0; i < n->layers; i++)
+    m.range[i] = best_range(bins + (size_t)i * BINS, m.range[i]);
   *out = m.range;
 done:
   wk_progress_end(&progress);
   wk_exec_free(m.exec);
   wk_plan_free(m.plan);
   wk_tensors_free(weights);
+  wk_free(bins);
   wk_buffer_free(&m.file);
   return st;
 }

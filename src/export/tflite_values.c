@@ -104,7 +104,7 @@ static size_t slice_of(size_t i, const int32_t *shape, int ndim, int axis) {
   return i / inner % (size_t)shape[axis];
 }
 
-/* As int8 around 0, a step for each slice along `axis` (-1: one for all), which is added to scale[]. */
+/* As int8 around 0, a step for each slice along `axis` (-1: one for all), at least the one that scale[] comes with. */
 static int small_weight(wk_tfl *t, const char *name, const float *value, size_t count, const int32_t *shape, int ndim,
                         int axis, float *scale, int scales) {
   int8_t *bytes = wk_net_alloc(t->n, count, 1);
@@ -114,14 +114,10 @@ static int small_weight(wk_tfl *t, const char *name, const float *value, size_t 
     return -1;
   }
   memset(zero, 0, (size_t)scales * sizeof *zero);
-  for (int i = 0; i < scales; i++)
-    scale[i] = 0;
   for (size_t i = 0; i < count; i++) {
     float *s = &scale[axis < 0 ? 0 : slice_of(i, shape, ndim, axis)];
-    *s = fmaxf(*s, fabsf(value[i]));
+    *s = fmaxf(*s, fabsf(value[i]) / 127);
   }
-  for (int i = 0; i < scales; i++)
-    scale[i] = scale[i] > 1e-30f ? scale[i] / 127 : 1;
   for (size_t i = 0; i < count; i++)
     bytes[i] = (int8_t)lround((double)value[i] / (double)scale[axis < 0 ? 0 : slice_of(i, shape, ndim, axis)]);
   wk_tflite_tensor v = {.name = name,
@@ -182,6 +178,13 @@ void wk_tfl_weights(wk_tfl *t, int out[2], const char *layer, const float *weigh
   if (!scale) {
     t->f.failed = true;
     return;
+  }
+  /* Channels whose weights are next to nothing live on their bias, which must fit into 32 bits of these steps. */
+  for (int i = 0; i < scales; i++)
+    scale[i] = 1e-12f;
+  for (int i = 0; i < outputs; i++) {
+    float *s = &scale[scales > 1 ? i : 0];
+    *s = fmaxf(*s, fabsf(bias[i]) / in / (float)(1 << 30));
   }
   out[0] = small_weight(t, weight_name, weight, count, shape, ndim, axis, scale, scales);
   out[1] = small_bias(t, bias_name, bias, outputs, in, scale, scales);
