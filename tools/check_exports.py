@@ -49,6 +49,27 @@ def main():
     return 1 if check.bad else 0
 
 
+MAIN = """
+#include <stdio.h>
+#define NETWORK_IMPLEMENTATION
+#include "network.h"
+static float weights[NETWORK_WEIGHT_BYTES / 4], work[NETWORK_WORK], score[NETWORK_CLASSES];
+static unsigned char rgb[NETWORK_WIDTH * NETWORK_HEIGHT * 3];
+int main(void) {
+  FILE *f = fopen("network.weights", "rb");
+  int i;
+  if (!f || network_check(weights, fread(weights, 1, sizeof weights, f)))
+    return 1;
+  while (fread(rgb, 1, sizeof rgb, stdin) == sizeof rgb) {
+    network_logits(score, rgb, weights, work);
+    for (i = 0; i < NETWORK_CLASSES; i++)
+      printf("%.9g%s", score[i], i + 1 < NETWORK_CLASSES ? " " : "\\n");
+  }
+  return 0;
+}
+"""
+
+
 class Check:
     def __init__(self, args):
         import numpy as np
@@ -173,6 +194,72 @@ class Check:
         path, report = self.export("timm/model.safetensors")
         network = timm.create_model("local-dir:" + os.path.dirname(path), pretrained=True)
         self.judge("safetensors, timm", self.torch_logits(network), report)
+
+    def keras(self, name, path, pixels, report):
+        import keras
+
+        whole = keras.models.load_model(path, compile=False)
+        before = [layer for layer in whole.layers if layer.name != whole.layers[-1].name][-1]
+        network = keras.Model(whole.inputs, before.output)
+        logits = [self.np.asarray(network.predict(pixels[i : i + 20], verbose=0)) for i in range(0, len(pixels), 20)]
+        self.judge(f"{name}, Keras {keras.__version__}", self.np.concatenate(logits), report)
+
+    def way_keras(self):
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        if not has("keras"):
+            print("skipped: keras is not here")
+            return
+        import keras
+
+        how, _ = self.export("how.onnx")
+        for ending in ("h5", "keras"):
+            if ending == "keras" and keras.__version__ < "3":
+                continue
+            path, report = self.export(f"outside.{ending}")
+            self.keras(f"{ending}, outside", path, self.pixels, report)
+            path, report = self.export(f"inside.{ending}", "--preprocessing", "inside")
+            self.keras(f"{ending}, inside", path, self.bytes(how).astype(self.np.float32), report)
+
+    def way_teachable(self):
+        import shutil
+
+        if not shutil.which("node"):
+            print("skipped: node is not here")
+            return
+        np = self.np
+        path, report = self.export("teachable", "--format", "teachable")
+        how, _ = self.export("how.onnx")
+        seen = os.path.join(self.dir.name, "seen.raw")
+        self.bytes(how).astype(np.uint8).tofile(seen)
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_teachable.js")
+        done = subprocess.run(["node", script, path, seen], capture_output=True, text=True)
+        if done.returncode == 77:
+            print("skipped: node has no @tensorflow/tfjs (npm install it, and set NODE_PATH)")
+            return
+        if done.returncode:
+            sys.exit(f"teachable: {done.stderr.strip()}")
+        probability = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
+        self.judge("teachable, tfjs", np.log(np.maximum(probability, 1e-30)), report)
+
+    def way_c(self):
+        import shutil
+
+        if not shutil.which("cc"):
+            print("skipped: no C compiler is here")
+            return
+        np = self.np
+        path, report = self.export("c/network.h")
+        folder = os.path.dirname(path)
+        how, _ = self.export("how.onnx")
+        with open(os.path.join(folder, "main.c"), "w") as f:
+            f.write(MAIN)
+        flags = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
+        subprocess.run(["cc", *flags, "main.c", "-o", "main", "-lm"], cwd=folder, check=True)
+        pixels = self.bytes(how).astype(np.uint8).tobytes()
+        done = subprocess.run(["./main"], cwd=folder, input=pixels, capture_output=True, check=True)
+        logits = np.array([line.split() for line in done.stdout.decode().splitlines()], dtype=np.float64)
+        self.judge("plain C", logits, report)
 
     def way_tflite(self):
         if not has("ai_edge_litert.interpreter"):

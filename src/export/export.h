@@ -134,6 +134,9 @@ wk_status wk_export_no_memory(wk_error *err); /* WK_ERR_MEMORY */
 wk_status wk_export_onnx(const wk_export_job *job, wk_error *err);
 wk_status wk_export_torch(const wk_export_job *job, wk_error *err);
 wk_status wk_export_tflite(const wk_export_job *job, wk_error *err);
+wk_status wk_export_keras(const wk_export_job *job, wk_error *err);
+wk_status wk_export_keras_h5(const wk_export_job *job, wk_error *err);
+wk_status wk_export_teachable(const wk_export_job *job, wk_error *err);
 wk_status wk_export_plain_c(const wk_export_job *job, wk_error *err);
 wk_status wk_export_plain_c_run(float *logits, const wk_export_job *job, const uint8_t *rgb, wk_error *err);
 wk_status wk_export_safetensors(const wk_export_job *job, wk_error *err);

@@ -109,7 +109,7 @@ static wk_status h5_find(int *out, void *user, wk_ir *ir, const wk_keras_variabl
   wk_status st = wk_h5_dataset_open(&d, w->h, e->object, err);
   if (st != WK_OK)
     return wk_error_prefix(err, st, "weight '%.200s'", e->path);
-  WK_RETURN_IF_ERROR(wk_ir_text(&value.name, ir, e->path, strlen(e->path), err));
+  value.name = ""; /* layers are named by themselves, not by the path of a weight */
   value.ndim = d.ndim;
   value.dtype = d.dtype;
   memcpy(value.shape, d.shape, sizeof value.shape);
@@ -141,6 +141,28 @@ done:
   return st;
 }
 
+/* What whisker's own exports say beside the model: {"labels": [...], "preprocess": {...}}. */
+static wk_status read_about(wk_ir *ir, const char *text, size_t size, wk_error *err) {
+  json_t *about = NULL;
+  wk_text compact = {0};
+  wk_status st = WK_OK;
+  if (wk_json_parse(&about, text, size, "what is told of a model", NULL) != WK_OK)
+    return WK_OK;
+  wk_json_add(&compact, json_object_get(about, "preprocess"));
+  if (!compact.failed && json_object_get(about, "preprocess"))
+    st = wk_ir_text(&ir->prepared, ir, compact.data, compact.len, err);
+  wk_text_free(&compact);
+  compact = (wk_text){0};
+  if (st == WK_OK && json_object_get(about, "labels")) {
+    wk_json_add(&compact, json_object_get(about, "labels"));
+    st = compact.failed ? WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a network")
+                        : wk_labels_guess(ir, compact.data, err);
+  }
+  wk_text_free(&compact);
+  json_decref(about);
+  return st;
+}
+
 /* ---- .h5 ------------------------------------------------------------------------------------------- */
 
 bool wk_keras_h5_is(const uint8_t *bytes, size_t size) { return wk_h5_is(bytes, size); }
@@ -148,9 +170,12 @@ bool wk_keras_h5_is(const uint8_t *bytes, size_t size) { return wk_h5_is(bytes, 
 wk_status wk_keras_h5_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err) {
   wk_status st = WK_OK;
   wk_h5 h;
-  char *config = NULL, *version = NULL, *maker = NULL;
+  char *config = NULL, *version = NULL, *maker = NULL, *about = NULL;
   (void)path;
   WK_TRY(wk_h5_open(&h, bytes, size, err));
+  WK_TRY(wk_h5_text(&about, &h, h.root, "whisker", err));
+  if (about)
+    WK_TRY(read_about(ir, about, strlen(about), err));
   WK_TRY(wk_h5_text(&config, &h, h.root, "model_config", err));
   WK_FAIL_IF(!config, err, WK_ERR_UNSUPPORTED,
              "an HDF5 file without the description of a Keras model: it holds weights alone (save_weights). Load them "
@@ -169,6 +194,7 @@ done:
   wk_free(config);
   wk_free(version);
   wk_free(maker);
+  wk_free(about);
   return st;
 }
 
@@ -202,7 +228,13 @@ wk_status wk_keras_zip_read(wk_ir *ir, const uint8_t *bytes, size_t size, const 
   (void)path;
   ir->format = "Keras 3";
   WK_TRY(wk_zip_open(&z, bytes, size, err));
-  const wk_zip_entry *c = member(&z, "config.json"), *w = member(&z, "model.weights.h5");
+  const wk_zip_entry *c = member(&z, "config.json"), *w = member(&z, "model.weights.h5"),
+                     *about = member(&z, "whisker.json");
+  if (about && wk_zip_is_stored(about)) {
+    const uint8_t *text = NULL;
+    WK_TRY(wk_zip_view(&text, &z, about, err));
+    WK_TRY(read_about(ir, (const char *)text, (size_t)about->size, err));
+  }
   WK_FAIL_IF(!c || !w, err, WK_ERR_FORMAT, "a .keras file without its description or its weights");
   WK_TRY(unpack(&config, ir, &z, c, err));
   WK_TRY(unpack(&weights, ir, &z, w, err));
@@ -346,6 +378,30 @@ static wk_status js_find(int *out, void *user, wk_ir *ir, const wk_keras_variabl
   return WK_OK;
 }
 
+/* Of Teachable Machine's metadata.json, what whisker's own exports say in the part that is anybody's. */
+static wk_status read_metadata(wk_ir *ir, const char *path, wk_error *err) {
+  enum { METADATA_LIMIT = 16 << 20 };
+  const char *slash = strrchr(path, '/');
+  char *file = wk_asprintf("%.*smetadata.json", slash ? (int)(slash - path + 1) : 0, path);
+  uint8_t *text = NULL;
+  size_t size = 0;
+  json_t *all = NULL;
+  wk_text inner = {0};
+  wk_status st = file ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a network");
+  if (st == WK_OK && wk_path_exists(file) && wk_file_read(&text, &size, file, METADATA_LIMIT, NULL) == WK_OK &&
+      wk_json_parse(&all, (const char *)text, size, "metadata.json", NULL) == WK_OK &&
+      json_is_object(json_object_get(all, "userMetadata"))) {
+    wk_json_add(&inner, json_object_get(all, "userMetadata"));
+    st = inner.failed ? WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a network")
+                      : read_about(ir, inner.data, inner.len, err);
+  }
+  wk_text_free(&inner);
+  json_decref(all);
+  wk_free(text);
+  wk_free(file);
+  return st;
+}
+
 bool wk_tfjs_is(const uint8_t *bytes, size_t size) {
   size_t i = 0;
   while (i < size && i < 64 && (bytes[i] == ' ' || bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t'))
@@ -367,6 +423,7 @@ wk_status wk_tfjs_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char 
       "a TensorFlow.js graph model, which whisker does not read: a layers model is read (Teachable Machine makes "
       "such), or convert it to TensorFlow Lite or ONNX");
   w.manifest = json_object_get(all, "weightsManifest");
+  WK_TRY(read_metadata(ir, path, err));
   WK_TRY(read_manifest(&w, ir, err));
   WK_TRY(wk_keras_build(ir, inner ? inner : topology, &find, err));
 done:

@@ -323,6 +323,20 @@ static wk_status read_reshape(int *x, const layer *l, wk_error *err) {
   return wk_ir_add_ints(l->k->ir, op, "shape", side, n + 1, err);
 }
 
+/* dims: sides counted from 1, behind the batch. */
+static wk_status read_permute(int *x, const layer *l, wk_error *err) {
+  const json_t *dims = json_object_get(l->config, "dims");
+  const size_t n = json_array_size(dims);
+  int64_t perm[WK_MAX_DIMS] = {0};
+  wk_ir_op *op = NULL;
+  if (!n || n + 1 > WK_MAX_DIMS)
+    return WK_FAIL(err, WK_ERR_FORMAT, "layer '%.100s' turns %zu sides", l->name, n);
+  for (size_t i = 0; i < n; i++)
+    perm[i + 1] = (int64_t)json_integer_value(json_array_get(dims, i));
+  WK_RETURN_IF_ERROR(chain(&op, x, l, "Transpose", x, 1, err));
+  return wk_ir_add_ints(l->k->ir, op, "perm", perm, n + 1, err);
+}
+
 /* ---- of several --------------------------------------------------------------------------------------- */
 
 static wk_status read_merge(int *x, const layer *l, const char *type, wk_error *err) {
@@ -439,6 +453,7 @@ wk_status wk_keras_layer(int *out, wk_keras *k, const char *class, const char *n
                 {"PReLU", read_prelu},
                 {"ZeroPadding2D", read_padding},
                 {"Reshape", read_reshape},
+                {"Permute", read_permute},
                 {"Rescaling", read_rescaling},
                 {"Normalization", read_normalization},
                 {"Dropout", read_dropout},
