@@ -78,7 +78,8 @@ wk_status wk_ir_alloc(void **out, wk_ir *ir, size_t count, size_t size, wk_error
 wk_status wk_ir_text(const char **out, wk_ir *ir, const char *text, size_t size, wk_error *err) {
   void *copy = NULL;
   WK_RETURN_IF_ERROR(wk_ir_alloc(&copy, ir, size + 1, 1, err));
-  memcpy(copy, text, size);
+  if (size) /* a text that is left out has none */
+    memcpy(copy, text, size);
   *out = copy;
   return WK_OK;
 }
