@@ -265,6 +265,7 @@ static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *a
   note = says ? wk_strdup(says) : NULL; /* it goes with the weights */
   WK_TRY(wk_weights_todays_names(&weights, err));
   const wk_arch *published = wk_arch_of_file(path);
+  WK_TRY(wk_children_named(&weights, err));
   if (arch)
     WK_TRY(wk_timm_rename(&weights, arch, err));
   else

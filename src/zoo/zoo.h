@@ -147,6 +147,10 @@ wk_status wk_timm_rename(wk_tensors **weights, const wk_arch *arch, wk_error *er
 /* The same for any architecture; *out NULL: none. */
 wk_status wk_timm_recognise(const wk_arch **out, wk_tensors **weights, wk_error *err);
 
+/* children.c: of a ResNet whose modules are counted ("0.4.0.conv1.weight", fastai's), the tensors by torchvision's names; the
+ * new set keeps the old one. Others stay as they are. */
+wk_status wk_children_named(wk_tensors **weights, wk_error *err);
+
 /* ---- the classifier in a weight file (classifier.c) ----------------------------------------------- */
 
 typedef struct wk_classifier {

@@ -266,6 +266,44 @@ static void classifiers(void **state) {
   test_tmp_remove(dir);
 }
 
+/* A ResNet whose modules are counted, as fastai's bodies are, with fastai's head behind it. */
+static void counted_modules(void **state) {
+  (void)state;
+  static const char *const number[][2] = {{"conv1.", "0."},  {"bn1.", "1."},    {"layer1.", "4."},
+                                          {"layer2.", "5."}, {"layer3.", "6."}, {"layer4.", "7."}};
+  static const char *const prefix[] = {"", "0."};
+  const wk_arch *arch = wk_arch_find("resnet18");
+  wk_graph *g = NULL;
+  char *dir = test_tmp_dir(), *path = wk_path_join(dir, "export.safetensors");
+  assert_ok(arch->build(&g, 0, &error), &error);
+  for (int k = 0; k < 2; k++) {
+    wk_tensors *t = NULL;
+    wk_backbone *b = NULL;
+    assert_ok(wk_tensors_create(&t, &error), &error);
+    for (int i = 0; i < wk_graph_param_count(g); i++) {
+      const wk_param_info *p = wk_graph_param(g, i);
+      char name[200] = "";
+      float *w;
+      for (size_t n = 0; n < sizeof number / sizeof *number; n++)
+        if (strncmp(p->name, number[n][0], strlen(number[n][0])) == 0)
+          snprintf(name, sizeof name, "%s%s%s", prefix[k], number[n][1], p->name + strlen(number[n][0]));
+      assert_ok(wk_tensors_add_zeros(t, &w, name, p->ndim, p->shape, &error), &error);
+    }
+    if (k)
+      add(t, "1.4.weight", 16, 1024), add(t, "1.8.weight", 2, 16);
+    assert_ok(wk_safetensors_write(path, t, &error), &error);
+    assert_ok(wk_backbone_open(&b, path, NULL, NULL, NULL, &error), &error);
+    assert_string_equal(b->arch->name, "resnet18");
+    assert_int_equal(b->class_count, 0);
+    assert_int_equal(b->note && strstr(b->note, "not used: 1.4: 1024 to 16"), k);
+    wk_backbone_free(b);
+    wk_tensors_free(t);
+  }
+  wk_graph_free(g);
+  wk_free(path);
+  test_tmp_remove(dir);
+}
+
 /* ---- what lies beside the weights ------------------------------------------------------------------------ */
 
 static void write_text(const char *dir, const char *name, const char *text) {
@@ -411,9 +449,16 @@ static void folders(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(weights_in_any_place), cmocka_unit_test(one_of_several), cmocka_unit_test(numpy),
-      cmocka_unit_test(hostile_index),        cmocka_unit_test(damaged),        cmocka_unit_test(classifiers),
-      cmocka_unit_test(preprocessing_beside), cmocka_unit_test(assumed),        cmocka_unit_test(folders),
+      cmocka_unit_test(weights_in_any_place),
+      cmocka_unit_test(one_of_several),
+      cmocka_unit_test(numpy),
+      cmocka_unit_test(hostile_index),
+      cmocka_unit_test(damaged),
+      cmocka_unit_test(classifiers),
+      cmocka_unit_test(counted_modules),
+      cmocka_unit_test(preprocessing_beside),
+      cmocka_unit_test(assumed),
+      cmocka_unit_test(folders),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
