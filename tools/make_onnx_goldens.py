@@ -77,6 +77,8 @@ def note(name, step):
 
 def main():
     os.makedirs(OUT, exist_ok=True)
+    for name in os.listdir(OUT):  # external data are appended to what is there
+        os.remove(f"{OUT}/{name}")
     model = network()
     with tempfile.TemporaryDirectory() as folder:
         plain = os.path.join(folder, "plain.onnx")
@@ -91,6 +93,8 @@ def main():
     note("external.onnx", 0)
     with open(f"{OUT}/expected.txt", "w") as f:
         f.write("\n".join(lines) + "\n")
+    for name in os.listdir(OUT):
+        os.chmod(f"{OUT}/{name}", 0o644)
 
 
 main()
