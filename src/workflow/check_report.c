@@ -1,7 +1,10 @@
 /* check_report.c - what the data doctor found, in three lines, as JSON, and as the list that training takes. */
 #include <string.h>
 
+#include "data/data.h"
 #include "whisker/output.h"
+#include "whisker/utf8.h"
+#include "workflow/byte_names.h"
 #include "workflow/doctor.h"
 
 #define MARK "file,kind,class,suggested,other,score,exclude,what"
@@ -207,6 +210,25 @@ static void add_cell(wk_text *t, const char *text, const char *after) {
   wk_text_add(t, "\"%s", after);
 }
 
+/* A file's name; bytes that are no UTF-8 as %XX, for a list is text. */
+static void add_name(wk_text *t, const char *name, const char *after) {
+  wk_text coded = {0};
+  if (!wk_is_utf8(name, strlen(name))) {
+    wk_byte_name_add(&coded, name);
+    t->failed = t->failed || coded.failed;
+  }
+  add_cell(t, coded.data ? coded.data : name, after);
+  wk_text_free(&coded);
+}
+
+/* A line for people. */
+static void add_words(wk_text *t, const char *line, const char *after) {
+  char *text = wk_utf8_text(line);
+  t->failed = t->failed || !text;
+  add_cell(t, text ? text : "", after);
+  wk_free(text);
+}
+
 wk_status wk_check_write_list(const wk_check_report *r, const char *path, wk_error *err) {
   const wk_dataset *d = r->data;
   wk_text t = {0};
@@ -215,13 +237,13 @@ wk_status wk_check_write_list(const wk_check_report *r, const char *path, wk_err
   for (size_t i = 0; i < r->check->finding_count; i++) {
     const wk_finding *f = &r->check->findings[i];
     const int label = f->photo == WK_NO_PHOTO ? -1 : d->photos[f->photo].label;
-    add_cell(&t, f->photo == WK_NO_PHOTO ? "" : wk_photo_below(d, f->photo), ",");
+    add_name(&t, f->photo == WK_NO_PHOTO ? "" : wk_photo_below(d, f->photo), ",");
     add_cell(&t, wk_check_kind_name(f->kind), ",");
     add_cell(&t, label < 0 ? "" : d->classes[label], ",");
     add_cell(&t, f->suggested < 0 ? "" : d->classes[f->suggested], ",");
-    add_cell(&t, f->other == WK_NO_PHOTO ? "" : wk_photo_below(d, f->other), ",");
+    add_name(&t, f->other == WK_NO_PHOTO ? "" : wk_photo_below(d, f->other), ",");
     wk_text_add(&t, "%.4f,%s,", f->score, f->exclude ? "yes" : "no");
-    add_cell(&t, f->what, "\n");
+    add_words(&t, f->what, "\n");
   }
   wk_status st = t.failed ? wk_no_memory(err) : wk_file_write(path, t.data, t.len, err);
   wk_text_free(&t);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "data/list.h"
+#include "workflow/byte_names.h"
 #include "workflow/doctor.h"
 
 enum { NOT_THERE = -1 };
@@ -90,6 +91,13 @@ static wk_status next_photo(int64_t *photo, bool *more, reader *k, wk_error *err
   while (name[0] == '.' && name[1] == '/')
     name += 2;
   int64_t found = wk_names_find(&k->below, name, strlen(name));
+  if (found >= 0) {
+    *photo = k->of_below[found];
+    return WK_OK;
+  }
+  char *bytes = wk_byte_name_read(name); /* a name that is not UTF-8 is written so */
+  found = bytes ? wk_names_find(&k->below, bytes, strlen(bytes)) : -1;
+  wk_free(bytes);
   if (found >= 0) {
     *photo = k->of_below[found];
     return WK_OK;

@@ -53,6 +53,19 @@ print(*sorted(found))" <<<"$output")" = "d/dots/wrong-stripes.png d/stripes/wron
   cmp m.whisker clean.whisker
 }
 
+@test "check --list and train --exclude: names that are not UTF-8, with commas and quotes" {
+  cp -r "$F/photos" d
+  cp d/dots/00.png "d/dots/"$'n\xfe,\"q.png'
+  cp d/dots/01.png 'd/dots/z,"q.png'
+  w check d --no-labels --list list.csv
+  [ "$status" -eq 0 ]
+  [ "$(grep -c ',yes,' list.csv)" = 2 ]
+  w train d -b "$F/backbone.safetensors" --exclude list.csv -o m.whisker
+  [ "$status" -eq 0 ]
+  w train "$F/photos" -b "$F/backbone.safetensors" -o same.whisker
+  cmp m.whisker same.whisker
+}
+
 @test "train --exclude: one name a line; what is not there is told" {
   printf 'dots/00.png\nstripes/nowhere.png\n' >list.txt
   w train "$F/photos" -b "$F/backbone.safetensors" --exclude list.txt -o m.whisker --json
