@@ -9,6 +9,11 @@ input: the gradient of one photo's pixels. The last two are compared with PyTorc
 
 Needs torch, safetensors, onnx, onnxruntime and openvino (./run bench sets them up). Networks without a weight file in --weights get
 seeded weights. Prints a table and appends it to --out.
+
+    bench/compare.py --whisker NEW --old OLD [--nets ...] [--modes throughput,latency,train]
+
+Two builds of whisker instead, in turn within one run: the median of each round's new/old, with the quartiles, and exit code 1 where one
+is below --least. Needs nothing but the two programs; networks without a weight file in --weights are fetched by their names.
 """
 import argparse
 import csv
@@ -34,14 +39,17 @@ GOALS = {
     "mobilenet_v2": (1.15, 1.1, 3, 2.5),
     "efficientnet_lite0": (1.5, 1.3, 3, 2.5),
 }
+OLD_NETS = ("resnet18", "mobilenet_v2", "efficientnet_lite0", "resnet50")
 PEERS = ("eager", "compile", "onnxruntime", "openvino")
 
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--whisker", default="build/release/whisker")
-    p.add_argument("--nets", default=",".join(reversed(GOALS)))
-    p.add_argument("--modes", default=",".join(MODES))
+    p.add_argument("--old", help="another build of whisker to compare with, instead of the peers")
+    p.add_argument("--least", type=float, default=0.98, help="with --old: the smallest median of new/old that is accepted")
+    p.add_argument("--nets", help="default: those with a goal; with --old resnet18, mobilenet_v2, efficientnet_lite0 and resnet50")
+    p.add_argument("--modes", help="default: all; with --old throughput, latency and train")
     p.add_argument("--peers", default=",".join(PEERS))
     p.add_argument("--weights", type=pathlib.Path, help="folder of NAME.safetensors")
     p.add_argument("--threads", type=int, default=os.cpu_count())
@@ -50,7 +58,10 @@ def parse():
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=1.5)
     p.add_argument("--out", type=pathlib.Path, help="CSV to append to")
-    return p.parse_args()
+    args = p.parse_args()
+    args.nets = args.nets or (",".join(OLD_NETS) if args.old else ",".join(reversed(GOALS)))
+    args.modes = args.modes or ",".join(MODES[:3] if args.old else MODES)
+    return args
 
 
 def weight_file(net, folder, scratch):
@@ -96,9 +107,11 @@ class Peer:
         self.process.wait()
 
 
-def whisker(net, weights, mode, args):
-    command = [args.whisker, "bench", str(weights), "--arch", net, "--mode", mode, "--seconds", str(args.seconds), "--batch-size",
+def whisker(net, weights, mode, args, program=None):
+    command = [program or args.whisker, "bench", str(weights), "--mode", mode, "--seconds", str(args.seconds), "--batch-size",
                str(batch_of(mode, args)), "-j", str(args.threads), "--json", "-q"]
+    if weights != net:
+        command += ["--arch", net]
     row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["rows"][0]
     return row["images_per_second"], row.get("check")
 
@@ -166,8 +179,43 @@ def append(path, rows):
         w.writerows(rows)
 
 
+def new_and_old(net, mode, args):
+    """new/old of each round. Who begins changes from round to round, so that a machine that slows down favours neither."""
+    file = args.weights / f"{net}.safetensors" if args.weights else None
+    weights = file if file and file.exists() else net
+    programs = {"old": args.old, "new": args.whisker}
+    rates, checks = {"old": [], "new": []}, {}
+    for k in range(args.rounds):
+        for which in ("old", "new") if k % 2 == 0 else ("new", "old"):
+            rate, checks[which] = whisker(net, weights, mode, args, programs[which])
+            rates[which].append(rate)
+    if checks["old"] != checks["new"]:
+        print(f"{net} {mode}: the two builds give other class scores", file=sys.stderr)
+    return rates
+
+
+def compare_builds(args):
+    print(f"{cpu()}, {args.threads} threads, photos/s, median of {args.rounds} rounds of {args.seconds:g} s")
+    print(f"{'network':20} {'mode':10} {'old':>9} {'new':>9}   new / old (quartiles)", flush=True)
+    slower = []
+    for net in args.nets.split(","):
+        for mode in args.modes.split(","):
+            rates = new_and_old(net, mode, args)
+            ratios = [new / old for new, old in zip(rates["new"], rates["old"])]
+            ratio = statistics.median(ratios)
+            low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratio] * 3
+            slower += [f"{net} {mode}"] if ratio < args.least else []
+            print(f"{net:20} {mode:10} {statistics.median(rates['old']):9.1f} {statistics.median(rates['new']):9.1f}   "
+                  f"{ratio:.3f} ({low:.3f}-{high:.3f})" + (f"   below {args.least:g}" if ratio < args.least else ""), flush=True)
+    if slower:
+        sys.exit(f"slower than {args.least:g} of the old build: {', '.join(slower)}")
+
+
 def main():
     args = parse()
+    if args.old:
+        compare_builds(args)
+        return
     names = [*args.peers.split(","), "whisker"]
     print(f"{cpu()}, {args.threads} threads, photos/s, median of {args.rounds}")
     print(f"{'network':20} {'mode':10} " + " ".join(f"{n:>11}" for n in names) + "   whisker / best peer", flush=True)
