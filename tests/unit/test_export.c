@@ -211,6 +211,7 @@ static void weights_under_other_names_come_back(void **state) {
     assert_non_null(wk_tensors_find(t, known[i].tensor));
     wk_tensors_free(t);
     assert_ok(wk_open(&back, session, path, &error), &error);
+    assert_int_equal(back->backbone->arch->params, m->backbone->arch->params); /* by whichever of its names */
     assert_string_equal(back->labels[1], labels[1]); /* of the config.json beside it */
     wk_model_free(back);
     wk_model_free(m);
