@@ -53,7 +53,8 @@ MAIN = """
 #include <stdio.h>
 #define NETWORK_IMPLEMENTATION
 #include "network.h"
-static float weights[NETWORK_WEIGHT_BYTES / 4], work[NETWORK_WORK], score[NETWORK_CLASSES];
+static float weights[NETWORK_WEIGHT_BYTES / 4], score[NETWORK_CLASSES];
+static NUMBER work[NETWORK_WORK];
 static unsigned char rgb[NETWORK_WIDTH * NETWORK_HEIGHT * 3];
 int main(void) {
   FILE *f = fopen("network.weights", "rb");
@@ -248,18 +249,23 @@ class Check:
         if not shutil.which("cc"):
             print("skipped: no C compiler is here")
             return
-        np = self.np
-        path, report = self.export("c/network.h")
-        folder = os.path.dirname(path)
         how, _ = self.export("how.onnx")
+        pixels = self.bytes(how).astype(self.np.uint8).tobytes()
+        self.run_c("plain C", "float", pixels)
+        photos = self.args.calibrate or self.args.photos
+        self.run_c("plain C, int8", "signed char", pixels, "--precision", "int8", "--calibrate", photos)
+
+    def run_c(self, name, number, pixels, *flags):
+        np = self.np
+        path, report = self.export(f"c{len(flags)}/network.h", *flags)
+        folder = os.path.dirname(path)
         with open(os.path.join(folder, "main.c"), "w") as f:
-            f.write(MAIN)
-        flags = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
-        subprocess.run(["cc", *flags, "main.c", "-o", "main", "-lm"], cwd=folder, check=True)
-        pixels = self.bytes(how).astype(np.uint8).tobytes()
+            f.write(MAIN.replace("NUMBER", number))
+        strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
+        subprocess.run(["cc", *strict, "main.c", "-o", "main", "-lm"], cwd=folder, check=True)
         done = subprocess.run(["./main"], cwd=folder, input=pixels, capture_output=True, check=True)
         logits = np.array([line.split() for line in done.stdout.decode().splitlines()], dtype=np.float64)
-        self.judge("plain C", logits, report)
+        self.judge(name, logits, report, small=bool(flags))
 
     def way_tflite(self):
         if not has("ai_edge_litert.interpreter"):

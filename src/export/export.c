@@ -54,6 +54,7 @@ static const wk_export_writer writers[] = {
                 .runs = true,
                 .whole = true,
                 .std = 1},
+     .int8 = true,
      .write = wk_export_plain_c,
      .run = wk_export_plain_c_run},
 };
@@ -144,7 +145,7 @@ static wk_status check_choice(const wk_export_writer *w, const char *path, const
     return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s: %s says how pixels are normalised, and leaves it to the caller", path,
                    w->format.name);
   if (o->precision == WK_EXPORT_INT8 && !w->int8)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s: %s is written as float32 alone; tflite can be int8", path,
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s: %s is written as float32 alone; tflite and c can be int8", path,
                    w->format.name);
   if (o->precision == WK_EXPORT_INT8 && !o->photo_count)
     return WK_FAIL(err, WK_ERR_ARGUMENT,

@@ -91,10 +91,10 @@ wk_status wk_export_teachable(const wk_export_job *job, wk_error *err) {
   WK_TRY(put_weights(job, &g, err));
   WK_TRY(put_json(job, "metadata.json", metadata(n), err));
   WK_TRY(put_json(job, "model.json",
-                  json_pack("{s:{s:O,s:O,s:s,s:s},s:o,s:s,s:s}", "modelTopology", "class_name",
-                            json_object_get(g.model, "class_name"), "config", json_object_get(g.model, "config"),
-                            "keras_version", "tfjs-layers 1.3.1", "backend", "tensor_flow.js", "weightsManifest",
-                            manifest(&g), "format", "layers-model", "generatedBy", "whisker"),
+                  json_pack("{s:s,s:s,s:{s:O,s:O,s:s,s:s},s:o}", "format", "layers-model", "generatedBy", "whisker",
+                            "modelTopology", "class_name", json_object_get(g.model, "class_name"), "config",
+                            json_object_get(g.model, "config"), "keras_version", "tfjs-layers 1.3.1", "backend",
+                            "tensor_flow.js", "weightsManifest", manifest(&g)),
                   err));
 done:
   json_decref(g.model);

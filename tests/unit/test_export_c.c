@@ -26,7 +26,9 @@ static wk_window window(int kh, int kw, int stride, int dilation, int top, int b
                      .pad_right = right};
 }
 
-/* One of each layer that computes. */
+/* One of each layer that computes; some there are in float32 alone. */
+static bool floats_alone;
+
 static void build_all(wk_graph *g, wk_node x) {
   wk_window pool = window(3, 2, 2, 1, 1, 0, 0, 1);
   x = wk_graph_conv(g, "stem", x, 34, window(3, 3, 2, 1, 0, 1, 0, 1), 1, true);
@@ -54,7 +56,8 @@ static void build_all(wk_graph *g, wk_node x) {
   z = wk_graph_leaky(g, "leaky", WK_OP_LEAKY_RELU, z, 0.1f);
   y = wk_graph_leaky(g, "elu", WK_OP_ELU, y, 0.7f);
   x = wk_graph_concat(g, "concat", (const wk_node[]){z, y, x}, 3);
-  x = wk_graph_lrn(g, "lrn", x, 5, 0.02f, 0.75f, 1.5f);
+  if (floats_alone)
+    x = wk_graph_lrn(g, "lrn", x, 5, 0.02f, 0.75f, 1.5f);
   x = wk_graph_pad(g, "pad", x, window(1, 1, 1, 1, 1, 0, 2, 1), 1, 2);
   x = wk_graph_conv(g, "multiplied", x, 278, window(3, 3, 2, 1, 1, 1, 1, 1), 139, true);
   x = wk_graph_unary(g, "sigmoid", WK_OP_SIGMOID, x);
@@ -133,7 +136,8 @@ static const char program[] =
     "#include <stdio.h>\n"
     "#define MY_NET_IMPLEMENTATION\n"
     "#include \"my-net.h\"\n"
-    "static float work[MY_NET_WORK], score[MY_NET_CLASSES];\n"
+    "static NUMBER work[MY_NET_WORK];\n"
+    "static float score[MY_NET_CLASSES];\n"
     "static float weights[MY_NET_WEIGHT_BYTES / 4 + 1];\n"
     "static unsigned char rgb[MY_NET_WIDTH * MY_NET_HEIGHT * 3];\n"
     "int main(int argc, char **argv) {\n"
@@ -179,13 +183,13 @@ static int run(const char *fmt, ...) {
 static bool have(const char *compiler) { return run("%s --version >/dev/null 2>&1", compiler) == 0; }
 
 /* Compiles and runs the network in `dir`; its logits. */
-static void compiled(float *out, const char *compiler, const char *language) {
+static void compiled(float *out, const char *compiler, const char *language, const char *number) {
   write_in_dir("main.c", program, sizeof program - 1);
-  assert_int_equal(
-      run("cd '%s' && %s -x %s -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Werror -O1 main.c "
-          "-o main -lm",
-          dir, compiler, language),
-      0);
+  assert_int_equal(run("cd '%s' && %s -x %s '-DNUMBER=%s' -Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion "
+                       "-Werror -O1 main.c "
+                       "-o main -lm",
+                       dir, compiler, language, number),
+                   0);
   assert_int_equal(run("cd '%s' && ./main my-net.weights rgb logits >said", dir), 0);
   uint8_t *bytes = NULL;
   size_t size = 0;
@@ -234,13 +238,13 @@ static void try_network(void (*build)(wk_graph *g, wk_node x), bool bgr) {
   if (!have(TEST_CC)) {
     printf("skipped: no C compiler\n");
   } else {
-    compiled(made, TEST_CC " -std=c99", "c");
+    compiled(made, TEST_CC " -std=c99", "c", "float");
     for (int i = 0; i < CLASSES; i++)
       assert_near(made[i], want[i], 2e-5 * (double)largest);
     check_labels();
   }
   if (have(TEST_CXX)) {
-    compiled(made, TEST_CXX, "c++");
+    compiled(made, TEST_CXX, "c++", "float");
     for (int i = 0; i < CLASSES; i++)
       assert_near(made[i], want[i], 2e-5 * (double)largest);
   }
@@ -251,7 +255,83 @@ static void try_network(void (*build)(wk_graph *g, wk_node x), bool bgr) {
 
 static void test_every_layer(void **state) {
   (void)state;
+  floats_alone = true;
   try_network(build_all, false);
+}
+
+/* A photo to calibrate on, which is what the network sees; options for 8 bits. */
+static char *calibrate(wk_export_options *o, const uint8_t *rgb) {
+  static const char *list[1];
+  wk_image shown = {0};
+  char *photo = in_dir("photo.png");
+  assert_ok(wk_image_alloc(&shown, WIDE, SIDE, &error), &error);
+  memcpy(shown.pixels, rgb, SIDE * WIDE * 3);
+  assert_ok(wk_image_save_png(&shown, photo, &error), &error);
+  wk_image_free(&shown);
+  wk_export_options_init(o);
+  o->format = "c";
+  o->precision = WK_EXPORT_INT8;
+  list[0] = photo;
+  o->photos = list;
+  o->photo_count = 1;
+  return photo;
+}
+
+/* Within what rounding to 255 steps at each layer does; compiled, the very numbers of the replay. */
+static void try_small(void (*build)(wk_graph *g, wk_node x), double most) {
+  uint8_t rgb[SIDE * WIDE * 3];
+  float want[CLASSES], replayed[CLASSES], made[CLASSES], largest = 0;
+  wk_export_options o;
+  wk_model *m = model_of(build, false);
+  dir = test_tmp_dir();
+  picture(rgb);
+  char *header = in_dir("my-net.h"), *photo = calibrate(&o, rgb);
+  write_in_dir("rgb", rgb, sizeof rgb);
+  assert_ok(wk_export_write(m, header, &o, NULL, &error), &error);
+  assert_ok(wk_model_logits(want, m, rgb, SIDE, WIDE, NULL, &error), &error);
+  assert_ok(wk_export_run(replayed, m, header, &o, rgb, &error), &error);
+  for (int i = 0; i < CLASSES; i++)
+    largest = fmaxf(largest, fabsf(want[i]));
+  for (int i = 0; i < CLASSES; i++)
+    assert_near(replayed[i], want[i], most * (double)largest);
+  if (have(TEST_CC)) {
+    compiled(made, TEST_CC " -std=c99", "c", "signed char");
+    assert_memory_equal(made, replayed, sizeof made);
+  }
+  if (have(TEST_CXX)) {
+    compiled(made, TEST_CXX, "c++", "signed char");
+    assert_memory_equal(made, replayed, sizeof made);
+  }
+  wk_free(header);
+  wk_free(photo);
+  test_tmp_remove(dir);
+  wk_model_free(m);
+}
+
+static void test_small(void **state) {
+  (void)state;
+  floats_alone = false;
+  try_small(build_all, 0.15);
+  try_small(build_odd, 0.05);
+}
+
+/* Local response normalisation has no bytes: it is named. */
+static void test_not_small(void **state) {
+  (void)state;
+  floats_alone = true;
+  wk_model *m = model_of(build_all, false);
+  uint8_t rgb[SIDE * WIDE * 3];
+  wk_export_options o;
+  dir = test_tmp_dir();
+  picture(rgb);
+  char *header = in_dir("a.h"), *photo = calibrate(&o, rgb);
+  assert_int_equal(wk_export_write(m, header, &o, NULL, &error), WK_ERR_UNSUPPORTED);
+  assert_non_null(strstr(error.message, "'lrn' (lrn)"));
+  assert_false(wk_path_exists(header));
+  wk_free(header);
+  wk_free(photo);
+  test_tmp_remove(dir);
+  wk_model_free(m);
 }
 
 static void test_order_and_colours(void **state) {
@@ -322,7 +402,8 @@ static void test_no_memory(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_layer), cmocka_unit_test(test_order_and_colours),
-                                     cmocka_unit_test(test_files), cmocka_unit_test(test_no_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_layer), cmocka_unit_test(test_small),
+                                     cmocka_unit_test(test_not_small),   cmocka_unit_test(test_order_and_colours),
+                                     cmocka_unit_test(test_files),       cmocka_unit_test(test_no_memory)};
   return cmocka_run_group_tests_name("export_c", tests, NULL, NULL);
 }

@@ -37,10 +37,13 @@ static wk_status check_weights(const char *path, wk_error *err) {
 wk_status wk_export_plain_c(const wk_export_job *job, wk_error *err) {
   wk_status st = WK_OK;
   wk_c_program p;
+  wk_c_quant *quant = NULL;
   char *prefix = prefix_of(job->path), *weights = weights_path(job->path);
   WK_FAIL_IF(!prefix || !weights, err, WK_ERR_MEMORY, "out of memory for an export");
   WK_TRY(check_weights(weights, err));
-  WK_TRY(wk_c_program_make(&p, job->net, err));
+  if (job->range)
+    WK_TRY(wk_c_quantise(&quant, job->net, job->range, err));
+  WK_TRY(wk_c_program_make(&p, job->net, quant, err));
   WK_TRY(wk_c_weights_write(&p, weights, err));
   WK_TRY(wk_c_print(&p, job->path, prefix, wk_path_base(weights), err));
 done:
@@ -52,11 +55,25 @@ done:
 wk_status wk_export_plain_c_run(float *logits, const wk_export_job *job, const uint8_t *rgb, wk_error *err) {
   wk_status st = WK_OK;
   wk_c_program p;
+  wk_c_quant *quant = NULL;
+  const size_t layers = (size_t)job->net->layers;
+  wk_file_view file = {0};
   char *weights = weights_path(job->path);
   WK_FAIL_IF(!weights, err, WK_ERR_MEMORY, "out of memory for an export");
-  WK_TRY(wk_c_program_make(&p, job->net, err));
-  WK_TRY(wk_c_replay(logits, &p, weights, rgb, err));
+  WK_TRY(wk_file_map(&file, weights, err));
+  if (job->o && job->o->precision == WK_EXPORT_INT8) {
+    quant = wk_net_alloc(job->net, layers, sizeof *quant);
+    WK_FAIL_IF(!quant, err, WK_ERR_MEMORY, "out of memory for an export");
+    WK_FAIL_IF(file.size < WK_C_HEAD + layers * sizeof *quant, err, WK_ERR_FORMAT, "%s: is cut short", weights);
+    memcpy(quant, file.data + WK_C_HEAD, layers * sizeof *quant);
+  }
+  WK_TRY(wk_c_program_make(&p, job->net, quant, err));
+  WK_FAIL_IF(file.size != p.weight_bytes, err, WK_ERR_FORMAT, "%s: %zu bytes were written, but there are %zu", weights,
+             p.weight_bytes, file.size);
+  WK_TRY(wk_c_replay(logits, &p, file.data, rgb, err));
 done:
+  if (file.data)
+    wk_file_unmap(&file);
   wk_free(weights);
   return st;
 }

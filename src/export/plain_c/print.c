@@ -124,6 +124,9 @@ static void add_pixels(wk_text *t, const wk_preprocess *p) {
   wk_text_add(t, p->grey ? ", made grey, as three equal bytes a pixel.\n" : ".\n");
 }
 
+/* What working memory is of. */
+static const char *number_type(const printer *w) { return w->p->quant ? "signed char" : "float"; }
+
 static void add_head(printer *w, const char *weights) {
   const wk_net *net = w->p->net;
   wk_text *t = &w->draft;
@@ -141,9 +144,9 @@ static void add_head(printer *w, const char *weights) {
       " * address that is a multiple of 4; little-endian. Nothing is allocated: it works in the memory that its\n"
       " * caller gives, %zu bytes, and keeps nothing between calls. So several threads may run it, each with memory\n"
       " * of its own.\n *\n",
-      w->p->work_numbers * sizeof(float));
-  wk_text_add(t, " *   static float work[NN_WORK];\n *   float score[NN_CLASSES];\n"
-                 " *   if (nn_check(weights, bytes)) ...              other weights, or not all of them\n"
+      w->p->work_numbers * (w->p->quant ? 1 : sizeof(float)));
+  wk_text_add(t, " *   static %s work[NN_WORK];\n *   float score[NN_CLASSES];\n", number_type(w));
+  wk_text_add(t, " *   if (nn_check(weights, bytes)) ...              other weights, or not all of them\n"
                  " *   nn_logits(score, rgb, weights, work);\n"
                  " *   nn_softmax(score);                             now probabilities, of nn_labels[]\n *\n");
   wk_text_add(t, " * rgb: %d x %d pixels, row by row, each red, green, blue in a byte: the photo upright,\n * ",
@@ -157,28 +160,37 @@ static void add_declarations(printer *w) {
   wk_text_add(&w->draft,
               "#ifndef NN_H\n#define NN_H\n\n#include <stddef.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
               "#define NN_WIDTH %d\n#define NN_HEIGHT %d\n#define NN_CLASSES %d\n#define NN_WEIGHT_BYTES %zu\n"
-              "#define NN_WORK %zu /* floats */\n\n",
+              "#define NN_WORK %zu\n\n",
               net->preprocess.width, net->preprocess.height, net->classes, w->p->weight_bytes, w->p->work_numbers);
-  wk_text_add(&w->draft, "extern const char *const nn_labels[NN_CLASSES];\n"
-                         "/* 0 where these are this network's weights, all of them. */\n"
-                         "int nn_check(const void *weights, size_t bytes);\n"
-                         "void nn_logits(float *logits, const unsigned char *rgb, const void *weights, float *work);\n"
-                         "/* Logits to probabilities, in place. */\n"
+  wk_text_add(&w->draft,
+              "extern const char *const nn_labels[NN_CLASSES];\n"
+              "/* 0 where these are this network's weights, all of them. */\n"
+              "int nn_check(const void *weights, size_t bytes);\n"
+              "void nn_logits(float *logits, const unsigned char *rgb, const void *weights, %s *work);\n",
+              number_type(w));
+  wk_text_add(&w->draft, "/* Logits to probabilities, in place. */\n"
                          "void nn_softmax(float *score);\n\n"
                          "#ifdef __cplusplus\n}\n#endif\n#endif\n\n");
 }
 
 /* ---- the implementation ---------------------------------------------------------------------------------- */
 
+static const char *eight(const printer *w) { return w->p->quant ? "8" : ""; }
+
 static void add_kernels(printer *w) {
   parts all = {.count = 0};
   split(&all, wk_c_runtime_layer, wk_c_runtime_layer_size);
   split(&all, wk_c_runtime_shared, wk_c_runtime_shared_size);
-  split(&all, wk_c_runtime_float_kernels, wk_c_runtime_float_kernels_size);
+  if (w->p->quant)
+    split(&all, wk_c_runtime_int8_kernels, wk_c_runtime_int8_kernels_size);
+  else
+    split(&all, wk_c_runtime_float_kernels, wk_c_runtime_float_kernels_size);
   want(&all, "base", 4);
+  if (w->p->quant)
+    want(&all, "base8", 5);
   for (int i = 0; i < w->p->steps; i++) {
-    const char *name = wk_c_kernel_name(w->p->step[i].kernel);
-    want(&all, name, (int)strlen(name));
+    char name[40];
+    want(&all, name, snprintf(name, sizeof name, "%s%s", wk_c_kernel_name(w->p->step[i].kernel), eight(w)));
   }
   for (int i = 0; i < all.count; i++)
     if (all.part[i].wanted)
@@ -260,23 +272,55 @@ static void add_place(wk_text *t, int64_t at) {
     wk_text_add(t, ", work + %lld", (long long)at);
 }
 
-static void add_calls(printer *w) {
+/* In 8 bits: each call's scales and zeros. */
+static void add_steps(printer *w) {
   wk_text *t = &w->draft;
-  wk_text_add(t, "void nn_logits(float *logits, const unsigned char *rgb, const void *weights, float *work) {\n"
-                 "  const nn_layer *l = nn_layers;\n"
-                 "  const unsigned char *b = (const unsigned char *)weights;\n");
+  wk_text_add(t, "static const nn_steps nn_steps_of[] = {\n");
   for (int i = 0; i < w->p->steps; i++) {
     const wk_c_step *s = &w->p->step[i];
-    wk_text_add(t, "  nn_%s(l + %d", wk_c_kernel_name(s->kernel), i);
+    wk_text_add(t, "    {");
+    add_float(t, s->of_in.scale);
+    wk_text_add(t, ", ");
+    add_float(t, s->of_other.scale);
+    wk_text_add(t, ", ");
+    add_float(t, s->of_out.scale);
+    wk_text_add(t, ", %d, %d, %d}%s\n", (int)s->of_in.zero, (int)s->of_other.zero, (int)s->of_out.zero,
+                i + 1 < w->p->steps ? "," : "");
+  }
+  wk_text_add(t, "};\n\n");
+}
+
+static void add_calls(printer *w) {
+  wk_text *t = &w->draft;
+  const bool small = w->p->quant != NULL;
+  wk_text_add(t,
+              "void nn_logits(float *logits, const unsigned char *rgb, const void *weights, %s *work) {\n"
+              "  const nn_layer *l = nn_layers;\n"
+              "  const unsigned char *b = (const unsigned char *)weights;\n%s",
+              number_type(w), small ? "  const nn_steps *s = nn_steps_of;\n  int i;\n" : "");
+  for (int i = 0; i < w->p->steps; i++) {
+    const wk_c_step *s = &w->p->step[i];
+    wk_text_add(t, "  nn_%s%s(l + %d", wk_c_kernel_name(s->kernel), eight(w), i);
+    if (small)
+      wk_text_add(t, ", s + %d", i);
     add_place(t, s->out);
     add_place(t, s->in);
     add_place(t, s->other);
-    if (s->weights)
-      wk_text_add(t, ", (const float *)(const void *)(b + %zu));\n", s->weights);
-    else
+    if (!s->weights)
       wk_text_add(t, ", 0);\n");
+    else if (small)
+      wk_text_add(t, ", b + %zu);\n", s->weights);
+    else
+      wk_text_add(t, ", (const float *)(const void *)(b + %zu));\n", s->weights);
   }
-  wk_text_add(t, "  memcpy(logits, work + %lld, NN_CLASSES * sizeof *logits);\n}\n", (long long)w->p->logits);
+  if (small) {
+    wk_text_add(t, "  for (i = 0; i < NN_CLASSES; i++)\n    logits[i] = nn_real(work[%lld + i], ",
+                (long long)w->p->logits);
+    add_float(t, w->p->end.scale);
+    wk_text_add(t, ", %d);\n}\n", (int)w->p->end.zero);
+  } else {
+    wk_text_add(t, "  memcpy(logits, work + %lld, NN_CLASSES * sizeof *logits);\n}\n", (long long)w->p->logits);
+  }
 }
 
 wk_status wk_c_print(const wk_c_program *p, const char *path, const char *prefix, const char *weights, wk_error *err) {
@@ -292,6 +336,8 @@ wk_status wk_c_print(const wk_c_program *p, const char *path, const char *prefix
   add_labels(&w);
   add_check(&w);
   add_layers(&w);
+  if (p->quant)
+    add_steps(&w);
   add_calls(&w);
   wk_text_add(&w.draft, "#endif\n");
   settle(&w);

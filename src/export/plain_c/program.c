@@ -4,6 +4,7 @@
 #include "export/plain_c/program.h"
 
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "nn/compile/first_fit.h"
@@ -42,36 +43,37 @@ typedef struct rule {
   bool known;
   wk_c_kernel kernel;
   int act;
+  bool floats; /* not in 8 bits */
 } rule;
 
 static const rule rules[WK_OP_COUNT] = {
-    [WK_OP_CONV] = {true, WK_C_conv, nn_none},
-    [WK_OP_LINEAR] = {true, WK_C_conv, nn_none},
-    [WK_OP_BATCH_NORM] = {true, WK_C_affine, nn_none},
-    [WK_OP_ADD] = {true, WK_C_add, nn_none},
-    [WK_OP_MULTIPLY] = {true, WK_C_multiply, nn_none},
-    [WK_OP_SCALE] = {true, WK_C_scale, nn_none},
-    [WK_OP_CONCAT] = {true, WK_C_copy, nn_none},
-    [WK_OP_MAX_POOL] = {true, WK_C_max_pool, nn_none},
-    [WK_OP_AVG_POOL] = {true, WK_C_avg_pool, nn_none},
-    [WK_OP_ADAPTIVE_AVG_POOL] = {true, WK_C_adaptive_avg_pool, nn_none},
-    [WK_OP_FLATTEN] = {true, WK_C_flatten, nn_none},
-    [WK_OP_SOFTMAX] = {true, WK_C_shares, nn_none},
-    [WK_OP_PAD] = {true, WK_C_pad, nn_none},
-    [WK_OP_SLICE] = {true, WK_C_slice, nn_none},
-    [WK_OP_SHUFFLE] = {true, WK_C_shuffle, nn_none},
-    [WK_OP_LRN] = {true, WK_C_lrn, nn_none},
-    [WK_OP_ROUND] = {true, WK_C_round, nn_none},
-    [WK_OP_RELU] = {true, WK_C_curves, nn_relu},
-    [WK_OP_RELU6] = {true, WK_C_curves, nn_relu6},
-    [WK_OP_HARDSWISH] = {true, WK_C_curves, nn_hardswish},
-    [WK_OP_HARDSIGMOID] = {true, WK_C_curves, nn_hardsigmoid},
-    [WK_OP_SILU] = {true, WK_C_curves, nn_silu},
-    [WK_OP_SIGMOID] = {true, WK_C_curves, nn_sigmoid},
-    [WK_OP_LEAKY_RELU] = {true, WK_C_curves, nn_leaky},
-    [WK_OP_ELU] = {true, WK_C_curves, nn_elu},
-    [WK_OP_TANH] = {true, WK_C_curves, nn_tanh},
-    [WK_OP_GELU] = {true, WK_C_curves, nn_gelu},
+    [WK_OP_CONV] = {true, WK_C_conv, nn_none, false},
+    [WK_OP_LINEAR] = {true, WK_C_conv, nn_none, false},
+    [WK_OP_BATCH_NORM] = {true, WK_C_affine, nn_none, false},
+    [WK_OP_ADD] = {true, WK_C_add, nn_none, false},
+    [WK_OP_MULTIPLY] = {true, WK_C_multiply, nn_none, false},
+    [WK_OP_SCALE] = {true, WK_C_scale, nn_none, false},
+    [WK_OP_CONCAT] = {true, WK_C_copy, nn_none, false},
+    [WK_OP_MAX_POOL] = {true, WK_C_max_pool, nn_none, false},
+    [WK_OP_AVG_POOL] = {true, WK_C_avg_pool, nn_none, false},
+    [WK_OP_ADAPTIVE_AVG_POOL] = {true, WK_C_adaptive_avg_pool, nn_none, false},
+    [WK_OP_FLATTEN] = {true, WK_C_flatten, nn_none, false},
+    [WK_OP_SOFTMAX] = {true, WK_C_shares, nn_none, true},
+    [WK_OP_PAD] = {true, WK_C_pad, nn_none, false},
+    [WK_OP_SLICE] = {true, WK_C_slice, nn_none, false},
+    [WK_OP_SHUFFLE] = {true, WK_C_shuffle, nn_none, false},
+    [WK_OP_LRN] = {true, WK_C_lrn, nn_none, true},
+    [WK_OP_ROUND] = {true, WK_C_round, nn_none, false},
+    [WK_OP_RELU] = {true, WK_C_curves, nn_relu, false},
+    [WK_OP_RELU6] = {true, WK_C_curves, nn_relu6, false},
+    [WK_OP_HARDSWISH] = {true, WK_C_curves, nn_hardswish, false},
+    [WK_OP_HARDSIGMOID] = {true, WK_C_curves, nn_hardsigmoid, false},
+    [WK_OP_SILU] = {true, WK_C_curves, nn_silu, false},
+    [WK_OP_SIGMOID] = {true, WK_C_curves, nn_sigmoid, false},
+    [WK_OP_LEAKY_RELU] = {true, WK_C_curves, nn_leaky, false},
+    [WK_OP_ELU] = {true, WK_C_curves, nn_elu, false},
+    [WK_OP_TANH] = {true, WK_C_curves, nn_tanh, false},
+    [WK_OP_GELU] = {true, WK_C_curves, nn_gelu, false},
 };
 
 static wk_c_kernel kernel_of(const wk_net *n, const wk_net_layer *l) {
@@ -126,7 +128,7 @@ static nn_layer fields_of(const wk_net_layer *l, wk_c_kernel kernel) {
   }
   if (l->op == WK_OP_AVG_POOL)
     f.first = w->count_include_pad;
-  if (l->op == WK_OP_PAD || l->op == WK_OP_SLICE || l->op == WK_OP_LRN || l->op == WK_OP_ROUND ||
+  if (l->op == WK_OP_PAD || l->op == WK_OP_SLICE || l->op == WK_OP_LRN || kernel == WK_C_round ||
       l->op == WK_OP_LEAKY_RELU || l->op == WK_OP_ELU) {
     f.first = l->extra.first, f.count = l->extra.count;
     f.alpha = l->extra.alpha, f.beta = l->extra.beta, f.bias = l->extra.bias;
@@ -134,20 +136,23 @@ static nn_layer fields_of(const wk_net_layer *l, wk_c_kernel kernel) {
   return f;
 }
 
-static size_t weight_numbers(const wk_net_layer *l, wk_c_kernel kernel) {
+static size_t weight_bytes(const wk_net_layer *l, wk_c_kernel kernel, bool eight) {
+  const size_t outputs = l->weight ? (size_t)l->to.channels : 0;
+  if (eight && (kernel == WK_C_conv_rgb || kernel == WK_C_conv || kernel == WK_C_depthwise))
+    return (kernel == WK_C_conv_rgb ? 12 : 0) + 8 * outputs + (l->weights + 3) / 4 * 4;
   const size_t table = kernel == WK_C_conv_rgb || kernel == WK_C_rgb ? 3 * 256 : 0;
-  return table + (l->weight ? l->weights + (size_t)l->to.channels : 0);
+  return (table + (l->weight ? l->weights : 0) + outputs) * sizeof(float);
 }
 
 static wk_c_step *add_step(maker *m, int layer, wk_c_kernel kernel) {
   wk_c_program *p = m->p;
   const wk_net_layer *l = &m->net->layer[layer];
-  const size_t numbers = weight_numbers(l, kernel);
+  const size_t bytes = weight_bytes(l, kernel, p->quant != NULL);
   wk_c_step *s = &p->step[p->steps++];
   *s = (wk_c_step){.kernel = kernel, .layer = fields_of(l, kernel), .other = WK_C_NOTHING, .of = layer};
-  if (numbers) {
+  if (bytes) {
     s->weights = p->weight_bytes;
-    p->weight_bytes += numbers * sizeof(float);
+    p->weight_bytes += bytes;
   }
   m->made[layer] = m->made[layer] < 0 ? p->steps - 1 : m->made[layer];
   return s;
@@ -161,10 +166,13 @@ static void reads(maker *m, int layer) {
 /* Places are not known yet: `in` and `other` are layers until all steps are there. */
 static wk_status add_layer(maker *m, int i, wk_error *err) {
   const wk_net_layer *l = &m->net->layer[i];
-  const wk_c_kernel kernel = kernel_of(m->net, l);
+  wk_c_kernel kernel = kernel_of(m->net, l);
+  if (m->p->quant && kernel == WK_C_round) /* to bytes, in their own steps */
+    kernel = WK_C_copy;
   m->root[i] = i;
-  if (!rules[l->op].known)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "layer '%s' (%s) cannot be written as plain C", l->name, wk_op_name(l->op));
+  if (!rules[l->op].known || (m->p->quant && rules[l->op].floats))
+    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "layer '%s' (%s) cannot be written as plain C%s", l->name,
+                   wk_op_name(l->op), rules[l->op].known ? " in 8 bits; write it as float32" : "");
   if (l->op == WK_OP_FLATTEN) {
     const bool one = l->from.height * l->from.width == 1;
     if (one || only_linear_reads(m->net, i)) {
@@ -216,6 +224,7 @@ static int overwrites(const maker *m, int s) {
 
 static wk_status place(maker *m, wk_error *err) {
   wk_c_program *p = m->p;
+  const size_t each = p->quant ? 1 : sizeof(float);
   size_t total = 0;
   const int end = m->root[m->net->layers - 1];
   m->last[end] = INT_MAX;
@@ -229,20 +238,28 @@ static wk_status place(maker *m, wk_error *err) {
     m->storage[of] = room;
     if (room == of)
       m->block[of].first = s;
-    m->block[room].bytes = (size_t)count_of(m->net->layer[of].to) * sizeof(float);
+    m->block[room].bytes = (size_t)count_of(m->net->layer[of].to) * each;
     m->block[room].last = m->last[of] < s ? s : m->last[of];
   }
   WK_RETURN_IF_ERROR(wk_first_fit(&total, m->block, m->net->layers, err));
   for (int s = 0; s < p->steps; s++) {
     wk_c_step *step = &p->step[s];
     int64_t *const at[] = {&step->in, &step->other};
-    step->out = (int64_t)(m->block[m->storage[step->of]].offset / sizeof(float));
+    if (p->quant) {
+      const wk_c_quant none = {1, 0};
+      step->of_out = p->quant[step->of];
+      step->of_in = step->in >= 0 ? p->quant[step->in] : none;
+      step->of_other = step->other >= 0 ? p->quant[step->other] : none;
+    }
+    step->out = (int64_t)(m->block[m->storage[step->of]].offset / each);
     for (int k = 0; k < 2; k++)
       if (*at[k] >= 0)
-        *at[k] = (int64_t)(m->block[m->storage[*at[k]]].offset / sizeof(float));
+        *at[k] = (int64_t)(m->block[m->storage[*at[k]]].offset / each);
   }
-  p->logits = (int64_t)(m->block[m->storage[end]].offset / sizeof(float));
-  p->work_numbers = total / sizeof(float);
+  p->logits = (int64_t)(m->block[m->storage[end]].offset / each);
+  p->work_numbers = total / each;
+  if (p->quant)
+    p->end = p->quant[end];
   return WK_OK;
 }
 
@@ -256,8 +273,30 @@ static wk_status check_sizes(const wk_net *n, wk_error *err) {
   return WK_OK;
 }
 
-wk_status wk_c_program_make(wk_c_program *out, wk_net *net, wk_error *err) {
-  wk_c_program p = {.net = net, .weight_bytes = WK_C_HEAD};
+/* Does it move numbers, and compute nothing? Then it keeps their scale. */
+static bool only_moves(wk_op op) {
+  return op == WK_OP_MAX_POOL || op == WK_OP_FLATTEN || op == WK_OP_SLICE || op == WK_OP_SHUFFLE || op == WK_OP_PAD;
+}
+
+wk_status wk_c_quantise(wk_c_quant **out, wk_net *net, const wk_net_range *range, wk_error *err) {
+  wk_c_quant *q = wk_net_alloc(net, (size_t)net->layers, sizeof *q);
+  if (!q)
+    return wk_export_no_memory(err);
+  for (int i = 0; i < net->layers; i++) {
+    const double low = range[i].low < 0 ? (double)range[i].low : 0,
+                 high = range[i].high > 0 ? (double)range[i].high : 0;
+    const double step = high - low > 1e-12 ? (high - low) / 255 : 1.0 / 255;
+    q[i] = (wk_c_quant){(float)step, (int32_t)lround(-128 - low / step)};
+    if (only_moves(net->layer[i].op))
+      q[i] = q[net->layer[i].in[0]];
+  }
+  *out = q;
+  return WK_OK;
+}
+
+wk_status wk_c_program_make(wk_c_program *out, wk_net *net, wk_c_quant *quant, wk_error *err) {
+  wk_c_program p = {.net = net, .quant = quant, .weight_bytes = WK_C_HEAD};
+  p.weight_bytes += quant ? (size_t)net->layers * sizeof *quant : 0;
   maker m = {.p = &p, .net = net};
   const size_t n = (size_t)net->layers;
   size_t steps = 1;
