@@ -35,14 +35,22 @@ split() {
 fetch_zip() {
   [ ! -d demo/cats_and_dogs_filtered/validation ] || return 0
   rm -rf demo/unpacked
-  curl -sS --fail --location --connect-timeout 15 --retry 2 --continue-at - -o demo/cats_and_dogs.zip.part "$zip_url" \
-    2>demo/fetch.log || return 1
-  python3 -m zipfile -e demo/cats_and_dogs.zip.part demo/unpacked 2>>demo/fetch.log || {
+  watched demo/fetch.log demo/cats_and_dogs.zip.part curl -sS --fail --location --connect-timeout 15 --retry 2 \
+    --continue-at - -o demo/cats_and_dogs.zip.part "$zip_url" || return 1
+  watched demo/fetch.log '' python3 -m zipfile -e demo/cats_and_dogs.zip.part demo/unpacked || {
     rm -f demo/cats_and_dogs.zip.part # not an archive: do not go on from it next time
     return 1
   }
   mv demo/unpacked/cats_and_dogs_filtered demo/cats_and_dogs_filtered
   rm -rf demo/unpacked demo/cats_and_dogs.zip.part
+}
+
+download_stamps() {
+  cd demo/package || return 1
+  # The machine's list of packages may be missing or old.
+  apt-get download "$stamps" || {
+    if [ "$(id -u)" = 0 ]; then apt-get update; else sudo -n apt-get update; fi && apt-get download "$stamps"
+  }
 }
 
 # Photos that every Debian mirror has: the stamps of a drawing program for children. The package is unpacked here, not
@@ -52,12 +60,12 @@ fetch_stamps() {
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
   rm -rf demo/package demo/stamps.part
   mkdir -p demo/package demo/stamps.part
-  (cd demo/package && apt-get download "$stamps") >demo/fetch.log 2>&1 || {
-    # The machine's list of packages may be missing or old.
-    if [ "$(id -u)" = 0 ]; then apt-get update; else sudo -n apt-get update; fi >>demo/fetch.log 2>&1 || return 1
-    (cd demo/package && apt-get download "$stamps") >>demo/fetch.log 2>&1 || return 1
-  }
-  dpkg-deb -x demo/package/*.deb demo/package/x >>demo/fetch.log 2>&1 || return 1
+  watched demo/fetch.log '' download_stamps || return 1
+  watched demo/fetch.log '' dpkg-deb -x demo/package/*.deb demo/package/x || return 1
+  watched demo/fetch.log '' sort_stamps || return 1
+}
+
+sort_stamps() {
   from=demo/package/x/usr/share/tuxpaint/stamps
   while read -r class folder; do
     mkdir -p "demo/stamps.part/$class"
@@ -145,9 +153,9 @@ run_demo() {
   setup
 
   start=$(date +%s)
-  printf '[1/5] building … '
-  build release whisker
-  say "done, $(($(date +%s) - start)) s"
+  say "[1/5] building"
+  build release whisker whisker_shared whisker_static whisker_pages # and so all that cmake --install needs
+  say "      done, $(($(date +%s) - start)) s"
   whisker=build/release/whisker
 
   say "[2/5] a pretrained network"

@@ -63,11 +63,16 @@ typedef struct wk_evaluate_options {
 WK_API void wk_evaluate_options_init(wk_evaluate_options *o);
 WK_API wk_status wk_evaluate_options_validate(const wk_evaluate_options *o, wk_error *err) WK_NODISCARD;
 
+/* A photo that was taken for another class; or for its own, but hardly. */
 typedef struct wk_mistake {
   char *file;
-  int truth, predicted;
-  double p; /* of what was predicted */
+  int truth, predicted; /* of a doubtful one predicted is the class that came second */
+  double p;             /* of `predicted` */
+  double p_truth;
 } wk_mistake;
+
+/* A right answer is doubtful where the second class has nearly as much: the difference of both probabilities is below this. */
+#define WK_DOUBTFUL 0.2
 
 typedef struct wk_evaluation {
   wk_metrics *metrics;
@@ -77,8 +82,10 @@ typedef struct wk_evaluation {
   size_t learned_count; /* photos that it had learned from (or copies of such): left out, or with_learned among those tested on */
   bool with_learned;
   size_t right_count, broken_count; /* photos; those that could not be read */
-  wk_mistake *mistakes; /* in the photos' order */
+  wk_mistake *mistakes; /* wrong: in the photos' order */
   size_t mistake_count;
+  wk_mistake *doubtful; /* right, but by less than WK_DOUBTFUL, in the photos' order */
+  size_t doubtful_count;
   wk_lines warnings;
 } wk_evaluation;
 

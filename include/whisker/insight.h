@@ -18,7 +18,8 @@ extern "C" {
 
 typedef struct wk_attack_photo_options {
   wk_attack_options attack; /* its target, width and height are set by the next two */
-  const char *to;           /* what the photo should be taken for: a label, an index or a WordNet id; default NULL: anything else */
+  const char *to;           /* what the photo should be taken for: a label, an index, a WordNet id, or "any cat" (wk_model_kind): the class of
+                             * that kind it is taken for most; default NULL: anything else */
   bool full;                /* change the whole photo at its own size, through the resize; default false: what the network sees */
   const char *check_on;     /* another model that is shown photo and result; default NULL: none */
 } wk_attack_photo_options;
@@ -46,6 +47,8 @@ typedef struct wk_attack_report {
   wk_opinion jpeg[WK_JPEG_QUALITIES]; /* of the result after JPEG of that quality */
   bool survives[WK_JPEG_QUALITIES];
   bool targeted;
+  char *label_target;       /* the class asked for, of a kind the one that was chosen; NULL: any other class */
+  int target;               /* -1 */
   char *other;              /* the other model; NULL without */
   wk_opinion other_before, other_sees;
   bool transfers;

@@ -59,10 +59,16 @@ WK_API wk_status wk_model_open(wk_model **out, const char *name, const char *arc
 WK_API wk_status wk_model_predict(float **p, wk_features **f, const wk_model *m, const char *const *path, size_t photos,
                                   const wk_features_options *o, const wk_context *ctx, wk_error *err) WK_NODISCARD;
 
+/* WK_ERR_UNSUPPORTED, with what to do, for a network without classes. */
+WK_API wk_status wk_model_check_classes(const wk_model *m, wk_error *err) WK_NODISCARD;
+
 /* The class that `name` means: a label of the model (any case), its index, or for ImageNet's classes a WordNet id or
  * any synonym. WK_ERR_NOT_FOUND suggests the labels that share a word with it, or are spelt most like it;
- * WK_ERR_ARGUMENT for a network without classes. */
+ * WK_ERR_UNSUPPORTED for a network without classes. */
 WK_API wk_status wk_model_class(int *out, const wk_model *m, const char *name, wk_error *err) WK_NODISCARD;
+/* The classes that "any KIND" means ("any cat", by wk_imagenet_kind) into `out`, which has room for all labels. *count 0: `name` does not
+ * begin with "any ", and wk_model_class knows what it is. WK_ERR_NOT_FOUND: no such kind, or the classes are not ImageNet's. */
+WK_API wk_status wk_model_kind(int *out, int *count, const wk_model *m, const char *name, wk_error *err) WK_NODISCARD;
 
 #ifdef __cplusplus
 }

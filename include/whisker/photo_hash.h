@@ -20,6 +20,10 @@ typedef struct wk_photo_hash {
 /* Looks that differ in at most so many bits are of the same picture. */
 #define WK_SAME_LOOK_BITS 4
 
+/* The one rule by which two photos are the same, for splits, for what is left out of a test, everywhere: equal contents, or looks that
+ * differ in at most WK_SAME_LOOK_BITS. */
+WK_API bool wk_photo_same(const wk_photo_hash *a, const wk_photo_hash *b);
+
 /* ---- of many photos ---------------------------------------------------------------------------- */
 
 /* What tells photos apart: the hash of each one's bytes, and how it looks. */
@@ -37,8 +41,7 @@ WK_API wk_status wk_prints_compute_known(wk_prints **out, const char *const *pat
 WK_API wk_photo_hash wk_prints_get(const wk_prints *p, size_t photo);
 /* Of the photo's bytes, [32], as long as `p` lives; zeros: it could not be read. */
 WK_API const uint8_t *wk_prints_sha256(const wk_prints *p, size_t photo);
-/* group[i]: the number of the first photo that photo i is a copy or a near twin of (another size or compression); i itself where
- * there is none before it. More is compared than the hashes: small photos have twins too. */
+/* group[i]: the number of the first photo that photo i is the same as (wk_photo_same); i itself where there is none before it. */
 WK_API wk_status wk_prints_group(uint32_t *group, const wk_prints *p, const wk_context *ctx, wk_error *err) WK_NODISCARD;
 WK_API void wk_prints_free(wk_prints *p);
 

@@ -25,6 +25,8 @@ typedef struct wk_probe_options {
   int k;               /* KNN; default 5 */
   bool mapped;         /* x lies in a mapped file (wk_features.mapped): LINEAR lets go of rows it has gone through, so memory does
                         * not grow with them. Default false */
+  const uint32_t *group; /* [rows] the first row of the same photo (its copies): they are held out together, and do not judge each
+                          * other. NULL (default): every row is a photo of its own */
 } wk_probe_options;
 
 WK_API void wk_probe_options_init(wk_probe_options *o);

@@ -100,6 +100,7 @@ typedef struct wk_train_report {
   char **labels;
   int class_count;
   size_t train_count, val_count; /* photos */
+  size_t left_out_learned; /* photos that were to be checked on, but are copies of some to learn from */
   wk_checked_on checked_on;
   wk_interval val_top1;  /* of what was checked; NaN, 0, 1 where nothing was */
   wk_metrics *val;       /* on held-back photos: of what was kept; NULL without */
@@ -192,6 +193,7 @@ typedef struct wk_comparison {
   size_t row_count;
   size_t best;   /* the row that the others are compared with */
   double chance; /* share of the photos to check on that are of their commonest class: what naming it always would get right */
+  size_t left_out_learned; /* as in wk_train_report */
   char *out; /* NULL: no picture */
   wk_lines warnings;
 } wk_comparison;
@@ -235,6 +237,7 @@ typedef struct wk_tricks {
   size_t row_count, row_total; /* rows measured, and what they would be without a stop */
   double chance;               /* as wk_comparison's */
   bool cancelled;              /* the rows are those that were finished */
+  size_t left_out_learned;     /* as in wk_train_report */
   char *out; /* NULL: no picture */
   wk_lines warnings;
 } wk_tricks;

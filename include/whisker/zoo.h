@@ -61,6 +61,9 @@ WK_API const char *wk_imagenet_label(int index);             /* first name: "ten
 WK_API const char *wk_imagenet_names(int index);             /* all names: "tench, Tinca tinca" */
 WK_API const char *wk_imagenet_wnid(int index);              /* "n01440764" */
 WK_API int wk_imagenet_find(const char *name_index_or_wnid); /* -1: not there */
+/* How many classes are of a kind of things, "cat" or "bird", by WordNet's hypernyms; `out` gets them, in order (room for
+ * WK_IMAGENET_CLASSES; NULL: they are only counted). 0: no such kind. */
+WK_API int wk_imagenet_kind(int *out, const char *name);
 
 /* ---- fetching --------------------------------------------------------------------------------- */
 

@@ -95,8 +95,8 @@ void wk_progress_add(wk_progress *p, uint64_t n) {
       (now < next || !atomic_compare_exchange_strong(&s->next_ns, &next, now + PROGRESS_INTERVAL_NS)))
     return;
   pthread_mutex_lock(&callback_lock);
-  done = atomic_load(&s->done); /* read under the lock, so that reports never go backwards */
-  if (done != s->reported) {
+  done = atomic_load(&s->done);    /* read under the lock, so that reports never go backwards */
+  if (done != s->reported || !n) { /* n 0: nothing is new but the time */
     s->reported = done;
     p->ctx->progress(p->ctx->user, p->stage, done, p->total);
   }

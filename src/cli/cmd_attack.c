@@ -36,8 +36,8 @@ int cli_attack(cli *c, const cli_command *self, int argc, char **argv) {
   wk_attack_photo_options o;
   wk_attack_photo_options_init(&o);
   const cli_flag flags[] = {
-      {"to", 0, CLI_STRING, &o.to, "CLASS", "target class: a label, index or WordNet id; default: any other class", 0,
-       0, NULL},
+      {"to", 0, CLI_STRING, &o.to, "CLASS",
+       "target class: a label, index or WordNet id, or \"any KIND\" (any cat); default: any other class", 0, 0, NULL},
       {"output", 'o', CLI_STRING, &out, "FILE.png", "adversarial picture to write", 0, 0, NULL},
       {"full", 0, CLI_BOOL, &o.full, NULL,
        "attack the whole photo at its own size, through the resize, instead of what the network sees", 0, 0, NULL},

@@ -35,41 +35,54 @@ static void say_classes(cli *c, const wk_evaluation *e) {
   }
 }
 
-/* ---- photos that it got wrong ------------------------------------------------------------------ */
+/* ---- photos that it got wrong, or nearly ------------------------------------------------------- */
 
-/* The surer it was, the worse; what is as bad stays in the photos' order. */
+/* The surer it was of something else, the worse; what is as bad stays in the photos' order. */
 static int compare_mistakes(const void *a, const void *b) {
   const wk_mistake *x = *(const wk_mistake *const *)a, *y = *(const wk_mistake *const *)b;
-  return x->p != y->p ? (x->p < y->p ? 1 : -1) : (x > y) - (x < y);
+  const double worse = (x->p - x->p_truth) - (y->p - y->p_truth);
+  return worse != 0 ? (worse < 0 ? 1 : -1) : (x > y) - (x < y);
 }
 
-static void say_wrong(cli *c, const wk_evaluation *e, size_t most, bool csv) {
-  const wk_mistake **worst = calloc(e->mistake_count + 1, sizeof *worst);
-  if (!worst)
+static void say_mistake(cli *c, const wk_evaluation *e, const wk_mistake *m, bool wrong, bool csv) {
+  if (!csv) {
+    cli_say(c, wrong ? "  %6s  %s  is %s, taken for %s\n" : "  %6s  %s  is %s, nearly taken for %s\n",
+            cli_percent(m->p), m->file, e->labels[m->truth], e->labels[m->predicted]);
     return;
-  for (size_t i = 0; i < e->mistake_count; i++)
-    worst[i] = &e->mistakes[i];
-  qsort(worst, e->mistake_count, sizeof *worst, compare_mistakes);
-  const size_t shown = most && most < e->mistake_count ? most : e->mistake_count;
-  if (csv)
-    cli_say(c, "file,truth,predicted,p\n");
-  else if (shown)
-    cli_say(c, "\nwrong, worst first (%zu of %zu):\n", shown, e->mistake_count);
-  for (size_t i = 0; i < shown; i++) {
-    const wk_mistake *m = worst[i];
-    if (!csv) {
-      cli_say(c, "  %6s  %s  is %s, taken for %s\n", cli_percent(m->p), m->file, e->labels[m->truth],
-              e->labels[m->predicted]);
-      continue;
-    }
-    cli_say_cell(c, m->file);
-    cli_say(c, ",");
-    cli_say_cell(c, e->labels[m->truth]);
-    cli_say(c, ",");
-    cli_say_cell(c, e->labels[m->predicted]);
-    cli_say(c, ",%.6f\n", m->p);
   }
+  cli_say_cell(c, m->file);
+  cli_say(c, ",");
+  cli_say_cell(c, e->labels[m->truth]);
+  cli_say(c, ",");
+  cli_say_cell(c, e->labels[m->predicted]);
+  cli_say(c, ",%.6f,%.6f,%s\n", m->p, m->p_truth, wrong ? "wrong" : "doubtful");
+}
+
+/* The worst of a list; `most` 0: all of it. Returns how many were shown. */
+static size_t say_list(cli *c, const wk_evaluation *e, bool wrong, size_t most, bool csv) {
+  const wk_mistake *list = wrong ? e->mistakes : e->doubtful, **worst;
+  const size_t n = wrong ? e->mistake_count : e->doubtful_count, shown = most && most < n ? most : n;
+  if (!shown || !(worst = calloc(n, sizeof *worst)))
+    return 0;
+  for (size_t i = 0; i < n; i++)
+    worst[i] = &list[i];
+  qsort(worst, n, sizeof *worst, compare_mistakes);
+  if (!csv)
+    cli_say(c, "\n%s, worst first (%s of %s):\n", wrong ? "wrong" : "right, but doubtful", cli_count(shown),
+            cli_count(n));
+  for (size_t i = 0; i < shown; i++)
+    say_mistake(c, e, worst[i], wrong, csv);
   free(worst);
+  return shown;
+}
+
+/* The wrong ones, then the doubtful ones: `most` of both together, 0: all. */
+static void say_worst(cli *c, const wk_evaluation *e, size_t most, bool csv) {
+  if (csv)
+    cli_say(c, "file,truth,predicted,p,p_truth,verdict\n");
+  const size_t shown = say_list(c, e, true, most, csv);
+  if (!most || shown < most)
+    say_list(c, e, false, most ? most - shown : 0, csv);
 }
 
 static void say(cli *c, const wk_evaluation *e, const char *data) {
@@ -125,10 +138,12 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
        NULL},
       {"with-learned", 0, CLI_BOOL, &with_learned, NULL,
        "also evaluate on photos the model learned from, and say how many; default: they are left out", 0, 0, NULL},
-      {"wrong", 0, CLI_INT, &wrong, "N", "also list the N photos it got most wrong, the surest first; 0: none", 0,
-       INFINITY, NULL},
+      {"wrong", 0, CLI_INT, &wrong, "N",
+       "also list the N photos it got most wrong, then those it got right by a hair; 0: none", 0, INFINITY, NULL},
       {"csv", 0, CLI_BOOL, &csv, NULL,
-       "print the photos it got wrong instead, the surest first: file, truth, predicted, p; with --wrong the first N",
+       "print the wrong and the doubtful photos instead, worst first: file, truth, predicted, p, p_truth, verdict; "
+       "with "
+       "--wrong the first N",
        0, 0, NULL},
       {"sheet", 0, CLI_STRING, &sheet, "FILE.png",
        "draw the photos it got wrong, the surest first; with --wrong the first N", 0, 0, NULL},
@@ -167,7 +182,7 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
     if (!csv)
       say(c, e, argv[1]);
     if (csv || wrong)
-      say_wrong(c, e, (size_t)wrong, csv);
+      say_worst(c, e, (size_t)wrong, csv);
     if (sheet && !csv)
       cli_say(c, e->mistake_count ? "Drew what it got wrong: %s\n" : "Nothing was wrong, so %s was not drawn.\n",
               sheet);

@@ -13,11 +13,13 @@
 #include "whisker/clock.h"
 
 enum { BAR = 24, REMARKS_SHOWN = 12 };
+#define SETTLED 1.5 /* seconds after which a speed says something of what is left: connections begin slowly */
 
 struct cli_console {
   cli *owner;
   bool terminal;  /* stderr is one */
   bool line_open; /* a progress line waits for its end */
+  bool moved;     /* the stage has gone on since it began */
   bool gone;      /* whoever reads standard output has gone away: a pipe to head, and that is no error */
   char stage[64];
   double began, drawn;
@@ -125,7 +127,7 @@ static void draw(cli_console *k, double now) {
   double spent = now - k->began, rate = spent > 0.05 ? (double)(k->done - k->first) / spent : 0;
   bool bytes = counts_bytes(k->stage), over = k->total && k->done >= k->total;
   char left[32] = "", speed[64] = "", many[80];
-  if (!over && k->total && rate > 0)
+  if (!over && k->total && rate > 0 && spent >= SETTLED)
     time_left(left, sizeof left, (double)(k->total - k->done) / rate);
   if (rate > 0 && bytes)
     snprintf(speed, sizeof speed, "  %s/s", cli_bytes((uint64_t)rate));
@@ -164,6 +166,13 @@ static void close_line(cli_console *k) {
   k->line_open = false;
 }
 
+/* Before an answer: a stage that ended before its last step leaves no half a bar behind. */
+static void clear_line(cli_console *k) {
+  if (k->line_open)
+    fputs("\r\033[K", stderr);
+  k->line_open = false;
+}
+
 static void on_progress(void *user, const char *stage, uint64_t done, uint64_t total) {
   cli_console *k = user;
   if (k->owner->quiet)
@@ -174,6 +183,12 @@ static void on_progress(void *user, const char *stage, uint64_t done, uint64_t t
     close_line(k);
     snprintf(k->stage, sizeof k->stage, "%s", stage);
     k->began = k->drawn = now;
+    k->first = done;
+    k->moved = false;
+  }
+  if (!k->moved && done > k->first) { /* what was waited for until then says nothing of the speed */
+    k->moved = true;
+    k->began = now;
     k->first = done;
   }
   k->done = done;
@@ -200,9 +215,7 @@ static void on_warning(void *user, const char *message) {
     }
     return;
   }
-  if (k->line_open)
-    fputs("\r\033[K", stderr);
-  k->line_open = false;
+  clear_line(k);
   fprintf(stderr, "  ! %s\n", message);
 }
 
@@ -266,7 +279,7 @@ static void note_reader(cli *c) {
 void cli_say(cli *c, const char *fmt, ...) {
   if (c->json)
     return;
-  close_line(c->console);
+  clear_line(c->console);
   va_list args;
   va_start(args, fmt);
   vprintf(fmt, args);
@@ -277,7 +290,7 @@ void cli_say(cli *c, const char *fmt, ...) {
 void cli_note(cli *c, const char *fmt, ...) {
   if (c->json || c->quiet)
     return;
-  close_line(c->console);
+  clear_line(c->console);
   va_list args;
   va_start(args, fmt);
   vprintf(fmt, args);

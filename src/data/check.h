@@ -6,28 +6,19 @@
 #include "base/base.h"
 #include "whisker/check.h"
 
-#define WK_THUMB 9 /* a photo as THUMB x THUMB grey dots: how it looks (photo_look.c) */
-#define WK_DOTS 32 /* and as DOTS x DOTS, upright: what the doctor compares */
+#define WK_DOTS 32 /* a photo as DOTS x DOTS grey dots, upright: what the doctor compares */
 
 /* ---- photo_look.c: how a photo looks, for splits and for models that remember ------------------ */
 
-typedef struct wk_look {
-  uint64_t frequencies; /* wk_photo_hash.look */
-  uint8_t thumb[WK_THUMB * WK_THUMB];
-} wk_look;
-wk_status wk_look_at(wk_look *out, const void *bytes, size_t size, wk_error *err);
+/* wk_photo_hash.look of a photo's bytes; 0: it tells nothing. */
+wk_status wk_look_at(uint64_t *out, const void *bytes, size_t size, wk_error *err);
+/* Looks in blocks, one at least of which is equal in looks that are near enough (photo_hash.c). */
+enum { WK_LOOK_BLOCKS = 5 };
+uint64_t wk_look_block(uint64_t look, int block);
 /* The signs of the lowest frequencies of a picture. */
 uint64_t wk_look_frequencies(const uint8_t dot[WK_DOTS * WK_DOTS]);
 /* Of 3 bytes a dot: one. */
 void wk_look_grey(uint8_t *grey, const uint8_t *rgb, size_t dots);
-
-/* Which dots of a thumb are brighter than their left and upper neighbours, and whether it is too even to be told from
- * other even photos. */
-typedef struct wk_steps {
-  uint64_t bits[2];
-  bool blank;
-} wk_steps;
-void wk_steps_of(wk_steps *out, const uint8_t thumb[WK_THUMB * WK_THUMB]);
 
 /* ---- examine.c: what one photo is like --------------------------------------------------------- */
 

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "data/check.h"
 #include "whisker/photo_hash.h"
 
-enum { BLOCKS = WK_SAME_LOOK_BITS + 1 }; /* of a look: one at least is the same in looks that are near enough */
+enum { BLOCKS = WK_LOOK_BLOCKS };
+_Static_assert(BLOCKS == WK_SAME_LOOK_BITS + 1, "so many bits leave one block alone");
 
 struct wk_photo_set {
   wk_photo_hash *hash; /* [count] in the order of contents */
@@ -15,9 +17,15 @@ struct wk_photo_set {
 };
 
 /* 64 bits in BLOCKS pieces, the first ones one bit longer where they do not divide evenly. */
-static uint64_t block_of(uint64_t look, int block) {
+uint64_t wk_look_block(uint64_t look, int block) {
   const int first = 64 * block / BLOCKS, end = 64 * (block + 1) / BLOCKS;
   return look >> first & ((UINT64_C(1) << (end - first)) - 1);
+}
+
+static bool near(uint64_t a, uint64_t b) { return __builtin_popcountll(a ^ b) <= WK_SAME_LOOK_BITS; }
+
+bool wk_photo_same(const wk_photo_hash *a, const wk_photo_hash *b) {
+  return (a->content && a->content == b->content) || (a->look && b->look && near(a->look, b->look));
 }
 
 static int by_content(const void *a, const void *b) {
@@ -47,7 +55,7 @@ static wk_status rank_blocks(wk_photo_set *s, wk_error *err) {
     size_t n = 0;
     for (size_t i = 0; i < s->count; i++)
       if (s->hash[i].look)
-        rank[n++] = (ranked){block_of(s->hash[i].look, b), (uint32_t)i};
+        rank[n++] = (ranked){wk_look_block(s->hash[i].look, b), (uint32_t)i};
     qsort(rank, n, sizeof *rank, by_block);
     s->by_block[b] = wk_alloc_array(n + 1, sizeof **s->by_block);
     WK_FAIL_IF(!s->by_block[b], err, WK_ERR_MEMORY, "out of memory for the hashes of %zu photos", s->count);
@@ -109,17 +117,17 @@ static bool has_content(const wk_photo_set *s, uint64_t content) {
 static bool has_look(const wk_photo_set *s, uint64_t look) {
   for (int b = 0; b < BLOCKS; b++) {
     const uint32_t *order = s->by_block[b];
-    const uint64_t wanted = block_of(look, b);
+    const uint64_t wanted = wk_look_block(look, b);
     size_t low = 0, high = s->looks;
     while (low < high) {
       size_t middle = low + (high - low) / 2;
-      if (block_of(s->hash[order[middle]].look, b) < wanted)
+      if (wk_look_block(s->hash[order[middle]].look, b) < wanted)
         low = middle + 1;
       else
         high = middle;
     }
-    for (; low < s->looks && block_of(s->hash[order[low]].look, b) == wanted; low++)
-      if (__builtin_popcountll(s->hash[order[low]].look ^ look) <= WK_SAME_LOOK_BITS)
+    for (; low < s->looks && wk_look_block(s->hash[order[low]].look, b) == wanted; low++)
+      if (near(s->hash[order[low]].look, look))
         return true;
   }
   return false;

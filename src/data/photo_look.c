@@ -78,21 +78,6 @@ void wk_look_grey(uint8_t *grey, const uint8_t *rgb, size_t dots) {
   }
 }
 
-void wk_steps_of(wk_steps *out, const uint8_t thumb[WK_THUMB * WK_THUMB]) {
-  unsigned low = 255, high = 0;
-  for (int i = 0; i < WK_THUMB * WK_THUMB; i++) {
-    low = thumb[i] < low ? thumb[i] : low;
-    high = thumb[i] > high ? thumb[i] : high;
-  }
-  *out = (wk_steps){.blank = high - low < CONTRAST_MIN};
-  for (int y = 0; y < WK_THUMB - 1; y++)
-    for (int x = 0; x < WK_THUMB - 1; x++) {
-      const uint8_t *at = thumb + y * WK_THUMB + x;
-      out->bits[0] = out->bits[0] << 1 | (at[1] > at[0]);
-      out->bits[1] = out->bits[1] << 1 | (at[WK_THUMB] > at[0]);
-    }
-}
-
 static bool is_even(const uint8_t dot[SIDE * SIDE]) {
   unsigned low = 255, high = 0;
   for (int i = 0; i < SIDE * SIDE; i++) {
@@ -102,9 +87,9 @@ static bool is_even(const uint8_t dot[SIDE * SIDE]) {
   return high - low < CONTRAST_MIN;
 }
 
-wk_status wk_look_at(wk_look *out, const void *bytes, size_t size, wk_error *err) {
+wk_status wk_look_at(uint64_t *out, const void *bytes, size_t size, wk_error *err) {
   wk_status st = WK_OK;
-  wk_image photo = {0}, small = {0}, thumb = {0};
+  wk_image photo = {0}, small = {0};
   uint8_t dot[SIDE * SIDE];
   int width, height;
   wk_image_format format;
@@ -112,18 +97,15 @@ wk_status wk_look_at(wk_look *out, const void *bytes, size_t size, wk_error *err
   wk_decode_options_init(&o);
   o.min_width = o.min_height = SIDE;
   o.luma_only = true;
-  *out = (wk_look){0};
+  *out = 0;
   WK_TRY(wk_image_probe(&width, &height, &format, bytes, size, err));
   WK_TRY(wk_image_decode(&photo, bytes, size, &o, err));
   WK_TRY(wk_image_resize(&small, &photo, SIDE, SIDE, WK_FILTER_BILINEAR, NULL, err));
-  WK_TRY(wk_image_resize(&thumb, &small, WK_THUMB, WK_THUMB, WK_FILTER_BILINEAR, NULL, err));
-  wk_look_grey(out->thumb, thumb.pixels, WK_THUMB * WK_THUMB);
   wk_look_grey(dot, small.pixels, SIDE * SIDE);
   if (width >= LEAST && height >= LEAST && !is_even(dot))
-    out->frequencies = wk_look_frequencies(dot);
+    *out = wk_look_frequencies(dot);
 done:
   wk_image_free(&photo);
   wk_image_free(&small);
-  wk_image_free(&thumb);
   return st;
 }

@@ -8,25 +8,17 @@
 #include "data/data.h"
 #include "whisker/photo_hash.h"
 
-#define HASH_COMPARED 16 /* bytes of the SHA-256 */
-#define BITS_MAX 7       /* of 128 that may differ between near twins */
-#define LEVELS_MAX 2     /* grey levels that a dot may differ by on average: less than for a doubt in the data doctor */
-#define BANDS 8          /* of 16 bits: with at most 7 bits different one band is equal */
-#define NEIGHBOURS                                                                                                     \
-  32 /* that are compared in a band: most photos with an equal one are few; a crowd is no set of twins */
+enum { NEIGHBOURS = 512 }; /* that are compared in a block: a crowd with an equal one is no set of copies */
 
 typedef struct print {
   uint8_t hash[WK_SHA256_BYTES];
-  uint64_t bits[2];
-  wk_look look;
-  bool read, usable, blank;
+  uint64_t look; /* wk_photo_hash.look */
+  bool read;
 } print;
 
 /* What the cache holds of a photo, as the bytes of floats with which nobody computes. */
 typedef struct kept {
-  wk_look look;
-  uint32_t usable; /* 0: it cannot be decoded */
-  uint32_t unused;
+  uint64_t look; /* 0 also where it cannot be decoded */
 } kept;
 #define COLUMNS (sizeof(kept) / sizeof(float))
 _Static_assert(sizeof(kept) % sizeof(float) == 0, "whole columns");
@@ -53,14 +45,6 @@ typedef struct job {
   wk_progress progress;
 } job;
 
-static void describe(print *p, const wk_look *look) {
-  wk_steps steps;
-  wk_steps_of(&steps, look->thumb);
-  p->look = *look;
-  memcpy(p->bits, steps.bits, sizeof p->bits);
-  p->blank = steps.blank;
-}
-
 /* Of a photo's bytes: what the cache knows, or else what its pixels are. */
 static wk_status look_up(kept *k, job *j, const wk_buffer *bytes, const uint8_t hash[WK_SHA256_BYTES], wk_error *err) {
   float row[COLUMNS];
@@ -68,11 +52,10 @@ static wk_status look_up(kept *k, job *j, const wk_buffer *bytes, const uint8_t 
     memcpy(k, row, sizeof *k);
     return WK_OK;
   }
-  memset(k, 0, sizeof *k); /* its gaps too */
+  *k = (kept){0};
   wk_status st = wk_look_at(&k->look, bytes->data, bytes->size, err);
   if (st == WK_ERR_MEMORY)
     return st;
-  k->usable = st == WK_OK;
   memcpy(row, k, sizeof row);
   wk_cache_put(j->cache, hash, row);
   return WK_OK;
@@ -92,9 +75,7 @@ static bool recall(print *p, job *j, const uint8_t hash[WK_SHA256_BYTES]) {
   memcpy(&k, row, sizeof k);
   memcpy(p->hash, hash, sizeof p->hash);
   p->read = true;
-  p->usable = k.usable;
-  if (p->usable)
-    describe(p, &k.look);
+  p->look = k.look;
   return true;
 }
 
@@ -125,9 +106,7 @@ static wk_status print_one(void *user, size_t i, int worker, wk_error *err) {
   }
   if (st == WK_ERR_MEMORY)
     return WK_FAIL(err, st, "%s: %s", j->path[i], why.message);
-  p->usable = k.usable;
-  if (p->usable)
-    describe(p, &k.look);
+  p->look = k.look;
   return WK_OK;
 }
 
@@ -138,7 +117,7 @@ wk_status wk_prints_compute(wk_prints **out, const char *const *path, size_t pho
 
 wk_status wk_prints_compute_known(wk_prints **out, const char *const *path, const uint8_t (*sha256)[WK_SHA256_BYTES],
                                   size_t photos, const char *cache_folder, const wk_context *ctx, wk_error *err) {
-  static const char name[] = "whisker: how photos look, version 2";
+  static const char name[] = "whisker: how photos look, version 3";
   wk_status st = WK_OK;
   uint8_t key[WK_SHA256_BYTES];
   int threads = wk_context_threads(ctx);
@@ -167,7 +146,7 @@ done:
 
 wk_photo_hash wk_prints_get(const wk_prints *p, size_t photo) {
   const print *one = &p->print[photo];
-  wk_photo_hash out = {.look = one->look.frequencies};
+  wk_photo_hash out = {.look = one->look};
   for (int b = 0; one->read && b < 8; b++)
     out.content = out.content << 8 | one->hash[b];
   return out;
@@ -183,20 +162,6 @@ static uint32_t root_of(uint32_t *parent, uint32_t i) {
   return i;
 }
 
-static bool same_bytes(const print *a, const print *b) {
-  return a->usable && b->usable && memcmp(a->hash, b->hash, HASH_COMPARED) == 0;
-}
-
-static bool twins(const print *a, const print *b) {
-  if (!a->usable || !b->usable || a->blank || b->blank ||
-      __builtin_popcountll(a->bits[0] ^ b->bits[0]) + __builtin_popcountll(a->bits[1] ^ b->bits[1]) > BITS_MAX)
-    return false;
-  int sum = 0;
-  for (int i = 0; i < WK_THUMB * WK_THUMB; i++)
-    sum += abs(a->look.thumb[i] - b->look.thumb[i]);
-  return sum <= LEVELS_MAX * WK_THUMB * WK_THUMB;
-}
-
 typedef struct ranked {
   uint64_t key[2];
   uint32_t photo;
@@ -210,40 +175,33 @@ static int by_key(const void *a, const void *b) {
   return (x->photo > y->photo) - (x->photo < y->photo);
 }
 
-/* The lower number stands for both. Twins must look like those that stand for their groups, not only like one member:
- * so no chain of small steps leads from one photo to quite another. */
-static void join(uint32_t *parent, const wk_prints *p, uint32_t a, uint32_t b, bool exact) {
+/* The lower number stands for both. Frames of a film, each the same as the next, are one group: no two photos that are
+ * the same are ever in different ones. */
+static void join(uint32_t *parent, const wk_prints *p, uint32_t a, uint32_t b) {
+  const wk_photo_hash x = wk_prints_get(p, a), y = wk_prints_get(p, b);
   a = root_of(parent, a);
   b = root_of(parent, b);
-  if (a == b || (!exact && !twins(&p->print[a], &p->print[b])))
-    return;
-  parent[a < b ? b : a] = a < b ? a : b;
+  if (a != b && wk_photo_same(&x, &y))
+    parent[a < b ? b : a] = a < b ? a : b;
 }
 
-static void join_copies(uint32_t *parent, const wk_prints *p, ranked *rank) {
-  for (uint32_t i = 0; i < p->count; i++) {
-    rank[i] = (ranked){.photo = i};
-    memcpy(rank[i].key, p->print[i].hash, HASH_COMPARED);
-  }
-  qsort(rank, p->count, sizeof *rank, by_key);
-  for (size_t i = 1; i < p->count; i++)
-    if (same_bytes(&p->print[rank[i - 1].photo], &p->print[rank[i].photo]))
-      join(parent, p, rank[i - 1].photo, rank[i].photo, true);
-}
-
-static void join_twins(uint32_t *parent, const wk_prints *p, ranked *rank, int band) {
+/* Photos in the order of one block of their looks, or of their contents (block -1). */
+static size_t rank_photos(ranked *rank, const wk_prints *p, int block) {
   size_t n = 0;
   for (uint32_t i = 0; i < p->count; i++) {
-    const print *one = &p->print[i];
-    if (one->usable && !one->blank)
-      rank[n++] = (ranked){{one->bits[band / 4] >> 16 * (band % 4) & 0xffff, one->bits[1 - band / 4]}, i};
+    const wk_photo_hash h = wk_prints_get(p, i);
+    if (block < 0 ? h.content != 0 : h.look != 0)
+      rank[n++] = (ranked){{block < 0 ? h.content : wk_look_block(h.look, block), block < 0 ? 0 : h.look}, i};
   }
   if (n)
     qsort(rank, n, sizeof *rank, by_key);
+  return n;
+}
+
+static void join_ranked(uint32_t *parent, const wk_prints *p, const ranked *rank, size_t n) {
   for (size_t i = 0; i < n; i++)
     for (size_t k = i + 1; k < n && k <= i + NEIGHBOURS && rank[k].key[0] == rank[i].key[0]; k++)
-      if (twins(&p->print[rank[i].photo], &p->print[rank[k].photo]))
-        join(parent, p, rank[i].photo, rank[k].photo, false);
+      join(parent, p, rank[i].photo, rank[k].photo);
 }
 
 wk_status wk_prints_group(uint32_t *group, const wk_prints *p, const wk_context *ctx, wk_error *err) {
@@ -252,10 +210,9 @@ wk_status wk_prints_group(uint32_t *group, const wk_prints *p, const wk_context 
   WK_FAIL_IF(!rank, err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", p->count);
   for (uint32_t i = 0; i < p->count; i++)
     group[i] = i;
-  join_copies(group, p, rank);
-  for (int band = 0; band < BANDS; band++) {
+  for (int block = -1; block < WK_LOOK_BLOCKS; block++) {
     WK_FAIL_IF(wk_cancelled(ctx), err, WK_ERR_CANCELLED, "stopped while looking for copies");
-    join_twins(group, p, rank, band);
+    join_ranked(group, p, rank, rank_photos(rank, p, block));
   }
   for (uint32_t i = 0; i < p->count; i++)
     group[i] = root_of(group, i);

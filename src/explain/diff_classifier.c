@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "model/model.h"
 #include "base/softmax.h"
 #include "whisker/diff_classifier.h"
 
@@ -46,7 +47,7 @@ wk_status wk_diff_classifier_create(wk_diff_classifier **out, const wk_model *m,
         err, WK_ERR_UNSUPPORTED,
         "this model's head votes among nearest neighbours, which has no gradient; train it with --head linear");
   if (seed < 0)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "this network has no classes of its own: train a head on it first");
+    return wk_model_no_classes(m, err);
   wk_status st = WK_OK;
   wk_diff_classifier *l = wk_calloc(1, sizeof *l);
   wk_node *target = wk_calloc((size_t)o->layers + 1, sizeof *target);

@@ -1,6 +1,7 @@
 /* explain_input.c - a photo as a network sees it, and what the model says to it. */
 #include "whisker/explain_input.h"
 #include "base/base.h"
+#include "model/model.h"
 #include "whisker/data.h"
 #include "whisker/diff_classifier.h"
 
@@ -30,7 +31,7 @@ wk_status wk_explain_input_predict(float *p, const wk_explain_input *v, const wk
   const wk_backbone *b = m->backbone;
   const wk_node output = m->head ? wk_graph_features(b->graph) : wk_graph_logits(b->graph);
   if (m->label_count < 1 || output < 0)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "this network has no classes of its own: train a head on it first");
+    return wk_model_no_classes(m, err);
   wk_plan_options o;
   wk_plan_options_init(&o);
   o.height = b->preprocess.height;

@@ -6,8 +6,10 @@
 #include <png.h>
 
 #include "image/codec.h"
+#include "image/shrink.h"
 
-#define CHUNK_MAX (8u << 20) /* what a chunk beside the picture may unpack to */
+#define INTERLACED_MAX (2 * WK_WHOLE_PIXELS) /* pixels of a picture that has to be held whole */
+#define CHUNK_MAX (8u << 20)                 /* what a chunk beside the picture may unpack to */
 
 struct reader {
   png_structp png;
@@ -21,6 +23,8 @@ struct reader {
   wk_image image;
   int passes;
   uint8_t *rgba; /* one row, or all of an interlaced picture */
+  wk_shrinker shrinker;
+  uint8_t *row; /* RGB, of a picture that is made smaller on the way */
 };
 
 static void on_error(png_structp png, png_const_charp message) {
@@ -75,6 +79,22 @@ static void read_over_white(struct reader *r, int passes) {
     }
 }
 
+/* A very large picture, made smaller row by row. May jump: rows that have not come stay black. */
+static wk_status read_smaller(struct reader *r, int width, int height, bool alpha) {
+  r->row = wk_alloc_array((size_t)width, 3);
+  if (!r->row || (alpha && !(r->rgba = wk_alloc_array((size_t)width, 4))))
+    return WK_FAIL(r->err, WK_ERR_MEMORY, "no memory to decode the PNG (%d x %d pixels)", width, height);
+  WK_RETURN_IF_ERROR(wk_shrinker_open(&r->shrinker, &r->image, width, height, r->job->scale, r->err));
+  r->started = true;
+  for (int y = 0; y < height; y++) {
+    png_read_row(r->png, alpha ? r->rgba : r->row, NULL);
+    if (alpha)
+      wk_over_white(r->row, r->rgba, (size_t)width);
+    wk_shrinker_add(&r->shrinker, r->row);
+  }
+  return WK_OK;
+}
+
 static wk_status decode_guarded(struct reader *r) {
   if (setjmp(png_jmpbuf(r->png))) {
     if (r->truncated) {
@@ -99,6 +119,17 @@ static wk_status decode_guarded(struct reader *r) {
   if (png_get_rowbytes(r->png, r->info) != pitch)
     return WK_FAIL(r->err, WK_ERR_INTERNAL, "libpng gives %zu bytes a row where %zu were expected",
                    png_get_rowbytes(r->png, r->info), pitch);
+  const int scale = r->passes > 1 ? 1 : wk_shrink_scale((int)width, (int)height, &r->job->options);
+  if (scale > 1) {
+    r->job->scale = scale;
+    return read_smaller(r, (int)width, (int)height, alpha);
+  }
+  if (r->passes > 1 && (uint64_t)width * height > INTERLACED_MAX)
+    return WK_FAIL(
+        r->err, WK_ERR_FORMAT,
+        "the PNG has %u x %u pixels and is interlaced, so all of it would have to be held in memory (at most %llu "
+        "pixels are); save it without interlacing, or smaller",
+        width, height, (unsigned long long)INTERLACED_MAX);
   /* Black, for the rows that a truncated file does not have, and because passes build on each other. */
   WK_RETURN_IF_ERROR(wk_image_alloc(&r->image, (int)width, (int)height, r->err));
   if (alpha) {
@@ -129,6 +160,8 @@ static wk_status png_decode(wk_image *out, wk_decode_job *job, wk_error *err) {
 done:
   if (st != WK_OK)
     wk_image_free(&r.image);
+  wk_shrinker_free(&r.shrinker);
+  wk_free(r.row);
   wk_free(r.rgba);
   png_destroy_read_struct(&r.png, &r.info, NULL);
   return st;

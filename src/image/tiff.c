@@ -118,10 +118,12 @@ static bool has_alpha(TIFF *tiff) {
   return TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &n, &kinds) && n >= 1 && kinds[0] != EXTRASAMPLE_UNSPECIFIED;
 }
 
-static void to_rgb(uint8_t *rgb, const uint32_t *raster, size_t pixels, bool alpha) {
+/* In place: a pixel of three bytes never reaches the next one of four. */
+static void to_rgb(uint32_t *raster, size_t pixels, bool alpha) {
+  uint8_t *rgb = (uint8_t *)raster;
   for (size_t i = 0; i < pixels; i++, rgb += 3) {
-    const uint32_t white = alpha ? 255 - TIFFGetA(raster[i]) : 0;
-    const uint32_t r = TIFFGetR(raster[i]) + white, g = TIFFGetG(raster[i]) + white, b = TIFFGetB(raster[i]) + white;
+    const uint32_t pixel = raster[i], white = alpha ? 255 - TIFFGetA(pixel) : 0;
+    const uint32_t r = TIFFGetR(pixel) + white, g = TIFFGetG(pixel) + white, b = TIFFGetB(pixel) + white;
     rgb[0] = (uint8_t)(r < 255 ? r : 255), rgb[1] = (uint8_t)(g < 255 ? g : 255), rgb[2] = (uint8_t)(b < 255 ? b : 255);
   }
 }
@@ -148,7 +150,6 @@ static wk_status tiff_decode(wk_image *out, wk_decode_job *job, wk_error *err) {
   wk_status st = WK_OK;
   struct source source = {.bytes = job->bytes, .size = job->size};
   TIFF *tiff = NULL;
-  wk_image image = {0};
   uint32_t *raster = NULL, side[2];
   WK_TRY(tiff_open(&tiff, side, job->options.frame, &source, err));
   WK_TRY(wk_codec_check_size("TIFF", side[0], side[1], &job->options, err));
@@ -157,7 +158,6 @@ static wk_status tiff_decode(wk_image *out, wk_decode_job *job, wk_error *err) {
     st = refuse_kind(tiff, why, err);
     goto done;
   }
-  WK_TRY(wk_image_alloc_raw(&image, (int)side[0], (int)side[1], err));
   const size_t pixels = (size_t)side[0] * side[1];
   raster = wk_calloc(pixels, sizeof *raster);
   WK_FAIL_IF(!raster, err, WK_ERR_MEMORY, "no memory to decode the TIFF (%u x %u pixels)", side[0], side[1]);
@@ -172,14 +172,13 @@ static wk_status tiff_decode(wk_image *out, wk_decode_job *job, wk_error *err) {
       goto done;
     }
   }
-  to_rgb(image.pixels, raster, pixels, alpha);
-  *out = image;
+  to_rgb(raster, pixels, alpha);
+  *out = (wk_image){.width = (int)side[0], .height = (int)side[1], .pixels = (uint8_t *)raster};
+  raster = NULL;
 done:
   wk_free(raster);
   if (tiff)
     TIFFClose(tiff);
-  if (st != WK_OK)
-    wk_image_free(&image);
   return st;
 }
 

@@ -68,9 +68,13 @@ static wk_status no_such_class(const wk_model *m, const char *name, wk_error *er
   size_t at = 0;
   for (int i = 0; i < s.count && at < sizeof list; i++)
     at += (size_t)snprintf(list + at, sizeof list - at, "%s%.60s", i ? ", " : "", m->labels[s.class[i]]);
+  const int kind = is_imagenet(m) ? wk_imagenet_kind(NULL, name) : 0;
+  char any[160] = "";
+  if (kind)
+    snprintf(any, sizeof any, "; \"any %.60s\" means one of %d", name, kind);
   return WK_FAIL(err, WK_ERR_NOT_FOUND,
-                 "%s: the model has no such class. %s: %s (of %d; an index from 0 to %d works too)", name,
-                 words ? "With that word" : "Nearest", list, m->label_count, m->label_count - 1);
+                 "%s: the model has no such class. %s: %s (of %d; an index from 0 to %d works too%s)", name,
+                 words ? "With that word" : "Nearest", list, m->label_count, m->label_count - 1, any);
 }
 
 wk_status wk_model_class(int *out, const wk_model *m, const char *name, wk_error *err) {
@@ -92,4 +96,21 @@ wk_status wk_model_class(int *out, const wk_model *m, const char *name, wk_error
     return no_such_class(m, name, err);
   *out = imagenet;
   return WK_OK;
+}
+
+wk_status wk_model_kind(int *out, int *count, const wk_model *m, const char *name, wk_error *err) {
+  static const char any[] = "any ";
+  int class;
+  wk_error ignored;
+  *count = 0;
+  if (strncasecmp(name, any, sizeof any - 1) != 0 || wk_model_class(&class, m, name, &ignored) == WK_OK)
+    return WK_OK;
+  if (!is_imagenet(m))
+    return WK_FAIL(err, WK_ERR_NOT_FOUND, "%s: kinds of things are known for ImageNet's 1,000 classes alone", name);
+  *count = wk_imagenet_kind(out, name + sizeof any - 1);
+  return *count ? WK_OK
+                : WK_FAIL(err, WK_ERR_NOT_FOUND,
+                          "%s: WordNet has no such kind of things among ImageNet's classes (it has dog, "
+                          "cat, bird, fish, vehicle, fruit ...)",
+                          name);
 }

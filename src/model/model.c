@@ -7,8 +7,13 @@
 #include "model/model.h"
 
 wk_status wk_model_no_classes(const wk_model *m, wk_error *err) {
-  return WK_FAIL(err, WK_ERR_ARGUMENT, "these weights of %s have no classifier, so no classes: train a head for them",
+  return WK_FAIL(err, WK_ERR_UNSUPPORTED,
+                 "these weights of %s have no classifier, so no classes: train a head for them",
                  m->backbone->arch->name);
+}
+
+wk_status wk_model_check_classes(const wk_model *m, wk_error *err) {
+  return m->label_count < 1 ? wk_model_no_classes(m, err) : WK_OK;
 }
 
 static wk_status check_parts(const wk_backbone *b, const wk_head *head, const char *recipe, wk_error *err) {

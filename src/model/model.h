@@ -8,7 +8,7 @@
 /* Is everything in this head as wk_head says, and finite? Messages do not name a file. */
 wk_status wk_head_validate(const wk_head *h, wk_error *err);
 
-/* WK_ERR_ARGUMENT, for what needs classes of a network that has none. */
+/* WK_ERR_UNSUPPORTED, for what needs classes of a network that has none. */
 wk_status wk_model_no_classes(const wk_model *m, wk_error *err);
 
 /* Is this a file that wk_model_save wrote? What cannot be read at all is none; only lack of memory is an error. */

@@ -38,6 +38,7 @@ void wk_attack_report_free(wk_attack_report *r) {
   wk_attack_result_free(&r->result);
   wk_free(r->label_before);
   wk_free(r->label_after);
+  wk_free(r->label_target);
   wk_free(r->out);
   wk_free(r->picture);
   wk_free(r->other);
@@ -62,6 +63,45 @@ static wk_status load(attacking *a, const char *path, wk_error *err) {
   for (size_t i = 0; i < n; i++)
     a->pixels[i] = a->photo.pixels[i];
   return WK_OK;
+}
+
+/* Of the classes that "any cat" means the one that the model takes the photo for most, so that the least has to be
+ * changed. */
+static wk_status choose_of_kind(int *target, const wk_call *call, const wk_model *m, const char *photo, const int *kind,
+                                int count, wk_error *err) {
+  wk_features_options o;
+  wk_features_options_init(&o);
+  float *p = NULL;
+  wk_features *f = NULL;
+  WK_RETURN_IF_ERROR(wk_model_predict(&p, &f, m, &photo, 1, &o, &call->ctx, err));
+  wk_status st = WK_OK;
+  *target = kind[0];
+  for (int i = 1; i < count && f->rows; i++)
+    *target = p[kind[i]] > p[*target] ? kind[i] : *target;
+  int top = 0;
+  for (int i = 1; i < m->label_count && f->rows; i++)
+    top = p[i] > p[top] ? i : top;
+  if (f->rows && top == *target)
+    st = WK_FAIL(err, WK_ERR_ARGUMENT, "%s: the photo already is of that kind (%s, %.1f%%): there is nothing to attack",
+                 photo, m->labels[top], 100 * (double)p[top]);
+  wk_features_free(f);
+  wk_free(p);
+  return st;
+}
+
+static wk_status choose_target(int *target, const wk_call *call, const wk_model *m, const char *photo, const char *name,
+                               wk_error *err) {
+  wk_status st = WK_OK;
+  int count = 0, *kind = wk_alloc_array((size_t)m->label_count + 1, sizeof *kind);
+  WK_FAIL_IF(!kind, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(wk_model_kind(kind, &count, m, name, err));
+  if (count)
+    WK_TRY(choose_of_kind(target, call, m, photo, kind, count, err));
+  else
+    WK_TRY(wk_model_class(target, m, name, err));
+done:
+  wk_free(kind);
+  return st;
 }
 
 /* ---- opinions ---------------------------------------------------------------------------------- */
@@ -226,6 +266,9 @@ static bool holds(const attacking *a, const wk_opinion *g) {
 static wk_status sum_up(attacking *a, wk_error *err) {
   wk_attack_report *r = a->report;
   r->targeted = a->attack.target >= 0;
+  r->target = a->attack.target;
+  if (r->targeted && !(r->label_target = wk_strdup(a->model->labels[r->target])))
+    return wk_no_memory(err);
   r->success = holds(a, &r->saved);
   for (int i = 0; i < WK_JPEG_QUALITIES; i++)
     r->survives[i] = holds(a, &r->jpeg[i]);
@@ -254,7 +297,7 @@ wk_status wk_attack_photo(wk_attack_report **out, wk_session *s, const wk_model 
   WK_TRY(wk_output_check(path, false, err));
   WK_TRY(wk_output_check_beside(path, "-change", err));
   if (o.to)
-    WK_TRY(wk_model_class(&a.attack.target, m, o.to, err));
+    WK_TRY(choose_target(&a.attack.target, &a.call, m, photo, o.to, err));
   WK_FAIL_IF(
       !o.full && !comes_back(&m->backbone->preprocess), err, WK_ERR_UNSUPPORTED,
       "%s: enlarges every photo before its crop, so a picture as the network sees it would not be read back as it "
@@ -312,10 +355,13 @@ static json_t *other_json(const wk_attack_report *r) {
 
 char *wk_attack_report_json(const wk_attack_report *r) {
   const wk_attack_result *a = &r->result;
-  return wk_report_print(json_pack(
-      "{s:o,s:o,s:o,s:o,s:o,s:b,s:f,s:f,s:f,s:i,s:f,s:i,s:i,s:o,s:o}", "out", wk_report_text(r->out), "picture",
-      wk_report_text(r->picture), "before", class_json(r->label_before, a->before, a->p_before), "after",
-      class_json(r->label_after, a->after, a->p_after), "after_8bit", opinion_json(&r->saved), "success", r->success,
-      "linf_255", a->linf_255, "l2", a->l2_255, "rms_255", r->rms_255, "steps", a->steps, "seconds", r->seconds,
-      "width", r->width, "height", r->height, "jpeg", jpeg_json(r), "check_on", other_json(r)));
+  json_t *target =
+      r->targeted ? json_pack("{s:o,s:i}", "label", wk_report_text(r->label_target), "index", r->target) : json_null();
+  return wk_report_print(json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:f,s:f,s:f,s:i,s:f,s:i,s:i,s:o,s:o}", "target",
+                                   target, "out", wk_report_text(r->out), "picture", wk_report_text(r->picture),
+                                   "before", class_json(r->label_before, a->before, a->p_before), "after",
+                                   class_json(r->label_after, a->after, a->p_after), "after_8bit",
+                                   opinion_json(&r->saved), "success", r->success, "linf_255", a->linf_255, "l2",
+                                   a->l2_255, "rms_255", r->rms_255, "steps", a->steps, "seconds", r->seconds, "width",
+                                   r->width, "height", r->height, "jpeg", jpeg_json(r), "check_on", other_json(r)));
 }

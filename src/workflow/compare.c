@@ -118,6 +118,7 @@ static wk_status one_head(wk_compare_row *r, comparing *x, const wk_features *f,
   wk_probe_options_init(&o);
   o.kind = (wk_head_kind)kind;
   o.mapped = f->mapped > 0;
+  o.group = s->row_group;
   double start = wk_clock_seconds();
   WK_TRY(wk_probe_fit(&head, NULL, f->row, s->y, s->learn_rows, f->columns, classes, &o, &x->call.ctx, err));
   r->seconds_fit = wk_clock_seconds() - start;
@@ -340,6 +341,7 @@ wk_status wk_compare(wk_comparison **out, wk_session *s, const char *data, const
   WK_TRY(wk_holdout_open(&x.split, &x.call, data, &split, err));
   WK_FAIL_IF(!x.split.held_count, err, WK_ERR_ARGUMENT,
              "%s: no photos to check on; give some with --val, such as --val 0.3", data);
+  x.table->left_out_learned = x.split.left_out_learned;
   WK_TRY(try_all(&x, err));
   if (o.on_data) {
     wk_train_data found;
@@ -380,7 +382,8 @@ char *wk_comparison_json(const wk_comparison *c) {
                   "only_best", (json_int_t)r->only_best, "only_this", (json_int_t)r->only_this, "p_value", r->p_value,
                   "above_chance", r->above_chance));
   }
-  return wk_report_print(json_pack("{s:o,s:I,s:o,s:o,s:o}", "rows", rows, "best", (json_int_t)c->best, "chance",
+  return wk_report_print(json_pack("{s:o,s:I,s:o,s:o,s:o,s:I}", "rows", rows, "best", (json_int_t)c->best, "chance",
                                    wk_report_number(c->chance), "out", wk_report_text(c->out), "warnings",
-                                   wk_report_lines(&c->warnings)));
+                                   wk_report_lines(&c->warnings), "left_out_learned",
+                                   (json_int_t)c->left_out_learned));
 }

@@ -48,11 +48,11 @@ static wk_status choose_photos(evaluating *e, const char *data, wk_error *err) {
   r->learned_known = e->model->learned != NULL;
   WK_RETURN_IF_ERROR(wk_leave_out_learned(&r->learned_count, &e->photos, &e->call, e->model, r->with_learned, err));
   if (!e->photos.count)
-    return WK_FAIL(
-        err, WK_ERR_ARGUMENT,
-        "%s: the model learned from all %zu photos, so they do not tell how often it is right; give photos it "
-        "has not seen, or --with-learned to test on these all the same",
-        data, r->learned_count);
+    return WK_FAIL(err, WK_ERR_ARGUMENT,
+                   "%s: the model learned from all %zu photos, or was chosen by them, so they do not tell how often it "
+                   "is right; give "
+                   "photos it has not seen, or --with-learned to test on these all the same",
+                   data, r->learned_count);
   return WK_OK;
 }
 
@@ -83,23 +83,34 @@ static wk_status copy_labels(wk_evaluation *r, const wk_model *m, wk_error *err)
   return WK_OK;
 }
 
+/* The class with the highest probability of all but one (-1: of all). */
+static int best_but(const float *p, int classes, int but) {
+  int top = -1;
+  for (int j = 0; j < classes; j++)
+    if (j != but && (top < 0 || p[j] > p[top]))
+      top = j;
+  return top;
+}
+
+/* Photos that are wrong, and those that are right but could as well be wrong. */
 static wk_status list_mistakes(evaluating *e, wk_error *err) {
   wk_evaluation *r = e->result;
   const int classes = r->metrics->class_count;
   for (int i = 0; i < classes; i++)
     r->right_count += r->metrics->confusion[(size_t)i * (size_t)classes + (size_t)i];
   r->mistakes = wk_calloc(r->metrics->photo_count - r->right_count + 1, sizeof *r->mistakes);
-  if (!r->mistakes)
+  r->doubtful = wk_calloc(r->right_count + 1, sizeof *r->doubtful);
+  if (!r->mistakes || !r->doubtful)
     return wk_no_memory(err);
   for (size_t i = 0; i < e->features->rows; i++) {
     const float *p = e->p + i * (size_t)classes;
-    int top = 0;
-    for (int j = 1; j < classes; j++)
-      top = p[j] > p[top] ? j : top;
-    if (top == e->truth[i])
+    const int truth = e->truth[i], top = best_but(p, classes, -1),
+              other = top == truth ? best_but(p, classes, truth) : top;
+    if (other < 0 || (top == truth && (double)p[truth] - (double)p[other] >= WK_DOUBTFUL))
       continue;
-    wk_mistake *m = &r->mistakes[r->mistake_count++];
-    *m = (wk_mistake){wk_strdup(e->photos.names[e->features->index[i]]), e->truth[i], top, (double)p[top]};
+    wk_mistake *m = top == truth ? &r->doubtful[r->doubtful_count++] : &r->mistakes[r->mistake_count++];
+    *m = (wk_mistake){wk_strdup(e->photos.names[e->features->index[i]]), truth, other, (double)p[other],
+                      (double)p[truth]};
     if (!m->file)
       return wk_no_memory(err);
   }
@@ -116,6 +127,7 @@ wk_status wk_evaluate(wk_evaluation **out, wk_session *s, const wk_model *m, con
   evaluating e = {.o = &o, .model = m};
   wk_call_begin(&e.call, s);
   WK_TRY(wk_evaluate_options_validate(&o, err));
+  WK_TRY(wk_model_check_classes(m, err));
   e.result = wk_calloc(1, sizeof *e.result);
   WK_FAIL_IF(!e.result, err, WK_ERR_MEMORY, "out of memory");
   WK_TRY(choose_photos(&e, data, err));
@@ -144,7 +156,10 @@ void wk_evaluation_free(wk_evaluation *e) {
   wk_free(e->labels);
   for (size_t i = 0; i < e->mistake_count; i++)
     wk_free(e->mistakes[i].file);
+  for (size_t i = 0; i < e->doubtful_count; i++)
+    wk_free(e->doubtful[i].file);
   wk_free(e->mistakes);
+  wk_free(e->doubtful);
   wk_metrics_free(e->metrics);
   wk_lines_free(&e->warnings);
   wk_free(e);
@@ -181,13 +196,14 @@ static json_t *confusion_json(const wk_metrics *m) {
   return rows;
 }
 
-static json_t *mistakes_json(const wk_evaluation *e) {
+static json_t *mistakes_json(const wk_evaluation *e, const wk_mistake *list, size_t n) {
   json_t *rows = json_array();
-  for (size_t i = 0; i < e->mistake_count; i++) {
-    const wk_mistake *m = &e->mistakes[i];
-    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:o}", "file", wk_report_text(m->file), "truth",
+  for (size_t i = 0; i < n; i++) {
+    const wk_mistake *m = &list[i];
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:o,s:o}", "file", wk_report_text(m->file), "truth",
                                           wk_report_text(e->labels[m->truth]), "predicted",
-                                          wk_report_text(e->labels[m->predicted]), "p", wk_report_number(m->p)));
+                                          wk_report_text(e->labels[m->predicted]), "p", wk_report_number(m->p),
+                                          "p_truth", wk_report_number(m->p_truth)));
   }
   return rows;
 }
@@ -195,14 +211,15 @@ static json_t *mistakes_json(const wk_evaluation *e) {
 char *wk_evaluation_json(const wk_evaluation *e) {
   const wk_metrics *m = e->metrics;
   return wk_report_print(json_pack(
-      "{s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "images",
+      "{s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "images",
       (json_int_t)m->photo_count, "broken", (json_int_t)e->broken_count, "part", e->split, "top1",
       wk_report_number(m->top1.value), "top1_interval", wk_report_interval(m->top1), "top5",
       wk_report_number(m->topk.value), "top5_interval", wk_report_interval(m->topk), "k", m->k, "loss",
       wk_report_number(m->loss.value), "loss_interval", wk_report_interval(m->loss), "ece",
       wk_report_number(m->ece.value), "ece_interval", wk_report_interval(m->ece), "per_class", per_class_json(e),
       "confusion", confusion_json(m), "labels", wk_report_labels(e->labels, m->class_count), "mistakes",
-      mistakes_json(e), "warnings", wk_report_lines(&e->warnings), "left_out_learned",
+      mistakes_json(e, e->mistakes, e->mistake_count), "doubtful", mistakes_json(e, e->doubtful, e->doubtful_count),
+      "warnings", wk_report_lines(&e->warnings), "left_out_learned",
       e->learned_known ? json_integer((json_int_t)(e->with_learned ? 0 : e->learned_count)) : json_null(), "learned",
       e->learned_known ? json_integer((json_int_t)e->learned_count) : json_null()));
 }

@@ -10,7 +10,7 @@ static const wk_option option_rows[] = {
     {.name = "class",
      WK_ROW_TEXT(wk_explain_options, classes),
      .placeholder = "C,C",
-     .help = "up to 4 comma-separated classes: labels, indices or WordNet ids; default: the predicted class"},
+     .help = "up to 4 comma-separated classes: labels, indices or WordNet ids, or \"any KIND\" (any cat); default: the predicted class"},
     {.name = "layer",
      WK_ROW_TEXT(wk_explain_options, layer),
      .placeholder = "NAME",

@@ -6,7 +6,7 @@ static const wk_option option_rows[] = {
     {.name = "class",
      WK_ROW_TEXT(wk_explain_occlusion_options, class_name),
      .placeholder = "C",
-     .help = "class: a label, index or WordNet id; default: the predicted class"},
+     .help = "class: a label, index or WordNet id, or \"any KIND\" (any cat); default: the predicted class"},
     {WK_ROW_PART(wk_explain_occlusion_options, occlusion, &wk_occlusion_table)},
     {.name = "model",
      WK_ROW_TEXT(wk_explain_occlusion_options, model),

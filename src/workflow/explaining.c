@@ -81,18 +81,27 @@ static wk_status classes_named(int *class, int *count, int most, const wk_model 
 wk_status wk_explaining_classes(int *class, int *count, int most, const wk_explaining *e, const char *names,
                                 wk_error *err) {
   const wk_model *m = e->model;
-  if (m->label_count < 1)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "this network has no classes of its own: train a head on it first");
+  wk_status st = WK_OK;
+  int kind = 0, *of_kind = wk_calloc((size_t)m->label_count + 1, sizeof *of_kind);
+  float *p = wk_calloc((size_t)m->label_count + 1, sizeof *p);
+  WK_FAIL_IF(!of_kind || !p, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(wk_model_check_classes(m, err));
   if (names)
-    return classes_named(class, count, most, m, names, err);
-  float *p = wk_calloc((size_t)m->label_count, sizeof *p);
-  if (!p)
-    return wk_no_memory(err);
-  wk_status st = wk_explain_input_predict(p, &e->view, m, &e->call.ctx, err);
-  *class = 0;
+    WK_TRY(wk_model_kind(of_kind, &kind, m, names, err));
+  if (names && !kind) {
+    st = classes_named(class, count, most, m, names, err);
+    goto done;
+  }
+  /* Of all classes, or of those that "any cat" means, the one that the photo is taken for most. */
+  WK_TRY(wk_explain_input_predict(p, &e->view, m, &e->call.ctx, err));
+  *class = kind ? of_kind[0] : 0;
   *count = 1;
-  for (int i = 1; i < m->label_count; i++)
-    *class = p[i] > p[*class] ? i : *class;
+  for (int i = 1; i < (kind ? kind : m->label_count); i++) {
+    const int other = kind ? of_kind[i] : i;
+    *class = p[other] > p[*class] ? other : *class;
+  }
+done:
+  wk_free(of_kind);
   wk_free(p);
   return st;
 }

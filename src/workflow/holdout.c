@@ -50,8 +50,7 @@ static void number_photos(known *k, const wk_holdout *t) {
     k->number[at] = SIZE_MAX;
 }
 
-static wk_status look_at_photos(known *k, wk_holdout *t, const wk_call *call, bool grouped, const char *group_by,
-                                wk_error *err) {
+static wk_status look_at_photos(known *k, wk_holdout *t, const wk_call *call, const char *group_by, wk_error *err) {
   const wk_photo_list *p = &t->photos;
   k->group = wk_alloc_array(p->count + 1, sizeof *k->group);
   k->order = wk_alloc_array(p->count + 1, sizeof *k->order);
@@ -71,10 +70,7 @@ static wk_status look_at_photos(known *k, wk_holdout *t, const wk_call *call, bo
     k->order[k->count] = k->count;
     k->count++;
   }
-  for (size_t i = 0; i < p->count; i++)
-    k->group[i] = (uint32_t)i;
-  if (grouped)
-    WK_RETURN_IF_ERROR(wk_prints_group(k->group, k->prints, &call->ctx, err));
+  WK_RETURN_IF_ERROR(wk_prints_group(k->group, k->prints, &call->ctx, err));
   for (size_t i = 0; i < p->count; i++)
     k->copies += k->group[i] != i;
   return group_by ? wk_group_photos(k->group, p->names, p->count, group_by, err) : WK_OK;
@@ -94,10 +90,10 @@ static wk_status drop_learned(wk_holdout *t, known *k, const wk_call *call, size
       k->order[k->count++] = i;
   t->held_count = k->count - learn;
   wk_free(learned);
-  const size_t dropped = all - k->count;
+  const size_t dropped = t->left_out_learned = all - k->count;
   if (dropped)
-    wk_warn(&call->ctx, "%zu photo%s to check on %s of photos to learn from: not checked on", dropped,
-            dropped == 1 ? "" : "s", dropped == 1 ? "is a copy" : "are copies");
+    wk_warn(&call->ctx, "%zu photo%s to check on %s of photos to learn from: not checked on", dropped, WK_S(dropped),
+            dropped == 1 ? "is a copy" : "are copies");
   return WK_OK;
 }
 
@@ -165,7 +161,7 @@ static wk_status divide(wk_holdout *t, const wk_call *call, size_t learn, double
   wk_status st = WK_OK;
   known k = {0};
   const bool extra = learn < t->photos.count;
-  WK_TRY(look_at_photos(&k, t, call, extra || fraction > 0 || folds, group_by, err));
+  WK_TRY(look_at_photos(&k, t, call, group_by, err));
   if (extra)
     WK_TRY(drop_learned(t, &k, call, learn, err));
   else if (fraction > 0)
@@ -267,9 +263,34 @@ done:
   return st;
 }
 
+/* The first row of each row's group; nothing where there are no copies. */
+static wk_status group_rows(wk_holdout *t, const wk_features *f, wk_error *err) {
+  bool copies = false;
+  uint32_t *first = wk_calloc(t->photos.count + 1, sizeof *first); /* row + 1; 0: none yet */
+  t->row_group = wk_alloc_array(f->rows + 1, sizeof *t->row_group);
+  if (!first || !t->row_group) {
+    wk_free(first);
+    return wk_no_memory(err);
+  }
+  for (size_t i = 0; i < f->rows; i++) {
+    uint32_t *of = &first[t->group[f->index[i]]];
+    *of = *of ? *of : (uint32_t)i + 1;
+    t->row_group[i] = *of - 1;
+    copies = copies || t->row_group[i] != i;
+  }
+  if (!copies) {
+    wk_free(t->row_group);
+    t->row_group = NULL;
+  }
+  wk_free(first);
+  return WK_OK;
+}
+
 /* Labels of the rows, and how many of them are to learn from: the first ones, as the photos are. */
 wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err) {
   wk_free(t->y);
+  wk_free(t->row_group);
+  t->row_group = NULL;
   t->learn_rows = 0;
   if (!(t->y = wk_alloc_array(f->rows + 1, sizeof *t->y)))
     return wk_no_memory(err);
@@ -278,6 +299,7 @@ wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err) {
     t->learn_rows += f->index[i] < t->photos.count - t->held_count;
   }
   t->check_rows = f->rows - t->learn_rows;
+  WK_RETURN_IF_ERROR(group_rows(t, f, err));
   for (int k = 0; k < t->data->class_count; k++) {
     size_t have = 0;
     for (size_t i = 0; i < t->learn_rows; i++)
@@ -311,6 +333,7 @@ void wk_holdout_free(wk_holdout *t) {
   wk_free(t->known);
   wk_free(t->number);
   wk_free(t->group);
+  wk_free(t->row_group);
   wk_photo_list_free(&t->photos);
   wk_dataset_free(t->val_data);
   wk_dataset_free(t->data);

@@ -10,7 +10,7 @@ static const wk_option option_rows[] = {
     {.name = "class",
      WK_ROW_TEXT(wk_ideal_options, classes),
      .placeholder = "C,C,...",
-     .help = "comma-separated classes: labels, indices or WordNet ids; all: every class"},
+     .help = "comma-separated classes: labels, indices, WordNet ids, or \"any KIND\" (any cat); all: every class"},
     {.name = "animate",
      WK_ROW_TEXT(wk_ideal_options, film),
      .placeholder = "FILE.webp",
@@ -97,13 +97,13 @@ static wk_status check_names(const ideal_job *j, wk_error *err) {
 /* "cat,dog", "284" or "all" into j->target. */
 static wk_status find_classes(ideal_job *j, const char *classes, wk_error *err) {
   const int labels = j->model->label_count;
-  int one;
+  int one, kind;
   if (!labels)
     return wk_model_class(&one, j->model, classes, err); /* says that there are none */
-  size_t most = (size_t)labels;
+  size_t names = 1;
   for (const char *p = classes; *p; p++)
-    most += *p == ',';
-  if (!(j->target = wk_alloc_array(most + 1, sizeof *j->target)))
+    names += *p == ',';
+  if (!(j->target = wk_alloc_array(names * (size_t)labels, sizeof *j->target))) /* each may be a kind of things */
     return wk_no_memory(err);
   if (!strcmp(classes, "all")) {
     for (; j->count < labels; j->count++)
@@ -121,8 +121,11 @@ static wk_status find_classes(ideal_job *j, const char *classes, wk_error *err) 
     return wk_no_memory(err);
   wk_status st = WK_OK;
   for (char *name; st == WK_OK && (name = strsep(&rest, ","));)
-    if (*name && (st = wk_model_class(&one, j->model, name, err)) == WK_OK)
-      j->target[j->count++] = one;
+    if (*name && (st = wk_model_kind(j->target + j->count, &kind, j->model, name, err)) == WK_OK) {
+      j->count += kind;
+      if (!kind && (st = wk_model_class(&one, j->model, name, err)) == WK_OK)
+        j->target[j->count++] = one;
+    }
   wk_free(list);
   j->several = j->count > 1;
   return st == WK_OK && !j->count ? WK_FAIL(err, WK_ERR_ARGUMENT, "no class is named") : st;

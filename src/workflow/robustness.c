@@ -98,6 +98,7 @@ static wk_status gather(measuring *x, const char *data, const wk_robustness_opti
   const wk_model *m = x->model;
   size_t *left_out = &x->report->left_out_learned;
   wk_dataset_options d;
+  WK_RETURN_IF_ERROR(wk_model_check_classes(m, err));
   wk_session_dataset_options(&d, x->call.session);
   d.ctx = &x->call.ctx;
   d.labels_from_name = o->labels_from_name;

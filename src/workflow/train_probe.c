@@ -94,6 +94,7 @@ static wk_status fit(wk_head **out, wk_training *t, const wk_features *f, wk_err
   wk_probe_options o = t->o->probe;
   wk_head *head = NULL;
   o.mapped = f->mapped > 0;
+  o.group = s->row_group;
   WK_TRY(wk_probe_fit(&head, &r->probe, f->row, s->y, s->learn_rows, f->columns, classes, &o, &t->call.ctx, err));
   if (s->check_rows)
     WK_TRY(check(&r->val, t, f, head, err));
@@ -117,6 +118,7 @@ done:
 /* What was checked: held-back photos, or else those that the penalty was chosen on. */
 static void sum_up(wk_train_report *r, const wk_holdout *s) {
   r->train_count = s->learn_rows;
+  r->left_out_learned = s->left_out_learned;
   if (r->val) {
     r->checked_on = WK_CHECKED_ON_HELD_BACK;
     r->val_count = r->val->photo_count;

@@ -41,6 +41,7 @@ static json_t *probe_json(const wk_train_report *r) {
                       r->folds ? json_pack("{s:i,s:o,s:o}", "folds", r->folds, "top1", wk_report_number(r->folds_top1),
                                            "deviation", wk_report_number(r->folds_deviation))
                                : json_null());
+  json_object_set_new(j, "left_out_learned", json_integer((json_int_t)r->left_out_learned));
   return j;
 }
 
@@ -64,7 +65,7 @@ static json_t *top1_json(const wk_metrics *m) { return m ? wk_report_number(m->t
 
 static json_t *tune_json(const wk_train_report *r) {
   const wk_finetune_result *t = r->finetune;
-  return json_pack(
+  json_t *j = json_pack(
       "{s:i,s:o,s:I,s:I,s:o,s:o,s:b,s:o,s:o,s:i,s:b,s:b,s:I,s:s?,s:I,s:b,s:f,s:o,s:o,s:I,s:s?,s:o,s:o,s:o,s:o,s:o,s:I,"
       "s:o,s:o}",
       "classes", r->class_count, "labels", wk_report_labels(r->labels, r->class_count), "train_images",
@@ -78,6 +79,8 @@ static json_t *tune_json(const wk_train_report *r) {
       epochs_json(t), "history", wk_report_text(r->history), "curve", wk_report_text(r->curve), "seconds",
       seconds_json(r), "model", wk_report_text(r->model), "bytes", (json_int_t)r->bytes, "adversarial",
       withstood_json(r), "warnings", wk_report_lines(&r->warnings));
+  json_object_set_new(j, "left_out_learned", json_integer((json_int_t)r->left_out_learned));
+  return j;
 }
 
 static json_t *shown_json(const wk_train_report *r) {

@@ -136,7 +136,8 @@ static wk_status make_model(wk_training *t, wk_error *err) {
     return st;
   *from = NULL;
   r->head = NULL;
-  WK_RETURN_IF_ERROR(wk_holdout_learned(&t->model->learned, &t->split, false, err));
+  /* What was checked on has chosen the epoch, and whether the tuned network is kept. */
+  WK_RETURN_IF_ERROR(wk_holdout_learned(&t->model->learned, &t->split, true, err));
   /* Tuned weights are nowhere else: a light model would lose them. */
   return wk_training_save(t, t->o->light && !r->tuned, err);
 }
@@ -195,6 +196,7 @@ static void sum_up(wk_training *t) {
   r->val = r->finetune->tuned ? r->finetune->tuned_val : r->finetune->probe_val;
   r->train_count = t->split.photos.count - t->split.held_count;
   r->val_count = t->split.held_count;
+  r->left_out_learned = t->split.left_out_learned;
   r->broken = r->finetune->broken;
   r->probe = r->finetune->probe;
   r->adversarial_eps_255 = t->finetune.adversary.eps_255;

@@ -302,6 +302,7 @@ wk_status wk_tricks_measure(wk_tricks **out, wk_session *s, const char *data, co
   WK_TRY(wk_holdout_chance(&x.table->chance, &x.split, err));
   x.scores = wk_alloc_array((size_t)TRICKS * (size_t)o.seeds, sizeof *x.scores);
   WK_FAIL_IF(!x.scores, err, WK_ERR_MEMORY, "out of memory");
+  x.table->left_out_learned = x.split.left_out_learned;
   for (int i = 0; i < TRICKS && st == WK_OK; i++)
     st = measure(&x, &tricks[i], err);
   /* What was measured before a stop is worth keeping. */
@@ -334,7 +335,7 @@ char *wk_tricks_json(const wk_tricks *t) {
                                           wk_report_number(r->deviation), "seconds", r->seconds, "seeds", r->seeds,
                                           "diverged", r->diverged, "verdict", wk_verdict_name(r->verdict)));
   }
-  return wk_report_print(json_pack("{s:o,s:o,s:o,s:b,s:o}", "rows", rows, "chance", wk_report_number(t->chance), "out",
+  return wk_report_print(json_pack("{s:o,s:o,s:o,s:b,s:o,s:I}", "rows", rows, "chance", wk_report_number(t->chance), "out",
                                    wk_report_text(t->out), "cancelled", t->cancelled, "warnings",
-                                   wk_report_lines(&t->warnings)));
+                                   wk_report_lines(&t->warnings), "left_out_learned", (json_int_t)t->left_out_learned));
 }

@@ -83,6 +83,7 @@ typedef struct wk_holdout {
   wk_dataset *data, *val_data; /* val_data: that of `val` */
   wk_photo_list photos;
   size_t held_count;                  /* the last photos: checked on, not learned from */
+  size_t left_out_learned;            /* that were to be checked on, but are copies of photos to learn from */
   wk_photo_hash *hashes;              /* [photos.count] */
   uint8_t (*sha256)[WK_SHA256_BYTES]; /* [photos.count] of their bytes; zeros: could not be read */
   uint8_t (*known)[WK_SHA256_BYTES];  /* [data->photo_count] of their bytes, as far as they were looked at; else zeros */
@@ -90,6 +91,7 @@ typedef struct wk_holdout {
   uint32_t *group;                    /* [photos.count] the first photo of its group: copies, and what group_by says */
   size_t added[3];                    /* with `add`: new photos, those in place of older ones, new classes */
   int *y;                             /* [rows] labels, after wk_holdout_rows */
+  uint32_t *row_group;                /* [rows] likewise wk_probe_options.group; NULL: no copies */
   size_t learn_rows, check_rows;
 } wk_holdout;
 
@@ -103,7 +105,8 @@ wk_status wk_holdout_rows(wk_holdout *t, const wk_features *f, wk_error *err);
 void wk_holdout_free(wk_holdout *t);
 /* The share of the commonest class among the photos to check on. */
 wk_status wk_holdout_chance(double *chance, const wk_holdout *t, wk_error *err);
-/* What is learned from, for a model to remember; with `all` what is checked on, too. */
+/* What is learned from, for a model to remember; with `all` what is checked on, too: it has chosen something, or the head was fitted on
+ * it in the end. */
 wk_status wk_holdout_learned(wk_photo_set **out, const wk_holdout *t, bool all, wk_error *err);
 void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char *name);
 

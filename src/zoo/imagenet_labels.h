@@ -11,4 +11,12 @@ typedef struct wk_imagenet_class {
 } wk_imagenet_class;
 extern const wk_imagenet_class wk_imagenet_table[WK_IMAGENET_CLASSES];
 
+/* A kind of thing that several classes are of. */
+typedef struct wk_imagenet_group {
+  const char *names;  /* separated by '|' */
+  const char *ranges; /* of classes: "7-24 80" */
+} wk_imagenet_group;
+extern const wk_imagenet_group wk_imagenet_groups[];
+extern const int wk_imagenet_group_count;
+
 #endif

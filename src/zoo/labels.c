@@ -1,4 +1,4 @@
-/* labels.c - finding one of ImageNet's classes by index, WordNet id or any of its names. */
+/* labels.c - finding one of ImageNet's classes by index, WordNet id or any of its names, and all that are of a kind. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -48,4 +48,46 @@ int wk_imagenet_find(const char *name) {
     if (among(wk_imagenet_table[i].names, name) || strcasecmp(wk_imagenet_table[i].names, name) == 0)
       return i;
   return -1;
+}
+
+/* ---- kinds ------------------------------------------------------------------------------------- */
+
+/* Is `name` one of "a|b|c", in any case? */
+static bool is_called(const char *names, const char *name) {
+  const size_t n = strlen(name);
+  for (const char *s = names; *s; s += *s == '|') {
+    const size_t len = strcspn(s, "|");
+    if (len == n && strncasecmp(s, name, n) == 0)
+      return true;
+    s += len;
+  }
+  return false;
+}
+
+/* Classes of "7-24 80" into `out` (NULL: only counted). */
+static int classes_of(int *out, const char *ranges) {
+  int count = 0;
+  while (*ranges) {
+    char *end;
+    const long first = strtol(ranges, &end, 10), last = *end == '-' ? strtol(end + 1, &end, 10) : first;
+    for (long k = first; k <= last; k++) {
+      if (out)
+        out[count] = (int)k;
+      count++;
+    }
+    ranges = end + (*end == ' ');
+  }
+  return count;
+}
+
+int wk_imagenet_kind(int *out, const char *name) {
+  const char *ranges = NULL;
+  for (int i = 0, most = 0; i < wk_imagenet_group_count; i++) {
+    const int n = is_called(wk_imagenet_groups[i].names, name) ? classes_of(NULL, wk_imagenet_groups[i].ranges) : 0;
+    if (n > most) { /* of two meanings the one that more is of */
+      most = n;
+      ranges = wk_imagenet_groups[i].ranges;
+    }
+  }
+  return ranges ? classes_of(out, ranges) : 0;
 }

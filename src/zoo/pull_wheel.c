@@ -104,8 +104,8 @@ static const char *last_line(tail *t) {
   return error ? error : last;
 }
 
-static wk_status run_pip(char *const argv[], const char *command, const char *requirement, const wk_context *ctx,
-                         wk_error *err) {
+static wk_status run_pip(char *const argv[], const char *command, const char *requirement, wk_progress *progress,
+                         const wk_context *ctx, wk_error *err) {
   pid_t pid;
   int messages = -1, result = 0;
   tail said = {.n = 0};
@@ -116,6 +116,7 @@ static wk_status run_pip(char *const argv[], const char *command, const char *re
     struct pollfd p = {.fd = messages, .events = POLLIN};
     poll(&p, 1, 50);
     read_messages(&said, messages);
+    wk_progress_add(progress, 0);
     pid_t ended = waitpid(pid, &result, WNOHANG);
     if (ended == pid || (ended < 0 && errno != EINTR))
       break;
@@ -227,7 +228,7 @@ wk_status wk_wheel_fetch(const char *requirement, const char *member, const wk_p
   /* Begun before pip, which does not tell how far it is, so that there is something to be seen. */
   WK_TRY(wk_progress_begin(&progress, ctx, part->stage, part->bytes, err));
   wk_progress_add(&progress, 0);
-  WK_TRY(run_pip(argv, pip, requirement, ctx, err));
+  WK_TRY(run_pip(argv, pip, requirement, &progress, ctx, err));
   WK_TRY(find_wheel(&wheel, folder, requirement, err));
   WK_TRY(take_out(wheel, member, part, &progress, ctx, err));
 done:

@@ -12,23 +12,29 @@ load support
   [ "$status" -eq 2 ]
 }
 
-@test "eval --wrong, --csv: the wrong photos, worst first, and what was tested on" {
+@test "eval --wrong, --csv: the wrong photos, then the doubtful ones, worst first, and what was tested on" {
   "$WHISKER" train "$F/few" -b "$F/backbone.safetensors" -o m.whisker -q
   mkdir -p swapped/test # every class is called the other
   cp -r "$F/photos/stripes" swapped/test/dots
   cp -r "$F/photos/dots" swapped/test/stripes
   w eval m.whisker swapped --with-learned --json
-  local wrong
+  local wrong doubtful
   wrong=$(json '["mistakes"].__len__()')
+  doubtful=$(json '["doubtful"].__len__()')
   [ "$wrong" -gt 3 ]
   w eval m.whisker swapped --with-learned --wrong 3
   contains "$output" "tested on the test part of swapped"
   contains "$output" "wrong, worst first (3 of $wrong):"
   [ "$(grep -c "taken for .*" <<<"$(sed '1,/worst first/d' <<<"$output")")" -eq 3 ]
   w eval m.whisker swapped/test --with-learned --csv
-  [ "${lines[0]}" = "file,truth,predicted,p" ]
-  [ "${#lines[@]}" -eq $((wrong + 1)) ]
-  [ "$(python3 -c 'import csv,sys; p=[float(r["p"]) for r in csv.DictReader(sys.stdin)]; print(p == sorted(p, reverse=True))' <<<"$output")" = True ]
+  [ "${lines[0]}" = "file,truth,predicted,p,p_truth,verdict" ]
+  [ "${#lines[@]}" -eq $((wrong + doubtful + 1)) ]
+  [ "$(python3 -c '
+import csv, sys
+rows = list(csv.DictReader(sys.stdin))
+worse = [(r["verdict"] == "wrong", float(r["p"]) - float(r["p_truth"])) for r in rows]
+print(worse == sorted(worse, reverse=True), {r["verdict"] for r in rows} <= {"wrong", "doubtful"},
+      all((d > 0) == w and (w or d > -0.2) for w, d in worse))' <<<"$output")" = "True True True" ]
   w eval m.whisker swapped/test --with-learned --csv --wrong 2
   [ "${#lines[@]}" -eq 3 ]
 }
@@ -139,4 +145,72 @@ PY
   cmp b.npy srgb.npy
   w info m.whisker --json
   [ "$(json '["preprocess"]["srgb"]')" = True ]
+}
+
+@test "eval: right, but hardly: the doubtful photos are named" {
+  # Two heads that know nothing: every answer is a guess, and half of them are right.
+  mkdir -p d/a d/b
+  for ((i = 0; i < 8; i++)); do
+    cp "$F/photos/dots/0$i.png" "d/$([ $((i % 2)) = 0 ] && echo a || echo b)/$i.png"
+  done
+  "$WHISKER" train d -b "$F/backbone.safetensors" --l2 1000000 --val 0 -o m.whisker -q
+  w eval m.whisker d --with-learned --json
+  [ "$(json '["mistakes"].__len__()')" -gt 0 ]
+  [ "$(json '["doubtful"].__len__()')" -gt 0 ]
+  [ $(($(json '["mistakes"].__len__()') + $(json '["doubtful"].__len__()'))) -eq 8 ]
+  w eval m.whisker d --with-learned --wrong 8
+  contains "$output" "right, but doubtful, worst first"
+  contains "$output" "nearly taken for"
+}
+
+@test "what chose the epoch is no test of the tuned network" {
+  mkdir -p d/train d/val
+  cp -r "$F/few/." d/train
+  for k in dots stripes; do
+    mkdir d/val/$k
+    cp "$F/photos/$k/2"?.png d/val/$k
+  done
+  w train d -b "$F/backbone.safetensors" --tune head --epochs 1 -o m.whisker --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["left_out_learned"]')" = 0 ]
+  w eval m.whisker d/val
+  [ "$status" -eq 1 ]
+  one_clear_line
+  contains "$stderr" "learned from all"
+  contains "$stderr" "--with-learned"
+  w train d -b "$F/backbone.safetensors" -o m.whisker -q # the penalty is chosen among the photos to learn from
+  w eval m.whisker d/val --json
+  [ "$status" -eq 0 ]
+  [ "$(json '["left_out_learned"]')" = 0 ]
+}
+
+@test "copies among the photos to check on are counted in the JSON of train and compare" {
+  mkdir -p v/train v/val/dots v/val/stripes
+  cp -r "$F/few/dots" "$F/few/stripes" v/train/
+  for k in dots stripes; do
+    cp "$F/few/$k/03.png" "$F/photos/$k/20.png" v/val/$k
+  done
+  w train v -b "$F/backbone.safetensors" -o m.whisker --json
+  [ "$(json '["left_out_learned"]')" = 2 ]
+  w compare v -b "$F/backbone.safetensors" --json
+  [ "$(json '["left_out_learned"]')" = 2 ]
+}
+
+@test "copies do not judge each other where photos are left out in turn" {
+  # Pairs of copies, whose class nothing tells: with their twins' help every one would be right.
+  mkdir -p d/train/a d/train/b d/test/a d/test/b
+  for ((i = 0; i < 10; i++)); do
+    local k
+    k=$([ $((i / 2 % 2)) = 0 ] && echo a || echo b)
+    cp "$F/photos/dots/0$i.png" d/train/$k/$i.png
+    cp "$F/photos/dots/0$i.png" d/train/$k/copy$i.png
+  done
+  cp "$F/photos/stripes/00.png" d/test/a
+  cp "$F/photos/stripes/01.png" d/test/b
+  local head
+  for head in linear knn mean; do
+    w train d -b "$F/backbone.safetensors" --head $head -o m.whisker --json
+    [ "$status" -eq 0 ] || { echo "$stderr"; return 1; }
+    [ "$(python3 -c 'import json,sys; print(json.load(sys.stdin)["val_top1"] < 0.95)' <<<"$output")" = True ] || { echo "$head: $output"; return 1; }
+  done
 }

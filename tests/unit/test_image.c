@@ -4,7 +4,10 @@
 
 #include <jpeglib.h>
 
+#include <png.h>
+
 #include "image/codec.h"
+#include "image/shrink.h"
 
 /* A picture with a different colour everywhere. */
 static wk_image gradient(int width, int height) {
@@ -443,6 +446,99 @@ static void test_bombs(void **state) {
   refused_by_size(bmp, sizeof bmp, "32768 x 32768");
 }
 
+/* ---- very large pictures ----------------------------------------------------------------------- */
+
+/* Averages of blocks, also of the narrower ones at the edges. */
+static void test_shrinker(void **state) {
+  (void)state;
+  enum { W = 7, H = 5, S = 3 };
+  uint8_t rgb[H][W][3];
+  wk_image out;
+  wk_shrinker s;
+  wk_error err = {0};
+  for (int y = 0; y < H; y++)
+    for (int x = 0; x < W; x++)
+      for (int c = 0; c < 3; c++)
+        rgb[y][x][c] = (uint8_t)(40 * y + 5 * x + c);
+  assert_ok(wk_shrinker_open(&s, &out, W, H, S, &err), &err);
+  assert_int_equal(out.width, 3);
+  assert_int_equal(out.height, 2);
+  for (int y = 0; y < H; y++)
+    wk_shrinker_add(&s, rgb[y][0]);
+  wk_shrinker_free(&s);
+  for (int y = 0; y < 2; y++)
+    for (int x = 0; x < 3; x++)
+      for (int c = 0; c < 3; c++) {
+        int sum = 0, n = 0;
+        for (int v = S * y; v < H && v < S * y + S; v++)
+          for (int u = S * x; u < W && u < S * x + S; u++, n++)
+            sum += rgb[v][u][c];
+        assert_int_equal(out.pixels[3 * (3 * y + x) + c], (sum + n / 2) / n);
+      }
+  wk_image_free(&out);
+}
+
+struct png_bytes {
+  uint8_t *at;
+  size_t size;
+};
+
+static void add_bytes(png_structp png, png_bytep from, size_t n) {
+  struct png_bytes *b = png_get_io_ptr(png);
+  assert_non_null(b->at = realloc(b->at, b->size + n));
+  memcpy(b->at + b->size, from, n);
+  b->size += n;
+}
+
+/* One bit a pixel: black on the left, white on the right. */
+static struct png_bytes large_png(uint32_t width, uint32_t height, int interlace) {
+  struct png_bytes b = {0};
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+  png_infop info = png_create_info_struct(png);
+  uint8_t *row = calloc(1, width / 8);
+  memset(row + width / 16, 0xff, width / 16);
+  png_set_write_fn(png, &b, add_bytes, NULL);
+  png_set_IHDR(png, info, width, height, 1, PNG_COLOR_TYPE_GRAY, interlace, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  png_set_compression_level(png, 1);
+  png_write_info(png, info);
+  for (int pass = png_set_interlace_handling(png); pass; pass--)
+    for (uint32_t y = 0; y < height; y++)
+      png_write_row(png, row);
+  png_write_end(png, info);
+  png_destroy_write_struct(&png, &info);
+  free(row);
+  return b;
+}
+
+/* What a network needs of a large PNG does not take the memory of all of it; what nobody could use is refused. */
+static void test_large_png(void **state) {
+  (void)state;
+  wk_error err = {0};
+  wk_image image;
+  wk_decode_options o;
+  wk_decode_options_init(&o);
+  struct png_bytes b = large_png(8192, 4608, PNG_INTERLACE_NONE);
+  o.min_width = o.min_height = 448;
+  assert_ok(wk_image_decode(&image, b.at, b.size, &o, &err), &err);
+  assert_int_equal(image.width, 4096);
+  assert_int_equal(image.height, 2304);
+  for (int y = 0; y < image.height; y += 100)
+    for (int x = 0; x < image.width; x += 7)
+      assert_int_equal(image.pixels[3 * ((size_t)y * 4096 + (size_t)x)], x < 2048 ? 0 : 255);
+  wk_image_free(&image);
+  o.min_width = 5000; /* more is wanted than half of it */
+  assert_ok(wk_image_decode(&image, b.at, b.size, &o, &err), &err);
+  assert_int_equal(image.width, 8192);
+  wk_image_free(&image);
+  free(b.at);
+  b = large_png(16384, 4608, PNG_INTERLACE_ADAM7);
+  assert_int_equal(wk_image_decode(&image, b.at, b.size, &o, &err), WK_ERR_FORMAT);
+  assert_non_null(strstr(err.message, "is interlaced"));
+  assert_non_null(strstr(err.message, "save it without interlacing"));
+  free(b.at);
+}
+
 /* EXIF of 100 MB is looked through in no time, with no memory. */
 static void test_endless_exif(void **state) {
   (void)state;
@@ -703,6 +799,8 @@ int main(void) {
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_bomb),
       cmocka_unit_test(test_bombs),
+      cmocka_unit_test(test_shrinker),
+      cmocka_unit_test(test_large_png),
       cmocka_unit_test(test_endless_exif),
       cmocka_unit_test(test_file_types),
       cmocka_unit_test(test_jpeg_region),

@@ -837,9 +837,9 @@ static void copies(void **state) {
     const char *file;
     int what, width;
     uint32_t group;
-  } want[] = {{"0.png", 1, 90, 0}, {"1.png", 2, 90, 1}, {"2.png", 1, 90, 0},
-              {"3.png", 3, 90, 3}, {"4.png", 2, 90, 1}, {"5.png", 1, 180, 0} /* another size */,
-              {"6.png", 4, 90, 6}};
+  } want[] = {{"0.png", 1, 180, 0}, {"1.png", 2, 180, 1}, {"2.png", 1, 180, 0},
+              {"3.png", 3, 180, 3}, {"4.png", 2, 180, 1}, {"5.png", 1, 360, 0} /* another size */,
+              {"6.png", 4, 180, 6}};
   enum { N = sizeof want / sizeof *want };
   const char *path[N + 1];
   char paths[N + 1][256];
@@ -848,7 +848,7 @@ static void copies(void **state) {
     snprintf(paths[i], sizeof paths[i], "%s/%d.png", dir, i);
     path[i] = paths[i];
     if (i < N)
-      picture(want[i].file, want[i].what, want[i].width, 72 * want[i].width / 90);
+      picture(want[i].file, want[i].what, want[i].width, 4 * want[i].width / 5);
   }
   for (int round = 0; round < 2; round++) { /* the second time from what was kept */
     wk_prints *p;

@@ -1,6 +1,7 @@
 /* attribution.c - the one entry to all ways to attribute a class's score to the places of a photo. */
 #include "explain/option_tables.h"
 #include "explain/attribution/attribution_job.h"
+#include "model/model.h"
 
 static const char *const methods[] = {"gradcam",   "gradcam++",  "scorecam", "hirescam",
                                       "gradinput", "smoothgrad", "ig",       NULL};
@@ -80,7 +81,7 @@ static wk_status check(const wk_model *m, const wk_attribution_options *o, wk_er
   if ((unsigned)o->method >= WK_ATTRIBUTION_METHODS)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no method number %d", (int)o->method);
   if (m->label_count < 1)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "this network has no classes of its own: train a head on it first");
+    return wk_model_no_classes(m, err);
   if (o->target < 0 || o->target >= m->label_count)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no class number %d, only 0 to %d", o->target, m->label_count - 1);
   if (o->channels < 0 || o->samples < 1 || o->steps < 1 || !(o->noise >= 0) || !(o->tolerance > 0))

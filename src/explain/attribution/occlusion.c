@@ -5,6 +5,7 @@
 
 #include "explain/option_tables.h"
 #include "base/base.h"
+#include "model/model.h"
 #include "whisker/attribution.h"
 
 static const wk_option option_rows[] = {{.name = "patch",
@@ -139,7 +140,7 @@ static wk_status spread(wk_occlusion *o, wk_error *err) {
 static wk_status check(const wk_model *m, const wk_occlusion_options *o, int patch, int step, wk_error *err) {
   const wk_preprocess *p = &m->backbone->preprocess;
   if (m->label_count < 1)
-    return WK_FAIL(err, WK_ERR_UNSUPPORTED, "this network has no classes of its own: train a head on it first");
+    return wk_model_no_classes(m, err);
   if (o->target < 0 || o->target >= m->label_count)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "there is no class number %d, only 0 to %d", o->target, m->label_count - 1);
   if (patch < 1 || patch > p->width || patch > p->height)

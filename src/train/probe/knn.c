@@ -27,31 +27,65 @@ typedef struct near {
   int *near_label;   /* KNN: [queries, k] */
   int *query_label;  /* [queries] */
   size_t queries;
+  const uint32_t *group; /* wk_probe_options.group */
   wk_isa isa;
 } near;
 
+/* A photo does not judge itself, nor its copies. */
+static bool same(const near *w, size_t a, size_t b) { return w->group ? w->group[a] == w->group[b] : a == b; }
+
 static size_t query_row(const near *w, size_t q) { return q * w->rows / w->queries; }
+
+/* The photo r and its copies. */
+static size_t find_copies(uint32_t *out, const near *w, size_t r) {
+  size_t n = 0;
+  if (!w->group) {
+    *out = (uint32_t)r;
+    return 1;
+  }
+  for (size_t i = 0; i < w->rows; i++)
+    if (same(w, i, r))
+      out[n++] = (uint32_t)i;
+  return n;
+}
+
+/* The sum of a class less those that are of it. */
+static void sum_without(double *out, const near *w, int c, const uint32_t *row, size_t n) {
+  const size_t d = (size_t)w->columns;
+  memcpy(out, w->reference + (size_t)c * d, d * sizeof *out);
+  for (size_t i = 0; i < n; i++)
+    if (w->y[row[i]] == c)
+      for (size_t j = 0; j < d; j++)
+        out[j] -= w->unit[row[i] * d + j];
+}
 
 /* Cosines with every class mean, the photo itself taken out of its own. */
 static wk_status mean_job(void *user, size_t index, int worker, wk_error *err) {
-  (void)worker, (void)err;
+  (void)worker;
   near *w = user;
   size_t d = (size_t)w->columns, first = index * QUERY_BLOCK;
+  wk_status st = WK_OK;
+  double *sum = wk_alloc_array(d, sizeof *sum);
+  uint32_t *copies = wk_alloc_array(w->group ? w->rows : 1, sizeof *copies);
+  WK_FAIL_IF(!sum || !copies, err, WK_ERR_MEMORY, "out of memory for comparing %zu photos", w->rows);
   for (size_t q = first; q < w->queries && q < first + QUERY_BLOCK; q++) {
     size_t r = query_row(w, q);
     const float *x = w->unit + r * d;
+    const size_t n = find_copies(copies, w, r);
     for (int c = 0; c < w->classes; c++) {
-      const double *sum = w->reference + (size_t)c * d;
-      double along = 0, square = 0, self = c == w->y[r];
+      double along = 0, square = 0;
+      sum_without(sum, w, c, copies, n);
       for (size_t j = 0; j < d; j++) {
-        double m = sum[j] - self * x[j];
-        along += m * x[j];
-        square += m * m;
+        along += sum[j] * x[j];
+        square += sum[j] * sum[j];
       }
       w->score[q * (size_t)w->classes + (size_t)c] = square > 0 ? along / sqrt(square) : 0;
     }
   }
-  return WK_OK;
+done:
+  wk_free(copies);
+  wk_free(sum);
+  return st;
 }
 
 /* Of equally near examples the earlier counts, as in prediction. */
@@ -83,8 +117,12 @@ static wk_status knn_job(void *user, size_t index, int worker, wk_error *err) {
     size_t q = first + i, self = query_row(w, q);
     int found = 0;
     for (size_t r = 0; r < w->rows; r++)
-      if (r != self)
+      if (!same(w, r, self))
         insert(w->nearest + q * k, w->near_label + q * k, &found, w->k, score[i * w->rows + r], w->y[r]);
+    for (; found < w->k; found++) { /* all others are its copies */
+      w->nearest[q * k + (size_t)found] = found ? -INFINITY : -1;
+      w->near_label[q * k + (size_t)found] = 0;
+    }
   }
   wk_free(score);
   return WK_OK;
@@ -218,7 +256,7 @@ wk_status wk_probe_fit_near(wk_head **out, wk_probe_report *report, const float 
   bool knn = o->kind == WK_HEAD_KNN;
   wk_progress progress = {0};
   wk_head *head = NULL;
-  near w = {.y = y, .rows = rows, .columns = columns, .classes = classes, .isa = wk_cpu_isa()};
+  near w = {.y = y, .rows = rows, .columns = columns, .classes = classes, .group = o->group, .isa = wk_cpu_isa()};
   wk_probe_report found = {.l2 = NAN,
                            .train_loss = NAN,
                            .held_out_top1 = NAN,

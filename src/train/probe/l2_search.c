@@ -92,6 +92,30 @@ static wk_status deal_folds(choosing *w, int folds, const size_t *count, uint64_
   return WK_OK;
 }
 
+/* Copies of a photo go with it. Where that leaves a class without a photo to learn from, none of its photos is held
+ * out. */
+static wk_status follow_groups(choosing *w, const uint32_t *group, wk_error *err) {
+  const wk_logreg *p = w->all;
+  wk_status st = WK_OK;
+  int *fold = wk_alloc_array((size_t)p->classes, sizeof *fold); /* of the class's first photo */
+  bool *divided = wk_calloc((size_t)p->classes, sizeof *divided);
+  WK_FAIL_IF(!fold || !divided, err, WK_ERR_MEMORY, "out of memory for %zu rows", p->rows);
+  for (int c = 0; c < p->classes; c++)
+    fold[c] = -2;
+  for (size_t r = 0; r < p->rows; r++) {
+    w->fold[r] = w->fold[group[r]];
+    int *first = &fold[p->label[r]];
+    divided[p->label[r]] |= *first != -2 && *first != w->fold[r];
+    *first = *first == -2 ? w->fold[r] : *first;
+  }
+  for (size_t r = 0; r < p->rows; r++)
+    w->fold[r] = divided[p->label[r]] ? w->fold[r] : -1;
+done:
+  wk_free(fold);
+  wk_free(divided);
+  return st;
+}
+
 /* At most `most_folds` of the folds are held out, the others are only learned from. */
 static wk_status divide(choosing *w, const wk_probe_options *o, int most_folds, bool *cross_validated, wk_error *err) {
   const wk_logreg *p = w->all;
@@ -114,12 +138,14 @@ static wk_status divide(choosing *w, const wk_probe_options *o, int most_folds, 
   if (*cross_validated) {
     w->count = (size_t)(o->folds < most_folds ? o->folds : most_folds);
     WK_TRY(deal_folds(w, o->folds, count, seed, err));
+    if (o->group)
+      WK_TRY(follow_groups(w, o->group, err));
     for (size_t r = 0; r < p->rows; r++)
       w->fold[r] = w->fold[r] < (int)w->count ? w->fold[r] : -1;
   } else {
     held = wk_alloc_array(p->rows, sizeof *held);
     WK_FAIL_IF(!held, err, WK_ERR_MEMORY, "out of memory for %zu rows", p->rows);
-    WK_TRY(wk_split_stratified(held, p->label, p->rows, p->classes, o->held_out, seed, err));
+    WK_TRY(wk_split_grouped(held, p->label, o->group, p->rows, p->classes, o->held_out, seed, err));
     w->count = 1;
     for (size_t r = 0; r < p->rows; r++)
       w->fold[r] = held[r] ? 0 : -1;
