@@ -1,6 +1,5 @@
 /* photo_look.c - how a photo looks, of one decoding at an eighth of its size and without its colours where its format
- * can do that: 9 x 9 grey dots, the steps between them (a difference hash, after N. Krawetz, "Kind of like that",
- * 2013), and the signs of its lowest frequencies (see whisker/photo_hash.h). These are computed in integers, so that
+ * can do that: the signs of its lowest frequencies (see whisker/photo_hash.h). These are computed in integers, so that
  * every machine finds the same bits. */
 #include <stdlib.h>
 #include <string.h>

@@ -85,6 +85,8 @@ wk_status wk_jpeg_probe(wk_probe *p, wk_error *err);
 int wk_png_orientation(const uint8_t *bytes, size_t size);
 wk_status wk_png_profile(uint8_t **out, size_t *n, const wk_probe *p, wk_error *err);
 wk_status wk_jpeg_profile(uint8_t **out, size_t *n, const wk_probe *p, wk_error *err);
+/* Refuses an HEIC that holds larger pictures than are allowed, whatever sizes it says itself. */
+wk_status wk_hevc_check_size(const uint8_t *bytes, size_t size, const wk_decode_options *options, wk_error *err);
 /* Bytes that plainly are something else than a picture, whatever pictures they may hold: an archive, a document, a
  * film. */
 bool wk_is_other_file(const uint8_t *bytes, size_t size);

@@ -179,6 +179,7 @@ static wk_status heif_decode(wk_image *out, wk_decode_job *job, wk_error *err) {
   WK_RETURN_IF_ERROR(source_open(&s, job->bytes, job->size, job->options.frame, err));
   const int width = s.lib.image_handle_get_width(s.photo), height = s.lib.image_handle_get_height(s.photo);
   WK_TRY(wk_codec_check_size("HEIC", width, height, &job->options, err));
+  WK_TRY(wk_hevc_check_size(job->bytes, job->size, &job->options, err));
   struct heif_error e = decode(&decoded, &s, job->options.accept_truncated);
   if (e.code != heif_error_Ok) {
     st = broken(e, job->size, err);

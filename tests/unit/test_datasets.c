@@ -56,6 +56,20 @@ static void getting(void **state) {
   wk_free(path);
   assert_string_equal(told, "");
 
+  char mirror[4200]; /* the set again, from a folder that has its file */
+  snprintf(mirror, sizeof mirror, "%s/mirror", dir);
+  assert_ok(wk_mkdir_p(mirror, &err), &err);
+  snprintf(mirror, sizeof mirror, "%s/mirror/a.zip", dir);
+  assert_ok(wk_file_write(mirror, content, sizeof content - 1, &err), &err);
+  *strrchr(mirror, '/') = 0;
+  o.mirror = mirror;
+  set.name = "mirrored";
+  assert_ok(wk_dataset_get(&path, &set, &o, &ctx, &err), &err);
+  assert_true(wk_path_exists(path) && strstr(path, "/data/mirrored/a.zip"));
+  assert_int_equal(atomic_load(&server.requests), requests);
+  wk_free(path);
+  o.mirror = NULL;
+
   set.name = "unknown"; /* nobody published its hash: what came is told */
   set.files[0].sha256 = NULL;
   assert_ok(wk_dataset_get(&path, &set, &o, &ctx, &err), &err);

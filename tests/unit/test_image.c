@@ -446,6 +446,72 @@ static void test_bombs(void **state) {
   refused_by_size(bmp, sizeof bmp, "32768 x 32768");
 }
 
+/* Bits of a parameter set. */
+struct bit_writer {
+  uint8_t at[64];
+  size_t next;
+};
+
+static void put(struct bit_writer *b, uint32_t v, int n) {
+  for (int i = n - 1; i >= 0; i--, b->next++)
+    b->at[b->next / 8] |= (uint8_t)((v >> i & 1) << (7 - b->next % 8));
+}
+
+static void put_golomb(struct bit_writer *b, uint32_t v) {
+  const int n = 31 - __builtin_clz(v + 1);
+  put(b, 0, n);
+  put(b, v + 1, n + 1);
+}
+
+/* A box "hvcC" with one sequence parameter set for pictures of that size. */
+static size_t hevc_box(uint8_t box[256], uint32_t width, uint32_t height) {
+  struct bit_writer b = {0};
+  put(&b, 33 << 9 | 1, 16); /* its kind */
+  put(&b, 0, 4);
+  put(&b, 0, 3); /* no layers below */
+  put(&b, 1, 1);
+  for (int i = 0; i < 12; i++)
+    put(&b, 0xff, 8); /* profile and level */
+  put_golomb(&b, 0);
+  put_golomb(&b, 1); /* 4:2:0 */
+  put_golomb(&b, width);
+  put_golomb(&b, height);
+  put(&b, 1, 1);
+  const size_t n = (b.next + 7) / 8;
+  memset(box, 0, 256);
+  memcpy(box, "hvcC", 4);
+  box[4 + 22] = 1; /* arrays */
+  box[4 + 23] = 33;
+  box[4 + 25] = 1;
+  box[4 + 27] = (uint8_t)n;
+  memcpy(box + 4 + 28, b.at, n);
+  return 4 + 28 + n;
+}
+
+/* What an HEIC says of its size may be a lie; the pictures in it say their own. */
+static void test_hevc_size(void **state) {
+  (void)state;
+  uint8_t box[256];
+  wk_error err = {0};
+  wk_decode_options o;
+  wk_decode_options_init(&o);
+  size_t n = hevc_box(box, 8192, 4320);
+  assert_ok(wk_hevc_check_size(box, n, &o, &err), &err);
+  n = hevc_box(box, 65536, 65536);
+  assert_int_equal(wk_hevc_check_size(box, n, &o, &err), WK_ERR_FORMAT);
+  assert_non_null(strstr(err.message, "65536 x 65536"));
+  for (size_t cut = 0; cut < n; cut++) { /* nothing behind the end is looked at */
+    uint8_t *part = malloc(cut + 1);
+    assert_non_null(part);
+    memcpy(part, box, cut);
+    (void)!wk_hevc_check_size(part, cut, &o, &err);
+    free(part);
+  }
+  o.max_pixels = 36 * 24;
+  n = hevc_box(box, 64, 64); /* of 36 x 24, filled up */
+  assert_ok(wk_hevc_check_size(box, n, &o, &err), &err);
+}
+
 /* ---- very large pictures ----------------------------------------------------------------------- */
 
 /* Averages of blocks, also of the narrower ones at the edges. */
@@ -798,6 +864,7 @@ int main(void) {
       cmocka_unit_test(test_damage),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_bomb),
+      cmocka_unit_test(test_hevc_size),
       cmocka_unit_test(test_bombs),
       cmocka_unit_test(test_shrinker),
       cmocka_unit_test(test_large_png),
