@@ -41,7 +41,7 @@ def check(whisker, folder, seconds=SECONDS):
     def limits():
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
-        done = subprocess.run([whisker, "check", folder, "--json", "-j", "2"], capture_output=True, timeout=seconds, preexec_fn=limits)
+        done = subprocess.run([whisker, "check", folder, "--no-labels", "--json", "-j", "2"], capture_output=True, timeout=seconds, preexec_fn=limits)
     except subprocess.TimeoutExpired:
         return "hangs", ""
     return done.returncode, done.stdout or done.stderr
@@ -68,8 +68,9 @@ def main():
         code, report = check(whisker, str(room / "photos"))
         if code == 0:
             report = json.loads(report)
-            print(f"{o.files} damaged files: {report['usable']} can still be read, {len(report['broken'])} are named as broken")
-            if report["usable"] + len(report["broken"]) != report["files"]:
+            broken = report["counts"]["unreadable"] + report["counts"]["truncated"]
+            print(f"{o.files} damaged files: {report['usable']} can still be read, {broken} are named as broken")
+            if report["usable"] + broken != report["files"]:
                 sys.exit(f"of {report['files']} files some are neither: {report}")
             return
         print(f"whisker check: {code}\n{report[-400:]!r}", file=sys.stderr)

@@ -1,7 +1,7 @@
 # watched.sh - read in by ./run: long work that keeps its output in a log says every few seconds what it is doing.
 # shellcheck shell=sh
 
-watch_every=4 # seconds
+watch_every=3 # seconds
 
 # doing SECONDS LOG GROWS: one line. GROWS is a file that the work fills; empty: the log's last line tells more.
 doing() {
