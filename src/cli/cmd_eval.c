@@ -40,8 +40,7 @@ static void say_classes(cli *c, const wk_evaluation *e) {
 /* The surer it was of something else, the worse; what is as bad stays in the photos' order. */
 static int compare_mistakes(const void *a, const void *b) {
   const wk_mistake *x = *(const wk_mistake *const *)a, *y = *(const wk_mistake *const *)b;
-  const double worse = (x->p - x->p_truth) - (y->p - y->p_truth);
-  return worse != 0 ? (worse < 0 ? 1 : -1) : (x > y) - (x < y);
+  return x->p != y->p ? (x->p < y->p ? 1 : -1) : (x > y) - (x < y);
 }
 
 static void say_mistake(cli *c, const wk_evaluation *e, const wk_mistake *m, bool wrong, bool csv) {

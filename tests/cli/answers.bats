@@ -32,9 +32,10 @@ load support
   [ "$(python3 -c '
 import csv, sys
 rows = list(csv.DictReader(sys.stdin))
-worse = [(r["verdict"] == "wrong", float(r["p"]) - float(r["p_truth"])) for r in rows]
-print(worse == sorted(worse, reverse=True), {r["verdict"] for r in rows} <= {"wrong", "doubtful"},
-      all((d > 0) == w and (w or d > -0.2) for w, d in worse))' <<<"$output")" = "True True True" ]
+worse = [(r["verdict"] == "wrong", float(r["p"])) for r in rows]
+ahead = [(r["verdict"], float(r["p"]) - float(r["p_truth"])) for r in rows]
+print(worse == sorted(worse, reverse=True), all(d > 0 if v == "wrong" else -0.2 < d <= 0 for v, d in ahead),
+      {v for v, d in ahead} <= {"wrong", "doubtful"})' <<<"$output")" = "True True True" ]
   w eval m.whisker swapped/test --with-learned --csv --wrong 2
   [ "${#lines[@]}" -eq 3 ]
 }
