@@ -157,7 +157,7 @@ static wk_status put_in_order(wk_holdout *t, const known *k, wk_error *err) {
 
 /* Which photos are learned from, which checked on: a share of them, or those behind the first `learn` ones. */
 static wk_status divide(wk_holdout *t, const wk_call *call, size_t learn, double fraction, const char *group_by,
-                        bool folds, wk_error *err) {
+                        wk_error *err) {
   wk_status st = WK_OK;
   known k = {0};
   const bool extra = learn < t->photos.count;
@@ -257,7 +257,7 @@ wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const 
     fraction = tests && o->always ? 0.1 : 0.2;
   size_t learn = t->photos.count;
   WK_TRY(join_photos(&t->photos, &extra, err));
-  WK_TRY(divide(t, call, learn, fraction, o->group_by, o->folds, err));
+  WK_TRY(divide(t, call, learn, fraction, o->group_by, err));
 done:
   wk_photo_list_free(&extra);
   return st;

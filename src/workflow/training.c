@@ -205,7 +205,6 @@ static wk_status prepare(wk_training *t, const char *data, wk_error *err) {
                                     .always = !probe,
                                     .add = t->roster,
                                     .group_by = o->group_by,
-                                    .folds = o->folds > 0,
                                     .exclude = o->exclude,
                                     .labels = o->labels};
   if (o->out) {

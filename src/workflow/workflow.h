@@ -74,7 +74,6 @@ typedef struct wk_holdout_options {
   bool always;                  /* without `val` and val/, hold a fifth back even where there is a test/ */
   bool test_checks;             /* without `val` and val/, test/ is what is checked on */
   const struct wk_roster *add; /* photos that are learned from as well (roster.h); NULL: none */
-  bool folds;                   /* copies are looked for although nothing is held back */
   const char *group_by;         /* what photos have in common that stay on one side (photo_groups.c); NULL: nothing but copies */
   const char *exclude, *labels; /* lists of photos to leave out, and of corrected labels (exclusion.h); NULL: none */
 } wk_holdout_options;
