@@ -224,7 +224,8 @@ static wk_status read(wk_classifier *out, const wk_graph *body, const char *name
 }
 
 /* A classifier that is a 1x1 convolution before the pooling (SqueezeNet's); false: there is none. */
-static bool read_convolution(wk_classifier *out, const wk_graph *whole, const wk_arch *arch, const wk_tensors *weights) {
+static bool read_convolution(wk_classifier *out, const wk_graph *whole, const wk_arch *arch,
+                             const wk_tensors *weights) {
   const wk_param_info *p = wk_graph_param(whole, wk_graph_param_count(whole) - 2); /* before its bias */
   const wk_tensor *t = wk_tensors_find(weights, p->name);
   const bool fits = t && t->ndim == 4 && t->shape[1] == arch->feature_count && t->shape[2] == 1 && t->shape[3] == 1 &&

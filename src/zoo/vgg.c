@@ -59,12 +59,15 @@ WK_BUILDER(wk_build_vgg16_bn) { return vgg(out, classes, vgg16, true, err); }
 WK_BUILDER(wk_build_vgg19_bn) { return vgg(out, classes, vgg19, true, err); }
 
 /* The convolutions alone, as Keras publishes them ("notop"): the features are the means of the last pooling. */
-WK_BUILDER(wk_build_vgg19_notop) {
+static wk_status notop(wk_graph **out, int classes, const int convs[5], wk_error *err) {
   wk_graph *g;
   wk_node x;
   WK_RETURN_IF_ERROR(wk_build_begin(&g, &x, 224, classes, err));
-  x = blocks(g, x, vgg19, false);
+  x = blocks(g, x, convs, false);
   wk_graph_stage(g, "head");
   wk_build_head(g, x, "avgpool", "dropout", 0, "fc", classes);
   return wk_build_end(out, g, err);
 }
+
+WK_BUILDER(wk_build_vgg16_notop) { return notop(out, classes, vgg16, err); }
+WK_BUILDER(wk_build_vgg19_notop) { return notop(out, classes, vgg19, err); }

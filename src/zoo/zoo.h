@@ -53,6 +53,7 @@ WK_BUILDER(wk_build_vgg11);
 WK_BUILDER(wk_build_vgg13);
 WK_BUILDER(wk_build_vgg16);
 WK_BUILDER(wk_build_vgg19);
+WK_BUILDER(wk_build_vgg16_notop);
 WK_BUILDER(wk_build_vgg19_notop);
 WK_BUILDER(wk_build_vgg11_bn);
 WK_BUILDER(wk_build_vgg13_bn);
@@ -178,6 +179,9 @@ const wk_arch *wk_arch_of_file(const char *path);
 /* Puts a view of *weights, which then belongs to it, into its place where tensors have names that modules no longer have
  * (older_names.c). */
 wk_status wk_weights_todays_names(wk_tensors **weights, wk_error *err);
+
+/* The weights of `arch` out of a file with a graph of its own, whose first layers are arch's (transplant.c). */
+wk_status wk_weights_of_graph(wk_tensors **out, const char *path, const wk_arch *arch, wk_error *err);
 
 /* ---- a backbone's own weights ----------------------------------------------------------------- */
 

@@ -223,6 +223,8 @@ static void test_zoo(void **state) {
     wk_graph *g;
     wk_tensors *weights;
     const wk_node out = 6;
+    if (i > 0 && wk_arch_at(i - 1)->build == arch->build) /* the same network, trained anew */
+      continue;
     assert_ok(arch->build(&g, arch->class_count, &err), &err);
     assert_ok(wk_tensors_create(&weights, &err), &err);
     for (int k = 0; k < wk_graph_param_count(g); k++) {

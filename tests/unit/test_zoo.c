@@ -5,44 +5,25 @@ static const struct {
   const char *name;
   int64_t params;
 } published[] = {
-    {"efficientnet_lite0", 4652008},
-    {"mobilenet_v2", 3504872},
-    {"mobilenet_v3_small", 2542856},
-    {"mobilenet_v3_large", 5483032},
-    {"efficientnet_b0", 5288548},
-    {"efficientnet_lite1", 5416680},
-    {"efficientnet_b1", 7794184},
-    {"efficientnet_b4", 19341616},
-    {"efficientnet_v2_s", 21458488},
-    {"resnext50_32x4d", 25028904},
-    {"resnext101_32x8d", 88791336},
-    {"wide_resnet50_2", 68883240},
-    {"regnet_x_400mf", 5495976},
-    {"regnet_y_400mf", 4344144},
-    {"regnet_y_3_2gf", 19436338},
-    {"densenet121", 7978856},
-    {"densenet201", 20013928},
-    {"googlenet", 6624904},
-    {"inception_v3", 23834568},
-    {"squeezenet1_0", 1248424},
-    {"squeezenet1_1", 1235496},
-    {"shufflenet_v2_x0_5", 1366792},
-    {"shufflenet_v2_x1_0", 2278604},
-    {"alexnet", 61100840},
-    {"xception", 22855952},
-    {"mobilenetv4_conv_small", 3774024},
-    {"resnet18", 11689512},
-    {"resnet34", 21797672},
-    {"resnet50", 25557032},
-    {"resnet101", 44549160},
-    {"resnet152", 60192808},
-    {"vgg11", 132863336},
-    {"vgg11_bn", 132868840},
-    {"vgg13", 133047848},
-    {"vgg13_bn", 133053736},
-    {"vgg16", 138357544},
-    {"vgg16_bn", 138365992},
-    {"vgg19", 143667240},
+    {"efficientnet_lite0", 4652008}, {"mobilenet_v2", 3504872},
+    {"mobilenet_v3_small", 2542856}, {"mobilenet_v3_large", 5483032},
+    {"efficientnet_b0", 5288548},    {"efficientnet_lite1", 5416680},
+    {"efficientnet_b1", 7794184},    {"efficientnet_b4", 19341616},
+    {"efficientnet_v2_s", 21458488}, {"resnext50_32x4d", 25028904},
+    {"resnext101_32x8d", 88791336},  {"wide_resnet50_2", 68883240},
+    {"regnet_x_400mf", 5495976},     {"regnet_y_400mf", 4344144},
+    {"regnet_y_3_2gf", 19436338},    {"densenet121", 7978856},
+    {"densenet201", 20013928},       {"googlenet", 6624904},
+    {"inception_v3", 23834568},      {"squeezenet1_0", 1248424},
+    {"squeezenet1_1", 1235496},      {"shufflenet_v2_x0_5", 1366792},
+    {"shufflenet_v2_x1_0", 2278604}, {"alexnet", 61100840},
+    {"xception", 22855952},          {"mobilenetv4_conv_small", 3774024},
+    {"resnet18", 11689512},          {"resnet34", 21797672},
+    {"resnet50", 25557032},          {"resnet101", 44549160},
+    {"resnet152", 60192808},         {"vgg11", 132863336},
+    {"vgg11_bn", 132868840},         {"vgg13", 133047848},
+    {"vgg13_bn", 133053736},         {"vgg16", 138357544},
+    {"vgg16_bn", 138365992},         {"vgg19", 143667240},
     {"vgg19_bn", 143678248},
 };
 
@@ -350,6 +331,66 @@ static void opening(void **state) {
   test_tmp_remove(folder);
 }
 
+/* SqueezeNet's classifier is a convolution; a new one is a linear layer on its features. */
+static void classifier_of_a_convolution(void **state) {
+  (void)state;
+  wk_error err = {0};
+  wk_backbone *b = NULL;
+  wk_graph *g = NULL;
+  wk_node_info logits;
+  shadow s = make_shadow(wk_arch_find("squeezenet1_1"), 37, "", NULL);
+  assert_ok(wk_backbone_from(&b, wk_arch_find("squeezenet1_1"), s.tensors, &err), &err);
+  assert_int_equal(b->class_count, 37);
+  assert_ok(wk_backbone_build(&g, b, 5, &err), &err);
+  assert_ok(wk_graph_node(&logits, g, wk_graph_logits(g), 0, 0, &err), &err);
+  assert_int_equal(logits.op, WK_OP_LINEAR);
+  assert_int_equal(logits.shape.channels, 5);
+  wk_graph_free(g);
+  wk_backbone_free(b);
+  wk_free(s.block);
+}
+
+/* torchvision's DenseNet files number a layer's norms in a module of their own, and its Inceptions have classifiers at
+ * half the depth. */
+static void names_of_published_files(void **state) {
+  (void)state;
+  char *folder = test_tmp_dir(), path[256];
+  wk_error err = {0};
+  wk_backbone *b = NULL;
+  shadow s = make_shadow(wk_arch_find("densenet121"), 1000, "", NULL);
+  wk_tensors *old = NULL;
+  assert_ok(wk_tensors_create(&old, &err), &err);
+  for (size_t i = 0; i < wk_tensors_size(s.tensors); i++) {
+    wk_tensor t = *wk_tensors_at(s.tensors, i);
+    char name[256];
+    const char *layer = strstr(t.name, ".denselayer"), *dot = layer ? strchr(layer + 1, '.') : NULL;
+    const size_t head = dot ? (size_t)(dot - t.name) + 5 : 0; /* up to ".norm" */
+    snprintf(name, sizeof name, "%.*s%s%s", (int)head, t.name, dot ? "." : "", t.name + head);
+    t.name = name;
+    assert_ok(wk_tensors_add_view(old, &t, &err), &err);
+  }
+  assert_non_null(wk_tensors_find(old, "features.denseblock1.denselayer1.norm.1.weight"));
+  snprintf(path, sizeof path, "%s/densenet.safetensors", folder);
+  assert_ok(wk_safetensors_write(path, old, &err), &err);
+  wk_tensors_free(old);
+  drop(s);
+  assert_ok(wk_backbone_open(&b, path, NULL, NULL, NULL, &err), &err);
+  assert_ptr_equal(b->arch, wk_arch_find("densenet121"));
+  assert_int_equal(b->class_count, 1000);
+  wk_backbone_free(b);
+  s = make_shadow(wk_arch_find("googlenet"), 1000, "", NULL);
+  const wk_tensor aux = {.name = "aux1.conv.conv.weight",
+                         .dtype = WK_F32,
+                         .ndim = 4,
+                         .shape = {128, 512, 1, 1},
+                         .data = s.block,
+                         .bytes = 128 * 512 * sizeof(float)};
+  assert_ok(wk_tensors_add_view(s.tensors, &aux, &err), &err);
+  assert_ptr_equal(wk_arch_recognise(s.tensors), wk_arch_find("googlenet"));
+  drop(s);
+  test_tmp_remove(folder);
+}
+
 static void out_of_memory(void **state) {
   (void)state;
   const wk_arch *arch = wk_arch_find("simple_cnn");
@@ -383,6 +424,8 @@ int main(void) {
       cmocka_unit_test(others_are_not),
       cmocka_unit_test(backbone_from_tensors),
       cmocka_unit_test(backbone_of_another_network),
+      cmocka_unit_test(classifier_of_a_convolution),
+      cmocka_unit_test(names_of_published_files),
       cmocka_unit_test(opening),
       cmocka_unit_test(out_of_memory),
   };

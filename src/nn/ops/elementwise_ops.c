@@ -106,14 +106,16 @@ static bool fits_concat(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_CONCAT;
 }
 
-static void run_concat(const wk_call *c) {
-  size_t to = (size_t)c->layer->out.channels, at = 0;
-  long pixels = (long)c->layer->out.height * c->layer->out.width * c->count;
-  for (int k = 0; k < c->inputs; k++) {
-    size_t from = (size_t)c->in_shape[k].channels;
-    for (long p = 0; p < pixels; p++)
-      memcpy(c->out + at + to * (size_t)p, c->in[k] + from * (size_t)p, from * sizeof *c->out);
-    at += from;
+static void run_concat(const wk_call *c, wk_chunk chunk) {
+  const size_t to = (size_t)c->layer->out.channels;
+  const long pixels = (long)c->layer->out.height * c->layer->out.width * c->count, end = wk_chunk_end(pixels, 1, chunk);
+  for (long p = wk_chunk_begin(pixels, 1, chunk); p < end; p++) {
+    float *out = c->out + to * (size_t)p;
+    for (int k = 0; k < c->inputs; k++) {
+      const size_t from = (size_t)c->in_shape[k].channels;
+      memcpy(out, c->in[k] + from * (size_t)p, from * sizeof *out);
+      out += from;
+    }
   }
 }
 
@@ -222,7 +224,7 @@ const wk_kernel wk_kernel_affine = {.name = "affine",
                                     .repack = repack_affine,
                                     .share = run_affine};
 const wk_kernel wk_kernel_scale = {.name = "scale", .inplace = true, .fits = fits_scale, .share = run_scale};
-const wk_kernel wk_kernel_concat = {.name = "concat", .fits = fits_concat, .run = run_concat};
+const wk_kernel wk_kernel_concat = {.name = "concat", .fits = fits_concat, .share = run_concat};
 const wk_kernel wk_kernel_flatten = {.name = "flatten", .fits = fits_flatten, .share = run_flatten};
 const wk_kernel wk_kernel_copy = {.name = "copy", .fits = fits_copy, .run = run_copy};
 const wk_kernel wk_kernel_normalise = {.name = "normalise", .fits = fits_copy, .share = run_pixels};
