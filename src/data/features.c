@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "data/data.h"
+#include "data/photo_batch.h"
 #include "whisker/clock.h"
 #include "zoo/zoo.h"
 
@@ -16,12 +16,6 @@
 #define FEATURES_VERSION 2
 #define WINDOW 1024
 #define AHEAD_MAX 8 /* files a worker lets the system fetch at once */
-
-typedef struct worker {
-  wk_buffer file;
-  uint8_t *rgb; /* [batch, height, width, 3] */
-  wk_exec *exec;
-} worker;
 
 typedef enum found { FOUND_MISSING = 0, FOUND_ROW, FOUND_BROKEN } found;
 
@@ -37,11 +31,10 @@ typedef struct job {
 
   wk_node node;
   int batch, threads, ahead;
-  size_t pixels; /* of one network input */
   pthread_mutex_t mutex;
   wk_plan *plan; /* made by the first who needs it, under the mutex */
   int plan_threads;
-  worker *worker; /* [threads] */
+  wk_photo_batch *worker; /* [threads] */
   wk_progress progress;
 
   /* The window. */
@@ -202,13 +195,6 @@ static void open_ahead(const job *j, wk_photo_file *file, const size_t *slot, si
       file[i].fd = -1;
 }
 
-static wk_status read_photo(const job *j, wk_buffer *to, wk_photo_file *file, size_t slot, wk_error *reason) {
-  wk_status st = WK_OK;
-  if (file->fd < 0)
-    st = wk_photo_open(file, j->path[j->begin + slot], reason);
-  return st == WK_OK ? wk_photo_read(to, file, reason) : st;
-}
-
 static void close_all(wk_photo_file *file, size_t n) {
   for (size_t i = 0; i < n; i++)
     wk_photo_close(&file[i]);
@@ -241,13 +227,13 @@ static wk_status look_up(void *user, size_t index, int w, wk_error *err) {
   open_ahead(j, file, slot, n);
   for (size_t i = 0; i < n; i++) {
     wk_error reason = {0};
-    wk_buffer *bytes = &j->worker[w].file;
-    wk_status why = read_photo(j, bytes, &file[i], slot[i], &reason);
+    wk_photo_batch *me = &j->worker[w];
+    wk_status why = wk_photo_batch_read(me, &file[i], j->path[j->begin + slot[i]], &reason);
     if (why != WK_OK) {
       WK_TRY(set_broken(j, slot[i], why, &reason, err));
       continue;
     }
-    wk_sha256(j->hash[slot[i]], bytes->data, bytes->size);
+    wk_sha256(j->hash[slot[i]], me->file.data, me->file.size);
     if (wk_cache_get(j->cache, j->hash[slot[i]], row_of(j, j->begin + slot[i]))) {
       j->found[slot[i]] = FOUND_ROW;
       wk_progress_add(&j->progress, 1);
@@ -260,18 +246,8 @@ done:
 
 /* ---- computing -------------------------------------------------------------------------------- */
 
-static wk_status ready_input(const job *j, worker *me, wk_error *err) {
-  if (!me->rgb)
-    me->rgb = wk_alloc_array(j->pixels * (size_t)j->batch, 3);
-  if (!me->rgb)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %d photos of %zu pixels", j->batch, j->pixels);
-  return WK_OK;
-}
-
-static wk_status ready_network(job *j, worker *me, wk_error *err) {
+static wk_status ready_network(job *j, wk_error *err) {
   wk_status st = WK_OK;
-  if (me->exec)
-    return WK_OK;
   pthread_mutex_lock(&j->mutex);
   if (!j->plan) {
     wk_plan_options o;
@@ -285,19 +261,20 @@ static wk_status ready_network(job *j, worker *me, wk_error *err) {
     st = wk_backbone_plan(&j->plan, j->b, &o, err);
   }
   pthread_mutex_unlock(&j->mutex);
-  return st == WK_OK ? wk_exec_create(&me->exec, j->plan, err) : st;
+  return st;
 }
 
 /* Second pass: one batch of what is missing. */
 static wk_status compute(void *user, size_t index, int w, wk_error *err) {
   job *j = user;
-  worker *me = &j->worker[w];
+  wk_photo_batch *me = &j->worker[w];
+  const wk_preprocess *p = &j->b->preprocess;
   wk_status st = WK_OK;
   wk_photo_file file[AHEAD_MAX];
   size_t slot[AHEAD_MAX] = {0}, first = index * j->share, opened = 0;
   size_t last = first + j->share < j->missing_count ? first + j->share : j->missing_count;
-  size_t in_batch[WINDOW], filled = 0;
-  WK_TRY(ready_input(j, me, err));
+  size_t in_batch[WINDOW];
+  WK_TRY(wk_photo_batch_begin(me, p, j->batch, err));
   for (size_t i = first; i < last; i++) {
     size_t turn = (i - first) % (size_t)j->ahead;
     if (turn == 0) {
@@ -306,32 +283,31 @@ static wk_status compute(void *user, size_t index, int w, wk_error *err) {
       open_ahead(j, file, slot, opened);
     }
     wk_error reason = {0};
-    wk_status why = read_photo(j, &me->file, &file[turn], slot[turn], &reason);
+    wk_status why = wk_photo_batch_read(me, &file[turn], j->path[j->begin + slot[turn]], &reason);
     if (why == WK_OK)
-      why = wk_preprocess_bytes(me->rgb + filled * j->pixels * 3, me->file.data, me->file.size, &j->b->preprocess,
-                                &reason);
+      why = wk_photo_batch_decode(me, NULL, p, NULL, &reason);
     if (why != WK_OK) {
       WK_TRY(set_broken(j, slot[turn], why, &reason, err));
       continue;
     }
     if (j->keeps && j->sha256)
       wk_sha256(j->hash[slot[turn]], me->file.data, me->file.size);
-    in_batch[filled++] = slot[turn];
+    in_batch[me->count - 1] = slot[turn];
     WK_FAIL_IF(wk_cancelled(j->ctx), err, WK_ERR_CANCELLED, "stopped");
   }
-  if (!filled)
+  if (!me->count)
     goto done;
-  WK_TRY(ready_network(j, me, err));
-  WK_TRY(wk_exec_run_pixels(me->exec, me->rgb, (int)filled, err));
-  const float *rows = wk_exec_output(me->exec, 0);
-  for (size_t i = 0; i < filled; i++) {
+  const float *rows;
+  WK_TRY(ready_network(j, err));
+  WK_TRY(wk_photo_batch_run(&rows, me, j->plan, err));
+  for (size_t i = 0; i < (size_t)me->count; i++) {
     size_t columns = (size_t)j->f->columns;
     memcpy(row_of(j, j->begin + in_batch[i]), rows + i * columns, columns * sizeof *rows);
     j->found[in_batch[i]] = FOUND_ROW;
     if (j->keeps)
       wk_cache_put(j->cache, j->hash[in_batch[i]], rows + i * columns);
   }
-  wk_progress_add(&j->progress, filled);
+  wk_progress_add(&j->progress, (size_t)me->count);
 done:
   close_all(file, opened);
   return st;
@@ -453,7 +429,6 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
   j->batch = o->batch;
   j->threads = wk_context_threads(ctx);
   j->ahead = 256 / j->threads < 1 ? 1 : 256 / j->threads > AHEAD_MAX ? AHEAD_MAX : 256 / j->threads;
-  j->pixels = (size_t)b->preprocess.height * (size_t)b->preprocess.width;
   j->keeps = o->cache_folder != NULL;
 
   WK_TRY(wk_preprocess_validate(&b->preprocess, err));
@@ -482,11 +457,8 @@ wk_status wk_features_compute(wk_features **out, const wk_backbone *b, const cha
 done:
   wk_progress_end(&j->progress);
   wk_cache_close(j->cache); /* keeps what is finished, also after a failure or a cancel */
-  for (int i = 0; j->worker && i < j->threads; i++) {
-    wk_exec_free(j->worker[i].exec);
-    wk_free(j->worker[i].rgb);
-    wk_buffer_free(&j->worker[i].file);
-  }
+  for (int i = 0; j->worker && i < j->threads; i++)
+    wk_photo_batch_free(&j->worker[i]);
   wk_free(j->worker);
   wk_plan_free(j->plan);
   wk_features_free(j->f);

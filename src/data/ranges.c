@@ -3,13 +3,11 @@
  * photos are taken: averages over photos, and what 99% of them keep to, cost accuracy with every network tried. */
 #include <string.h>
 
-#include "data/data.h"
+#include "data/photo_batch.h"
 
 typedef struct worker {
-  wk_buffer file;
-  uint8_t *rgb;
+  wk_photo_batch batch; /* of one photo */
   float *input;
-  wk_exec *exec;
   float *seen; /* [values]: of each step the least of every channel, then the largest; NULL: no photo yet */
 } worker;
 
@@ -19,7 +17,7 @@ typedef struct job {
   const wk_plan *plan;
   worker *worker;
   size_t *photo; /* drawn */
-  size_t values, pixels;
+  size_t values;
   wk_progress progress;
 } job;
 
@@ -48,27 +46,19 @@ static void see(void *user, const char *name, const float *value, wk_shape shape
 }
 
 static wk_status ready(const job *j, worker *me, wk_error *err) {
-  if (!me->rgb)
-    me->rgb = wk_alloc_array(j->pixels, 3);
-  if (!me->input)
-    me->input = wk_alloc_array(j->pixels, 3 * sizeof *me->input);
-  if (!me->rgb || !me->input)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a photo of %zu pixels", j->pixels);
-  return me->exec ? WK_OK : wk_exec_create(&me->exec, j->plan, err);
+  WK_RETURN_IF_ERROR(wk_photo_batch_begin(&me->batch, &j->b->preprocess, 1, err));
+  if (!me->input && !(me->input = wk_alloc_array(me->batch.photo, sizeof *me->input)))
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a photo of %zu values", me->batch.photo);
+  return me->batch.exec ? WK_OK : wk_exec_create(&me->batch.exec, j->plan, err);
 }
 
 static wk_status observe(void *user, size_t index, int w, wk_error *err) {
   job *j = user;
   worker *me = &j->worker[w];
-  wk_photo_file file = {.fd = -1};
+  const wk_preprocess *p = &j->b->preprocess;
   wk_error reason;
   WK_RETURN_IF_ERROR(ready(j, me, err));
-  wk_status st = wk_photo_open(&file, j->path[j->photo[index]], &reason);
-  if (st == WK_OK)
-    st = wk_photo_read(&me->file, &file, &reason);
-  if (st == WK_OK)
-    st = wk_preprocess_bytes(me->rgb, me->file.data, me->file.size, &j->b->preprocess, &reason);
-  wk_photo_close(&file);
+  wk_status st = wk_photo_batch_add(&me->batch, NULL, j->path[j->photo[index]], p, NULL, &reason);
   if (st == WK_ERR_MEMORY)
     return WK_FAIL(err, st, "%s: %s", j->path[j->photo[index]], reason.message);
   if (st == WK_OK) {
@@ -77,8 +67,8 @@ static wk_status observe(void *user, size_t index, int w, wk_error *err) {
       l.to = me->seen = wk_alloc_array(j->values, sizeof *me->seen);
     if (!me->seen)
       return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the ranges");
-    wk_preprocess_normalise(me->input, me->rgb, &j->b->preprocess);
-    WK_RETURN_IF_ERROR(wk_exec_observe(me->exec, me->input, see, &l, err));
+    wk_preprocess_normalise(me->input, me->batch.rgb, p);
+    WK_RETURN_IF_ERROR(wk_exec_observe(me->batch.exec, me->input, see, &l, err));
   }
   wk_progress_add(&j->progress, 1);
   return WK_OK;
@@ -126,7 +116,7 @@ wk_status wk_ranges_measure(wk_tensors **out, const wk_backbone *b, const char *
   wk_tensors *ranges = NULL;
   const int threads = wk_context_threads(ctx);
   const size_t drawn = photos < most ? photos : most;
-  job j = {.b = b, .path = path, .pixels = (size_t)b->preprocess.height * (size_t)b->preprocess.width};
+  job j = {.b = b, .path = path};
   wk_plan_options o;
   wk_plan_options_init(&o);
   o.height = b->preprocess.height, o.width = b->preprocess.width, o.batch = 1, o.no_fusion = true;
@@ -156,11 +146,9 @@ wk_status wk_ranges_measure(wk_tensors **out, const wk_backbone *b, const char *
 done:
   wk_progress_end(&j.progress);
   for (int i = 0; j.worker && i < threads; i++) {
-    wk_exec_free(j.worker[i].exec);
+    wk_photo_batch_free(&j.worker[i].batch);
     wk_free(j.worker[i].seen);
     wk_free(j.worker[i].input);
-    wk_free(j.worker[i].rgb);
-    wk_buffer_free(&j.worker[i].file);
   }
   wk_free(j.worker);
   wk_free(j.photo);

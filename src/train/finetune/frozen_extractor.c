@@ -2,37 +2,28 @@
  * once for each fixed view. Every worker reads, decodes and runs a few photos on its own. */
 #include <string.h>
 
-#include "data/data.h"
+#include "data/photo_batch.h"
 #include "train/finetune/finetune_parts.h"
 
 #define BATCH 4
-
-typedef struct front_worker {
-  wk_buffer file;
-  uint8_t *rgb; /* [BATCH, pixels] */
-  wk_exec *exec;
-} front_worker;
 
 struct wk_frozen_extractor {
   const wk_backbone *b;
   const wk_finetune_data *data;
   const wk_augment *augment;
   uint64_t seed;
-  size_t pixels;  /* values of the network's input */
-  size_t columns; /* values that come out */
-  wk_plan *plan;  /* NULL: nothing is frozen */
-  front_worker *worker;
+  size_t pixels;          /* values of the network's input */
+  size_t columns;         /* values that come out */
+  wk_plan *plan;          /* NULL: nothing is frozen */
+  wk_photo_batch *worker; /* [threads] */
   int threads;
 };
 
 void wk_frozen_extractor_free(wk_frozen_extractor *f) {
   if (!f)
     return;
-  for (int i = 0; f->worker && i < f->threads; i++) {
-    wk_free(f->worker[i].file.data);
-    wk_free(f->worker[i].rgb);
-    wk_exec_free(f->worker[i].exec);
-  }
+  for (int i = 0; f->worker && i < f->threads; i++)
+    wk_photo_batch_free(&f->worker[i]);
   wk_free(f->worker);
   wk_plan_free(f->plan);
   wk_free(f);
@@ -68,28 +59,14 @@ done:
   return st;
 }
 
-static wk_status ready(const wk_frozen_extractor *f, front_worker *w, wk_error *err) {
-  if (!w->rgb)
-    w->rgb = wk_alloc_array(BATCH, f->pixels);
-  if (!w->rgb)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for %d photos of %zu values", BATCH, f->pixels);
-  return f->plan && !w->exec ? wk_exec_create(&w->exec, f->plan, err) : WK_OK;
-}
-
-/* The pixels that the network sees of one view. View 0 is the photo itself where views are fixed. */
-static wk_status view_pixels(const wk_frozen_extractor *f, front_worker *w, uint8_t *rgb, const wk_augmented_view *v,
-                             wk_error *err) {
-  wk_photo_file file = {.fd = -1};
-  const wk_preprocess *p = &f->b->preprocess;
-  wk_augment_key key = {f->seed, v->epoch, v->photo, v->view};
-  wk_status st = wk_photo_open(&file, f->data->paths[v->photo], err);
-  if (st == WK_OK)
-    st = wk_photo_read(&w->file, &file, err);
-  wk_photo_close(&file);
-  if (st == WK_OK)
-    st = v->plain ? wk_preprocess_bytes(rgb, w->file.data, w->file.size, p, err)
-                  : wk_augment_bytes(rgb, w->file.data, w->file.size, p, f->augment, &key, err);
-  return st == WK_OK ? st : wk_error_prefix(err, st, "%s", f->data->paths[v->photo]);
+/* The pixels that the network sees of one view, at `to` or at the batch's end. View 0 is the photo itself where views
+ * are fixed. */
+static wk_status add_view(const wk_frozen_extractor *f, wk_photo_batch *w, uint8_t *to, const wk_augmented_view *v,
+                          wk_error *err) {
+  const wk_photo_change change = {f->augment, {f->seed, v->epoch, v->photo, v->view}};
+  const char *path = f->data->paths[v->photo];
+  wk_status st = wk_photo_batch_add(w, to, path, &f->b->preprocess, v->plain ? NULL : &change, err);
+  return st == WK_OK ? st : wk_error_prefix(err, st, "%s", path);
 }
 
 typedef struct front_job {
@@ -104,18 +81,18 @@ typedef struct front_job {
 static wk_status front_block(void *user, size_t index, int worker, wk_error *err) {
   const front_job *j = user;
   wk_frozen_extractor *f = j->f;
-  front_worker *w = &f->worker[worker];
+  wk_photo_batch *w = &f->worker[worker];
   size_t first = index * BATCH, n = j->count - first < BATCH ? j->count - first : BATCH;
-  WK_RETURN_IF_ERROR(ready(f, w, err));
-  for (size_t i = 0; i < n; i++) {
-    uint8_t *rgb = j->rgb ? j->rgb + (first + i) * f->pixels : w->rgb + i * f->pixels;
-    WK_RETURN_IF_ERROR(view_pixels(f, w, rgb, &j->view[first + i], err));
-    if (!j->rgb && !f->plan)
-      wk_preprocess_normalise(j->to + (first + i) * f->pixels, rgb, &f->b->preprocess);
-  }
+  WK_RETURN_IF_ERROR(wk_photo_batch_begin(w, &f->b->preprocess, BATCH, err));
+  for (size_t i = 0; i < n; i++)
+    WK_RETURN_IF_ERROR(add_view(f, w, j->rgb ? j->rgb + (first + i) * f->pixels : NULL, &j->view[first + i], err));
   if (f->plan && !j->rgb) {
-    WK_RETURN_IF_ERROR(wk_exec_run_pixels(w->exec, w->rgb, (int)n, err));
-    memcpy(j->to + first * f->columns, wk_exec_output(w->exec, 0), n * f->columns * sizeof *j->to);
+    const float *rows;
+    WK_RETURN_IF_ERROR(wk_photo_batch_run(&rows, w, f->plan, err));
+    memcpy(j->to + first * f->columns, rows, n * f->columns * sizeof *j->to);
+  } else if (!j->rgb) {
+    for (size_t i = 0; i < n; i++)
+      wk_preprocess_normalise(j->to + (first + i) * f->pixels, w->rgb + i * f->pixels, &f->b->preprocess);
   }
   if (j->progress)
     wk_progress_add(j->progress, n);
@@ -149,11 +126,11 @@ typedef struct reading {
 
 static wk_status read_job(void *user, size_t photo, int worker, wk_error *err) {
   reading *r = user;
-  front_worker *w = &r->f->worker[worker];
+  wk_photo_batch *w = &r->f->worker[worker];
   wk_error reason = {0};
-  WK_RETURN_IF_ERROR(ready(r->f, w, err));
+  WK_RETURN_IF_ERROR(wk_photo_batch_begin(w, &r->f->b->preprocess, BATCH, err));
   wk_augmented_view v = {.photo = (uint32_t)photo, .plain = true};
-  wk_status st = view_pixels(r->f, w, w->rgb, &v, &reason);
+  wk_status st = add_view(r->f, w, NULL, &v, &reason);
   r->usable[photo] = st == WK_OK;
   wk_progress_add(&r->progress, 1);
   if (st == WK_ERR_MEMORY)
