@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAN_DATE "2026-12-01" /* of the last section of CHANGELOG.md: a build says the same whenever it is made */
 
 /* ---- roff -------------------------------------------------------------------------------------- */
 
@@ -35,7 +34,7 @@ static void man_head(FILE *f, const char *page, const char *summary) {
   fputs(".TH ", f);
   for (const char *p = page; *p; p++)
     fprintf(f, "%s%c", *p == '-' ? "\\" : "", *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
-  fprintf(f, " 1 " MAN_DATE " \"whisker %s\" \"User Commands\"\n.SH NAME\n", wk_version());
+  fprintf(f, " 1 " WK_MAN_DATE " \"whisker %s\" \"User Commands\"\n.SH NAME\n", wk_version());
   roff(f, page);
   fputs(" \\- ", f);
   roff(f, summary);

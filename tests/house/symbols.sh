@@ -1,5 +1,5 @@
 #!/bin/sh
-# symbols.sh STATIC SHARED sanitizers=LIST - what the two libraries show and use: only names with wk_ are visible, nothing
+# symbols.sh STATIC SHARED sanitizers=LIST - what the two libraries show and use: only names with wk_ are visible, each once, nothing
 # prints, ends the process or reads the environment, and no variable can change but the three that are named below.
 set -eu
 static=$1 shared=$2 sanitizers=${3#sanitizers=}
@@ -20,6 +20,9 @@ nm -D --defined-only "$shared" | grep -q ' wk_version$' || complain "libwhisker.
 
 visible=$(nm --defined-only --extern-only "$static" | awk 'NF == 3 { print $3 }' | grep -vE '^(wk_|__odr_asan|__asan|DW\.ref)' || true)
 [ -z "$visible" ] || complain "libwhisker.a has non-static names without wk_:" "$visible"
+
+twice=$(nm --defined-only --extern-only "$static" | awk 'NF == 3 && $2 ~ /[TDRB]/ { print $3 }' | sort | uniq -d)
+[ -z "$twice" ] || complain "libwhisker.a defines more than once:" "$twice"
 
 # Sanitizers add calls and variables of their own; the ordinary build is the one to look at.
 if [ -z "$sanitizers" ]; then
