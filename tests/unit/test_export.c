@@ -264,12 +264,17 @@ static wk_model *every_operation(void) {
   return m;
 }
 
-static void every_format(const wk_model *m, const char *name) {
+/* Keras has no counterpart of some operations, and says so (test_export_keras.c). */
+static bool holds_all(const wk_export_format *f) {
+  return strcmp(f->name, "keras") != 0 && strcmp(f->name, "h5") != 0 && strcmp(f->name, "teachable") != 0;
+}
+
+static void every_format(const wk_model *m, const char *name, bool all) {
   wk_export_options o;
   for (int i = 0; i < wk_export_format_count(); i++) {
     const wk_export_format *f = wk_export_format_at(i);
     char file[80];
-    if (!f->reads_back || !f->whole)
+    if (!f->reads_back || !f->whole || (all && !holds_all(f)))
       continue;
     snprintf(file, sizeof file, "%s-%s%s", name, f->name, f->ending ? f->ending : "");
     wk_export_options_init(&o);
@@ -283,7 +288,7 @@ static void whole_networks_come_back(void **state) {
   static const char *const name[] = {"simple_cnn", "mobilenet_v3_small", "efficientnet_lite0", "efficientnet_b0"};
   for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
     wk_model *m = seeded_model(name[i], i % 2 != 0);
-    every_format(m, name[i]);
+    every_format(m, name[i], false);
     wk_model_free(m);
   }
 }
@@ -291,10 +296,10 @@ static void whole_networks_come_back(void **state) {
 static void every_operation_comes_back(void **state) {
   (void)state;
   wk_model *m = every_operation();
-  every_format(m, "operations");
+  every_format(m, "operations", true);
   m->backbone->preprocess.rule = WK_CROP_SQUASH;
   m->backbone->preprocess.grey = true;
-  every_format(m, "operations");
+  every_format(m, "operations", true);
   wk_model_free(m);
 }
 
@@ -400,7 +405,7 @@ static void allocations_may_fail(void **state) {
   wk_model *whole = every_operation(), *known = seeded_model("simple_cnn", false);
   for (int i = 0; i < wk_export_format_count(); i++) {
     const wk_export_format *f = wk_export_format_at(i);
-    const wk_model *m = f->whole ? whole : known;
+    const wk_model *m = f->whole && holds_all(f) ? whole : known;
     wk_export_options o;
     wk_export_options_init(&o);
     o.format = f->name;
