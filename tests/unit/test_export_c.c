@@ -95,20 +95,11 @@ static void build_convolutional(wk_graph *g, wk_node x) {
   wk_graph_outputs(g, y, wk_graph_unary(g, "flat", WK_OP_FLATTEN, x));
 }
 
-static wk_model *model_of(void (*build)(wk_graph *g, wk_node x), bool bgr) {
-  wk_graph *g = NULL;
+static wk_tensors *seeded_weights(const wk_graph *g) {
   wk_tensors *t = NULL;
-  wk_backbone *b = NULL;
-  wk_model *m = NULL;
   wk_rng rng;
   float *w;
-  wk_preprocess p;
-  wk_preprocess_init(&p);
-  p.height = SIDE, p.width = WIDE, p.rule = WK_CROP_SQUASH, p.bgr = bgr;
   wk_rng_init(&rng, 7, 0);
-  assert_ok(wk_graph_create(&g, &error), &error);
-  build(g, wk_graph_input(g, "input", SIDE, WIDE, 3));
-  assert_ok(wk_graph_finish(g, &error), &error);
   assert_ok(wk_tensors_create(&t, &error), &error);
   for (int i = 0; i < wk_graph_param_count(g); i++) {
     const wk_param_info *info = wk_graph_param(g, i);
@@ -118,7 +109,20 @@ static wk_model *model_of(void (*build)(wk_graph *g, wk_node x), bool bgr) {
     for (int64_t k = 0; k < n; k++)
       w[k] = info->ndim > 1 ? (float)(wk_rng_normal(&rng) * sqrt(2 / each)) : 0.5f + (float)wk_rng_uniform(&rng);
   }
-  assert_ok(wk_backbone_from_graph(&b, g, t, "test", &p, &error), &error);
+  return t;
+}
+
+static wk_model *model_of(void (*build)(wk_graph *g, wk_node x), bool bgr) {
+  wk_graph *g = NULL;
+  wk_backbone *b = NULL;
+  wk_model *m = NULL;
+  wk_preprocess p;
+  wk_preprocess_init(&p);
+  p.height = SIDE, p.width = WIDE, p.rule = WK_CROP_SQUASH, p.bgr = bgr;
+  assert_ok(wk_graph_create(&g, &error), &error);
+  build(g, wk_graph_input(g, "input", SIDE, WIDE, 3));
+  assert_ok(wk_graph_finish(g, &error), &error);
+  assert_ok(wk_backbone_from_graph(&b, g, seeded_weights(g), "test", &p, &error), &error);
   assert_ok(wk_model_create(&m, b, NULL, labels, "{}", &error), &error);
   return m;
 }
@@ -315,6 +319,44 @@ static void test_small(void **state) {
   try_small(build_odd, 0.05);
 }
 
+/* MobileNetV2 of width 0.35 with ImageNet's classes fits 2 MB of flash, and with 1.5 MB of working memory as much RAM.
+ */
+static void test_microcontroller(void **state) {
+  (void)state;
+  const wk_arch *arch = wk_arch_find("mobilenet_v2_x0_35");
+  uint8_t rgb[SIDE * WIDE * 3], *header = NULL;
+  wk_graph *g = NULL;
+  wk_backbone *b = NULL;
+  wk_model *m = NULL;
+  wk_export_options o;
+  wk_file_view weights;
+  const char *names[WK_IMAGENET_CLASSES];
+  size_t size = 0;
+  dir = test_tmp_dir();
+  picture(rgb);
+  for (int i = 0; i < WK_IMAGENET_CLASSES; i++)
+    names[i] = wk_imagenet_label(i);
+  assert_ok(arch->build(&g, WK_IMAGENET_CLASSES, &error), &error);
+  assert_ok(wk_backbone_from(&b, arch, seeded_weights(g), &error), &error);
+  wk_graph_free(g);
+  assert_ok(wk_model_create(&m, b, NULL, names, "{}", &error), &error);
+  char *path = in_dir("mcu.h"), *beside = in_dir("mcu.weights"), *photo = calibrate(&o, rgb);
+  assert_ok(wk_export_write(m, path, &o, NULL, &error), &error);
+  assert_ok(wk_file_map(&weights, beside, &error), &error);
+  assert_true(weights.size > 1600000 && weights.size < 2000000);
+  wk_file_unmap(&weights);
+  assert_ok(wk_file_read(&header, &size, path, 1 << 20, &error), &error);
+  const char *work = strstr((const char *)header, "#define MCU_WORK ");
+  assert_non_null(work);
+  assert_true(atol(work + 17) < 1500000);
+  wk_free(header);
+  wk_free(path);
+  wk_free(beside);
+  wk_free(photo);
+  test_tmp_remove(dir);
+  wk_model_free(m);
+}
+
 /* Local response normalisation has no bytes: it is named. */
 static void test_not_small(void **state) {
   (void)state;
@@ -402,8 +444,9 @@ static void test_no_memory(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_layer), cmocka_unit_test(test_small),
-                                     cmocka_unit_test(test_not_small),   cmocka_unit_test(test_order_and_colours),
-                                     cmocka_unit_test(test_files),       cmocka_unit_test(test_no_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_layer),       cmocka_unit_test(test_small),
+                                     cmocka_unit_test(test_not_small),         cmocka_unit_test(test_microcontroller),
+                                     cmocka_unit_test(test_order_and_colours), cmocka_unit_test(test_files),
+                                     cmocka_unit_test(test_no_memory)};
   return cmocka_run_group_tests_name("export_c", tests, NULL, NULL);
 }
