@@ -152,7 +152,7 @@ static result measure(const grouped_shape *s, int photos, wk_direction direction
   const size_t in = (size_t)wk_shape_count(l.in) * (size_t)photos, out = (size_t)wk_shape_count(l.out) * (size_t)photos,
                weights = (size_t)s->out_c * (size_t)(s->in_c / s->groups * s->kernel * s->kernel);
   float *w = numbers(weights), *bias = numbers((size_t)s->out_c), *x = numbers(in), *y = numbers(out);
-  wk_arena packing = {0};
+  wk_arena packing = wk_arena_large();
   const wk_prepare p = {.weight = w, .bias = bias, .threads = 1, .isa = isa, .batch = photos, .packing = &packing};
   wk_packed packed = {0};
   wk_error err;
