@@ -197,7 +197,7 @@ static void test_head_refusals(void **state) {
   assert_ok(wk_model_create(&m, b, NULL, NULL, NULL, &error), &error); /* it can still be looked at */
   assert_int_equal(m->label_count, 0);
   assert_int_equal(wk_model_predict(&p, &f, m, (const char *const *)photo, PHOTOS, NULL, NULL, &error),
-                   WK_ERR_ARGUMENT);
+                   WK_ERR_UNSUPPORTED);
   assert_int_equal(wk_model_save(m, file, false, &error), WK_ERR_ARGUMENT);
   wk_model_free(m);
 }
