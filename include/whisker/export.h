@@ -18,6 +18,8 @@ typedef struct wk_export_format {
   bool folder;         /* the path is a folder, which is made */
   const char *main;    /* in a folder, the file that is opened: "model.json"; NULL: the path itself */
   const char *title;   /* "ONNX, opset 17" */
+  const char *companion; /* what is always written beside: "config.json", or an ending in place of the path's, as
+                          * ".weights"; NULL: nothing */
   bool reads_back;     /* whisker opens what it wrote, */
   bool runs;           /* or does not, but can run it: wk_export_run */
   bool channels_first; /* its input is [N, 3, height, width]; else [N, height, width, 3] */

@@ -131,10 +131,10 @@ static json_t *config_json(const wk_export_job *job, const char *classifier) {
   json_t *labels = json_array();
   for (int i = 0; i < n->classes; i++)
     json_array_append_new(labels, wk_export_text(n->labels[i]));
-  json_t *config =
-      json_pack("{s:s,s:i,s:i,s:o,s:o,s:o}", "architecture", architecture ? architecture : n->name, "num_classes",
-                n->classes, "num_features", n->layer[n->features].to.channels, "label_names", labels, "pretrained_cfg",
-                pretrained_config(n, classifier), "whisker", wk_export_preprocess_json(&n->preprocess));
+  json_t *config = json_pack("{s:s,s:s,s:i,s:i,s:o,s:o,s:o}", "writer", "whisker", "architecture",
+                             architecture ? architecture : n->name, "num_classes", n->classes, "num_features",
+                             n->layer[n->features].to.channels, "label_names", labels, "pretrained_cfg",
+                             pretrained_config(n, classifier), "whisker", wk_export_preprocess_json(&n->preprocess));
   if (bn_eps > 0)
     json_object_set_new(config, "model_args", json_pack("{s:f}", "bn_eps", (double)bn_eps));
   return config;

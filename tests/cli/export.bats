@@ -35,6 +35,26 @@ export_it() { w export "$F/backbone.safetensors" "$@"; }
   done
 }
 
+@test "export: what lies beside and is not whisker's own stays" {
+  echo '{"mine": 1}' >config.json
+  echo mine >net.weights
+  sha256sum config.json net.weights >before
+  export_it -o net.safetensors
+  [ "$status" -eq 1 ]
+  contains "$stderr" "config.json: is there already and not whisker's own"
+  export_it -o net.h
+  [ "$status" -eq 1 ]
+  contains "$stderr" "net.weights: is there already and not whisker's own"
+  sha256sum -c --quiet before
+  rm config.json net.weights
+  for again in 1 2; do
+    export_it -o net.safetensors
+    [ "$status" -eq 0 ]
+    export_it -o net.h
+    [ "$status" -eq 0 ]
+  done
+}
+
 @test "export: int8 asks for photos, and takes them" {
   export_it -o small.tflite --precision int8
   [ "$status" -eq 1 ]
