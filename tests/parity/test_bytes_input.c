@@ -206,6 +206,7 @@ static void test_refused(void **state) {
     o.output = &out, o.outputs = 1, o.pixels = &norm;
     norm.std[1] = channels == 3 ? 0 : 1;
     assert_int_equal(wk_plan_create(&plan, g, NULL, &o, &err), WK_ERR_ARGUMENT);
+    assert_int_equal(wk_plan_create(&plan, g, NULL, NULL, &err), WK_ERR_ARGUMENT);
     norm.std[1] = 1, norm.mean[2] = NAN;
     assert_int_equal(wk_plan_create(&plan, g, NULL, &o, &err), WK_ERR_ARGUMENT);
     wk_graph_free(g);

@@ -89,6 +89,8 @@ wk_status wk_plan_create_isa(wk_plan **out, const wk_graph *g, const wk_tensors 
 
 wk_status wk_plan_create(wk_plan **out, const wk_graph *g, const wk_tensors *weights, const wk_plan_options *o,
                          wk_error *err) {
+  if (!o)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "a plan needs options: they have the size of the input");
   WK_RETURN_IF_ERROR(wk_precision_check(o->precision, err));
   return create(out, g, weights, o, wk_cpu_isa(), err);
 }
