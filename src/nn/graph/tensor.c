@@ -48,6 +48,18 @@ typedef struct meta {
   uint64_t hash;
 } meta;
 
+typedef struct named {
+  const char *name;
+  uint64_t hash;
+} named;
+
+/* Finds the set's tensors, or its metadata, by name. */
+typedef struct name_index {
+  named (*at)(const wk_tensors *t, size_t index);
+  uint32_t *slot; /* open addressing: index + 1, 0 where free; always at most half full */
+  size_t slots;   /* a power of two, or 0 */
+} name_index;
+
 typedef struct kept {
   void (*release)(void *user);
   void (*rest)(void *user); /* or NULL */
@@ -57,20 +69,23 @@ typedef struct kept {
 struct wk_tensors {
   entry **entry; /* in the order they were added */
   size_t size, capacity;
-  uint32_t *slot; /* open addressing: index + 1 of an entry, 0 where free; always at most half full */
-  size_t slots;   /* a power of two, or 0 */
-  meta *meta;     /* in the order they were set */
+  name_index entry_names;
+  meta *meta; /* in the order they were set */
   size_t metas, meta_capacity;
-  uint32_t *meta_slot; /* as slot */
-  size_t meta_slots;
+  name_index meta_names;
   kept *kept;
   size_t kepts, kept_capacity;
 };
+
+static named entry_at(const wk_tensors *t, size_t i) { return (named){t->entry[i]->name, t->entry[i]->hash}; }
+static named meta_at(const wk_tensors *t, size_t i) { return (named){t->meta[i].key, t->meta[i].hash}; }
 
 wk_status wk_tensors_create(wk_tensors **out, wk_error *err) {
   wk_tensors *t = wk_calloc(1, sizeof *t);
   if (!t)
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for a set of tensors");
+  t->entry_names.at = entry_at;
+  t->meta_names.at = meta_at;
   *out = t;
   return WK_OK;
 }
@@ -89,9 +104,9 @@ void wk_tensors_free(wk_tensors *t) {
   for (size_t i = t->kepts; i-- > 0;)
     t->kept[i].release(t->kept[i].user);
   wk_free(t->entry);
-  wk_free(t->slot);
+  wk_free(t->entry_names.slot);
   wk_free(t->meta);
-  wk_free(t->meta_slot);
+  wk_free(t->meta_names.slot);
   wk_free(t->kept);
   wk_free(t);
 }
@@ -121,32 +136,34 @@ static uint64_t hash_name(const wk_tensors *t, const char *name) {
   return h ^ h >> 32;
 }
 
-static size_t find_slot(const wk_tensors *t, const char *name, uint64_t hash) {
-  size_t i = (size_t)hash & (t->slots - 1);
-  for (; t->slot[i]; i = (i + 1) & (t->slots - 1)) {
-    const entry *e = t->entry[t->slot[i] - 1];
-    if (e->hash == hash && strcmp(e->name, name) == 0)
+/* Where the name is, or would be. */
+static size_t find_slot(const wk_tensors *t, const name_index *x, const char *name, uint64_t hash) {
+  size_t i = (size_t)hash & (x->slots - 1);
+  for (; x->slot[i]; i = (i + 1) & (x->slots - 1)) {
+    const named n = x->at(t, x->slot[i] - 1);
+    if (n.hash == hash && strcmp(n.name, name) == 0)
       break;
   }
   return i;
 }
 
-static bool reserve_slots(wk_tensors *t) {
-  if ((t->size + 1) * 2 <= t->slots)
+/* Makes room for one more name beside those of `count` things. */
+static bool reserve_slots(const wk_tensors *t, name_index *x, size_t count) {
+  if ((count + 1) * 2 <= x->slots)
     return true;
-  size_t slots = t->slots ? t->slots * 2 : 64;
+  size_t slots = x->slots ? x->slots * 2 : 64;
   uint32_t *slot = wk_calloc(slots, sizeof *slot);
   if (!slot)
     return false;
-  for (size_t i = 0; i < t->size; i++) {
-    size_t at = (size_t)t->entry[i]->hash & (slots - 1);
-    while (slot[at])
-      at = (at + 1) & (slots - 1);
-    slot[at] = (uint32_t)i + 1;
+  for (size_t i = 0; i < count; i++) {
+    size_t free_slot = (size_t)x->at(t, i).hash & (slots - 1);
+    while (slot[free_slot])
+      free_slot = (free_slot + 1) & (slots - 1);
+    slot[free_slot] = (uint32_t)i + 1;
   }
-  wk_free(t->slot);
-  t->slot = slot;
-  t->slots = slots;
+  wk_free(x->slot);
+  x->slot = slot;
+  x->slots = slots;
   return true;
 }
 
@@ -174,7 +191,7 @@ static wk_status insert(wk_tensors *t, const wk_tensor *tensor, void *owned, wk_
     return WK_FAIL(err, WK_ERR_UNSUPPORTED, "more than %zu tensors", t->size);
   size_t name_bytes = strlen(tensor->name) + 1;
   entry *e = NULL;
-  if (!reserve(&t->entry, t->size, &t->capacity, sizeof(entry *)) || !reserve_slots(t) ||
+  if (!reserve(&t->entry, t->size, &t->capacity, sizeof(entry *)) || !reserve_slots(t, &t->entry_names, t->size) ||
       !(e = wk_alloc(sizeof *e + name_bytes)))
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for tensor %s", tensor->name);
   memcpy(e->name, tensor->name, name_bytes);
@@ -186,7 +203,7 @@ static wk_status insert(wk_tensors *t, const wk_tensor *tensor, void *owned, wk_
   e->hash = hash_name(t, e->name);
   if (owned)
     e->tensor.data = owned;
-  t->slot[find_slot(t, e->name, e->hash)] = (uint32_t)t->size + 1;
+  t->entry_names.slot[find_slot(t, &t->entry_names, e->name, e->hash)] = (uint32_t)t->size + 1;
   t->entry[t->size++] = e;
   return WK_OK;
 }
@@ -251,58 +268,29 @@ const wk_tensor *wk_tensors_at(const wk_tensors *t, size_t index) {
 const wk_tensor *wk_tensors_find(const wk_tensors *t, const char *name) {
   if (!t->size)
     return NULL;
-  uint32_t found = t->slot[find_slot(t, name, hash_name(t, name))];
+  uint32_t found = t->entry_names.slot[find_slot(t, &t->entry_names, name, hash_name(t, name))];
   return found ? &t->entry[found - 1]->tensor : NULL;
 }
 
 /* ---- metadata --------------------------------------------------------------------------------- */
 
-static size_t find_meta_slot(const wk_tensors *t, const char *key, uint64_t hash) {
-  size_t i = (size_t)hash & (t->meta_slots - 1);
-  for (; t->meta_slot[i]; i = (i + 1) & (t->meta_slots - 1)) {
-    const meta *m = &t->meta[t->meta_slot[i] - 1];
-    if (m->hash == hash && strcmp(m->key, key) == 0)
-      break;
-  }
-  return i;
-}
-
 /* NULL: there is none of that key. */
 static meta *find_meta(const wk_tensors *t, const char *key) {
   if (!t->metas)
     return NULL;
-  uint32_t found = t->meta_slot[find_meta_slot(t, key, hash_name(t, key))];
+  uint32_t found = t->meta_names.slot[find_slot(t, &t->meta_names, key, hash_name(t, key))];
   return found ? &t->meta[found - 1] : NULL;
-}
-
-static bool reserve_meta_slots(wk_tensors *t) {
-  if ((t->metas + 1) * 2 <= t->meta_slots)
-    return true;
-  size_t slots = t->meta_slots ? t->meta_slots * 2 : 16;
-  uint32_t *slot = wk_calloc(slots, sizeof *slot);
-  if (!slot)
-    return false;
-  for (size_t i = 0; i < t->metas; i++) {
-    size_t at = (size_t)t->meta[i].hash & (slots - 1);
-    while (slot[at])
-      at = (at + 1) & (slots - 1);
-    slot[at] = (uint32_t)i + 1;
-  }
-  wk_free(t->meta_slot);
-  t->meta_slot = slot;
-  t->meta_slots = slots;
-  return true;
 }
 
 static wk_status add_meta(wk_tensors *t, const char *key, char *value, wk_error *err) {
   if (t->metas >= UINT32_MAX / 4)
     return WK_FAIL(err, WK_ERR_UNSUPPORTED, "more than %zu entries of metadata", t->metas);
   char *copy = NULL;
-  if (!reserve(&t->meta, t->metas, &t->meta_capacity, sizeof(meta)) || !reserve_meta_slots(t) ||
+  if (!reserve(&t->meta, t->metas, &t->meta_capacity, sizeof(meta)) || !reserve_slots(t, &t->meta_names, t->metas) ||
       !(copy = wk_strdup(key)))
     return WK_FAIL(err, WK_ERR_MEMORY, "not enough memory for metadata");
   const meta m = {copy, value, hash_name(t, key)};
-  t->meta_slot[find_meta_slot(t, key, m.hash)] = (uint32_t)t->metas + 1;
+  t->meta_names.slot[find_slot(t, &t->meta_names, key, m.hash)] = (uint32_t)t->metas + 1;
   t->meta[t->metas++] = m;
   return WK_OK;
 }
