@@ -6,47 +6,9 @@
 
 #include "export/export.h"
 #include "formats/protobuf.h"
+#include "import/onnx_fields.h"
 
-/* Fields of onnx.proto3 that are written. */
-enum {
-  MODEL_IR_VERSION = 1,
-  MODEL_PRODUCER = 2,
-  MODEL_GRAPH = 7,
-  MODEL_OPSET = 8,
-  MODEL_METADATA = 14,
-  OPSET_VERSION = 2,
-  PAIR_KEY = 1,
-  PAIR_VALUE = 2,
-  GRAPH_NODE = 1,
-  GRAPH_NAME = 2,
-  GRAPH_INITIALIZER = 5,
-  GRAPH_INPUT = 11,
-  GRAPH_OUTPUT = 12,
-  NODE_INPUT = 1,
-  NODE_OUTPUT = 2,
-  NODE_NAME = 3,
-  NODE_TYPE = 4,
-  NODE_ATTRIBUTE = 5,
-  ATTR_NAME = 1,
-  ATTR_F = 2,
-  ATTR_I = 3,
-  ATTR_INTS = 8,
-  ATTR_TYPE = 20,
-  TYPE_FLOAT = 1,
-  TYPE_INT = 2,
-  TYPE_INTS = 7,
-  TENSOR_DIMS = 1,
-  TENSOR_TYPE = 2,
-  TENSOR_NAME = 8,
-  TENSOR_RAW = 9,
-  VALUE_NAME = 1,
-  VALUE_TYPE = 2,
-  DATA_FLOAT = 1,
-  DATA_INT8 = 3,
-  DATA_INT64 = 7,
-  OPSET = 17,
-  IR_VERSION = 8
-};
+enum { OPSET = 17, IR_VERSION = 8 };
 
 typedef struct constant {
   wk_text head; /* the message up to its raw data */

@@ -25,18 +25,14 @@ static void rest_source(void *user) { wk_file_release_pages(&((source *)user)->v
 
 /* ---- which reader ------------------------------------------------------------------------------- */
 
-static const struct {
-  bool (*is)(const uint8_t *bytes, size_t size);
-  wk_status (*read)(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);
-} readers[] = {
+const wk_reader wk_readers[WK_READERS] = {
     {wk_tflite_is, wk_tflite_read}, {wk_keras_h5_is, wk_keras_h5_read}, {wk_keras_zip_is, wk_keras_zip_read},
     {wk_tfjs_is, wk_tfjs_read},     {wk_onnx_is, wk_onnx_read},
 };
-enum { READERS = sizeof readers / sizeof *readers };
 
 static int reader_of(const wk_file_view *v) {
-  for (int i = 0; i < READERS; i++)
-    if (readers[i].is(v->data, v->size))
+  for (int i = 0; i < WK_READERS; i++)
+    if (wk_readers[i].is(v->data, v->size))
       return i;
   return -1;
 }
@@ -204,7 +200,7 @@ static wk_status open_ir(wk_import *out, source *s, const char *path, const wk_i
   if (reader < 0)
     return WK_FAIL(err, WK_ERR_FORMAT,
                    "not a network that whisker reads: ONNX, TensorFlow Lite, Keras and TensorFlow.js are");
-  WK_RETURN_IF_ERROR(readers[reader].read(&s->ir, s->view.data, s->view.size, path, err));
+  WK_RETURN_IF_ERROR(wk_readers[reader].read(&s->ir, s->view.data, s->view.size, path, err));
   usual_size(&height, &width, &s->ir);
   WK_RETURN_IF_ERROR(wk_lower_network(&low, &s->ir, height, width, err));
   out->graph = low.graph;

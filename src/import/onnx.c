@@ -5,44 +5,8 @@
 
 #include "formats/formats.h"
 #include "formats/protobuf.h"
+#include "import/onnx_fields.h"
 #include "import/reader.h"
-
-/* Fields of onnx.proto3 that are read. */
-enum {
-  MODEL_PRODUCER = 2,
-  MODEL_GRAPH = 7,
-  MODEL_OPSET = 8,
-  MODEL_METADATA = 14,
-  GRAPH_NODE = 1,
-  GRAPH_INITIALIZER = 5,
-  GRAPH_INPUT = 11,
-  GRAPH_OUTPUT = 12,
-  GRAPH_VALUE_INFO = 13,
-  NODE_INPUT = 1,
-  NODE_OUTPUT = 2,
-  NODE_NAME = 3,
-  NODE_TYPE = 4,
-  NODE_ATTRIBUTE = 5,
-  ATTR_NAME = 1,
-  ATTR_F = 2,
-  ATTR_I = 3,
-  ATTR_S = 4,
-  ATTR_T = 5,
-  ATTR_G = 6,
-  ATTR_FLOATS = 7,
-  ATTR_INTS = 8,
-  ATTR_TYPE = 20,
-  TENSOR_DIMS = 1,
-  TENSOR_TYPE = 2,
-  TENSOR_FLOATS = 4,
-  TENSOR_INT32S = 5,
-  TENSOR_INT64S = 7,
-  TENSOR_NAME = 8,
-  TENSOR_RAW = 9,
-  TENSOR_DOUBLES = 10,
-  TENSOR_EXTERNAL = 13,
-  TENSOR_LOCATION = 14
-};
 
 typedef struct onnx {
   wk_ir *ir;
@@ -145,14 +109,22 @@ static wk_status add_dim(wk_ir_value *v, uint64_t side, wk_error *err) {
   return WK_OK;
 }
 
-/* One of location, offset and length, as texts. */
-static wk_status read_external(tensor_parts *t, onnx *o, const wk_pb_field *message, wk_error *err) {
+/* A StringStringEntryProto; "" where a part is missing. */
+static wk_status read_pair(const char **key, const char **value, const onnx *o, const wk_pb_field *message,
+                           wk_error *err) {
   wk_pb m = wk_pb_inside(message);
   wk_pb_field f;
-  const char *key = "", *value = "";
+  *key = *value = "";
   while (wk_pb_next(&m, &f))
-    if (f.data && (f.number == 1 || f.number == 2))
-      WK_RETURN_IF_ERROR(text_of(f.number == 1 ? &key : &value, o, &f, err));
+    if (f.data && (f.number == PAIR_KEY || f.number == PAIR_VALUE))
+      WK_RETURN_IF_ERROR(text_of(f.number == PAIR_KEY ? key : value, o, &f, err));
+  return WK_OK;
+}
+
+/* One of location, offset and length, as texts. */
+static wk_status read_external(tensor_parts *t, onnx *o, const wk_pb_field *message, wk_error *err) {
+  const char *key, *value;
+  WK_RETURN_IF_ERROR(read_pair(&key, &value, o, message, err));
   if (strcmp(key, "location") == 0)
     t->file = value;
   else if (strcmp(key, "offset") == 0)
@@ -537,12 +509,8 @@ static wk_status read_graph(onnx *o, const wk_pb_field *message, wk_error *err) 
 
 /* What exporters write beside the graph: key and value. */
 static wk_status read_metadata(onnx *o, const wk_pb_field *message, wk_error *err) {
-  wk_pb m = wk_pb_inside(message);
-  wk_pb_field f;
-  const char *key = "", *value = "";
-  while (wk_pb_next(&m, &f))
-    if (f.data && (f.number == 1 || f.number == 2))
-      WK_RETURN_IF_ERROR(text_of(f.number == 1 ? &key : &value, o, &f, err));
+  const char *key, *value;
+  WK_RETURN_IF_ERROR(read_pair(&key, &value, o, message, err));
   if (strcmp(key, "names") == 0 || strcmp(key, "labels") == 0 || strcmp(key, "classes") == 0 ||
       strcmp(key, "character") == 0)
     return wk_labels_guess(o->ir, value, err);

@@ -1,5 +1,5 @@
-/* reader.h (internal) - the readers of network files, one a format, and what they share. Each is given the whole file and
- * fills an intermediate network; messages do not begin with the path. */
+/* reader.h (internal) - the readers of network files, one a format, and what they share. Each is given the whole file
+ * and fills an intermediate network; messages do not begin with the path. */
 #ifndef WK_IMPORT_READER_H
 #define WK_IMPORT_READER_H
 
@@ -19,12 +19,20 @@ wk_status wk_keras_h5_read(wk_ir *ir, const uint8_t *bytes, size_t size, const c
 wk_status wk_keras_zip_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);
 wk_status wk_tfjs_read(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);
 
+/* All of them, in the order in which a file is held against them. import.c */
+typedef struct wk_reader {
+  bool (*is)(const uint8_t *bytes, size_t size);
+  wk_status (*read)(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);
+} wk_reader;
+enum { WK_READERS = 5 };
+extern const wk_reader wk_readers[WK_READERS];
+
 /* Names to numbers. Zeroed is empty; names are not copied. */
 typedef struct wk_name_map {
   struct wk_name_map_entry {
     const char *name;
     int number;
-  } *entry;
+  } * entry;
   size_t room, count;
 } wk_name_map;
 void wk_name_map_free(wk_name_map *n);

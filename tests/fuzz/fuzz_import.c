@@ -8,23 +8,15 @@
 #include "import/reader.h"
 #include "whisker/import.h"
 
-static const struct {
-  bool (*is)(const uint8_t *bytes, size_t size);
-  wk_status (*read)(wk_ir *ir, const uint8_t *bytes, size_t size, const char *path, wk_error *err);
-} readers[] = {
-    {wk_tflite_is, wk_tflite_read}, {wk_keras_h5_is, wk_keras_h5_read}, {wk_keras_zip_is, wk_keras_zip_read},
-    {wk_tfjs_is, wk_tfjs_read},     {wk_onnx_is, wk_onnx_read},
-};
-
 void fuzz_import(const uint8_t *bytes, size_t size) {
   wk_error err;
-  for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
-    if (!readers[i].is(bytes, size))
+  for (int i = 0; i < WK_READERS; i++) {
+    if (!wk_readers[i].is(bytes, size))
       continue;
     wk_ir ir;
     wk_lowered low = {0};
     wk_ir_init(&ir);
-    if (readers[i].read(&ir, bytes, size, "/nonexistent/file", &err) == WK_OK &&
+    if (wk_readers[i].read(&ir, bytes, size, "/nonexistent/file", &err) == WK_OK &&
         wk_lower_network(&low, &ir, 0, 0, &err) == WK_OK) {
       if (wk_graph_check_weights(low.graph, low.weights, -1, &err) != WK_OK)
         abort();
