@@ -68,6 +68,8 @@ void wk_net_free(wk_net *n);
 
 /* CONV: is each channel convolved by itself (groups == in channels)? The multiplier is to.channels / from.channels. */
 bool wk_net_is_depthwise(const wk_net_layer *l);
+/* Is nothing that the layer gives below 0, so that zeros around it change no maximum? */
+bool wk_net_is_positive(const wk_net *n, int layer);
 /* Weights in other orders, `l->weights` floats into out:
  *   wk_net_hwio   [kh, kw, in / groups, out]   Keras; of a depthwise convolution this is [kh, kw, 1, out]
  *   wk_net_ohwi   [out, kh, kw, in / groups]   TensorFlow Lite

@@ -189,31 +189,6 @@ static bool fits(const tensor *x, const wk_net_layer *l) {
          (x->shape.width - (w->kernel_w - 1) * w->dilation_w - 1) / w->stride_w + 1 == l->to.width;
 }
 
-/* Is nothing that this layer gives below 0, so that zeros around it change no maximum? */
-static bool is_positive(const wk_net *n, int layer) {
-  const wk_net_layer *l = &n->layer[layer];
-  if (l->act == WK_OP_RELU || l->act == WK_OP_RELU6)
-    return true;
-  switch (l->op) {
-  case WK_OP_RELU:
-  case WK_OP_RELU6:
-  case WK_OP_SIGMOID:
-  case WK_OP_HARDSIGMOID:
-  case WK_OP_SOFTMAX:
-    return true;
-  case WK_OP_MAX_POOL:
-  case WK_OP_AVG_POOL:
-  case WK_OP_SHUFFLE:
-  case WK_OP_CONCAT:
-    for (int i = 0; i < l->inputs; i++)
-      if (!is_positive(n, l->in[i]))
-        return false;
-    return true;
-  default:
-    return false;
-  }
-}
-
 /* ---- the net's layers --------------------------------------------------------------------------------- */
 
 static wk_status refuse(const keras *k, const wk_net_layer *l, const char *why, wk_error *err) {
@@ -270,7 +245,7 @@ static wk_status add_pool(keras *k, tensor *x, const wk_net_layer *l, wk_error *
   const bool max = l->op == WK_OP_MAX_POOL, same = l->same && (max || !w->count_include_pad || !is_padded(w));
   if (w->dilation_h != 1 || w->dilation_w != 1)
     return refuse(k, l, " with dilation", err);
-  if (!same && is_padded(w) && max && !is_positive(k->net, l->in[0]))
+  if (!same && is_padded(w) && max && !wk_net_is_positive(k->net, l->in[0]))
     return refuse(k, l, " with padding, of values below 0", err);
   if (!same && is_padded(w) && !max && !w->count_include_pad)
     return refuse(k, l, " with padding that does not count", err);

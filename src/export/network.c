@@ -396,9 +396,37 @@ void wk_net_free(wk_net *n) {
   wk_free(n);
 }
 
-/* ---- weights in other orders --------------------------------------------------------------------------- */
+/* ---- what writers ask, and weights in other orders
+ * --------------------------------------------------------------------------- */
 
 bool wk_net_is_depthwise(const wk_net_layer *l) { return l->groups > 1 && l->groups == l->from.channels; }
+
+bool wk_net_is_positive(const wk_net *n, int layer) {
+  const wk_net_layer *l = &n->layer[layer];
+  if (l->act) /* only ReLU and ReLU6 become part of another layer */
+    return true;
+  switch (l->op) {
+  case WK_OP_RELU:
+  case WK_OP_RELU6:
+  case WK_OP_SIGMOID:
+  case WK_OP_HARDSIGMOID:
+  case WK_OP_SOFTMAX:
+    return true;
+  case WK_OP_MAX_POOL:
+  case WK_OP_AVG_POOL:
+  case WK_OP_ADAPTIVE_AVG_POOL:
+  case WK_OP_PAD:
+  case WK_OP_SLICE:
+  case WK_OP_SHUFFLE:
+  case WK_OP_CONCAT:
+    for (int i = 0; i < l->inputs; i++)
+      if (!wk_net_is_positive(n, l->in[i]))
+        return false;
+    return true;
+  default:
+    return false;
+  }
+}
 
 void wk_net_hwio(float *out, const wk_net_layer *l) {
   const size_t outputs = (size_t)l->to.channels, taps = (size_t)l->window.kernel_h * (size_t)l->window.kernel_w,

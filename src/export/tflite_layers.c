@@ -49,32 +49,6 @@ static bool is_padded(const wk_net_layer *l) {
   return w->pad_top || w->pad_bottom || w->pad_left || w->pad_right;
 }
 
-/* Is no number of this layer's output below 0? */
-static bool is_positive(const wk_net *n, int index) {
-  const wk_net_layer *l = &n->layer[index];
-  switch (l->op) {
-  case WK_OP_RELU:
-  case WK_OP_RELU6:
-  case WK_OP_SIGMOID:
-  case WK_OP_HARDSIGMOID:
-  case WK_OP_SOFTMAX:
-    return true;
-  case WK_OP_MAX_POOL:
-  case WK_OP_AVG_POOL:
-  case WK_OP_ADAPTIVE_AVG_POOL:
-  case WK_OP_PAD:
-  case WK_OP_SLICE:
-  case WK_OP_SHUFFLE:
-  case WK_OP_CONCAT:
-    for (int k = 0; k < l->inputs; k++)
-      if (!is_positive(n, l->in[k]))
-        return false;
-    return true;
-  default:
-    return l->act != WK_OP_INPUT;
-  }
-}
-
 /* The input with the window's paddings around it, and channels before and behind. `least`: not with zeros, but with
  * what is below everything. */
 static int padded(wk_tfl *t, const wk_net_layer *l, int before, int behind, bool least) {
@@ -200,7 +174,7 @@ static wk_status pool(wk_tfl *t, const wk_net_layer *l, int out, wk_error *err) 
     padding = PADDING_VALID;
     in = padded(t, l, 0, 0, false);
   } else {
-    in = windowed(t, l, max && !is_positive(t->n, l->in[0]), &padding);
+    in = windowed(t, l, max && !wk_net_is_positive(t->n, l->in[0]), &padding);
   }
   wk_tflite_op *op = op1(t, max ? WK_TFLITE_MAX_POOL : WK_TFLITE_AVERAGE_POOL, out, in, OPTIONS_POOL);
   wk_tflite_set(op, 0, 1, padding);
