@@ -2,7 +2,7 @@
  * in float32 for each of them, and the extremes are taken. */
 #include <string.h>
 
-#include "data/data.h"
+#include "data/photo_batch.h"
 #include "export/export.h"
 
 enum { BINS = 1024, CUTS = 40 };
@@ -10,10 +10,8 @@ enum { BINS = 1024, CUTS = 40 };
 typedef struct measure {
   wk_net *n;
   wk_plan *plan;
-  wk_exec *exec;
-  wk_node *output; /* [layers] of the plan */
-  uint8_t *rgb;
-  wk_buffer file;
+  wk_photo_batch batch; /* of one photo */
+  wk_node *output;      /* [layers] of the plan */
   wk_net_range *range;
   uint32_t *bins; /* [layers][BINS] how often; NULL: the extremes are looked for */
   size_t seen;
@@ -32,8 +30,7 @@ static wk_status make_plan(measure *m, const wk_tensors *weights, const wk_conte
   o.pixels = &pixels;
   o.output = m->output;
   o.outputs = m->n->layers;
-  WK_RETURN_IF_ERROR(wk_plan_create(&m->plan, m->n->graph, weights, &o, err));
-  return wk_exec_create(&m->exec, m->plan, err);
+  return wk_plan_create(&m->plan, m->n->graph, weights, &o, err);
 }
 
 static size_t values_of(const measure *m, int layer) {
@@ -43,7 +40,7 @@ static size_t values_of(const measure *m, int layer) {
 
 static void see_extremes(measure *m) {
   for (int i = 0; i < m->n->layers; i++) {
-    const float *value = wk_exec_output(m->exec, i);
+    const float *value = wk_exec_output(m->batch.exec, i);
     const size_t count = values_of(m, i);
     wk_net_range r = m->seen ? m->range[i] : (wk_net_range){value[0], value[0]};
     for (size_t k = 0; k < count; k++) {
@@ -56,7 +53,7 @@ static void see_extremes(measure *m) {
 
 static void see_values(measure *m) {
   for (int i = 0; i < m->n->layers; i++) {
-    const float *value = wk_exec_output(m->exec, i);
+    const float *value = wk_exec_output(m->batch.exec, i);
     const size_t count = values_of(m, i);
     const wk_net_range r = m->range[i];
     const float width = r.high - r.low, factor = width > 0 ? (float)BINS / width : 0;
@@ -99,19 +96,15 @@ static wk_net_range best_range(const uint32_t *bins, wk_net_range all) {
 
 /* Photos that cannot be read are passed over. */
 static wk_status look_at(measure *m, const char *path, wk_error *err) {
-  wk_photo_file file = {.fd = -1};
   wk_error reason;
-  wk_status st = wk_photo_open(&file, path, &reason);
-  if (st == WK_OK)
-    st = wk_photo_read(&m->file, &file, &reason);
-  if (st == WK_OK)
-    st = wk_preprocess_bytes(m->rgb, m->file.data, m->file.size, &m->n->preprocess, &reason);
-  wk_photo_close(&file);
+  const float *first;
+  WK_RETURN_IF_ERROR(wk_photo_batch_begin(&m->batch, &m->n->preprocess, 1, err));
+  wk_status st = wk_photo_batch_add(&m->batch, NULL, path, &m->n->preprocess, NULL, &reason);
   if (st == WK_ERR_MEMORY)
     return WK_FAIL(err, st, "%s: %s", path, reason.message);
   if (st != WK_OK)
     return WK_OK;
-  WK_RETURN_IF_ERROR(wk_exec_run_pixels(m->exec, m->rgb, 1, err));
+  WK_RETURN_IF_ERROR(wk_photo_batch_run(&first, &m->batch, m->plan, err));
   if (m->bins)
     see_values(m);
   else
@@ -144,8 +137,7 @@ wk_status wk_net_measure(const wk_net_range **out, const wk_export_job *job, con
   uint32_t *bins = NULL;
   m.range = wk_net_alloc(n, (size_t)n->layers, sizeof *m.range);
   m.output = wk_net_alloc(n, (size_t)n->layers, sizeof *m.output);
-  m.rgb = wk_net_alloc(n, (size_t)n->preprocess.height * (size_t)n->preprocess.width, 3);
-  WK_FAIL_IF(!m.range || !m.output || !m.rgb, err, WK_ERR_MEMORY, "out of memory for an export");
+  WK_FAIL_IF(!m.range || !m.output, err, WK_ERR_MEMORY, "out of memory for an export");
   for (int i = 0; i < n->layers; i++)
     m.output[i] = n->layer[i].node;
   WK_TRY(wk_net_weights(&weights, job, err));
@@ -161,10 +153,9 @@ wk_status wk_net_measure(const wk_net_range **out, const wk_export_job *job, con
   *out = m.range;
 done:
   wk_progress_end(&progress);
-  wk_exec_free(m.exec);
+  wk_photo_batch_free(&m.batch);
   wk_plan_free(m.plan);
   wk_tensors_free(weights);
   wk_free(bins);
-  wk_buffer_free(&m.file);
   return st;
 }
