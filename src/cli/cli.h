@@ -124,6 +124,11 @@ int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least,
 bool cli_was_given(const cli *c, const char *name);
 /* "whisker train: MESSAGE" and how to get help; returns CLI_USAGE. */
 int cli_usage_error(const cli_command *self, const char *fmt, ...) WK_PRINTF(2, 3);
+/* The ways of a command that has some ("look cam"), a line each. help.c */
+void cli_list_ways(const cli_command *self, FILE *f);
+/* Runs the way that argv[1] names; `what`: what a word that names none is not. */
+int cli_run_way(cli *c, const cli_command *self, void (*print_help)(const cli_command *self, FILE *f), const char *what,
+                int argc, char **argv);
 
 /* ---- talking (console.c) ----------------------------------------------------------------------- */
 
@@ -152,8 +157,8 @@ const char *cli_interval(wk_interval i); /* "97.7-99.6" in percent */
 
 /* ---- JSON (json.c) ----------------------------------------------------------------------------- */
 
-json_t *cli_json_text(const char *s);     /* bytes that are no UTF-8 become U+FFFD */
-json_t *cli_json_number(double v);        /* null when not finite */
+json_t *cli_json_text(const char *s); /* bytes that are no UTF-8 become U+FFFD */
+json_t *cli_json_number(double v);    /* null when not finite */
 json_t *cli_json_labels(char *const *labels, int n);
 
 /* The flag --srgb of commands that open a model. */

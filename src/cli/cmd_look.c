@@ -53,12 +53,9 @@ const cli_command cli_look_ways[] = {
      NULL},
     {0}};
 
-static const char *short_name(const cli_command *way) { return way->name + strlen("look "); }
-
 static void print_help(const cli_command *self, FILE *f) {
   fprintf(f, "usage: whisker %s %s\n\n%s\n\n", self->name, self->usage, self->summary);
-  for (const cli_command *way = cli_look_ways; way->name; way++)
-    fprintf(f, "  %-10s %s\n", short_name(way), way->summary);
+  cli_list_ways(self, f);
   fputs("\nfor example:\n", f);
   for (const cli_command *way = cli_look_ways; way->name; way++)
     fprintf(f, "  %s\n", way->examples[0]);
@@ -66,21 +63,5 @@ static void print_help(const cli_command *self, FILE *f) {
 }
 
 int cli_look(cli *c, const cli_command *self, int argc, char **argv) {
-  if (argc < 2) {
-    print_help(self, stderr);
-    return CLI_USAGE;
-  }
-  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-    print_help(self, stdout);
-    return CLI_DONE;
-  }
-  for (const cli_command *way = cli_look_ways; way->name; way++)
-    if (!strcmp(short_name(way), argv[1]))
-      return way->run(c, way, argc - 1, argv + 1);
-  const char *names[sizeof cli_look_ways / sizeof *cli_look_ways] = {NULL};
-  for (int i = 0; cli_look_ways[i].name; i++)
-    names[i] = short_name(&cli_look_ways[i]);
-  const char *nearest = wk_nearest_name(argv[1], names);
-  return cli_usage_error(self, "'%s' is no way of looking%s%s%s", argv[1], nearest ? "; did you mean " : "",
-                         nearest ? nearest : "", nearest ? "?" : "");
+  return cli_run_way(c, self, print_help, "no way of looking", argc, argv);
 }

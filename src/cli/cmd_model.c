@@ -30,12 +30,9 @@ const cli_command cli_model_ways[] = {
      NULL},
     {0}};
 
-static const char *short_name(const cli_command *way) { return way->name + strlen("model "); }
-
 static void print_help(const cli_command *self, FILE *f) {
   fprintf(f, "usage: whisker %s %s\n\n%s\n\n", self->name, self->usage, self->summary);
-  for (const cli_command *way = cli_model_ways; way->name; way++)
-    fprintf(f, "  %-10s %s\n", short_name(way), way->summary);
+  cli_list_ways(self, f);
   fputs("\n`whisker model WAY --help` shows its flags and examples. More photos, or a new class: whisker train DATA "
         "--add "
         "MODEL\n",
@@ -43,23 +40,7 @@ static void print_help(const cli_command *self, FILE *f) {
 }
 
 int cli_model(cli *c, const cli_command *self, int argc, char **argv) {
-  if (argc < 2) {
-    print_help(self, stderr);
-    return CLI_USAGE;
-  }
-  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-    print_help(self, stdout);
-    return CLI_DONE;
-  }
-  const char *names[sizeof cli_model_ways / sizeof *cli_model_ways] = {NULL};
-  for (int i = 0; cli_model_ways[i].name; i++) {
-    if (!strcmp(short_name(&cli_model_ways[i]), argv[1]))
-      return cli_model_ways[i].run(c, &cli_model_ways[i], argc - 1, argv + 1);
-    names[i] = short_name(&cli_model_ways[i]);
-  }
-  const char *nearest = wk_nearest_name(argv[1], names);
-  return cli_usage_error(self, "'%s' is nothing that can be done to a model%s%s%s", argv[1],
-                         nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+  return cli_run_way(c, self, print_help, "nothing that can be done to a model", argc, argv);
 }
 
 #define OUT_FLAG                                                                                                       \

@@ -128,3 +128,37 @@ void cli_write_help(cli *c, const cli_command *self, const cli_flag_list *list) 
   for (int i = 0; i < 2; i++)
     fprintf(f, "  %s\n", self->examples[i]);
 }
+
+/* ---- commands that have several ways ------------------------------------------------------------- */
+
+/* "cam" of "look cam". */
+static const char *short_name(const cli_command *way) { return strchr(way->name, ' ') + 1; }
+
+void cli_list_ways(const cli_command *self, FILE *f) {
+  for (const cli_command *way = self->ways; way->name; way++)
+    fprintf(f, "  %-10s %s\n", short_name(way), way->summary);
+}
+
+int cli_run_way(cli *c, const cli_command *self, void (*print_help)(const cli_command *self, FILE *f), const char *what,
+                int argc, char **argv) {
+  enum { MOST = 31 };
+  const char *names[MOST + 1] = {NULL};
+  int count = 0;
+  if (argc < 2) {
+    print_help(self, stderr);
+    return CLI_USAGE;
+  }
+  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+    print_help(self, stdout);
+    return CLI_DONE;
+  }
+  for (const cli_command *way = self->ways; way->name; way++) {
+    if (!strcmp(short_name(way), argv[1]))
+      return way->run(c, way, argc - 1, argv + 1);
+    if (count < MOST)
+      names[count++] = short_name(way);
+  }
+  const char *nearest = wk_nearest_name(argv[1], names);
+  return cli_usage_error(self, "'%s' is %s%s%s%s", argv[1], what, nearest ? "; did you mean " : "",
+                         nearest ? nearest : "", nearest ? "?" : "");
+}
