@@ -13,16 +13,15 @@ extern "C" {
 
 /* One format that models are written in. */
 typedef struct wk_export_format {
-  const char *name;    /* "onnx": what --format takes */
-  const char *ending;  /* ".onnx": a path that ends so is meant to be of this format; NULL: a folder without a mark */
-  bool folder;         /* the path is a folder, which is made */
-  const char *main;    /* in a folder, the file that is opened: "model.json"; NULL: the path itself */
-  const char *title;   /* "ONNX, opset 17" */
-  const char *companion; /* what is always written beside: "config.json", or an ending in place of the path's, as
-                          * ".weights"; NULL: nothing */
-  bool reads_back;     /* whisker opens what it wrote, */
-  bool runs;           /* or does not, but can run it: wk_export_run */
-  bool channels_first; /* its input is [N, 3, height, width]; else [N, height, width, 3] */
+  const char *name;      /* "onnx": what --format takes */
+  const char *ending;    /* ".onnx": a path that ends so is meant to be of this format; NULL: a folder without a mark */
+  bool folder;           /* the path is a folder, which is made */
+  const char *main;      /* in a folder, the file that is opened: "model.json"; NULL: the path itself */
+  const char *title;     /* "ONNX, opset 17" */
+  const char *companion; /* a JSON file that is always written beside: "config.json"; NULL: none */
+  bool reads_back;       /* whisker opens what it wrote, */
+  bool runs;             /* or does not, but can run it: wk_export_run */
+  bool channels_first;   /* its input is [N, 3, height, width]; else [N, height, width, 3] */
   float mean,
       std;    /* how every network of this format wants its pixels: (byte - mean) / std; std 0: as the model does */
   bool whole; /* it holds the graph, the labels and how pixels are normalised; else weights by name alone */

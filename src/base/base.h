@@ -116,6 +116,9 @@ typedef struct wk_writer wk_writer;
 wk_status wk_writer_open(wk_writer **out, const char *path, wk_error *err);
 wk_status wk_writer_write(wk_writer *w, const void *bytes, size_t n, wk_error *err);
 wk_status wk_writer_commit(wk_writer *w, wk_error *err); /* frees w in any case */
+/* Removes temporary files for `path` whose writer is gone and that nothing was written to for `seconds`: what
+ * it wrote when it was killed. wk_writer_open does it with 10, for a file that is only just made may not be locked yet. */
+void wk_writer_sweep(const char *path, int seconds);
 void wk_writer_abort(wk_writer *w);                      /* frees w, removes the temporary file */
 wk_status wk_file_write(const char *path, const void *bytes, size_t n, wk_error *err); /* the three in one */
 
@@ -132,6 +135,7 @@ bool wk_path_is_dir(const char *path);
 bool wk_path_exists(const char *path);
 char *wk_path_join(const char *a, const char *b);   /* new string; b alone if absolute */
 const char *wk_path_base(const char *path);         /* part after the last '/' */
+char *wk_path_beside(const char *path, const char *name); /* new string: name in the folder that path is in */
 
 /* ---- hashes ----------------------------------------------------------------------------------- */
 

@@ -121,6 +121,10 @@ const char *wk_path_base(const char *path) {
   return slash ? slash + 1 : path;
 }
 
+char *wk_path_beside(const char *path, const char *name) {
+  return wk_asprintf("%.*s%s", (int)(wk_path_base(path) - path), path, name);
+}
+
 wk_status wk_mkdir_p(const char *path, wk_error *err) {
   char *partial = wk_strdup(path);
   if (!partial)

@@ -63,10 +63,11 @@ static wk_status fail_write(wk_writer *w, const char *verb, wk_error *err) {
   return WK_FAIL(err, WK_ERR_IO, "%s: cannot be %s: %s%s", w->path, verb, strerror(reason), safe);
 }
 
-/* Temporary files of `base` whose writer is gone, killed or without power: it held a lock on its file. One that is only
- * seconds old may not have its lock yet. */
-static void remove_orphans(const char *folder, const char *base) {
-  DIR *dir = opendir(*folder ? folder : ".");
+/* Whoever writes holds a lock on its temporary file. */
+void wk_writer_sweep(const char *path, int seconds) {
+  const char *base = wk_path_base(path);
+  char *folder = wk_strndup(path, (size_t)(base - path));
+  DIR *dir = folder ? opendir(*folder ? folder : ".") : NULL;
   const size_t length = strlen(base) < 100 ? strlen(base) : 100;
   int looked_at = 0;
   for (const struct dirent *e; dir && looked_at < ORPHANS_SOUGHT_IN && (e = readdir(dir)); looked_at++) {
@@ -79,13 +80,14 @@ static void remove_orphans(const char *folder, const char *base) {
     int fd = openat(dirfd(dir), e->d_name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
       continue;
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && time(NULL) - info.st_mtime > ORPHAN_SECONDS &&
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && time(NULL) - info.st_mtime >= seconds &&
         flock(fd, LOCK_EX | LOCK_NB) == 0)
       (void)unlinkat(dirfd(dir), e->d_name, 0);
     close(fd);
   }
   if (dir)
     closedir(dir);
+  wk_free(folder);
 }
 
 /* Makes w->temporary, a new file beside the target. The mode is left to the umask, as for any new file; mkstemp would
@@ -94,11 +96,7 @@ static wk_status open_temporary(wk_writer *w, wk_error *err) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
   const char *base = wk_path_base(w->target);
-  char *folder = wk_strndup(w->target, (size_t)(base - w->target));
-  if (!folder)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
-  remove_orphans(folder, base);
-  wk_free(folder);
+  wk_writer_sweep(w->target, ORPHAN_SECONDS);
   for (unsigned attempt = 0; attempt < 100; attempt++) {
     /* Long names are cut, so that the temporary name stays within what the file system takes. */
     char *name = wk_asprintf("%.*s.%.100s.%lx-%lx-%x.tmp", (int)(base - w->target), w->target, base, (long)getpid(),

@@ -180,7 +180,7 @@ static wk_status read_names(wk_names *names, const char *batch, const char *file
   uint8_t *bytes = NULL;
   size_t size;
   uint32_t number;
-  char *path = wk_asprintf("%.*s%s", (int)(wk_path_base(batch) - batch), batch, file);
+  char *path = wk_path_beside(batch, file);
   WK_FAIL_IF(!path, err, WK_ERR_MEMORY, "%s: out of memory", batch);
   if (!wk_path_exists(path))
     goto done;

@@ -52,7 +52,6 @@ static const wk_export_writer writers[] = {
     {.format = {.name = "c",
                 .ending = ".h",
                 .title = "plain C, its weights beside it",
-                .companion = ".weights",
                 .runs = true,
                 .whole = true,
                 .std = 1},

@@ -140,15 +140,10 @@ static json_t *config_json(const wk_export_job *job, const char *classifier) {
   return config;
 }
 
-static char *beside(const char *path, const char *name) {
-  const char *base = wk_path_base(path);
-  return wk_asprintf("%.*s%s", (int)(base - path), path, name);
-}
-
 static wk_status write_config(const wk_export_job *job, const char *last, wk_error *err) {
   char classifier[96];
   snprintf(classifier, sizeof classifier, "%.*s", (int)(strrchr(last, '.') - last), last);
-  char *path = beside(job->path, "config.json"), *text = wk_export_compact(config_json(job, classifier));
+  char *path = wk_path_beside(job->path, "config.json"), *text = wk_export_compact(config_json(job, classifier));
   wk_status st = path && text ? wk_file_write(path, text, strlen(text), err) : wk_export_no_memory(err);
   wk_free(path);
   wk_free(text);

@@ -24,9 +24,7 @@ static wk_status add_file(wk_tensors *out, const char *path, const char *name, j
   json_t *where;
   wk_tensors *part = NULL;
   wk_status st = WK_OK;
-  const char *slash = strrchr(path, '/');
-  char *folder = slash ? wk_strndup(path, (size_t)(slash - path + 1)) : wk_strdup("./");
-  char *file = folder ? wk_path_join(folder, name) : NULL;
+  char *file = wk_path_beside(path, name);
   wk_file_view view = {0};
   WK_FAIL_IF(!file, err, WK_ERR_MEMORY, "out of memory");
   WK_FAIL_IF(!*name || *name == '/' || strstr(name, ".."), err, WK_ERR_FORMAT,
@@ -48,7 +46,6 @@ static wk_status add_file(wk_tensors *out, const char *path, const char *name, j
 done:
   wk_tensors_free(part);
   wk_free(file);
-  wk_free(folder);
   return st;
 }
 

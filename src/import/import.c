@@ -79,21 +79,18 @@ static wk_status labels_from(wk_ir *ir, const char *path, wk_error *err) {
 static wk_status labels_beside(wk_ir *ir, const char *path, int classes, wk_error *err) {
   static const char *const known[] = {"labels.txt",      "metadata.json",      "classes.txt", "labels.json",
                                       "class_names.txt", "class_indices.json", "config.json"};
-  const char *slash = strrchr(path, '/');
-  char *folder = slash ? wk_strndup(path, (size_t)(slash - path + 1)) : wk_strdup("./");
-  wk_status st = folder ? WK_OK : WK_FAIL(err, WK_ERR_MEMORY, "out of memory for labels");
-  for (size_t i = 0; st == WK_OK && i < sizeof known / sizeof *known; i++) {
-    char *file = wk_path_join(folder, known[i]);
+  bool found = false;
+  for (size_t i = 0; !found && i < sizeof known / sizeof *known; i++) {
+    char *file = wk_path_beside(path, known[i]);
+    if (!file)
+      return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for labels");
     ir->labels = 0;
-    if (file && wk_path_exists(file) && labels_from(ir, file, NULL) == WK_OK && ir->labels == classes) {
-      wk_free(file);
-      break;
-    }
-    ir->labels = 0;
+    found = wk_path_exists(file) && labels_from(ir, file, NULL) == WK_OK && ir->labels == classes;
     wk_free(file);
   }
-  wk_free(folder);
-  return st;
+  if (!found)
+    ir->labels = 0;
+  return WK_OK;
 }
 
 static wk_status copy_labels(wk_import *out, const wk_ir *ir, wk_error *err) {

@@ -35,14 +35,13 @@ void wk_ir_free(wk_ir *ir) {
 wk_status wk_ir_map_beside(const uint8_t **data, size_t *size, wk_ir *ir, const char *path, const char *name,
                            wk_error *err) {
   struct wk_ir_file *f = ir->files;
-  const char *base = wk_path_base(path);
   char *file = NULL;
   wk_status st = WK_OK;
   while (f && strcmp(f->name, name) != 0)
     f = f->next;
   if (!f) {
     f = wk_calloc(1, sizeof *f);
-    file = wk_asprintf("%.*s%s", (int)(base - path), path, name);
+    file = wk_path_beside(path, name);
     WK_FAIL_IF(!f || !file || !(f->name = wk_strdup(name)), err, WK_ERR_MEMORY, "out of memory for a network");
     WK_TRY(wk_file_map(&f->view, file, err));
     f->next = ir->files;

@@ -67,22 +67,11 @@ static wk_status check_beside(const char *path, const wk_export_format *f, wk_er
   return st;
 }
 
-/* A companion says that it is whisker's own, or the file it goes with does: weights of plain C have no words in them.
- */
 static wk_status check_companion(const char *path, const wk_export_format *f, wk_error *err) {
   if (!f->companion)
     return WK_OK;
-  const bool ending = *f->companion == '.';
-  const char *base = wk_path_base(path), *dot = strrchr(base, '.');
-  const int kept = ending && dot > base ? (int)(dot - path) : ending ? (int)strlen(path) : (int)(base - path);
-  char *file = wk_asprintf("%.*s%s", kept, path, f->companion);
-  if (!file)
-    return wk_no_memory(err);
-  wk_status st =
-      !ending ? wk_output_check_own(file, "\"writer\":\"whisker\"", err)
-      : wk_path_exists(file) && !wk_path_exists(path)
-          ? WK_FAIL(err, WK_ERR_IO, "%s: is there already and not whisker's own; give another name with -o", file)
-          : WK_OK;
+  char *file = wk_path_beside(path, f->companion);
+  wk_status st = file ? wk_output_check_own(file, "\"writer\":\"whisker\"", err) : wk_no_memory(err);
   wk_free(file);
   return st;
 }

@@ -2,7 +2,6 @@
  * once it stands ("="). A line that was cut short by a crash is no line. */
 #include "workflow/filing.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -212,21 +211,6 @@ static bool is_ours(const filed *one, const char *path) {
   return !strcmp(target, one->photo);
 }
 
-/* What a copy that was cut short has left beside its place: "NAME.1-2-3.tmp". */
-static void sweep(const char *path) {
-  const char *base = wk_path_base(path);
-  char *folder = wk_strndup(path, (size_t)(base - path));
-  DIR *d = folder ? opendir(folder) : NULL;
-  for (struct dirent *e; d && (e = readdir(d));) {
-    const size_t n = strlen(e->d_name), m = strlen(base);
-    if (n > m + 4 && !strncmp(e->d_name, base, m) && e->d_name[m] == '.' && !strcmp(e->d_name + n - 4, ".tmp"))
-      unlinkat(dirfd(d), e->d_name, 0);
-  }
-  if (d)
-    closedir(d);
-  wk_free(folder);
-}
-
 /* What was begun and not finished: it stands, or it is as if it had not been begun. */
 static wk_status settle(wk_filing *f, wk_error *err) {
   for (size_t i = 0; i < f->count; i++) {
@@ -235,7 +219,7 @@ static wk_status settle(wk_filing *f, wk_error *err) {
     char *path = wk_path_join(f->folder, f->files[i].to);
     if (!path)
       return wk_no_memory(err);
-    sweep(path);
+    wk_writer_sweep(path, 0); /* nobody else writes here: the list is locked */
     const bool there = is_ours(&f->files[i], path);
     wk_free(path);
     if (there) {

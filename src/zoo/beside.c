@@ -162,8 +162,7 @@ static bool read_transformers(wk_preprocess *p, const json_t *config) {
 
 /* NULL: the file is not there, or no JSON. */
 static json_t *config_in(const char *weights, const char *name) {
-  const char *base = wk_path_base(weights);
-  char *path = wk_asprintf("%.*s%s", (int)(base - weights), weights, name);
+  char *path = wk_path_beside(weights, name);
   uint8_t *text = NULL;
   size_t size = 0;
   json_t *config = NULL;
@@ -193,9 +192,8 @@ static wk_status describe(wk_backbone *b, const char *where, wk_error *err) {
 /* Names of the classes in a file beside the weights, where it has as many. */
 static void labels_beside(wk_backbone *b, const char *weights) {
   static const char *const files[] = {"labels.txt", "config.json", "classes.txt", "labels.json", "class_names.txt"};
-  const char *base = wk_path_base(weights);
   for (size_t i = 0; !b->labels && b->class_count && i < sizeof files / sizeof *files; i++) {
-    char *path = wk_asprintf("%.*s%s", (int)(base - weights), weights, files[i]), **labels = NULL;
+    char *path = wk_path_beside(weights, files[i]), **labels = NULL;
     int n = 0;
     if (path && wk_path_exists(path) && wk_labels_read(&labels, &n, path, NULL) == WK_OK) {
       if (n == b->class_count && !(n == WK_IMAGENET_CLASSES && wk_imagenet_find(labels[0]) == 0)) {

@@ -427,6 +427,12 @@ static void test_orphans_go(void **state) {
   assert_ok(wk_writer_commit(w, &err), &err);
   expect_content(in_tmp("m.whisker"), "mine");
   assert_int_equal(files_in_tmp(), 2); /* the user's, and the file */
+  assert_ok(wk_writer_open(&w, in_tmp("m.whisker"), &err), &err);
+  put(in_tmp("m.whisker.99-1-0.tmp"), "just begun, and given up");
+  wk_writer_sweep(in_tmp("m.whisker"), 0);
+  assert_int_equal(access(in_tmp("m.whisker.99-1-0.tmp"), F_OK), -1);
+  assert_int_equal(files_in_tmp(), 3); /* the user's, the file, and what is being written */
+  wk_writer_abort(w);
   unlink(in_tmp("m.whisker"));
   unlink(in_tmp("m.whisker.mine.tmp"));
 }

@@ -31,7 +31,7 @@ static wk_status check_weights(const char *path, wk_error *err) {
   wk_file_unmap(&file);
   return ours ? WK_OK
               : WK_FAIL(err, WK_ERR_IO,
-                        "%s: is there already and no weights that whisker wrote; give another name with -o", path);
+                        "%s: is there already and not whisker's own; give another name with -o", path);
 }
 
 wk_status wk_export_plain_c(const wk_export_job *job, wk_error *err) {
