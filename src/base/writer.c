@@ -63,19 +63,23 @@ static wk_status fail_write(wk_writer *w, const char *verb, wk_error *err) {
   return WK_FAIL(err, WK_ERR_IO, "%s: cannot be %s: %s%s", w->path, verb, strerror(reason), safe);
 }
 
+/* What temporary files for a file called `base` begin with. Long names are cut, so that the rest stays within what the
+ * file system takes. */
+static char *temporary_prefix(const char *base) { return wk_asprintf(".%.100s.", base); }
+
 /* Whoever writes holds a lock on its temporary file. */
 void wk_writer_sweep(const char *path, int seconds) {
   const char *base = wk_path_base(path);
   char *folder = wk_strndup(path, (size_t)(base - path));
-  DIR *dir = folder ? opendir(*folder ? folder : ".") : NULL;
-  const size_t length = strlen(base) < 100 ? strlen(base) : 100;
+  char *prefix = temporary_prefix(base);
+  DIR *dir = folder && prefix ? opendir(*folder ? folder : ".") : NULL;
+  const size_t length = prefix ? strlen(prefix) : 0;
   int looked_at = 0;
   for (const struct dirent *e; dir && looked_at < ORPHANS_SOUGHT_IN && (e = readdir(dir)); looked_at++) {
     const size_t n = strlen(e->d_name);
     struct stat info;
-    if (n < length + 5 || memcmp(e->d_name, base, length) != 0 || e->d_name[length] != '.' ||
-        strcmp(e->d_name + n - 4, ".tmp") != 0 ||
-        e->d_name[length + 1 + strspn(e->d_name + length + 1, "0123456789abcdef-")] != '.')
+    if (n < length + 4 || memcmp(e->d_name, prefix, length) != 0 ||
+        strcmp(e->d_name + length + strspn(e->d_name + length, "0123456789abcdef-"), ".tmp") != 0)
       continue;
     int fd = openat(dirfd(dir), e->d_name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
@@ -87,20 +91,29 @@ void wk_writer_sweep(const char *path, int seconds) {
   }
   if (dir)
     closedir(dir);
+  wk_free(prefix);
   wk_free(folder);
+}
+
+/* Where what will stand at `target` is written first. wk_free it; NULL: no memory. */
+static char *temporary_name(const char *target, unsigned attempt) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  const char *base = wk_path_base(target);
+  char *prefix = temporary_prefix(base);
+  char *name = prefix ? wk_asprintf("%.*s%s%lx-%lx-%x.tmp", (int)(base - target), target, prefix, (long)getpid(),
+                                    (long)t.tv_nsec, attempt)
+                      : NULL;
+  wk_free(prefix);
+  return name;
 }
 
 /* Makes w->temporary, a new file beside the target. The mode is left to the umask, as for any new file; mkstemp would
  * make it private. */
 static wk_status open_temporary(wk_writer *w, wk_error *err) {
-  struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  const char *base = wk_path_base(w->target);
   wk_writer_sweep(w->target, ORPHAN_SECONDS);
   for (unsigned attempt = 0; attempt < 100; attempt++) {
-    /* Long names are cut, so that the temporary name stays within what the file system takes. */
-    char *name = wk_asprintf("%.*s.%.100s.%lx-%lx-%x.tmp", (int)(base - w->target), w->target, base, (long)getpid(),
-                             (long)t.tv_nsec, attempt);
+    char *name = temporary_name(w->target, attempt);
     if (!name)
       return WK_FAIL(err, WK_ERR_MEMORY, "out of memory");
     w->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

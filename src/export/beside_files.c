@@ -243,13 +243,13 @@ wk_status wk_export_beside(const wk_model *m, const char *path, const wk_export_
   i.normalised = !i.bytes && !(o && o->preprocessing == WK_EXPORT_INSIDE);
   photo = wk_export_beside_path(path, f, "selftest.png");
   WK_FAIL_IF(!photo, err, WK_ERR_MEMORY, "out of memory for an export");
-  WK_TRY(write_photo(photo, err));
   python(&t, &i);
   WK_TRY(write(&t, path, f, "preprocess.py", err));
   javascript(&t, &i);
   WK_TRY(write(&t, path, f, "preprocess.js", err));
   self_test(&t, &i, m, logits, wk_path_base(photo), probability);
   WK_TRY(write(&t, path, f, "selftest.json", err));
+  WK_TRY(write_photo(photo, err)); /* last: the JSON says that the picture is whisker's own, also if this fails */
 done:
   wk_text_free(&t);
   wk_free(probability);

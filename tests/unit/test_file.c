@@ -402,25 +402,39 @@ static void test_setuid_goes(void **state) {
   unlink(in_tmp("s"));
 }
 
+static void age_temporary_files(void) {
+  const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+  DIR *dir = opendir(tmp);
+  for (const struct dirent *e; (e = readdir(dir));)
+    if (strncmp(e->d_name, ".m.whisker.", 11) == 0)
+      assert_int_equal(utimensat(dirfd(dir), e->d_name, old, 0), 0);
+  closedir(dir);
+}
+
 /* What a killed writer left goes when the file is written again; what another one is writing stays. */
 static void test_orphans_go(void **state) {
   (void)state;
   wk_error err;
   wk_writer *w;
   const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
-  put(in_tmp("m.whisker.12ab-34cd-0.tmp"), "half");
-  put(in_tmp("m.whisker.mine.tmp"), "the user's own");
-  put(in_tmp("m.whisker.99-1-0.tmp"), "just begun");
-  assert_int_equal(utimensat(AT_FDCWD, in_tmp("m.whisker.12ab-34cd-0.tmp"), old, 0), 0);
-  assert_int_equal(utimensat(AT_FDCWD, in_tmp("m.whisker.mine.tmp"), old, 0), 0);
+  const pid_t writer = fork();
+  if (!writer) {
+    if (wk_writer_open(&w, in_tmp("m.whisker"), NULL) == WK_OK)
+      raise(SIGKILL);
+    _exit(1);
+  }
+  assert_int_equal(waitpid(writer, NULL, 0), writer);
+  age_temporary_files();
+  assert_int_equal(files_in_tmp(), 1);
+  put(in_tmp(".m.whisker.12ab-34cd-0.tmp"), "half");
+  put(in_tmp(".m.whisker.mine.tmp"), "the user's own");
+  put(in_tmp(".m.whisker.99-1-0.tmp"), "just begun");
+  assert_int_equal(utimensat(AT_FDCWD, in_tmp(".m.whisker.12ab-34cd-0.tmp"), old, 0), 0);
+  assert_int_equal(utimensat(AT_FDCWD, in_tmp(".m.whisker.mine.tmp"), old, 0), 0);
   assert_ok(wk_writer_open(&w, in_tmp("m.whisker"), &err), &err);
-  assert_int_equal(access(in_tmp("m.whisker.12ab-34cd-0.tmp"), F_OK), -1);
+  assert_int_equal(access(in_tmp(".m.whisker.12ab-34cd-0.tmp"), F_OK), -1);
   assert_int_equal(files_in_tmp(), 3); /* the user's, the young one, and this writer's */
-  DIR *dir = opendir(tmp);             /* this writer's is old, too, and stays: it is locked */
-  for (const struct dirent *e; (e = readdir(dir));)
-    if (strncmp(e->d_name, "m.whisker.", 10) == 0)
-      assert_int_equal(utimensat(dirfd(dir), e->d_name, old, 0), 0);
-  closedir(dir);
+  age_temporary_files();               /* this writer's is old, too, and stays: it is locked */
   assert_ok(wk_file_write(in_tmp("m.whisker"), "other", 5, &err), &err);
   expect_content(in_tmp("m.whisker"), "other");
   assert_ok(wk_writer_write(w, "mine", 4, &err), &err);
@@ -428,13 +442,13 @@ static void test_orphans_go(void **state) {
   expect_content(in_tmp("m.whisker"), "mine");
   assert_int_equal(files_in_tmp(), 2); /* the user's, and the file */
   assert_ok(wk_writer_open(&w, in_tmp("m.whisker"), &err), &err);
-  put(in_tmp("m.whisker.99-1-0.tmp"), "just begun, and given up");
+  put(in_tmp(".m.whisker.99-1-0.tmp"), "just begun, and given up");
   wk_writer_sweep(in_tmp("m.whisker"), 0);
-  assert_int_equal(access(in_tmp("m.whisker.99-1-0.tmp"), F_OK), -1);
+  assert_int_equal(access(in_tmp(".m.whisker.99-1-0.tmp"), F_OK), -1);
   assert_int_equal(files_in_tmp(), 3); /* the user's, the file, and what is being written */
   wk_writer_abort(w);
   unlink(in_tmp("m.whisker"));
-  unlink(in_tmp("m.whisker.mine.tmp"));
+  unlink(in_tmp(".m.whisker.mine.tmp"));
 }
 
 int main(void) {
