@@ -63,17 +63,23 @@ static wk_status fail_write(wk_writer *w, const char *verb, wk_error *err) {
   return WK_FAIL(err, WK_ERR_IO, "%s: cannot be %s: %s%s", w->path, verb, strerror(reason), safe);
 }
 
-/* What temporary files for a file called `base` begin with. Long names are cut, so that the rest stays within what the
- * file system takes. */
-static char *temporary_prefix(const char *base) { return wk_asprintf(".%.100s.", base); }
+/* What temporary files for `path` begin with. Long names are cut, so that the rest stays within what the file system
+ * takes. */
+static size_t temporary_prefix(char prefix[128], const char *path) {
+  return (size_t)snprintf(prefix, 128, ".%.100s.", wk_path_base(path));
+}
 
-/* Whoever writes holds a lock on its temporary file. */
+/* The folder that path is in; false: its name is longer than any can be. */
+static bool folder_of(char folder[PATH_MAX], const char *path) {
+  const size_t n = (size_t)(wk_path_base(path) - path);
+  return snprintf(folder, PATH_MAX, "%.*s", n ? (int)n : 1, n ? path : ".") < PATH_MAX;
+}
+
+/* Whoever writes holds a lock on its temporary file. Nothing is allocated: this may be the way out of being short. */
 void wk_writer_sweep(const char *path, int seconds) {
-  const char *base = wk_path_base(path);
-  char *folder = wk_strndup(path, (size_t)(base - path));
-  char *prefix = temporary_prefix(base);
-  DIR *dir = folder && prefix ? opendir(*folder ? folder : ".") : NULL;
-  const size_t length = prefix ? strlen(prefix) : 0;
+  char folder[PATH_MAX], prefix[128];
+  const size_t length = temporary_prefix(prefix, path);
+  DIR *dir = folder_of(folder, path) ? opendir(folder) : NULL;
   int looked_at = 0;
   for (const struct dirent *e; dir && looked_at < ORPHANS_SOUGHT_IN && (e = readdir(dir)); looked_at++) {
     const size_t n = strlen(e->d_name);
@@ -91,21 +97,16 @@ void wk_writer_sweep(const char *path, int seconds) {
   }
   if (dir)
     closedir(dir);
-  wk_free(prefix);
-  wk_free(folder);
 }
 
 /* Where what will stand at `target` is written first. wk_free it; NULL: no memory. */
 static char *temporary_name(const char *target, unsigned attempt) {
   struct timespec t;
+  char prefix[128];
   clock_gettime(CLOCK_REALTIME, &t);
-  const char *base = wk_path_base(target);
-  char *prefix = temporary_prefix(base);
-  char *name = prefix ? wk_asprintf("%.*s%s%lx-%lx-%x.tmp", (int)(base - target), target, prefix, (long)getpid(),
-                                    (long)t.tv_nsec, attempt)
-                      : NULL;
-  wk_free(prefix);
-  return name;
+  temporary_prefix(prefix, target);
+  return wk_asprintf("%.*s%s%lx-%lx-%x.tmp", (int)(wk_path_base(target) - target), target, prefix, (long)getpid(),
+                     (long)t.tv_nsec, attempt);
 }
 
 /* Makes w->temporary, a new file beside the target. The mode is left to the umask, as for any new file; mkstemp would
@@ -226,12 +227,7 @@ wk_status wk_writer_write(wk_writer *w, const void *bytes, size_t n, wk_error *e
  * is in place by now, so that is no failure. */
 static void sync_folder(const char *path) {
   char folder[PATH_MAX];
-  size_t n = (size_t)(wk_path_base(path) - path);
-  if (n >= sizeof folder)
-    return;
-  memcpy(folder, path, n);
-  folder[n] = 0;
-  int fd = open(n ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = folder_of(folder, path) ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
   if (fd >= 0) {
     (void)fsync(fd);
     close(fd);
