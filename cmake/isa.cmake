@@ -44,6 +44,11 @@ function(wk_isa_object file isa)
   set_property(GLOBAL APPEND PROPERTY WHISKER_ISA_OBJECTS $<TARGET_OBJECTS:${target}>)
 endfunction()
 
+# Files whose unrolled loops have hundreds of loads a function. Address checks in line made them half of the whole build under
+# sanitizers (128 s of one file alone), so functions of more than a hundred loads make them by calls. Such calls are ten times as
+# slow, which is why others, through which every network goes, have theirs in line.
+set(WK_ISA_CHECKED_BY_CALL conv_grouped_sums.c winograd.c depthwise.c depthwise_grad.c)
+
 # What every such file is compiled with; wk_isa_sources does this.
 function(wk_isa_options file)
   # Fused multiply-add is wanted where the set has it. A property of the source, because a target's own options come
@@ -55,6 +60,10 @@ function(wk_isa_options file)
     list(APPEND options -O1 -fexpensive-optimizations -g1)
     if(WHISKER_SANITIZE MATCHES "undefined" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
       list(APPEND options -fno-sanitize=null,alignment,pointer-overflow,object-size)
+    endif()
+    get_filename_component(name ${file} NAME)
+    if(name IN_LIST WK_ISA_CHECKED_BY_CALL AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+      list(APPEND options --param=asan-instrumentation-with-call-threshold=100)
     endif()
   endif()
   set_property(SOURCE ${file} PROPERTY COMPILE_OPTIONS "${options}")

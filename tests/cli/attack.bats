@@ -3,7 +3,7 @@ load support
 
 setup() {
   enter
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+  trained m.whisker
 }
 
 @test "attack: the saved picture is taken for the other class, and no value moved further than allowed" {
@@ -61,7 +61,7 @@ setup() {
   w attack m.whisker "$F/photos/dots/03.png" --full --method patch --patch 100 -o a.png
   [ "$status" -eq 1 ]
   contains "$stderr" "83 x 72"
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
+  trained k.whisker --head knn
   w attack k.whisker "$F/photos/dots/03.png" -o a.png
   [ "$status" -eq 1 ]
   contains "$stderr" "nearest neighbours"
@@ -69,6 +69,7 @@ setup() {
 }
 
 @test "robust: accuracy never grows with the strength, for any number of threads" {
+  ordinary_build_only "test_attack compares them"
   w robust m.whisker "$F/photos" --photos 6 --eps 0,4,16,64 --steps 5 --no-damage -o r.svg --json
   [ "$status" -eq 0 ]
   one=$(grep -v '"seconds"' <<<"$output")
@@ -89,6 +90,7 @@ setup() {
 }
 
 @test "train --adversarial: the tuned network withstands more than the plain classifier" {
+  ordinary_build_only "test_finetune has such a training"
   local class
   for class in "$F"/photos/*/; do # half of the photos; the others are those that no model here has seen
     mkdir -p "some/$(basename "$class")"

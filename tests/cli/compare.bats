@@ -10,6 +10,7 @@ load support
 }
 
 @test "compare: two equal networks are said to be the same, and what is not told apart is not called worse" {
+  ordinary_build_only "the same code as the first comparison"
   cp "$F/backbone.safetensors" twin.safetensors
   w compare "$F/photos" -b "$F/backbone.safetensors,twin.safetensors" -o twins.svg
   [ "$status" -eq 0 ]

@@ -3,7 +3,7 @@ load support
 
 setup() {
   enter
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+  trained m.whisker
 }
 
 @test "ideal: both methods reach their class and draw it" {

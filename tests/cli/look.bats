@@ -53,7 +53,7 @@ setup() {
 }
 
 @test "look cam: every method lays its map over the photo at the photo's own size" {
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+  trained m.whisker
   for method in gradcam gradcam++ scorecam hirescam gradinput smoothgrad ig; do
     w look cam m.whisker "$P" --method $method --samples 4 --steps 18 --channels 20 -o $method.png --json
     [ "$status" -eq 0 ]
@@ -72,7 +72,7 @@ END
 }
 
 @test "look cam: two classes side by side, and the sanity check" {
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+  trained m.whisker
   w look cam m.whisker "$P" --class dots,stripes --layer block2 --sanity -o two.png --json
   [ "$status" -eq 0 ]
   [ "$(json '["layer"]')" = block2.pool ]
@@ -87,20 +87,20 @@ END
 }
 
 @test "look occlusion: the probability that hiding places costs, for every head" {
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
+  trained k.whisker --head knn
   w look occlusion k.whisker "$P" --class dots --patch 8 --json
   [ "$status" -eq 0 ]
   [ "$(json '["drops"].__len__()')" -eq 7 ]
   [ "$(json '["largest_drop"]')" = 0.0 ] # all neighbours are dots, whatever is hidden: no heat, where rounding would be
   [ "$(json '["evidence"]["place"]')" = nowhere ]
   picture occlusion.png 960 0 b59095287d008800ea94ea94ea94ea94ea94ea94ea94ea94ea94ea94ea948000
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+  trained m.whisker
   w look occlusion m.whisker "$P" --class dots --patch 8 -o sure.png
   picture sure.png 960 0 b590c2907d008800eab4eab4ead4ea34ea94ea44ea94ea94ea94ea94ea848000
 }
 
 @test "look cam and occlusion: clear words for what cannot be" {
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
+  trained k.whisker --head knn
   w look cam k.whisker "$P" -o a.png
   [ "$status" -eq 1 ]
   one_clear_line

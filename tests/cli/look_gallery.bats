@@ -3,8 +3,7 @@ load support
 
 setup() {
   enter
-  [ -e "$F/m.whisker" ] || "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o "$F/m.whisker" -q
-  ln -s "$F/m.whisker" m.whisker
+  trained m.whisker
 }
 
 # Every picture, link and section that the page names is there.
@@ -47,7 +46,7 @@ END
 }
 
 @test "look gallery: what a model cannot give is left out and said" {
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" --head knn -o k.whisker -q
+  trained k.whisker --head knn
   w look gallery k.whisker "$F/photos" -o g --photos 4 --no-map
   [ "$status" -eq 0 ]
   contains "$output" "robust    left out"

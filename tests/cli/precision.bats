@@ -32,11 +32,13 @@ train() { w train "$F/photos" -b "$F/mobilenet_v2.safetensors" --size 64 -o m.wh
 }
 
 @test "int8: one line says both figures" {
+  ordinary_build_only "the same run as with --json"
   train --precision int8
   [[ "$output" == *"precision   int8: "*" photos right, left out in turn; float32: "* ]]
 }
 
 @test "int8: the same bytes for any number of threads, with and without kept features" {
+  ordinary_build_only "test_precision compares them"
   train --precision int8 -j 1 --no-cache
   mv m.whisker one.whisker
   for j in 1 2 3; do
@@ -85,6 +87,7 @@ train() { w train "$F/photos" -b "$F/mobilenet_v2.safetensors" --size 64 -o m.wh
 }
 
 @test "auto: with many photos both are tried, and what is used is said" {
+  ordinary_build_only "a thousand photos"
   # Photos that are nearly the same, but not copies, which would count once: each ends with a byte more than the one before.
   mkdir many
   for i in $(seq 46); do

@@ -16,6 +16,7 @@ load support
 
 # Killed at any time, a run goes on from its last whole epoch to the same bytes.
 @test "killed and resumed: the same bytes" {
+  ordinary_build_only "test_finetune resumes to the bit"
   # No function: the process that is killed must be whisker itself, not a shell that waits for it.
   local long=("$WHISKER" train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 8 --batch-size 4 --keep tuned --patience 0 -q)
   "${long[@]}" -o whole.whisker

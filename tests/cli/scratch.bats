@@ -8,6 +8,7 @@ load support
 }
 
 @test "from scratch has defaults of its own, and looks at the photos" {
+  ordinary_build_only "four trainings like the one above"
   w train --help
   contains "$output" "[12; from scratch: 30]"
   contains "$output" "[cosine; from scratch: onecycle]"

@@ -4,7 +4,7 @@ load support
 # setup: a model of stripes and dots, and photos of both in one folder.
 setup() {
   enter
-  "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
+  trained m.whisker
   mkdir in
   for k in dots stripes; do for i in 00 01 02 03 04 05; do cp "$F/photos/$k/$i.png" "in/$k-$i.png"; done; done
 }

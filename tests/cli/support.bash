@@ -16,8 +16,20 @@ enter() {
   cd "$BATS_TEST_TMPDIR" || return 1
 }
 
+# ordinary_build_only REASON: what repeats work to compare its results is left out where sanitizers have seen that code already.
+ordinary_build_only() { [ -z "${WHISKER_SANITIZED:-}" ] || skip "skipped under sanitizers: $1"; }
+
 # Runs whisker; $output is standard output, $stderr the rest (bats 1.5 and later).
 w() { run --separate-stderr "$WHISKER" "$@"; }
+
+# trained FILE [ARGS...]: a model of the fixture's photos there, trained once for all tests of a file.
+trained() {
+  local out=$1 kept
+  shift
+  kept="$F/trained-$(tr -c 'a-z0-9\n' - <<<"$*").whisker"
+  [ -e "$kept" ] || "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o "$kept" -q "$@"
+  cp "$kept" "$out"
+}
 
 # json EXPRESSION: a value from $output, e.g. json '["classes"]'
 json() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)" <<<"$output"; }

@@ -32,6 +32,7 @@ train() { w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker "$@"; }
 }
 
 @test "the same bytes for any number of threads, with and without kept features" {
+  ordinary_build_only "test_probe and test_features compare them"
   train -j 1 --no-cache
   mv m.whisker one.whisker
   train -j 2 --no-cache
@@ -43,6 +44,7 @@ train() { w train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker "$@"; }
 }
 
 @test "another seed is another split" {
+  ordinary_build_only "two trainings like the first"
   train --seed 1 --json
   cp m.whisker a.whisker
   train --seed 2 --json

@@ -16,6 +16,7 @@ tune() { w train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 3 --b
 }
 
 @test "fine-tuning: the same bytes for any number of threads" {
+  ordinary_build_only "test_finetune compares them"
   tune --keep tuned -j 1
   mv t.whisker one.whisker
   tune --keep tuned -j 2
@@ -40,6 +41,7 @@ tune() { w train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 3 --b
 }
 
 @test "fine-tuning: a teacher is heard, and one of other classes is refused" {
+  ordinary_build_only "test_finetune has a teacher"
   tune --keep tuned --json
   mv t.whisker teacher.whisker
   tune --teacher teacher.whisker --distill 0.7 --json
@@ -53,6 +55,7 @@ tune() { w train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 3 --b
 }
 
 @test "fine-tuning: every average of the weights" {
+  ordinary_build_only "test_optim averages"
   for kind in none ema swa checkpoints; do
     tune --average $kind --norm batch --json
     [ "$status" -eq 0 ]
@@ -110,6 +113,7 @@ tune() { w train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 3 --b
 }
 
 @test "what cannot be written beside the model costs the model nothing" {
+  ordinary_build_only "it waits for a long training"
   "$WHISKER" train "$F/few" -b "$F/backbone.safetensors" --tune all --epochs 200 --patience 0 --batch-size 8 -o t.whisker \
     2>err &
   local pid=$!
