@@ -223,6 +223,41 @@ static void a_film_is_read_back(void **state) {
   test_tmp_remove(dir);
 }
 
+/* Of each way: a status where an allocation fails, and nothing lost. */
+static void no_memory(void **state) {
+  (void)state;
+  wk_model *m = small_model();
+  wk_error err;
+  wk_diff_classifier_options lo;
+  wk_diff_classifier_options_init(&lo);
+  for (int method = 0; method < 2; method++) {
+    long all = 0;
+    for (long n = -1; n < 0 || n < all; n += n < 30 ? 1 : 1 + all / 30) {
+      wk_visualization *v = NULL;
+      wk_diff_classifier *classifier = NULL;
+      wk_visualize_options o;
+      wk_visualize_options_init(&o);
+      o.method = method ? WK_VISUALIZE_PLAIN : WK_VISUALIZE_ROBUST;
+      o.target = 3;
+      o.steps = 2;
+      test_fail_allocation(n);
+      wk_status st = wk_diff_classifier_create(&classifier, m, &lo, &err);
+      if (st == WK_OK)
+        st = wk_visualize_class(&v, classifier, &m->backbone->preprocess, &o, NULL, &err);
+      if (n < 0)
+        all = test_allocations();
+      test_fail_allocation(-1);
+      if (n < 0)
+        assert_ok(st, &err);
+      else
+        assert_true(st == WK_ERR_MEMORY || (st == WK_OK && n >= 30)); /* the number differs a little with the threads */
+      wk_visualization_free(v);
+      wk_diff_classifier_free(classifier);
+    }
+  }
+  wk_model_free(m);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(total_variation_has_its_gradient),
@@ -231,6 +266,7 @@ int main(void) {
       cmocka_unit_test(plain_descent_keeps_its_best),
       cmocka_unit_test(classes_side_by_side_are_as_alone),
       cmocka_unit_test(a_film_is_read_back),
+      cmocka_unit_test(no_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
