@@ -34,6 +34,7 @@ typedef struct wk_predict_options {
 
 WK_API void wk_predict_options_init(wk_predict_options *o);
 WK_API wk_status wk_predict_options_validate(const wk_predict_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_predict_options_table(void);
 
 typedef struct wk_predictions {
   wk_prediction *photos; /* [photo_count] that could be read, in the order they were named */
@@ -104,6 +105,7 @@ typedef struct wk_embed_options {
 } wk_embed_options;
 
 WK_API void wk_embed_options_init(wk_embed_options *o);
+WK_API const wk_option_table *wk_embed_options_table(void);
 
 typedef struct wk_embedding {
   wk_features *features; /* one row a photo that could be read */

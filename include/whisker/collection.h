@@ -25,18 +25,11 @@ WK_API wk_status wk_photos_of(wk_photo_list *out, const wk_dataset *d, wk_split 
  * "test", "val" or "all". */
 WK_API wk_status wk_photos_to_test(wk_photo_list *out, const char **split_name, const wk_dataset *d, int most,
                                    wk_error *err) WK_NODISCARD;
-/* Takes the photos that the model learned from, and their copies, out of the list, and counts them. A model that does not remember
- * what it learned from (wk_model.learned) has learned from none of them. */
-WK_API wk_status wk_photos_leave_out_learned(size_t *left_out, wk_photo_list *photos, wk_session *s, const wk_model *m,
-                                             wk_error *err) WK_NODISCARD;
 /* Keeps the first `most` of every class; those without one are a class of their own. */
 WK_API wk_status wk_photos_thin_out(wk_photo_list *p, int classes, int most, wk_error *err) WK_NODISCARD;
 WK_API void wk_photo_list_free(wk_photo_list *p);
 
 /* ---- photos by name ---------------------------------------------------------------------------- */
-
-/* A folder, a list or an archive, rather than a single photo? */
-WK_API bool wk_is_collection(const char *path);
 
 /* What a name may stand for besides a file and a collection. Zeroed: nothing. */
 typedef struct wk_name_options {
@@ -57,9 +50,6 @@ typedef struct wk_named_photos {
   wk_lines lost; /* names that could not be fetched, among several: why was warned of */
 } wk_named_photos;
 
-/* `out` is zeroed before and freed after, whatever is returned. `o` may be NULL. */
-WK_API wk_status wk_named_photos_open(wk_named_photos *out, const wk_session *s, const char *const *name, size_t names,
-                                      const wk_name_options *o, wk_error *err) WK_NODISCARD;
 WK_API void wk_named_photos_free(wk_named_photos *p);
 
 /* ---- a collection as one model sees it --------------------------------------------------------- */
@@ -76,10 +66,6 @@ typedef struct wk_feature_set {
   bool of_model; /* the classes are the model's */
 } wk_feature_set;
 
-/* Classes are the model's where the photos are sorted into these, else the collection's own; none is fine, too. The first
- * `most` photos of every class; 0: all. `out` is zeroed before and freed after, whatever is returned. */
-WK_API wk_status wk_feature_set_open(wk_feature_set *out, const wk_session *s, const wk_model *m, const char *data,
-                                     bool labels_from_name, int most, wk_error *err) WK_NODISCARD;
 WK_API void wk_feature_set_free(wk_feature_set *s);
 
 #ifdef __cplusplus

@@ -31,12 +31,7 @@ typedef struct wk_tsne_options {
   double theta;      /* 0 exact ... 0.7 coarse; default 0.5 */
 } wk_tsne_options;
 
-WK_API void wk_tsne_options_init(wk_tsne_options *o);
 WK_API const wk_option_table *wk_tsne_options_table(void);
-/* out [rows, 2] from x [rows, columns]; rows at least 2. *kl (may be NULL): the divergence reached. Stages of progress:
- * "neighbours", "layout". Deterministic for any number of threads. */
-WK_API wk_status wk_tsne(float *out, double *kl, const float *x, size_t rows, int columns, const wk_tsne_options *o,
-                         const wk_context *ctx, wk_error *err) WK_NODISCARD;
 
 /* ---- which photos are alike --------------------------------------------------------------------- */
 

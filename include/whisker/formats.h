@@ -18,7 +18,6 @@ typedef enum wk_weight_format {
   WK_WEIGHTS_INDEX /* a JSON that names the files the tensors lie in: "model.safetensors.index.json" */
 } wk_weight_format;
 
-WK_API const char *wk_weight_format_name(wk_weight_format format);
 WK_API wk_weight_format wk_weights_sniff(const void *bytes, size_t size);
 
 /* What is worth telling of weights that were read, as metadata of the tensors: that they were taken out of a whole

@@ -25,6 +25,7 @@ typedef struct wk_attack_photo_options {
 } wk_attack_photo_options;
 
 WK_API void wk_attack_photo_options_init(wk_attack_photo_options *o);
+WK_API const wk_option_table *wk_attack_photo_options_table(void);
 
 /* One opinion about a picture. */
 typedef struct wk_opinion {
@@ -66,8 +67,6 @@ WK_API char *wk_attack_report_json(const wk_attack_report *r);
 /* ---- a folder with a page of everything about one model ------------------------------------------ */
 
 enum { WK_GALLERY_SECTIONS = 10 };
-/* "right", "mistakes", "map", "nearest", "features", "filters", "cam", "ideal", "attack", "robust"; NULL out of range. */
-WK_API const char *wk_gallery_section_name(int section);
 
 typedef struct wk_gallery_options {
   const char *model;     /* what the model is called in the title, a path or a name; default NULL: its network's name */
@@ -86,6 +85,7 @@ typedef struct wk_gallery_options {
 
 WK_API void wk_gallery_options_init(wk_gallery_options *o);
 WK_API wk_status wk_gallery_options_validate(const wk_gallery_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_gallery_options_table(void);
 
 typedef struct wk_gallery_report {
   char *out;            /* the page */

@@ -158,8 +158,6 @@ typedef enum wk_init_kind {
   WK_INIT_COUNT
 } wk_init_kind;
 
-WK_API const char *wk_init_name(wk_init_kind kind);
-WK_API wk_status wk_init_parse(wk_init_kind *out, const char *name, wk_error *err) WK_NODISCARD;
 /* Fills a weight of PyTorch's shape [out, in, ...]: fan in is in * window, fan out is out * window. A shape of fewer than two sides
  * counts as [count, 1]. Only ORTHOGONAL can fail (memory). */
 WK_API wk_status wk_init_weight(float *weight, int ndim, const int64_t *shape, wk_init_kind kind, double gain, wk_rng *rng,

@@ -118,8 +118,6 @@ WK_API wk_status wk_options_validate(const void *options, const wk_option_table 
 WK_API bool wk_options_row(wk_option *out, const wk_option_table *table, int index);
 /* The row of that name, or that had it (- and _ are the same), as above. False: there is none. */
 WK_API bool wk_options_find(wk_option *out, const wk_option_table *table, const char *name);
-/* The name most like `name`; NULL: none is near. */
-WK_API const char *wk_options_nearest(const wk_option_table *table, const char *name);
 
 /* The one of `names` (which end with NULL) that is most like `name`, for "did you mean"; NULL: none is near. */
 WK_API const char *wk_nearest_name(const char *name, const char *const *names);

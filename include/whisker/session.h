@@ -11,7 +11,8 @@
  *   wk_model_free(model);
  *   wk_session_close(session);
  *
- * Options structs are made by their _init function, or are NULL for the defaults; reports are freed by their _free
+ * Of the functions that take a session (and wk_save) a pointer may be NULL where its header says so; elsewhere NULL is
+ * WK_ERR_ARGUMENT. Options structs are made by their _init function, or are NULL for the defaults; reports are freed by their _free
  * function, and their _json function gives the text that the command prints with --json. */
 #ifndef WHISKER_SESSION_H
 #define WHISKER_SESSION_H
@@ -54,6 +55,7 @@ typedef struct wk_session_options {
 
 WK_API void wk_session_options_init(wk_session_options *o);
 WK_API wk_status wk_session_options_validate(const wk_session_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_session_options_table(void);
 
 /* Copies the texts of `o` (NULL: the defaults). Touches no file and reads no environment. */
 WK_API wk_status wk_session_open(wk_session **out, const wk_session_options *o, wk_error *err) WK_NODISCARD;

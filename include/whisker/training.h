@@ -187,6 +187,7 @@ typedef struct wk_compare_options {
 
 WK_API void wk_compare_options_init(wk_compare_options *o);
 WK_API wk_status wk_compare_options_validate(const wk_compare_options *o, wk_error *err) WK_NODISCARD;
+WK_API const wk_option_table *wk_compare_options_table(void);
 
 typedef struct wk_comparison {
   wk_compare_row *rows;

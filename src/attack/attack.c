@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "attack/attack_state.h"
+#include "attack/option_tables.h"
 
 static const char *const methods[] = {"pgd", "fgsm", "l2", "plain", "deepfool", "cw", "patch", NULL};
 static const wk_option option_rows[] = {
@@ -110,10 +111,10 @@ static wk_status check(const void *options, wk_error *err) {
   return WK_OK;
 }
 
-static const wk_option_table option_table = {"attack_options", sizeof(wk_attack_options), option_rows, check};
-const wk_option_table *wk_attack_options_table(void) { return &option_table; }
+const wk_option_table wk_attack_table = {"attack_options", sizeof(wk_attack_options), option_rows, check};
+const wk_option_table *wk_attack_options_table(void) { return &wk_attack_table; }
 
-void wk_attack_options_init(wk_attack_options *o) { wk_options_init(o, &option_table); }
+void wk_attack_options_init(wk_attack_options *o) { wk_options_init(o, &wk_attack_table); }
 
 /* The bound of a method that has none may be anything. */
 wk_status wk_attack_options_validate(const wk_attack_options *o, int classes, wk_error *err) {
@@ -124,10 +125,12 @@ wk_status wk_attack_options_validate(const wk_attack_options *o, int classes, wk
   if (o->target >= classes || o->avoid >= classes)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "class %d of an attack is not among the model's %d",
                    o->target >= classes ? o->target : o->avoid, classes);
-  return wk_options_validate(&checked, &option_table, err);
+  return wk_options_validate(&checked, &wk_attack_table, err);
 }
 
 void wk_attack_result_free(wk_attack_result *r) {
+  if (!r)
+    return;
   wk_free(r->pixels);
   *r = (wk_attack_result){0};
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "attack/attack_state.h"
+#include "base/softmax.h"
 
 static void normalise(float *out, const float *pixels, const wk_preprocess *p, size_t n) {
   float scale[3], shift[3];
@@ -46,16 +47,8 @@ double wk_attack_distance(const float *a, const float *b, size_t n) {
   return sqrt(sum);
 }
 
-static int best_class(const float *scores, int classes, int but) {
-  int at = -1;
-  for (int i = 0; i < classes; i++)
-    if (i != but && (at < 0 || scores[i] > scores[at]))
-      at = i;
-  return at;
-}
-
 bool wk_attack_reached(const wk_attack_state *h, const float *scores) {
-  int top = best_class(scores, h->classes, -1);
+  int top = wk_best_class(scores, h->classes, -1);
   return h->target >= 0 ? top == h->target : top != h->avoid;
 }
 

@@ -4,6 +4,6 @@
 
 #include "whisker/options.h"
 
-extern const wk_option_table wk_robust_table;
+extern const wk_option_table wk_attack_table, wk_robust_table;
 
 #endif

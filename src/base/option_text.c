@@ -1,7 +1,6 @@
 /* option_text.c - options written and read: one value as text, all of them as JSON, and the exact values that a
  * checkpoint's fingerprint is made of. */
 #include <jansson.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,19 +9,6 @@
 #include "base/option_field.h"
 
 /* ---- numbers ----------------------------------------------------------------------------------- */
-
-/* With a point, whatever the locale of the program is. */
-bool wk_parse_double(double *out, const char *text) {
-  if (!*text || text[strspn(text, "0123456789.+-eE")])
-    return false;
-  locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-  if (!c)
-    return false;
-  char *end;
-  *out = strtod_l(text, &end, c);
-  freelocale(c);
-  return !*end;
-}
 
 /* The fewest digits that are read back to the same number. */
 static void shortest(char out[40], double v) {

@@ -212,7 +212,8 @@ const char *wk_nearest_name(const char *name, const char *const *names) {
   return best;
 }
 
-const char *wk_options_nearest(const wk_option_table *table, const char *name) {
+/* The name of a row most like `name`; NULL: none is near. */
+static const char *nearest_row(const wk_option_table *table, const char *name) {
   const char *best = NULL;
   wk_option row;
   for (int i = 0, distance = far(name); wk_options_row(&row, table, i); i++) {
@@ -423,7 +424,7 @@ wk_status wk_options_set(void *options, const wk_option_table *table, const char
                          wk_error *err) {
   place p;
   if (!find(&p, table, name, 0) || p.row->type == WK_OPTION_PART) {
-    const char *nearest = wk_options_nearest(table, name);
+    const char *nearest = nearest_row(table, name);
     return WK_FAIL(err, WK_ERR_NOT_FOUND, "there is no option %.60s%s%s%s", name, nearest ? "; did you mean " : "",
                    nearest ? nearest : "", nearest ? "?" : "");
   }

@@ -31,3 +31,18 @@ void wk_scores_softmax_wide(float *p, const double *score, int n, double tempera
   for (int i = 0; i < n; i++)
     p[i] = (float)(exp((score[i] - top) / temperature) / sum);
 }
+
+int wk_best_class(const float *score, int n, int but) {
+  int best = -1;
+  for (int i = 0; i < n; i++)
+    if (i != but && (best < 0 || score[i] > score[best]))
+      best = i;
+  return best;
+}
+
+int wk_best_class_wide(const double *score, int n) {
+  int best = 0;
+  for (int i = 1; i < n; i++)
+    best = score[i] > score[best] ? i : best;
+  return best;
+}

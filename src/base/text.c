@@ -1,5 +1,7 @@
 /* text.c - strings that grow and strings that are formatted, on whisker's own allocator. A wk_text never reports an
  * error where it happens: it remembers it in `failed`, so that whoever builds a text checks once, at the end. */
+#include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -73,4 +75,17 @@ char *wk_asprintf(const char *fmt, ...) {
   if (t.failed)
     wk_text_free(&t);
   return t.data;
+}
+
+/* With a point, whatever the locale of the program is. */
+bool wk_parse_double(double *out, const char *text) {
+  if (!*text || text[strspn(text, "0123456789.+-eE")])
+    return false;
+  locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+  if (!c)
+    return false;
+  char *end;
+  *out = strtod_l(text, &end, c);
+  freelocale(c);
+  return !*end;
 }

@@ -55,13 +55,11 @@ static void add_flags(cli_flag_list *out, const cli_flag *flags, bool common) {
   }
 }
 
-static void add_tables(cli_flag_list *out, const cli *c) {
-  for (const cli_options *o = c->options; o < c->options + c->options_count; o++) {
-    wk_option row;
-    for (int i = 0; wk_options_row(&row, o->table, i); i++)
-      if (!(row.flags & WK_OPTION_NO_FLAG) && row.type != WK_OPTION_PART && (!o->only || is_among(o->only, row.name)))
-        add(out, &row, o->at, o->table, false);
-  }
+static void add_table(cli_flag_list *out, const cli_options *o, bool common) {
+  wk_option row;
+  for (int i = 0; wk_options_row(&row, o->table, i); i++)
+    if (!(row.flags & WK_OPTION_NO_FLAG) && row.type != WK_OPTION_PART && (!o->only || is_among(o->only, row.name)))
+      add(out, &row, o->at, o->table, common);
 }
 
 void cli_add_options(cli *c, void *options, const wk_option_table *table, const char *only) {
@@ -195,7 +193,15 @@ static int read_flag(cli *c, const cli_command *self, const cli_flag_list *list,
   return 0;
 }
 
-static int keep_features(cli *c, const char *cache, bool no_cache) {
+/* What was asked of the session also holds for calls that take no session. */
+static int take_session_options(cli *c, bool no_cache) {
+  const wk_session_options *o = &c->asked;
+  const char *cache = o->features;
+  c->ctx.threads = o->threads;
+  c->ctx.seed = o->seed;
+  c->pull.pixels = o->pixels;
+  c->pull.labels = o->labels;
+  c->pull.weights_key = o->weights_key;
   if (!cache && !no_cache)
     return 0;
   free(c->features);
@@ -208,18 +214,8 @@ static int keep_features(cli *c, const char *cache, bool no_cache) {
 
 int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least, int most, int argc, char **argv) {
   bool help = false, no_cache = false;
-  const char *cache = NULL;
   const cli_flag common[] = {
-      {"threads", 'j', CLI_INT, &c->ctx.threads, "N", "number of threads; 0: one for each core", 0, 4096, NULL},
-      {"seed", 0, CLI_SIZE, &c->ctx.seed, "N", "seed of every random choice", 0, 0, NULL},
-      {"cache", 0, CLI_STRING, &cache, "DIR", "folder of cached features, instead of the one in WHISKER_HOME", 0, 0,
-       NULL},
       {"no-cache", 0, CLI_BOOL, &no_cache, NULL, "neither read nor write cached features", 0, 0, NULL},
-      {"pixels", 0, CLI_STRING, &c->pull.pixels, "HOW",
-       "how photos become the network's input: torch, tf, caffe, unit, or SCALE,SHIFT of bytes", 0, 0, NULL},
-      {"labels", 0, CLI_STRING, &c->pull.labels, "FILE", "names of the network's own classes, one a line", 0, 0, NULL},
-      {"weights-key", 0, CLI_STRING, &c->pull.weights_key, "KEY",
-       "which of several networks of a weight file: its key in it, or what its tensors' names begin with", 0, 0, NULL},
       {"json", 0, CLI_BOOL, &c->json, NULL, "print one JSON object on standard output and nothing else there", 0, 0,
        NULL},
       {"quiet", 'q', CLI_BOOL, &c->quiet, NULL, "no progress and no remarks; the answer is still printed", 0, 0, NULL},
@@ -228,7 +224,9 @@ int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least,
       {0}};
   cli_flag_list list = {0};
   add_flags(&list, flags, false);
-  add_tables(&list, c);
+  for (int i = 0; i < c->options_count; i++)
+    add_table(&list, &c->options[i], false);
+  add_table(&list, &(cli_options){&c->asked, wk_session_options_table(), NULL}, true);
   add_flags(&list, common, true);
   /* --help shows the defaults, so it is looked for before anything is set. */
   for (int i = 1; i < argc && strcmp(argv[i], "--") && !c->page; i++)
@@ -258,6 +256,6 @@ int cli_parse(cli *c, const cli_command *self, const cli_flag *flags, int least,
     return -1 - cli_usage_error(self, "something is missing: whisker %s %s", self->name, self->usage);
   if (n > most)
     return -1 - cli_usage_error(self, "'%s' is one argument too many", argv[most]);
-  int rc = keep_features(c, cache, no_cache);
+  int rc = take_session_options(c, no_cache);
   return rc ? rc : n;
 }

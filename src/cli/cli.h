@@ -39,12 +39,13 @@ typedef enum cli_page {
 
 typedef struct cli {
   bool json, quiet, verbose;
-  wk_context ctx;      /* threads, seed, callbacks */
-  wk_session *session; /* opened by the first cli_session */
-  char *home;          /* what the next three lie below */
-  char *weights;       /* folder of weight files */
-  char *unpacked;      /* folder of unpacked archives */
-  char *features;      /* folder of the feature cache; NULL with --no-cache */
+  wk_session_options asked; /* of the command line */
+  wk_context ctx;           /* threads, seed, callbacks */
+  wk_session *session;      /* opened by the first cli_session */
+  char *home;               /* what the next three lie below */
+  char *weights;            /* folder of weight files */
+  char *unpacked;           /* folder of unpacked archives */
+  char *features;           /* folder of the feature cache; NULL with --no-cache */
   wk_pull_options pull;
   cli_console *console;
   json_t *warnings;                /* every warning of the run, for --json */

@@ -35,15 +35,9 @@ int cli_attack(cli *c, const cli_command *self, int argc, char **argv) {
   const char *out = NULL;
   wk_attack_photo_options o;
   wk_attack_photo_options_init(&o);
-  const cli_flag flags[] = {
-      {"to", 0, CLI_STRING, &o.to, "CLASS",
-       "target class: a label, index or WordNet id, or \"any KIND\" (any cat); default: any other class", 0, 0, NULL},
-      {"output", 'o', CLI_STRING, &out, "FILE.png", "adversarial picture to write", 0, 0, NULL},
-      {"full", 0, CLI_BOOL, &o.full, NULL,
-       "attack the whole photo at its own size, through the resize, instead of what the network sees", 0, 0, NULL},
-      {"check-on", 0, CLI_STRING, &o.check_on, "MODEL", "also test the result on this model (transfer)", 0, 0, NULL},
-      {0}};
-  cli_add_options(c, &o.attack, wk_attack_options_table(), NULL);
+  const cli_flag flags[] = {{"output", 'o', CLI_STRING, &out, "FILE.png", "adversarial picture to write", 0, 0, NULL},
+                            {0}};
+  cli_add_options(c, &o, wk_attack_photo_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   if (!out)
     return cli_usage_error(self, "say where the picture goes with -o FILE.png");

@@ -1,8 +1,6 @@
 /* cmd_compare.c - `whisker compare`: several backbones, heads and depths of fine-tuning on one data set, with the same
  * split, as a table. */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cli.h"
 
@@ -50,54 +48,19 @@ static void say_verdicts(cli *c, const wk_comparison *t) {
   cli_say(c, begun ? " (always naming the commonest class is right for %s)\n" : "", cli_percent(t->chance));
 }
 
-/* The next name of a comma-separated list, cut out in place; NULL at its end. */
-static char *next_name(char **list) {
-  char *name;
-  do
-    name = strsep(list, ",");
-  while (name && !*name);
-  return name;
-}
-
 int cli_compare(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const from[] = {"folder", "name", NULL};
-  const char *heads = "linear";
   int names = 0;
   wk_compare_options o;
   wk_compare_options_init(&o);
   const cli_flag flags[] = {
-      {"backbone", 'b', CLI_STRING, &o.backbones, "A,B,...", "comma-separated backbones, by name or weight file", 0, 0,
-       NULL},
-      {"heads", 0, CLI_STRING, &heads, "A,B,...", "comma-separated heads: linear, knn, mean", 0, 0, NULL},
-      {"depths", 0, CLI_STRING, &o.depths, "A,B,...",
-       "also fine-tune, at these comma-separated depths: head, last:N, all, a stage, from:LAYER", 0, 0, NULL},
-      {"epochs", 0, CLI_INT, &o.epochs, "N", "epochs of fine-tuning; 0: those of `train --tune`", 0, 100000, NULL},
-      {"val", 0, CLI_STRING, &o.val, "DATA|FRACTION",
-       "validation photos, or the share to hold out; default: val/, else test/, else a fifth", 0, 0, NULL},
-      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
-      {"output", 'o', CLI_STRING, &o.out, "FILE.svg", "draw the table as a picture", 0, 0, NULL},
-      {0}};
+      {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from}, {0}};
+  cli_add_options(c, &o, wk_compare_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 1, 1, argc, argv)
   o.labels_from_name = names == 1;
   o.on_data = on_data;
   o.on_row = on_row;
   o.user = c;
-  char *head_list = strdup(heads), *rest = head_list;
-  if (!head_list)
-    return CLI_FAILED;
-  memset(o.heads, 0, sizeof o.heads);
-  for (char *name; (name = next_name(&rest));) {
-    int k = 0;
-    while (cli_head_names[k] && strcmp(cli_head_names[k], name))
-      k++;
-    if (!cli_head_names[k]) {
-      int rc = cli_usage_error(self, "--heads: '%s' is none comma-separated heads: linear, knn, mean", name);
-      free(head_list);
-      return rc;
-    }
-    o.heads[k] = true;
-  }
-  free(head_list);
   wk_error err = {0};
   wk_session *session = NULL;
   wk_comparison *table = NULL;

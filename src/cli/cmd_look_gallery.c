@@ -1,6 +1,4 @@
 /* cmd_look_gallery.c - `whisker look gallery`: a folder with a page of everything about one model. */
-#include <math.h>
-
 #include "look.h"
 
 static void on_section(void *user, const char *name, const char *what, const char *left_out, double seconds) {
@@ -18,28 +16,10 @@ int cli_look_gallery(cli *c, const cli_command *self, int argc, char **argv) {
   wk_gallery_options_init(&o);
   const cli_flag flags[] = {
       {"output", 'o', CLI_STRING, &folder, "FOLDER", "folder to write; its index.html is the page", 0, 0, NULL},
-      {"photos", 0, CLI_INT, &o.photos, "N", "use at most the first N photos of every class; 0: all", 0, INFINITY,
-       NULL},
-      {"classes", 0, CLI_INT, &o.classes, "N", "number of classes that get pictures of their own", 1, 100, NULL},
-      {"map-steps", 0, CLI_INT, &o.map_steps, "N", "optimisation steps of the map", 1, 100000, NULL},
-      {"ideal-steps", 0, CLI_INT, &o.ideal_steps, "N", "optimisation steps of each class visualization", 1, 100000,
-       NULL},
-      {"attacked", 0, CLI_INT, &o.attacked, "N", "number of photos that robustness is measured on", 1, 100000, NULL},
-      {"eps", 0, CLI_DOUBLE, &o.eps_255, "E", "largest change of a pixel value by an attack, in units of 1/255", 0.25,
-       255, NULL},
-      {"no-right", 0, CLI_BOOL, &o.left_out[0], NULL, "leave out the accuracy", 0, 0, NULL},
-      {"no-mistakes", 0, CLI_BOOL, &o.left_out[1], NULL, "leave out its mistakes", 0, 0, NULL},
-      {"no-map", 0, CLI_BOOL, &o.left_out[2], NULL, "leave out the map", 0, 0, NULL},
-      {"no-nearest", 0, CLI_BOOL, &o.left_out[3], NULL, "leave out the most similar photos", 0, 0, NULL},
-      {"no-features", 0, CLI_BOOL, &o.left_out[4], NULL, "leave out the feature maps", 0, 0, NULL},
-      {"no-filters", 0, CLI_BOOL, &o.left_out[5], NULL, "leave out the first layer's filters", 0, 0, NULL},
-      {"no-cam", 0, CLI_BOOL, &o.left_out[6], NULL, "leave out the attribution maps", 0, 0, NULL},
-      {"no-ideal", 0, CLI_BOOL, &o.left_out[7], NULL, "leave out class visualizations", 0, 0, NULL},
-      {"no-attack", 0, CLI_BOOL, &o.left_out[8], NULL, "leave out the attacks", 0, 0, NULL},
-      {"no-robust", 0, CLI_BOOL, &o.left_out[9], NULL, "leave out robustness", 0, 0, NULL},
       {"labels-from", 0, CLI_CHOICE, &names, "WHERE", "where to read the class of a photo", 0, 0, from},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &o, wk_gallery_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 2, argc, argv)
   o.model = argv[0];
   o.labels_from_name = names == 1;

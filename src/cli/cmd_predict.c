@@ -6,8 +6,6 @@
 
 #include "cli.h"
 
-#define FRAMES_HELP "each frame of a film and each page of a TIFF is a photo, not the first alone"
-
 static void say_photo(cli *c, const wk_prediction *p) {
   cli_say(c, "%s\n", p->file);
   for (int i = 0; i < p->count; i++)
@@ -67,17 +65,18 @@ static void say_csv(cli *c, const wk_predictions *found) {
 }
 
 int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
-  int top = 5;
-  bool csv = false, frames = false, srgb = false;
+  bool csv = false, srgb = false;
   const char *arch = NULL;
+  wk_predict_options o;
+  wk_predict_options_init(&o);
+  o.names.fetch = true;
   const cli_flag flags[] = {
-      {"top", 'k', CLI_INT, &top, "K", "number of labels for each photo", 1, 64, NULL},
       {"csv", 0, CLI_BOOL, &csv, NULL, "print one line a photo: its name, then label and probability of each guess", 0,
        0, NULL},
-      {"frames", 0, CLI_BOOL, &frames, NULL, FRAMES_HELP, 0, 0, NULL},
       {"srgb", 0, CLI_BOOL, &srgb, NULL, CLI_SRGB_HELP, 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &o, wk_predict_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 1 << 30, argc, argv)
   if (csv && c->json)
     return cli_usage_error(self, "the answer is printed with --csv or with --json, not both");
@@ -86,10 +85,6 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
   wk_model *m = NULL;
   wk_predictions *found = NULL;
   names photos = {0};
-  wk_predict_options o;
-  wk_predict_options_init(&o);
-  o.top = top;
-  o.names = (wk_name_options){.fetch = true, .frames = frames};
   int rc;
   wk_status st = cli_session(&session, c, &err);
   if (st == WK_OK)
@@ -121,31 +116,26 @@ int cli_predict(cli *c, const cli_command *self, int argc, char **argv) {
 }
 
 int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
-  const char *out = NULL, *layer = NULL, *arch = NULL;
-  bool frames = false, srgb = false;
+  const char *arch = NULL;
+  bool srgb = false;
+  wk_embed_options o;
+  wk_embed_options_init(&o);
+  o.names.fetch = true;
   const cli_flag flags[] = {
-      {"output", 'o', CLI_STRING, &out, "FILE.npy", "NumPy file to write: float32, one row for each photo", 0, 0, NULL},
-      {"layer", 0, CLI_STRING, &layer, "NAME",
-       "layer of `whisker info`, flattened (h, w, c); default: the pooled features", 0, 0, NULL},
-      {"frames", 0, CLI_BOOL, &frames, NULL, FRAMES_HELP, 0, 0, NULL},
       {"srgb", 0, CLI_BOOL, &srgb, NULL, CLI_SRGB_HELP, 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
+  cli_add_options(c, &o, wk_embed_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 2, 1 << 30, argc, argv)
-  if (!out)
+  if (!o.out)
     return cli_usage_error(self, "say where the features go with -o FILE.npy");
   wk_error err = {0};
   wk_session *session = NULL;
   wk_model *m = NULL;
   wk_embedding *e = NULL;
   names photos = {0};
-  wk_embed_options o;
-  wk_embed_options_init(&o);
-  o.layer = layer;
-  o.out = out;
-  o.names = (wk_name_options){.fetch = true, .frames = frames};
   int rc;
-  wk_status st = wk_output_check(out, false, &err);
+  wk_status st = wk_output_check(o.out, false, &err);
   if (st == WK_OK)
     st = cli_session(&session, c, &err);
   if (st == WK_OK)
@@ -160,7 +150,7 @@ int cli_embed(cli *c, const cli_command *self, int argc, char **argv) {
     rc = cli_fail(c, &err);
   } else {
     const size_t rows = e->features->rows;
-    cli_say(c, "%s: %s rows of %s features\n", out, cli_count(rows), cli_count((uint64_t)e->features->columns));
+    cli_say(c, "%s: %s rows of %s features\n", o.out, cli_count(rows), cli_count((uint64_t)e->features->columns));
     rc = cli_print_report(c, wk_embedding_json(e));
     if (rc == CLI_DONE && rows < e->asked_count) {
       cli_error(&err, WK_ERR_FORMAT, "%zu of %s could not be read and have no row", e->asked_count - rows,

@@ -60,18 +60,12 @@ static bool on_cancel(void *user) {
 }
 
 wk_status cli_session(wk_session **out, cli *c, wk_error *err) {
-  wk_session_options o;
-  wk_session_options_init(&o);
+  wk_session_options o = c->asked;
   o.home = c->home;
   o.features = c->features;
   o.keep_features = c->features != NULL;
   o.mirror = c->pull.mirror;
   o.pip = c->pull.pip;
-  o.pixels = c->pull.pixels;
-  o.labels = c->pull.labels;
-  o.weights_key = c->pull.weights_key;
-  o.threads = c->ctx.threads;
-  o.seed = c->ctx.seed;
   o.progress = on_progress;
   o.warn = on_warning;
   o.note = on_note;

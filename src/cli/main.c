@@ -252,6 +252,7 @@ int main(int argc, char **argv) {
     return CLI_DONE;
   }
   cli c = {0};
+  wk_session_options_init(&c.asked);
   wk_context_init(&c.ctx);
   int rc = run(&c, argc, argv);
   cli_console_close(&c);

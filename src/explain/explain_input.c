@@ -20,6 +20,8 @@ wk_status wk_explain_input_open(wk_explain_input *out, const char *path, const w
 }
 
 void wk_explain_input_free(wk_explain_input *v) {
+  if (!v)
+    return;
   wk_image_free(&v->photo);
   wk_image_free(&v->seen);
   wk_free(v->input);

@@ -5,23 +5,6 @@
 #include "formats/torch.h"
 #include "whisker/image.h"
 
-const char *wk_weight_format_name(wk_weight_format format) {
-  switch (format) {
-  case WK_WEIGHTS_SAFETENSORS:
-    return "safetensors";
-  case WK_WEIGHTS_TORCH_ZIP:
-    return "PyTorch";
-  case WK_WEIGHTS_TORCH_LEGACY:
-    return "PyTorch (before 1.6)";
-  case WK_WEIGHTS_NPZ:
-    return "NumPy .npz";
-  case WK_WEIGHTS_INDEX:
-    return "index of weight files";
-  default:
-    return "unknown";
-  }
-}
-
 wk_weight_format wk_weights_sniff(const void *bytes, size_t size) {
   const uint8_t *p = bytes;
   if (size >= 4 && memcmp(p, "PK\3\4", 4) == 0)

@@ -245,6 +245,8 @@ done:
 }
 
 void wk_import_free(wk_import *i) {
+  if (!i)
+    return;
   wk_graph_free(i->graph);
   wk_tensors_free(i->weights);
   for (int k = 0; i->label && k < i->classes; k++)

@@ -1,4 +1,4 @@
-/* model.c - a trained network in memory: made from its parts, opened by name, and asked about photos. */
+/* model.c - a trained network in memory: made from its parts, and asked about photos. */
 #include <math.h>
 #include <string.h>
 
@@ -89,21 +89,6 @@ void wk_model_free(wk_model *m) {
   wk_head_free(m->head);
   wk_backbone_free(m->backbone);
   wk_free(m);
-}
-
-wk_status wk_model_open(wk_model **out, const char *name, const char *arch, const wk_pull_options *o,
-                        const wk_context *ctx, wk_error *err) {
-  bool is_model = false;
-  if (!wk_arch_find(name))
-    WK_RETURN_IF_ERROR(wk_model_is_file(&is_model, name, err));
-  if (is_model)
-    return wk_model_read(out, name, o, ctx, err);
-  wk_backbone *b = NULL;
-  WK_RETURN_IF_ERROR(wk_backbone_open(&b, name, arch, o, ctx, err));
-  wk_status st = wk_model_create(out, b, NULL, NULL, NULL, err);
-  if (st != WK_OK)
-    wk_backbone_free(b);
-  return st;
 }
 
 static wk_status check_finite(const wk_model *m, const float *row, wk_error *err) {

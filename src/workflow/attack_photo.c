@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "attack/option_tables.h"
+#include "base/softmax.h"
 #include "whisker/draw.h"
 #include "whisker/insight.h"
 #include "whisker/output.h"
@@ -20,10 +22,25 @@ typedef struct attacking {
   wk_attack_report *report;
 } attacking;
 
-void wk_attack_photo_options_init(wk_attack_photo_options *o) {
-  *o = (wk_attack_photo_options){0};
-  wk_attack_options_init(&o->attack);
-}
+static const wk_option option_rows[] = {
+    {.name = "to",
+     WK_ROW_TEXT(wk_attack_photo_options, to),
+     .placeholder = "CLASS",
+     .help = "target class: a label, index or WordNet id, or \"any KIND\" (any cat); default: any other class"},
+    {.name = "full",
+     WK_ROW_BOOL(wk_attack_photo_options, full),
+     .help = "attack the whole photo at its own size, through the resize, instead of what the network sees"},
+    {.name = "check-on",
+     WK_ROW_TEXT(wk_attack_photo_options, check_on),
+     .placeholder = "MODEL",
+     .help = "also test the result on this model (transfer)"},
+    {WK_ROW_PART(wk_attack_photo_options, attack, &wk_attack_table)},
+    {0}};
+static const wk_option_table option_table = {"attack_photo_options", sizeof(wk_attack_photo_options), option_rows,
+                                             NULL};
+const wk_option_table *wk_attack_photo_options_table(void) { return &option_table; }
+
+void wk_attack_photo_options_init(wk_attack_photo_options *o) { wk_options_init(o, &option_table); }
 
 static void opinion_free(wk_opinion *o) { wk_free(o->label); }
 
@@ -78,9 +95,7 @@ static wk_status choose_of_kind(int *target, const wk_call *call, const wk_model
   *target = kind[0];
   for (int i = 1; i < count && f->rows; i++)
     *target = p[kind[i]] > p[*target] ? kind[i] : *target;
-  int top = 0;
-  for (int i = 1; i < m->label_count && f->rows; i++)
-    top = p[i] > p[top] ? i : top;
+  const int top = f->rows ? wk_best_class(p, m->label_count, -1) : 0;
   if (f->rows && top == *target)
     st = WK_FAIL(err, WK_ERR_ARGUMENT, "%s: the photo already is of that kind (%s, %.1f%%): there is nothing to attack",
                  photo, m->labels[top], 100 * (double)p[top]);
@@ -107,9 +122,7 @@ done:
 /* ---- opinions ---------------------------------------------------------------------------------- */
 
 static wk_status keep_opinion(wk_opinion *g, const wk_model *m, const float *p, int target, wk_error *err) {
-  int top = 0;
-  for (int i = 1; i < m->label_count; i++)
-    top = p[i] > p[top] ? i : top;
+  const int top = wk_best_class(p, m->label_count, -1);
   *g = (wk_opinion){wk_strdup(m->labels[top]), (double)p[top], target >= 0 ? (double)p[target] : NAN};
   return g->label ? WK_OK : wk_no_memory(err);
 }
@@ -287,6 +300,7 @@ static wk_status sum_up(attacking *a, wk_error *err) {
 
 wk_status wk_attack_photo(wk_attack_report **out, wk_session *s, const wk_model *m, const char *photo, const char *path,
                           const wk_attack_photo_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, photo, path);
   wk_status st = WK_OK;
   wk_attack_photo_options o;
   wk_attack_photo_options_init(&o);

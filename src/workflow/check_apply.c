@@ -33,6 +33,7 @@ static char *place_of(const wk_dataset *d, size_t i) {
 
 wk_status wk_check_apply(size_t *written, const wk_check_report *r, wk_session *s, const char *folder, bool link,
                          wk_error *err) {
+  WK_NEED(err, written, r, s, folder);
   wk_status st = WK_OK;
   wk_call call;
   wk_filing *f = NULL;

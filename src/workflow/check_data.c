@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/softmax.h"
 #include "data/check.h"
 #include "whisker/answers.h"
 #include "whisker/probe.h"
@@ -188,13 +189,6 @@ static wk_status number_classes(int **of, doctor *k, int judgeable, wk_error *er
   return WK_OK;
 }
 
-static int likeliest(const float *p, int classes) {
-  int best = 0;
-  for (int c = 1; c < classes; c++)
-    best = p[c] > p[best] ? c : best;
-  return best;
-}
-
 /* judged[c] and wrong[c] of each class (may be NULL), and of all. */
 static wk_curve_point count_errors(const doctor *k, int classes, size_t *judged, size_t *wrong) {
   wk_curve_point all = {0};
@@ -202,7 +196,7 @@ static wk_curve_point count_errors(const doctor *k, int classes, size_t *judged,
     const float *p = k->p + r * (size_t)classes;
     if (k->y[r] < 0 || isnan(p[0]))
       continue;
-    const bool error = likeliest(p, classes) != k->y[r];
+    const bool error = wk_best_class(p, classes, -1) != k->y[r];
     all.judged++;
     all.errors += error;
     if (judged) {
@@ -410,6 +404,7 @@ static wk_status count_excluded(wk_check_report *r, wk_error *err) {
 
 wk_status wk_check_data(wk_check_report **out, wk_session *s, const char *data, const wk_check_data_options *options,
                         wk_error *err) {
+  WK_NEED(err, out, s, data);
   wk_status st = WK_OK;
   wk_check_data_options o;
   wk_dataset_options d;

@@ -90,6 +90,7 @@ static wk_status add_kinds(wk_findings_page *page, const wk_check_report *r, con
 }
 
 wk_status wk_check_write_page(const wk_check_report *r, wk_session *s, const char *path, int most, wk_error *err) {
+  WK_NEED(err, r, s, path);
   wk_status st = WK_OK;
   wk_call call;
   wk_findings_page page = {0};

@@ -62,6 +62,8 @@ wk_status wk_photos_to_test(wk_photo_list *out, const char **split_name, const w
 }
 
 void wk_photo_list_free(wk_photo_list *p) {
+  if (!p)
+    return;
   wk_free(p->paths);
   wk_free(p->names);
   wk_free(p->labels);
@@ -99,16 +101,17 @@ static const char *within(const char *root, const char *path) {
   return !strncmp(path, root, n) && path[n] == '/' && path[n + 1] ? path + n + 1 : path;
 }
 
-static wk_status open_set(wk_feature_set *s, const wk_session *session, const wk_context *ctx, const wk_model *m,
-                          const char *data, bool labels_from_name, int most, wk_error *err) {
-  WK_RETURN_IF_ERROR(open_data(s, session, ctx, m, data, labels_from_name, err));
+wk_status wk_call_feature_set(wk_feature_set *s, const wk_call *call, const wk_model *m, const char *data,
+                              bool labels_from_name, int most, wk_error *err) {
+  WK_RETURN_IF_ERROR(open_data(s, call->session, &call->ctx, m, data, labels_from_name, err));
   WK_RETURN_IF_ERROR(wk_photos_of(&s->photos, s->data, WK_SPLIT_ALL, err));
   if (most)
     WK_RETURN_IF_ERROR(wk_photos_thin_out(&s->photos, s->data->class_count, most, err));
   wk_features_options o;
-  wk_session_features_options(&o, session);
+  wk_session_features_options(&o, call->session);
   o.name = s->photos.names;
-  WK_RETURN_IF_ERROR(wk_features_compute(&s->features, m->backbone, s->photos.paths, s->photos.count, &o, ctx, err));
+  WK_RETURN_IF_ERROR(
+      wk_features_compute(&s->features, m->backbone, s->photos.paths, s->photos.count, &o, &call->ctx, err));
   size_t rows = s->features->rows;
   if (!rows)
     return WK_FAIL(err, WK_ERR_FORMAT, "%s: none of its %zu photos could be read", data, s->photos.count);
@@ -128,17 +131,9 @@ static wk_status open_set(wk_feature_set *s, const wk_session *session, const wk
   return WK_OK;
 }
 
-wk_status wk_feature_set_open(wk_feature_set *out, const wk_session *s, const wk_model *m, const char *data,
-                              bool labels_from_name, int most, wk_error *err) {
-  return open_set(out, s, wk_session_context(s), m, data, labels_from_name, most, err);
-}
-
-wk_status wk_call_feature_set(wk_feature_set *out, const wk_call *call, const wk_model *m, const char *data,
-                              bool labels_from_name, int most, wk_error *err) {
-  return open_set(out, call->session, &call->ctx, m, data, labels_from_name, most, err);
-}
-
 void wk_feature_set_free(wk_feature_set *s) {
+  if (!s)
+    return;
   wk_free(s->paths);
   wk_free(s->names);
   wk_free(s->labels);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/choice.h"
+#include "base/softmax.h"
 #include "whisker/chart.h"
 #include "whisker/clock.h"
 #include "whisker/output.h"
@@ -24,17 +26,107 @@ const char *wk_verdict_name(wk_verdict v) {
   return (unsigned)v < sizeof verdict_names / sizeof *verdict_names ? verdict_names[v] : NULL;
 }
 
-void wk_compare_options_init(wk_compare_options *o) {
-  *o = (wk_compare_options){.backbones = "efficientnet_lite0", .heads = {[WK_HEAD_LINEAR] = true}};
+/* The next name of a comma-separated list, cut out in place; NULL at its end. */
+static char *next_name(char **list) {
+  char *name;
+  do
+    name = strsep(list, ",");
+  while (name && !*name);
+  return name;
 }
 
-wk_status wk_compare_options_validate(const wk_compare_options *o, wk_error *err) {
+/* ---- options ----------------------------------------------------------------------------------- */
+
+enum { HEADS = 3 };
+typedef bool head_set[HEADS]; /* by wk_head_kind */
+
+static void heads_init(void *field) { (*(head_set *)field)[WK_HEAD_LINEAR] = true; }
+
+static wk_status heads_read(void *field, const char *text, wk_error *err) {
+  const char *const names[HEADS] = {wk_head_kind_name(0), wk_head_kind_name(1), wk_head_kind_name(2)};
+  head_set read = {false};
+  char *list = wk_strdup(text), *rest = list;
+  wk_status st = list ? WK_OK : wk_no_memory(err);
+  for (char *name; st == WK_OK && (name = next_name(&rest));) {
+    int kind = 0;
+    if ((st = wk_choice_parse(&kind, "head", name, names, HEADS, err)) == WK_OK)
+      read[kind] = true;
+  }
+  wk_free(list);
+  if (st == WK_OK)
+    memcpy(field, read, sizeof read);
+  return st;
+}
+
+static char *heads_write(const void *field) {
+  const bool *has = field;
+  wk_text t = {0};
+  for (int k = 0; k < HEADS; k++)
+    if (has[k])
+      wk_text_add(&t, "%s%s", t.len ? "," : "", wk_head_kind_name(k));
+  if (!t.len)
+    wk_text_add(&t, ",");
+  if (t.failed)
+    wk_text_free(&t);
+  return t.data;
+}
+
+static wk_status heads_check(const void *field, wk_error *err) {
+  (void)field, (void)err;
+  return WK_OK;
+}
+
+static const wk_option_codec heads_codec = {heads_init, heads_read, heads_write, heads_check};
+static const wk_option option_rows[] = {
+    {.name = "backbone",
+     .letter = 'b',
+     WK_ROW_TEXT(wk_compare_options, backbones),
+     .text = "efficientnet_lite0",
+     .placeholder = "A,B,...",
+     .help = "comma-separated backbones, by name or weight file"},
+    {.name = "heads",
+     WK_ROW_CODEC(wk_compare_options, heads, &heads_codec),
+     .placeholder = "A,B,...",
+     .help = "comma-separated heads: linear, knn, mean"},
+    {.name = "depths",
+     WK_ROW_TEXT(wk_compare_options, depths),
+     .placeholder = "A,B,...",
+     .help = "also fine-tune, at these comma-separated depths: head, last:N, all, a stage, from:LAYER"},
+    {.name = "epochs",
+     WK_ROW_INT(wk_compare_options, epochs),
+     .min = 0,
+     .max = 100000,
+     .placeholder = "N",
+     .help = "epochs of fine-tuning; 0: those of `train --tune`"},
+    {.name = "labels-from-name",
+     WK_ROW_BOOL(wk_compare_options, labels_from_name),
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "a photo's class is in its name"},
+    {.name = "val",
+     WK_ROW_TEXT(wk_compare_options, val),
+     .placeholder = "DATA|FRACTION",
+     .help = "validation photos, or the share to hold out; default: val/, else test/, else a fifth"},
+    {.name = "output",
+     .letter = 'o',
+     WK_ROW_TEXT(wk_compare_options, out),
+     .placeholder = "FILE.svg",
+     .help = "draw the table as a picture"},
+    {0}};
+
+static wk_status check_options(const void *options, wk_error *err) {
+  const wk_compare_options *o = options;
   if (!o->backbones || !o->backbones[strspn(o->backbones, ",")])
     return WK_FAIL(err, WK_ERR_ARGUMENT, "name at least one backbone to compare, such as efficientnet_lite0");
-  if (o->epochs < 0)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "epochs must be at least 0, which means fine-tuning's own (got %d)",
-                   o->epochs);
   return WK_OK;
+}
+
+static const wk_option_table option_table = {"compare_options", sizeof(wk_compare_options), option_rows, check_options};
+const wk_option_table *wk_compare_options_table(void) { return &option_table; }
+
+void wk_compare_options_init(wk_compare_options *o) { wk_options_init(o, &option_table); }
+
+wk_status wk_compare_options_validate(const wk_compare_options *o, wk_error *err) {
+  return wk_options_validate(o, &option_table, err);
 }
 
 static void row_free(wk_compare_row *r) {
@@ -70,13 +162,8 @@ static wk_status answers_grow(comparing *x, wk_error *err) {
 static void answers_note(comparing *x, const float *p, const int *y, const size_t *photo, size_t first, size_t rows) {
   const int classes = x->split.data->class_count;
   uint8_t *answer = x->answers + x->table->row_count * x->split.held_count;
-  for (size_t i = 0; i < rows; i++, p += classes) {
-    int best = 0;
-    for (int c = 1; c < classes; c++)
-      if (p[c] > p[best])
-        best = c;
-    answer[photo[i] - first] = best == y[i] ? RIGHT : WRONG;
-  }
+  for (size_t i = 0; i < rows; i++, p += classes)
+    answer[photo[i] - first] = wk_best_class(p, classes, -1) == y[i] ? RIGHT : WRONG;
 }
 
 /* Every row beside the one that is right most often. */
@@ -224,15 +311,6 @@ static wk_status keep_row(comparing *x, wk_compare_row *r, const char *backbone,
 
 /* ---- networks ---------------------------------------------------------------------------------- */
 
-/* The next name of a comma-separated list, cut out in place; NULL at its end. */
-static char *next_name(char **list) {
-  char *name;
-  do
-    name = strsep(list, ",");
-  while (name && !*name);
-  return name;
-}
-
 static wk_status all_depths(comparing *x, const char *name, const wk_backbone *b, const wk_features *f, wk_error *err) {
   char *list = wk_strdup(x->o->depths ? x->o->depths : ""), *rest = list;
   wk_status st = list ? WK_OK : wk_no_memory(err);
@@ -254,7 +332,7 @@ static wk_status one_backbone(comparing *x, const char *name, wk_error *err) {
   WK_TRY(wk_backbone_open(&b, name, NULL, wk_session_pull_options(x->call.session), &x->call.ctx, err));
   WK_TRY(wk_features_compute(&f, b, x->split.photos.paths, x->split.photos.count, &o, &x->call.ctx, err));
   WK_TRY(wk_holdout_rows(&x->split, f, err));
-  for (int k = 0; k < 3; k++) {
+  for (int k = 0; k < HEADS; k++) {
     wk_compare_row r = {0};
     if (!x->o->heads[k])
       continue;
@@ -325,6 +403,7 @@ done:
 
 wk_status wk_compare(wk_comparison **out, wk_session *s, const char *data, const wk_compare_options *options,
                      wk_error *err) {
+  WK_NEED(err, out, s, data);
   wk_status st = WK_OK;
   wk_compare_options o;
   wk_compare_options_init(&o);
@@ -332,22 +411,15 @@ wk_status wk_compare(wk_comparison **out, wk_session *s, const char *data, const
     o = *options;
   comparing x = {.o = &o};
   wk_call_begin(&x.call, s);
-  const wk_holdout_options split = {.labels_from_name = o.labels_from_name, .val = o.val, .test_checks = true};
   WK_TRY(wk_compare_options_validate(&o, err));
   if (o.out)
     WK_TRY(wk_output_check(o.out, false, err));
   x.table = wk_calloc(1, sizeof *x.table);
   WK_FAIL_IF(!x.table, err, WK_ERR_MEMORY, "out of memory");
-  WK_TRY(wk_holdout_open(&x.split, &x.call, data, &split, err));
-  WK_FAIL_IF(!x.split.held_count, err, WK_ERR_ARGUMENT,
-             "%s: no photos to check on; give some with --val, such as --val 0.3", data);
+  WK_TRY(wk_holdout_open_to_check(&x.split, &x.call, data, o.labels_from_name, o.val, err));
   x.table->left_out_learned = x.split.left_out_learned;
   WK_TRY(try_all(&x, err));
-  if (o.on_data) {
-    wk_train_data found;
-    wk_holdout_describe(&found, &x.split, data);
-    o.on_data(o.user, &found);
-  }
+  wk_holdout_tell(&x.split, data, o.on_data, o.user);
   WK_TRY(wk_holdout_chance(&x.table->chance, &x.split, err));
   WK_TRY(all_backbones(&x, err));
   judge(&x);
@@ -384,6 +456,5 @@ char *wk_comparison_json(const wk_comparison *c) {
   }
   return wk_report_print(json_pack("{s:o,s:I,s:o,s:o,s:o,s:I}", "rows", rows, "best", (json_int_t)c->best, "chance",
                                    wk_report_number(c->chance), "out", wk_report_text(c->out), "warnings",
-                                   wk_report_lines(&c->warnings), "left_out_learned",
-                                   (json_int_t)c->left_out_learned));
+                                   wk_report_lines(&c->warnings), "left_out_learned", (json_int_t)c->left_out_learned));
 }

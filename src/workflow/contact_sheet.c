@@ -141,6 +141,7 @@ static wk_status fill_row(sheet *s, int row, const wk_dataset *d, int label, int
 
 wk_status wk_contact_sheet(wk_image *out, wk_session *session, const char *data, const wk_contact_options *options,
                            wk_error *err) {
+  WK_NEED(err, out, session, data);
   wk_status st = WK_OK;
   wk_contact_options o;
   wk_dataset_options how;
@@ -183,6 +184,7 @@ static int surest_first(const void *a, const void *b) {
 }
 
 wk_status wk_mistakes_sheet(wk_image *out, wk_session *session, const wk_evaluation *e, int most, wk_error *err) {
+  WK_NEED(err, out, session, e);
   enum { SIDE = 160 };
   wk_status st = WK_OK;
   wk_call call;

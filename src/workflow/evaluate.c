@@ -1,5 +1,6 @@
 /* evaluate.c - wk_evaluate: how often a model is right on photos whose class is known, how sure one can be of that, and
  * where it goes wrong. */
+#include "base/softmax.h"
 #include "whisker/answers.h"
 #include "workflow/workflow.h"
 
@@ -83,15 +84,6 @@ static wk_status copy_labels(wk_evaluation *r, const wk_model *m, wk_error *err)
   return WK_OK;
 }
 
-/* The class with the highest probability of all but one (-1: of all). */
-static int best_but(const float *p, int classes, int but) {
-  int top = -1;
-  for (int j = 0; j < classes; j++)
-    if (j != but && (top < 0 || p[j] > p[top]))
-      top = j;
-  return top;
-}
-
 /* Photos that are wrong, and those that are right but could as well be wrong. */
 static wk_status list_mistakes(evaluating *e, wk_error *err) {
   wk_evaluation *r = e->result;
@@ -104,8 +96,8 @@ static wk_status list_mistakes(evaluating *e, wk_error *err) {
     return wk_no_memory(err);
   for (size_t i = 0; i < e->features->rows; i++) {
     const float *p = e->p + i * (size_t)classes;
-    const int truth = e->truth[i], top = best_but(p, classes, -1),
-              other = top == truth ? best_but(p, classes, truth) : top;
+    const int truth = e->truth[i], top = wk_best_class(p, classes, -1),
+              other = top == truth ? wk_best_class(p, classes, truth) : top;
     if (other < 0 || (top == truth && (double)p[truth] - (double)p[other] >= WK_DOUBTFUL))
       continue;
     wk_mistake *m = top == truth ? &r->doubtful[r->doubtful_count++] : &r->mistakes[r->mistake_count++];
@@ -119,6 +111,7 @@ static wk_status list_mistakes(evaluating *e, wk_error *err) {
 
 wk_status wk_evaluate(wk_evaluation **out, wk_session *s, const wk_model *m, const char *data,
                       const wk_evaluate_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, data);
   wk_status st = WK_OK;
   wk_evaluate_options o;
   wk_evaluate_options_init(&o);

@@ -10,7 +10,8 @@ static const wk_option option_rows[] = {
     {.name = "class",
      WK_ROW_TEXT(wk_explain_options, classes),
      .placeholder = "C,C",
-     .help = "up to 4 comma-separated classes: labels, indices or WordNet ids, or \"any KIND\" (any cat); default: the predicted class"},
+     .help = "up to 4 comma-separated classes: labels, indices or WordNet ids, or \"any KIND\" (any cat); default: the "
+             "predicted class"},
     {.name = "layer",
      WK_ROW_TEXT(wk_explain_options, layer),
      .placeholder = "NAME",
@@ -237,6 +238,7 @@ static wk_status sum_up(explain_job *j, wk_error *err) {
 
 wk_status wk_explain(wk_explain_report **out, wk_session *s, const wk_model *m, const char *photo, const char *path,
                      const wk_explain_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, photo, path);
   wk_status st = WK_OK;
   wk_explain_options o;
   wk_explain_options_init(&o);

@@ -69,6 +69,7 @@ static wk_status write_values(const wk_feature_maps *m, const char *path, wk_err
 
 wk_status wk_explain_features(wk_features_report **out, wk_session *s, const wk_model *m, const char *photo,
                               const char *path, const wk_explain_features_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, photo, path);
   wk_status st = WK_OK;
   wk_explain_features_options o;
   wk_explain_features_options_init(&o);

@@ -224,6 +224,7 @@ static void job_free(filters_job *j) {
 
 wk_status wk_explain_filters(wk_filters_report **out, wk_session *s, const wk_model *m, const char *data,
                              const char *path, const wk_explain_filters_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, path);
   wk_status st = WK_OK;
   wk_explain_filters_options o;
   wk_explain_filters_options_init(&o);

@@ -57,6 +57,7 @@ static wk_status draw(wk_image *out, const wk_explaining *e, const wk_occlusion_
 
 wk_status wk_explain_occlusion(wk_occlusion_report **out, wk_session *s, const wk_model *m, const char *photo,
                                const char *path, const wk_explain_occlusion_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, photo, path);
   wk_status st = WK_OK;
   wk_explain_occlusion_options o;
   wk_explain_occlusion_options_init(&o);

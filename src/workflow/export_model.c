@@ -198,6 +198,7 @@ static void choose(const char **out, size_t *count, const wk_named_photos *photo
 
 wk_status wk_export(wk_export_report **out, wk_session *s, const wk_model *m, const char *path,
                     const wk_export_options *options, wk_error *err) {
+  WK_NEED(err, s, m, path);
   wk_status st = WK_OK;
   wk_call call;
   wk_export_options o;

@@ -27,42 +27,76 @@ static const part parts[] = {
 };
 _Static_assert(sizeof parts / sizeof *parts == WK_GALLERY_SECTIONS, "a name for each section");
 
-const char *wk_gallery_section_name(int section) {
-  return section >= 0 && section < WK_GALLERY_SECTIONS ? parts[section].name : NULL;
-}
+#define LEFT_OUT(index, section, words)                                                                                \
+  { .name = "no-" section, WK_ROW_BOOL(wk_gallery_options, left_out[index]), .help = "leave out " words }
+static const wk_option option_rows[] = {{.name = "model",
+                                         WK_ROW_TEXT(wk_gallery_options, model),
+                                         .flags = WK_OPTION_NO_FLAG,
+                                         .help = "what the model is called in the title"},
+                                        {.name = "labels-from-name",
+                                         WK_ROW_BOOL(wk_gallery_options, labels_from_name),
+                                         .flags = WK_OPTION_NO_FLAG,
+                                         .help = "a photo's class is in its name"},
+                                        {.name = "photos",
+                                         WK_ROW_INT(wk_gallery_options, photos),
+                                         .value = 250,
+                                         .min = 0,
+                                         .max = INFINITY,
+                                         .placeholder = "N",
+                                         .help = "use at most the first N photos of every class; 0: all"},
+                                        {.name = "classes",
+                                         WK_ROW_INT(wk_gallery_options, classes),
+                                         .value = 4,
+                                         .min = 1,
+                                         .max = 100,
+                                         .placeholder = "N",
+                                         .help = "number of classes that get pictures of their own"},
+                                        {.name = "map-steps",
+                                         WK_ROW_INT(wk_gallery_options, map_steps),
+                                         .value = 1000,
+                                         .min = 1,
+                                         .max = 100000,
+                                         .placeholder = "N",
+                                         .help = "optimisation steps of the map"},
+                                        {.name = "ideal-steps",
+                                         WK_ROW_INT(wk_gallery_options, ideal_steps),
+                                         .value = 256,
+                                         .min = 1,
+                                         .max = 100000,
+                                         .placeholder = "N",
+                                         .help = "optimisation steps of each class visualization"},
+                                        {.name = "attacked",
+                                         WK_ROW_INT(wk_gallery_options, attacked),
+                                         .value = 20,
+                                         .min = 1,
+                                         .max = 100000,
+                                         .placeholder = "N",
+                                         .help = "number of photos that robustness is measured on"},
+                                        {.name = "eps",
+                                         WK_ROW_DOUBLE(wk_gallery_options, eps_255),
+                                         .value = 2,
+                                         .min = 0.25,
+                                         .max = 255,
+                                         .placeholder = "E",
+                                         .help = "largest change of a pixel value by an attack, in units of 1/255"},
+                                        LEFT_OUT(0, "right", "the accuracy"),
+                                        LEFT_OUT(1, "mistakes", "its mistakes"),
+                                        LEFT_OUT(2, "map", "the map"),
+                                        LEFT_OUT(3, "nearest", "the most similar photos"),
+                                        LEFT_OUT(4, "features", "the feature maps"),
+                                        LEFT_OUT(5, "filters", "the first layer's filters"),
+                                        LEFT_OUT(6, "cam", "the attribution maps"),
+                                        LEFT_OUT(7, "ideal", "class visualizations"),
+                                        LEFT_OUT(8, "attack", "the attacks"),
+                                        LEFT_OUT(9, "robust", "robustness"),
+                                        {0}};
+static const wk_option_table option_table = {"gallery_options", sizeof(wk_gallery_options), option_rows, NULL};
+const wk_option_table *wk_gallery_options_table(void) { return &option_table; }
 
-void wk_gallery_options_init(wk_gallery_options *o) {
-  *o = (wk_gallery_options){
-      .photos = 250, .classes = 4, .map_steps = 1000, .ideal_steps = 256, .attacked = 20, .eps_255 = 2};
-}
+void wk_gallery_options_init(wk_gallery_options *o) { wk_options_init(o, &option_table); }
 
 wk_status wk_gallery_options_validate(const wk_gallery_options *o, wk_error *err) {
-  if (o->photos < 0)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "photos of a class must be at least 0, which means all (got %d)", o->photos);
-  if (o->classes < 1 || o->map_steps < 1 || o->ideal_steps < 1 || o->attacked < 1)
-    return WK_FAIL(err, WK_ERR_ARGUMENT,
-                   "classes, steps and attacked photos must be at least 1 (got %d, %d, %d and %d)", o->classes,
-                   o->map_steps, o->ideal_steps, o->attacked);
-  if (!(o->eps_255 > 0 && o->eps_255 <= 255))
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "eps must be above 0 and at most 255 grey levels (got %g)", o->eps_255);
-  return WK_OK;
-}
-
-const char *wk_section_path(const wk_gallery_making *g, size_t judged) {
-  return g->test.paths[g->judged->index[judged]];
-}
-
-double wk_section_p(const wk_gallery_making *g, size_t judged, int class) {
-  return (double)g->p[judged * (size_t)g->model->label_count + (size_t) class];
-}
-
-ptrdiff_t wk_section_example(const wk_gallery_making *g, int class, bool right) {
-  ptrdiff_t best = -1;
-  for (size_t i = 0; g->metrics && i < g->judged->rows; i++)
-    if (g->truth[i] == class && (g->seen[i] == class) == right &&
-        (best < 0 || wk_section_p(g, i, g->seen[i]) > wk_section_p(g, (size_t)best, g->seen[best])))
-      best = (ptrdiff_t)i;
-  return best;
+  return wk_options_validate(o, &option_table, err);
 }
 
 /* ---- what all sections stand on ------------------------------------------------------------------ */
@@ -204,6 +238,7 @@ static void free_making(wk_gallery_making *g) {
 
 wk_status wk_gallery_make(wk_gallery_report **out, wk_session *s, const wk_model *m, const char *data,
                           const char *folder, const wk_gallery_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, data, folder);
   wk_status st = WK_OK;
   wk_call call;
   wk_gallery_options o;

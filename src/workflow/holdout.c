@@ -263,6 +263,15 @@ done:
   return st;
 }
 
+wk_status wk_holdout_open_to_check(wk_holdout *t, wk_call *call, const char *path, bool labels_from_name,
+                                   const char *val, wk_error *err) {
+  const wk_holdout_options o = {.labels_from_name = labels_from_name, .val = val, .test_checks = true};
+  WK_RETURN_IF_ERROR(wk_holdout_open(t, call, path, &o, err));
+  if (!t->held_count)
+    return WK_FAIL(err, WK_ERR_ARGUMENT, "%s: no photos to check on; give some with --val, such as --val 0.3", path);
+  return WK_OK;
+}
+
 /* The first row of each row's group; nothing where there are no copies. */
 static wk_status group_rows(wk_holdout *t, const wk_features *f, wk_error *err) {
   bool copies = false;

@@ -247,6 +247,7 @@ static wk_status load_photo(ideal_job *j, const char *photo, wk_error *err) {
 wk_status wk_ideal(wk_ideal_report **out, wk_session *s, const wk_model *m, const char *path,
                    const wk_ideal_options *options, void (*on_picture)(void *user, const wk_ideal_picture *picture),
                    void *user, wk_error *err) {
+  WK_NEED(err, out, s, m, path);
   wk_status st = WK_OK;
   wk_ideal_options o;
   wk_ideal_options_init(&o);

@@ -30,12 +30,3 @@ wk_status wk_leave_out_learned(size_t *learned, wk_photo_list *photos, const wk_
   wk_prints_free(prints);
   return WK_OK;
 }
-
-wk_status wk_photos_leave_out_learned(size_t *left_out, wk_photo_list *photos, wk_session *s, const wk_model *m,
-                                      wk_error *err) {
-  wk_call call;
-  wk_call_begin(&call, s);
-  wk_status st = wk_leave_out_learned(left_out, photos, &call, m, false, err);
-  wk_call_end(&call);
-  return st;
-}

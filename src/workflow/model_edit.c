@@ -94,6 +94,7 @@ static wk_status save(editing *e, wk_error *err) {
 
 wk_status wk_model_rename_class(wk_session *s, const char *model, const char *class, const char *to, const char *out,
                                 wk_error *err) {
+  WK_NEED(err, s, model, class, to);
   wk_status st = WK_OK;
   editing e;
   int c = 0;
@@ -178,6 +179,7 @@ static void forget_class(wk_roster *r, int class) {
 }
 
 wk_status wk_model_remove_class(wk_session *s, const char *model, const char *class, const char *out, wk_error *err) {
+  WK_NEED(err, s, model, class);
   wk_status st = WK_OK;
   editing e;
   int c = 0;
@@ -198,6 +200,7 @@ done:
 
 wk_status wk_model_merge_classes(wk_train_report **report, wk_session *s, const char *model, const char *const *class,
                                  int count, const char *to, const char *out, wk_error *err) {
+  WK_NEED(err, s, model, class, to);
   wk_status st = WK_OK;
   editing e;
   int c = 0;

@@ -11,7 +11,8 @@
 #include "workflow/workflow.h"
 #include "zoo/fetch.h"
 
-bool wk_is_collection(const char *path) {
+/* A folder, a list or an archive, rather than a single photo? */
+static bool is_collection(const char *path) {
   static const char *const ending[] = {".csv", ".tsv", ".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2"};
   size_t n = strlen(path);
   if (wk_path_is_dir(path))
@@ -21,6 +22,17 @@ bool wk_is_collection(const char *path) {
       return true;
   return false;
 }
+
+static const wk_option option_rows[] = {{.name = "fetch",
+                                         WK_ROW_BOOL(wk_name_options, fetch),
+                                         .flags = WK_OPTION_NO_FLAG,
+                                         .help = "web addresses are fetched, - is standard input"},
+                                        {.name = "frames",
+                                         WK_ROW_BOOL(wk_name_options, frames),
+                                         .help = "each frame of a film and each page of a TIFF is a photo, not the "
+                                                 "first alone"},
+                                        {0}};
+const wk_option_table wk_name_table = {"name_options", sizeof(wk_name_options), option_rows, NULL};
 
 /* The photos so far. */
 typedef struct opening {
@@ -159,10 +171,10 @@ static wk_status add_fetched(opening *k, const char *name, wk_error *err) {
 
 /* ---- all of them ------------------------------------------------------------------------------- */
 
-static wk_status open_named(wk_named_photos *out, const wk_session *s, const wk_context *ctx, const char *const *name,
-                            size_t names, const wk_name_options *options, wk_error *err) {
+wk_status wk_call_name_photos(wk_named_photos *out, wk_call *call, const char *const *name, size_t names,
+                              const wk_name_options *o, wk_error *err) {
   const wk_name_options none = {0};
-  opening k = {.out = out, .session = s, .ctx = ctx, .o = options ? options : &none, .only = names == 1};
+  opening k = {.out = out, .session = call->session, .ctx = &call->ctx, .o = o ? o : &none, .only = names == 1};
   out->sets = wk_calloc(names + 1, sizeof *out->sets);
   if (!out->sets)
     return wk_no_memory(err);
@@ -170,24 +182,16 @@ static wk_status open_named(wk_named_photos *out, const wk_session *s, const wk_
     if (wk_is_web_address(name[i]) && !k.o->fetch)
       return WK_FAIL(err, WK_ERR_UNSUPPORTED, "%s: this is a web address; save the photo and give the file", name[i]);
     const bool fetch = k.o->fetch && (wk_is_web_address(name[i]) || strcmp(name[i], "-") == 0);
-    WK_RETURN_IF_ERROR(fetch                       ? add_fetched(&k, name[i], err)
-                       : wk_is_collection(name[i]) ? add_collection(&k, name[i], err)
-                                                   : add_photo(&k, name[i], name[i], err));
+    WK_RETURN_IF_ERROR(fetch                    ? add_fetched(&k, name[i], err)
+                       : is_collection(name[i]) ? add_collection(&k, name[i], err)
+                                                : add_photo(&k, name[i], name[i], err));
   }
   return WK_OK;
 }
 
-wk_status wk_named_photos_open(wk_named_photos *out, const wk_session *s, const char *const *name, size_t names,
-                               const wk_name_options *o, wk_error *err) {
-  return open_named(out, s, wk_session_context(s), name, names, o, err);
-}
-
-wk_status wk_call_name_photos(wk_named_photos *out, wk_call *call, const char *const *name, size_t names,
-                              const wk_name_options *o, wk_error *err) {
-  return open_named(out, call->session, &call->ctx, name, names, o, err);
-}
-
 void wk_named_photos_free(wk_named_photos *p) {
+  if (!p)
+    return;
   for (size_t i = 0; p->folder && i < p->fetched_count; i++) {
     char *file = wk_asprintf("%s/%zu", p->folder, i);
     if (file)

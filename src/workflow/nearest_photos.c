@@ -36,6 +36,7 @@ static wk_status query(wk_features **out, const wk_explaining *e, const char *ph
 wk_status wk_explain_nearest(wk_nearest_report **out, wk_session *s, const wk_model *m, const char *photo,
                              const char *data, const char *path, const wk_explain_nearest_options *options,
                              wk_error *err) {
+  WK_NEED(err, out, s, m, photo, data, path);
   wk_status st = WK_OK;
   wk_explain_nearest_options o;
   wk_explain_nearest_options_init(&o);

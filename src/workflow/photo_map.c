@@ -71,6 +71,7 @@ static wk_status find_twins(wk_map_report *r, wk_error *err) {
 
 wk_status wk_explain_map(wk_map_report **out, wk_session *s, const wk_model *m, const char *data, const char *path,
                          const wk_explain_map_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, data, path);
   wk_status st = WK_OK;
   wk_explain_map_options o;
   wk_explain_map_options_init(&o);

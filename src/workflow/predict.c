@@ -7,12 +7,23 @@ enum { MOST_GUESSES = 64 };
 
 /* ---- what is in these photos? ------------------------------------------------------------------ */
 
-void wk_predict_options_init(wk_predict_options *o) { *o = (wk_predict_options){.top = 5}; }
+static const wk_option predict_rows[] = {{.name = "top",
+                                          .letter = 'k',
+                                          WK_ROW_INT(wk_predict_options, top),
+                                          .value = 5,
+                                          .min = 1,
+                                          .max = MOST_GUESSES,
+                                          .placeholder = "K",
+                                          .help = "number of labels for each photo"},
+                                         {WK_ROW_PART(wk_predict_options, names, &wk_name_table)},
+                                         {0}};
+static const wk_option_table predict_table = {"predict_options", sizeof(wk_predict_options), predict_rows, NULL};
+const wk_option_table *wk_predict_options_table(void) { return &predict_table; }
+
+void wk_predict_options_init(wk_predict_options *o) { wk_options_init(o, &predict_table); }
 
 wk_status wk_predict_options_validate(const wk_predict_options *o, wk_error *err) {
-  if (o->top < 1 || o->top > MOST_GUESSES)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "top must be from 1 to %d labels (got %d)", MOST_GUESSES, o->top);
-  return WK_OK;
+  return wk_options_validate(o, &predict_table, err);
 }
 
 /* The k best classes of one row, best first; ties go to the lower index. */
@@ -68,6 +79,7 @@ static wk_status fill(wk_predictions *r, const wk_model *m, const wk_named_photo
 
 wk_status wk_predict(wk_predictions **out, wk_session *s, const wk_model *m, const char *const *name, size_t names,
                      const wk_predict_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, name);
   wk_status st = WK_OK;
   wk_predict_options o;
   wk_call call;
@@ -135,7 +147,22 @@ char *wk_predictions_json(const wk_predictions *p) {
 
 /* ---- features ---------------------------------------------------------------------------------- */
 
-void wk_embed_options_init(wk_embed_options *o) { *o = (wk_embed_options){0}; }
+static const wk_option embed_rows[] = {
+    {.name = "output",
+     .letter = 'o',
+     WK_ROW_TEXT(wk_embed_options, out),
+     .placeholder = "FILE.npy",
+     .help = "NumPy file to write: float32, one row for each photo"},
+    {.name = "layer",
+     WK_ROW_TEXT(wk_embed_options, layer),
+     .placeholder = "NAME",
+     .help = "layer of `whisker info`, flattened (h, w, c); default: the pooled features"},
+    {WK_ROW_PART(wk_embed_options, names, &wk_name_table)},
+    {0}};
+static const wk_option_table embed_table = {"embed_options", sizeof(wk_embed_options), embed_rows, NULL};
+const wk_option_table *wk_embed_options_table(void) { return &embed_table; }
+
+void wk_embed_options_init(wk_embed_options *o) { wk_options_init(o, &embed_table); }
 
 static wk_status name_rows(wk_embedding *e, const wk_named_photos *photos, wk_error *err) {
   const wk_features *f = e->features;
@@ -151,6 +178,7 @@ static wk_status name_rows(wk_embedding *e, const wk_named_photos *photos, wk_er
 
 wk_status wk_embed(wk_embedding **out, wk_session *s, const wk_model *m, const char *const *name, size_t names,
                    const wk_embed_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, name);
   wk_status st = WK_OK;
   wk_embed_options o;
   wk_call call;

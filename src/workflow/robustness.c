@@ -127,6 +127,7 @@ static wk_status draw_both(wk_robustness_report *r, const wk_robust_options *o, 
 
 wk_status wk_robustness(wk_robustness_report **out, wk_session *s, const wk_model *m, const char *data,
                         const wk_robustness_options *options, wk_error *err) {
+  WK_NEED(err, out, s, m, data);
   wk_status st = WK_OK;
   wk_robustness_options o;
   wk_robustness_options_init(&o);

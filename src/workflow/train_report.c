@@ -1,7 +1,23 @@
-/* train_report.c - what wk_train has to report, as JSON. */
+/* train_report.c - what wk_train has to report, as JSON, and the file that it reports of. */
 #include <math.h>
+#include <sys/stat.h>
 
 #include "workflow/workflow.h"
+
+const char *wk_head_kind_name(int kind) {
+  static const char *const name[] = {"linear", "knn", "mean"};
+  return kind >= 0 && kind < (int)(sizeof name / sizeof *name) ? name[kind] : NULL;
+}
+
+wk_status wk_training_save(wk_training *t, bool light, wk_error *err) {
+  struct stat st;
+  if (!t->o->out)
+    return WK_OK;
+  WK_RETURN_IF_ERROR(wk_model_save(t->model, t->o->out, light, err));
+  t->report->bytes = stat(t->o->out, &st) == 0 ? (uint64_t)st.st_size : 0;
+  t->report->model = wk_strdup(t->o->out);
+  return t->report->model ? WK_OK : wk_no_memory(err);
+}
 
 void wk_train_report_free(wk_train_report *r) {
   if (!r)

@@ -2,17 +2,11 @@
  * train_tune.c), and makes the report. */
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "train/option_tables.h"
 #include "whisker/output.h"
 #include "workflow/roster.h"
 #include "workflow/workflow.h"
-
-const char *wk_head_kind_name(int kind) {
-  static const char *const name[] = {"linear", "knn", "mean"};
-  return kind >= 0 && kind < (int)(sizeof name / sizeof *name) ? name[kind] : NULL;
-}
 
 static const char *const kinds[] = {"probe", "finetune", "scratch", NULL}, *const precisions[] = {"float32", "int8",
                                                                                                   "bf16", "auto", NULL};
@@ -150,21 +144,25 @@ wk_status wk_train_options_validate(const wk_train_options *o, wk_error *err) {
 
 /* ---- data and backbone ------------------------------------------------------------------------- */
 
-void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char *name) {
-  *out = (wk_train_data){.name = name,
+void wk_holdout_tell(const wk_holdout *split, const char *name, void (*on_data)(void *, const wk_train_data *),
+                     void *user) {
+  if (!on_data)
+    return;
+  wk_train_data found = {.name = name,
                          .photo_count = split->photos.count,
                          .train_count = split->photos.count - split->held_count,
                          .val_count = split->held_count,
                          .class_count = split->data->class_count,
                          .smallest = SIZE_MAX,
                          .ignored = split->data->ignored - split->data->aside};
-  for (int k = 0; k < out->class_count; k++) {
+  for (int k = 0; k < found.class_count; k++) {
     size_t have = 0;
     for (size_t i = 0; i < split->photos.count; i++)
       have += split->photos.labels[i] == k;
-    out->smallest = have < out->smallest ? have : out->smallest;
-    out->largest = have > out->largest ? have : out->largest;
+    found.smallest = have < found.smallest ? have : found.smallest;
+    found.largest = have > found.largest ? have : found.largest;
   }
+  on_data(user, &found);
 }
 
 /* The backbone that is learned with: pretrained, or the bare architecture. */
@@ -219,11 +217,7 @@ static wk_status prepare(wk_training *t, const char *data, wk_error *err) {
                  "%s: %zu photos of %d classes; %zu more photos, %zu new in place of old ones, %zu new class%s", o->add,
                  t->roster->data->photo_count, t->roster->data->class_count, t->split.added[0], t->split.added[1],
                  t->split.added[2], t->split.added[2] == 1 ? "" : "es");
-  if (o->on_data) {
-    wk_train_data found;
-    wk_holdout_describe(&found, &t->split, data);
-    o->on_data(o->user, &found);
-  }
+  wk_holdout_tell(&t->split, data, o->on_data, o->user);
   if (o->kind != WK_TRAIN_SCRATCH)
     return WK_OK;
   return wk_suit_scratch(&t->call, &t->split, &t->backbone->preprocess, &t->finetune.augment, o->size != 0,
@@ -242,16 +236,6 @@ static wk_status show(wk_training *t, wk_error *err) {
 }
 
 /* ---- the model --------------------------------------------------------------------------------- */
-
-wk_status wk_training_save(wk_training *t, bool light, wk_error *err) {
-  struct stat st;
-  if (!t->o->out)
-    return WK_OK;
-  WK_RETURN_IF_ERROR(wk_model_save(t->model, t->o->out, light, err));
-  t->report->bytes = stat(t->o->out, &st) == 0 ? (uint64_t)st.st_size : 0;
-  t->report->model = wk_strdup(t->o->out);
-  return t->report->model ? WK_OK : wk_no_memory(err);
-}
 
 static wk_status copy_labels(wk_train_report *r, const wk_dataset *d, wk_error *err) {
   r->labels = wk_calloc((size_t)d->class_count + 1, sizeof *r->labels);
@@ -306,6 +290,7 @@ done:
 
 wk_status wk_train(wk_model **model, wk_train_report **report, wk_session *s, const char *data,
                    const wk_train_options *options, wk_error *err) {
+  WK_NEED(err, s, data);
   wk_train_options o;
   wk_features_options kept;
   wk_roster *roster = NULL;

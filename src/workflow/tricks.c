@@ -275,6 +275,7 @@ static wk_status draw(const wk_tricks *t, const char *out, wk_error *err) {
 
 wk_status wk_tricks_measure(wk_tricks **out, wk_session *s, const char *data, const wk_tricks_options *options,
                             wk_error *err) {
+  WK_NEED(err, out, s, data);
   wk_status st = WK_OK;
   wk_tricks_options o;
   wk_tricks_options_init(&o);
@@ -282,7 +283,6 @@ wk_status wk_tricks_measure(wk_tricks **out, wk_session *s, const char *data, co
     o = *options;
   measuring x = {.o = &o};
   wk_call_begin(&x.call, s);
-  const wk_holdout_options split = {.labels_from_name = o.labels_from_name, .val = o.val, .test_checks = true};
   WK_TRY(wk_tricks_options_validate(&o, err));
   x.arch = wk_arch_find(o.backbone);
   if (o.out)
@@ -290,14 +290,8 @@ wk_status wk_tricks_measure(wk_tricks **out, wk_session *s, const char *data, co
   x.table = wk_calloc(1, sizeof *x.table);
   WK_FAIL_IF(!x.table || !(x.table->rows = wk_calloc(TRICKS, sizeof *x.table->rows)), err, WK_ERR_MEMORY,
              "out of memory");
-  WK_TRY(wk_holdout_open(&x.split, &x.call, data, &split, err));
-  WK_FAIL_IF(!x.split.held_count, err, WK_ERR_ARGUMENT,
-             "%s: no photos to check on; give some with --val, such as --val 0.3", data);
-  if (o.on_data) {
-    wk_train_data found;
-    wk_holdout_describe(&found, &x.split, data);
-    o.on_data(o.user, &found);
-  }
+  WK_TRY(wk_holdout_open_to_check(&x.split, &x.call, data, o.labels_from_name, o.val, err));
+  wk_holdout_tell(&x.split, data, o.on_data, o.user);
   x.table->row_total = TRICKS;
   WK_TRY(wk_holdout_chance(&x.table->chance, &x.split, err));
   x.scores = wk_alloc_array((size_t)TRICKS * (size_t)o.seeds, sizeof *x.scores);
@@ -335,7 +329,7 @@ char *wk_tricks_json(const wk_tricks *t) {
                                           wk_report_number(r->deviation), "seconds", r->seconds, "seeds", r->seeds,
                                           "diverged", r->diverged, "verdict", wk_verdict_name(r->verdict)));
   }
-  return wk_report_print(json_pack("{s:o,s:o,s:o,s:b,s:o,s:I}", "rows", rows, "chance", wk_report_number(t->chance), "out",
-                                   wk_report_text(t->out), "cancelled", t->cancelled, "warnings",
+  return wk_report_print(json_pack("{s:o,s:o,s:o,s:b,s:o,s:I}", "rows", rows, "chance", wk_report_number(t->chance),
+                                   "out", wk_report_text(t->out), "cancelled", t->cancelled, "warnings",
                                    wk_report_lines(&t->warnings), "left_out_learned", (json_int_t)t->left_out_learned));
 }

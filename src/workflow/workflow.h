@@ -23,6 +23,14 @@ typedef struct wk_call {
   double began;
 } wk_call;
 
+/* Returns WK_ERR_ARGUMENT from the function where one of the pointers, which are named as its header names them, is NULL. */
+#define WK_NEED(err, ...)                                                                                              \
+  do {                                                                                                                 \
+    const void *const given_[] = {__VA_ARGS__};                                                                        \
+    WK_RETURN_IF_ERROR(wk_need(#__VA_ARGS__, given_, sizeof given_ / sizeof *given_, err));                            \
+  } while (0)
+wk_status wk_need(const char *names, const void *const *given, size_t count, wk_error *err);
+
 /* `call` must not move until it has ended. */
 void wk_call_begin(wk_call *call, wk_session *s);
 /* What was warned of that no report has taken is kept for the session's next report. */
@@ -38,10 +46,12 @@ wk_status wk_call_open_model(wk_model **out, wk_call *call, const char *name, co
 bool wk_lines_add(wk_lines *l, char *line);
 void wk_lines_free(wk_lines *l);
 
-/* wk_feature_set_open within a call. */
+/* Classes are the model's where the photos are sorted into these, else the collection's own; none is fine, too. The first
+ * `most` photos of every class; 0: all. `out` is zeroed before and freed after, whatever is returned. */
 wk_status wk_call_feature_set(wk_feature_set *out, const wk_call *call, const wk_model *m, const char *data,
                               bool labels_from_name, int most, wk_error *err);
-/* wk_named_photos_open within a call: its warnings are the call's. */
+extern const wk_option_table wk_name_table; /* for options that hold others inside them */
+/* `out` is zeroed before and freed after, whatever is returned. `o` may be NULL. Warnings are the call's. */
 wk_status wk_call_name_photos(wk_named_photos *out, wk_call *call, const char *const *name, size_t names,
                               const wk_name_options *o, wk_error *err);
 
@@ -96,6 +106,9 @@ typedef struct wk_holdout {
 
 /* `path` NULL: the photos of o->add alone. `t` is zeroed before and freed after, whatever is returned. */
 wk_status wk_holdout_open(wk_holdout *t, wk_call *call, const char *path, const wk_holdout_options *o, wk_error *err);
+/* For what compares ways to learn: a test/ checks, too, and it is an error where nothing would be checked on. */
+wk_status wk_holdout_open_to_check(wk_holdout *t, wk_call *call, const char *path, bool labels_from_name, const char *val,
+                                   wk_error *err);
 /* Joins the groups of photos that have something in common: `how` is "folder", or a regular expression (POSIX, extended) whose match in the
  * name, or that of its first parentheses, is what they share. group[i] is the number of the first photo of i's group, before and after. */
 wk_status wk_group_photos(uint32_t *group, const char *const *name, size_t count, const char *how, wk_error *err);
@@ -107,7 +120,9 @@ wk_status wk_holdout_chance(double *chance, const wk_holdout *t, wk_error *err);
 /* What is learned from, for a model to remember; with `all` what is checked on, too: it has chosen something, or the head was fitted on
  * it in the end. */
 wk_status wk_holdout_learned(wk_photo_set **out, const wk_holdout *t, bool all, wk_error *err);
-void wk_holdout_describe(wk_train_data *out, const wk_holdout *split, const char *name);
+/* Tells on_data (may be NULL) of the photos. */
+void wk_holdout_tell(const wk_holdout *split, const char *name, void (*on_data)(void *, const wk_train_data *),
+                     void *user);
 
 /* ---- learned.c: what a model has learned from --------------------------------------------------- */
 

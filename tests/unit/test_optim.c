@@ -95,7 +95,6 @@ static void choices_by_name(void **state) {
   wk_error err;
   wk_optim_kind optim;
   wk_schedule_kind schedule;
-  wk_init_kind init;
   for (int i = 0; i < WK_OPTIM_COUNT; i++) {
     assert_ok(wk_optim_parse(&optim, wk_optim_name((wk_optim_kind)i), &err), &err);
     assert_int_equal(optim, i);
@@ -114,10 +113,6 @@ static void choices_by_name(void **state) {
     o.lr = 0;
     assert_int_equal(wk_schedule_options_validate(&o, &err), WK_ERR_ARGUMENT);
     assert_non_null(strstr(err.message, "lr must be above 0 (got 0)"));
-  }
-  for (int i = 0; i < WK_INIT_COUNT; i++) {
-    assert_ok(wk_init_parse(&init, wk_init_name((wk_init_kind)i), &err), &err);
-    assert_int_equal(init, i);
   }
   assert_int_equal(wk_optim_parse(&optim, "admw", &err), WK_ERR_NOT_FOUND);
   assert_string_equal(err.message, "there is no optimiser called admw; did you mean adamw? There are sgd, momentum, "

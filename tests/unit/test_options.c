@@ -309,7 +309,13 @@ static void test_library(void **state) {
                                         wk_explain_map_options_table(),
                                         wk_explain_nearest_options_table(),
                                         wk_ideal_options_table(),
-                                        wk_robustness_options_table()};
+                                        wk_robustness_options_table(),
+                                        wk_predict_options_table(),
+                                        wk_embed_options_table(),
+                                        wk_compare_options_table(),
+                                        wk_gallery_options_table(),
+                                        wk_attack_photo_options_table(),
+                                        wk_session_options_table()};
   for (size_t t = 0; t < sizeof all / sizeof *all; t++) {
     char *options = calloc(1, all[t]->size), *back = calloc(1, all[t]->size), *texts = NULL;
     wk_error err = {0};

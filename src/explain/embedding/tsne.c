@@ -34,8 +34,6 @@ static const wk_option option_rows[] = {{.name = "perplexity",
 const wk_option_table wk_tsne_table = {"tsne_options", sizeof(wk_tsne_options), option_rows, NULL};
 const wk_option_table *wk_tsne_options_table(void) { return &wk_tsne_table; }
 
-void wk_tsne_options_init(wk_tsne_options *o) { wk_options_init(o, &wk_tsne_table); }
-
 /* ---- the gradient ------------------------------------------------------------------------------- */
 
 typedef struct pull {

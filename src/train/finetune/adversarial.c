@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/chunk.h"
+#include "base/softmax.h"
 #include "train/finetune/finetune_parts.h"
 
 #define START_STREAM 0x6164760000000000u /* "adv" */
@@ -170,10 +171,7 @@ static void judge(double *loss, double *top1, siege *s, double temperature) {
   *loss = 0;
   for (size_t r = 0; r < s->rows; r++) {
     const float *p = s->score + r * k;
-    size_t best = 0;
-    for (size_t c = 1; c < k; c++)
-      best = p[c] > p[best] ? c : best;
-    right += best == (size_t)s->label[r];
+    right += wk_best_class(p, s->classes, -1) == s->label[r];
     *loss -= log(fmax((double)p[s->label[r]], 1e-30)) / (double)s->rows;
   }
   *top1 = (double)right / (double)s->rows;

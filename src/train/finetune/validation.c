@@ -83,13 +83,11 @@ wk_status wk_finetune_judge(double *loss, double *top1, double *temperature, con
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the scores of %zu photos", rows);
   bool finite = true;
   for (size_t r = 0; r < rows; r++) {
-    size_t best = 0;
     for (size_t c = 0; c < k; c++) {
       wide[r * k + c] = (double)score[r * k + c];
       finite &= isfinite(wide[r * k + c]) != 0;
-      best = wide[r * k + c] > wide[r * k + best] ? c : best;
     }
-    right += best == (size_t)label[r];
+    right += wk_best_class_wide(wide + r * k, (int)k) == label[r];
   }
   *temperature = 1;
   *loss = INFINITY; /* worse than anything */

@@ -3,20 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/choice.h"
+#include "base/base.h"
 #include "train/option_tables.h"
 
 const char *const wk_init_names[WK_INIT_COUNT + 1] = {"uniform", "normal",     "lecun",  "xavier",     "xavier_normal",
                                                       "he",      "he_uniform", "he_out", "orthogonal", NULL};
-
-const char *wk_init_name(wk_init_kind kind) { return (unsigned)kind < WK_INIT_COUNT ? wk_init_names[kind] : "unknown"; }
-
-wk_status wk_init_parse(wk_init_kind *out, const char *name, wk_error *err) {
-  int kind = 0;
-  WK_RETURN_IF_ERROR(wk_choice_parse(&kind, "initialiser", name, wk_init_names, WK_INIT_COUNT, err));
-  *out = (wk_init_kind)kind;
-  return WK_OK;
-}
 
 static void fill_uniform(float *w, size_t n, double bound, wk_rng *rng) {
   for (size_t i = 0; i < n; i++)

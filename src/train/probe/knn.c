@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/softmax.h"
 #include "model/model.h"
 #include "train/metrics/temperature_scaling.h"
 #include "train/probe/l2_search.h"
@@ -137,15 +138,13 @@ static double vote_loss(const near *w, double temperature, double *top1, double 
     const double *s = w->nearest + q * (size_t)w->k;
     const int *label = w->near_label + q * (size_t)w->k;
     double sum = 0;
-    int best = 0;
     memset(vote, 0, (size_t)w->classes * sizeof *vote);
     for (int i = 0; i < w->k; i++) {
       double e = exp((s[i] - s[0]) / temperature);
       sum += e;
       vote[label[i]] += e;
     }
-    for (int c = 1; c < w->classes; c++)
-      best = vote[c] > vote[best] ? c : best;
+    const int best = wk_best_class_wide(vote, w->classes);
     int truth = w->query_label[q];
     loss -= log((1 - smooth) * vote[truth] / sum + smooth / w->classes);
     right += best == truth;
@@ -208,10 +207,7 @@ static wk_status judge_means(near *w, wk_probe_report *report, const wk_context 
     memmove(w->score + n * classes, s, classes * sizeof *s);
     w->query_label[n] = w->query_label[q];
     s = w->score + n * classes;
-    size_t best = 0;
-    for (size_t c = 1; c < classes; c++)
-      best = s[c] > s[best] ? c : best;
-    right += best == (size_t)w->query_label[n++];
+    right += wk_best_class_wide(s, (int)classes) == w->query_label[n++];
   }
   report->held_out = n;
   if (!n)

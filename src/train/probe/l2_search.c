@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/softmax.h"
 #include "train/metrics/temperature_scaling.h"
 #include "train/probe/l2_search.h"
 
@@ -215,13 +216,8 @@ static double products(const choosing *w) {
 static double accuracy(const choosing *w) {
   double right = 0;
   size_t classes = (size_t)w->all->classes;
-  for (size_t i = 0; i < w->held_out; i++) {
-    const double *s = w->score + i * classes;
-    int best = 0;
-    for (int c = 1; c < w->all->classes; c++)
-      best = s[c] > s[best] ? c : best;
-    right += best == w->label[i];
-  }
+  for (size_t i = 0; i < w->held_out; i++)
+    right += wk_best_class_wide(w->score + i * classes, w->all->classes) == w->label[i];
   return right / (double)w->held_out;
 }
 

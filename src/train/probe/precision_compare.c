@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/softmax.h"
 #include "whisker/probe.h"
 
 enum { FOLDS = 5 };
@@ -83,10 +84,7 @@ static wk_status cross_validate(size_t *right, const float *x, const int *y, con
       if (fold[i] != f)
         continue;
       wk_head_predict(p, head, x + i * width, 1);
-      int best = 0;
-      for (int k = 1; k < classes; k++)
-        best = p[k] > p[best] ? k : best;
-      *right += best == y[i];
+      *right += wk_best_class(p, classes, -1) == y[i];
     }
     wk_head_free(head);
     head = NULL;
