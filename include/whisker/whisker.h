@@ -36,6 +36,7 @@
 #include "whisker/explain.h"
 #include "whisker/insight.h"
 #include "whisker/sorting.h"
+#include "whisker/studio.h"
 #include "whisker/contact_sheet.h"
 
 /* ---- the parts, for those who want them -------------------------------------------------------- */

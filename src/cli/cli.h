@@ -85,6 +85,7 @@ int cli_check(cli *c, const cli_command *self, int argc, char **argv);
 int cli_tricks(cli *c, const cli_command *self, int argc, char **argv);
 int cli_sheet(cli *c, const cli_command *self, int argc, char **argv);
 int cli_sort(cli *c, const cli_command *self, int argc, char **argv);
+int cli_studio(cli *c, const cli_command *self, int argc, char **argv);
 int cli_model(cli *c, const cli_command *self, int argc, char **argv);
 extern const cli_command cli_model_ways[];
 int cli_look(cli *c, const cli_command *self, int argc, char **argv);
