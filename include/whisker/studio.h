@@ -47,6 +47,13 @@ WK_API void wk_studio_serve(wk_studio *s);
 /* Ends what runs, and keeps what was done. */
 WK_API void wk_studio_close(wk_studio *s);
 
+/* A line of JSON about how far a job is. */
+typedef void (*wk_studio_tell_fn)(void *user, const char *line);
+
+/* Carries out one job of a project: what FOLDER/job.json asks for. The studio runs each in a process of its own, `whisker studio --job FOLDER`,
+ * so that a job which needs too much memory ends alone. A cancelled training keeps its best epoch. */
+WK_API wk_status wk_studio_job(wk_session *s, const char *folder, wk_studio_tell_fn tell, void *user, wk_error *err) WK_NODISCARD;
+
 #ifdef __cplusplus
 }
 #endif

@@ -58,10 +58,15 @@ void wk_answer_fault(wk_request *r, const wk_fault *f) { wk_answer_json(r, f->ht
 void wk_answer_bytes(wk_request *r, const char *type, void *bytes, size_t size, const char *save_as) {
   text(r, 200, type, bytes, size);
   char offered[300];
-  if (r->answer && save_as) {
-    snprintf(offered, sizeof offered, "attachment; filename=\"%s\"", save_as);
-    r->server->http.add_response_header(r->answer, "Content-Disposition", offered);
-  }
+  if (!save_as)
+    return;
+  snprintf(offered, sizeof offered, "attachment; filename=\"%s\"", save_as);
+  wk_answer_header(r, "Content-Disposition", offered);
+}
+
+void wk_answer_header(wk_request *r, const char *name, const char *value) {
+  if (r->answer)
+    r->server->http.add_response_header(r->answer, name, value);
 }
 
 void wk_answer_stream(wk_request *r, const char *type, ssize_t (*read)(void *user, uint64_t at, char *out, size_t room), void *user,

@@ -4,8 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-void wk_csv_write(FILE *out, const char *cell) {
-  const bool guarded = *cell && strchr("=+-@'\t\r", *cell);
+static void write_cell(FILE *out, const char *cell, bool guarded) {
   const bool quoted = cell[strcspn(cell, ",;\"\r\n")] || guarded;
   if (quoted)
     fputc('"', out);
@@ -19,6 +18,9 @@ void wk_csv_write(FILE *out, const char *cell) {
   if (quoted)
     fputc('"', out);
 }
+
+void wk_csv_write(FILE *out, const char *cell) { write_cell(out, cell, *cell && strchr("=+-@'\t\r", *cell)); }
+void wk_csv_write_plain(FILE *out, const char *cell) { write_cell(out, cell, false); }
 
 /* One cell into its own place; `*end` is what came behind it: a comma, a new line, or the end. */
 static char *read_cell(char **text, char *end) {

@@ -187,6 +187,5 @@ void wk_server_login(wk_request *r) {
   wk_answer_json(r, 200, json_pack("{s:b}", "ok", 1));
   char cookie[160];
   snprintf(cookie, sizeof cookie, "%s=%s; Path=/; HttpOnly; SameSite=Strict", s->cookie_name, s->cookie);
-  if (r->answer)
-    s->http.add_response_header(r->answer, "Set-Cookie", cookie);
+  wk_answer_header(r, "Set-Cookie", cookie);
 }

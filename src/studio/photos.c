@@ -79,10 +79,19 @@ static wk_status jpeg(char **out, size_t *size, const wk_image *picture, int qua
   return *out ? WK_OK : wk_fault_memory(f);
 }
 
+wk_status wk_picture_jpeg(char **out, size_t *size, const wk_image *picture, int side, int quality, wk_fault *f) {
+  wk_image small = {0};
+  wk_status st = fit(&small, picture, side, f);
+  if (st == WK_OK)
+    st = jpeg(out, size, &small, quality, f);
+  wk_image_free(&small);
+  return st;
+}
+
 void wk_route_photo(void *user, wk_request *r) {
   wk_studio *s = user;
   wk_fault f;
-  wk_image photo = {0}, small = {0};
+  wk_image photo = {0};
   char *bytes = NULL;
   size_t size = 0;
   uint64_t id, side;
@@ -94,15 +103,12 @@ void wk_route_photo(void *user, wk_request *r) {
     side = 16;
   wk_status st = load(&photo, s->project, id, (int)side, &f);
   if (st == WK_OK)
-    st = fit(&small, &photo, (int)side, &f);
-  if (st == WK_OK)
-    st = jpeg(&bytes, &size, &small, 90, &f);
+    st = wk_picture_jpeg(&bytes, &size, &photo, (int)side, 90, &f);
   if (st == WK_OK)
     wk_answer_bytes(r, "image/jpeg", bytes, size, NULL);
   else
     wk_answer_fault(r, &f);
   wk_image_free(&photo);
-  wk_image_free(&small);
 }
 
 /* ---- sheets ------------------------------------------------------------------------------------ */

@@ -81,7 +81,7 @@ void wk_project_close(wk_project *p) {
   if (!p)
     return;
   wk_fault f;
-  if (p->journal_fd >= 0 && p->journal_lines && wk_project_save(p, &f) == WK_OK)
+  if (p->journal_fd >= 0 && (p->journal_lines || p->unsaved) && wk_project_save(p, &f) == WK_OK)
     wk_journal_renew(p, &f);
   wk_journal_close(p);
   const int fds[] = {p->folder_fd, p->root_fd, p->lock_fd};

@@ -44,6 +44,7 @@ typedef struct wk_project {
   wk_project_step *steps; /* [step_count], of which the first `done` are done and the others can be done again */
   size_t step_count, step_cap, done;
   size_t journal_lines;
+  bool unsaved; /* something is known that neither photos.csv nor the journal has */
   off_t journal_size;
 } wk_project;
 
@@ -74,7 +75,7 @@ wk_status wk_project_replace(const wk_project *p, const char *name, const void *
 /* All of an open file; free it. At most `most` bytes. */
 wk_status wk_read_fd(char **out, size_t *size, int fd, size_t most, const char *name, wk_fault *f);
 
-/* SHA-256 of the photo's file as it is now. */
+/* SHA-256 of the photo's file as it is now. Without the lock held. */
 wk_status wk_project_hash(wk_project *p, uint64_t id, unsigned char out[32], wk_fault *f);
 /* Finds the photos of root: new ones are appended, others marked as missing (project_scan.c). */
 wk_status wk_project_scan(wk_project *p, wk_fault *f);

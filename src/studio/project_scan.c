@@ -12,12 +12,14 @@
 static const unsigned char unknown[32];
 
 wk_status wk_project_hash(wk_project *p, uint64_t id, unsigned char out[32], wk_fault *f) {
+  pthread_mutex_lock(&p->lock);
   const int fd = wk_project_photo_fd(p, id, f);
+  pthread_mutex_unlock(&p->lock);
   if (fd < 0)
     return WK_ERR_NOT_FOUND;
   char *bytes = NULL;
   size_t size = 0;
-  wk_status st = wk_read_fd(&bytes, &size, fd, (size_t)1 << 30, p->photos[id - 1].file, f);
+  wk_status st = wk_read_fd(&bytes, &size, fd, (size_t)1 << 30, "the photo", f);
   close(fd);
   if (st == WK_OK)
     SHA256((const unsigned char *)bytes, size, out);

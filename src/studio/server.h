@@ -78,6 +78,8 @@ void wk_answer_json(wk_request *r, int status, json_t *json);
 void wk_answer_fault(wk_request *r, const wk_fault *f);
 /* malloc'ed bytes; `save_as`: offered as a download of that name (NULL: shown). */
 void wk_answer_bytes(wk_request *r, const char *type, void *bytes, size_t size, const char *save_as);
+/* One more header on the answer that was given. */
+void wk_answer_header(wk_request *r, const char *name, const char *value);
 /* A text that never ends: `read` blocks until it has something, or returns -1 at its end. */
 void wk_answer_stream(wk_request *r, const char *type, ssize_t (*read)(void *user, uint64_t at, char *out, size_t room), void *user,
                       void (*release)(void *user));

@@ -55,7 +55,8 @@ static void route_state(void *user, wk_request *r) {
   pthread_mutex_lock(&s->project->lock);
   json_t *project = project_json(s->project);
   pthread_mutex_unlock(&s->project->lock);
-  wk_answer_json(r, 200, json_pack("{s:s,s:I,s:o}", "version", wk_version(), "event", (json_int_t)last, "project", project));
+  wk_answer_json(r, 200, json_pack("{s:s,s:I,s:o,s:o}", "version", wk_version(), "event", (json_int_t)last, "project", project, "jobs",
+                                   wk_jobs_json(&s->jobs)));
 }
 
 static void route_login(void *user, wk_request *r) {
@@ -131,6 +132,16 @@ static const wk_route routes[] = {
     {WK_POST, "/edits", WK_BODY_JSON, false, wk_route_edits},
     {WK_POST, "/undo", WK_BODY_JSON, false, wk_route_undo},
     {WK_POST, "/redo", WK_BODY_JSON, false, wk_route_redo},
+    {WK_POST, "/jobs", WK_BODY_JSON, false, wk_route_jobs_add},
+    {WK_GET, "/jobs/", WK_BODY_NONE, false, wk_route_job},
+    {WK_DELETE, "/jobs/", WK_BODY_NONE, false, wk_route_job_cancel},
+    {WK_GET, "/check", WK_BODY_NONE, false, wk_route_check},
+    {WK_GET, "/runs", WK_BODY_NONE, false, wk_route_runs},
+    {WK_GET, "/runs/", WK_BODY_NONE, false, wk_route_run},
+    {WK_GET, "/compare", WK_BODY_NONE, false, wk_route_compare},
+    {WK_POST, "/try", WK_BODY_IMAGE, false, wk_route_try},
+    {WK_GET, "/why", WK_BODY_NONE, false, wk_route_why},
+    {WK_POST, "/why", WK_BODY_IMAGE, false, wk_route_why_upload},
     {0}};
 
 /* ---- life -------------------------------------------------------------------------------------- */
@@ -158,6 +169,43 @@ static wk_status find_folders(char **project, char **photos, const wk_studio_opt
   return *project && (*photos || is_project || !o->folder) ? WK_OK : wk_fault_memory(f);
 }
 
+/* Hashes of all photos, without haste: by these a photo is known again when it was moved, and its features are found. */
+static void *hash_photos(void *user) {
+  wk_studio *s = user;
+  wk_project *p = s->project;
+  static const unsigned char unknown[32];
+  for (size_t i = 0; !s->over; i++) {
+    unsigned char sha256[32];
+    wk_fault f;
+    pthread_mutex_lock(&p->lock);
+    const bool end = i >= p->photo_count, wanted = !end && !p->photos[i].missing && !memcmp(p->photos[i].sha256, unknown, 32);
+    pthread_mutex_unlock(&p->lock);
+    if (end)
+      break;
+    if (wanted && wk_project_hash(p, i + 1, sha256, &f) == WK_OK) {
+      pthread_mutex_lock(&p->lock);
+      memcpy(p->photos[i].sha256, sha256, 32);
+      p->unsaved = true;
+      pthread_mutex_unlock(&p->lock);
+    }
+  }
+  return NULL;
+}
+
+static wk_status begin_work(wk_studio *s, const wk_studio_options *o, wk_fault *f) {
+  const wk_context *ctx = wk_session_context(s->session);
+  mkdirat(s->project->folder_fd, "jobs", 0700);
+  s->last_run = wk_studio_last_number(s->project, "runs");
+  wk_studio_read_findings(s);
+  wk_studio_read_answers(s);
+  static char *const nothing[] = {NULL};
+  s->jobs = (wk_jobs){.project = s->project, .events = &s->events, .program = o->program, .environment = o->environment ? o->environment : nothing,
+                      .threads = ctx->threads, .seed = ctx->seed, .first = (uint64_t)wk_studio_last_number(s->project, "jobs") + 1,
+                      .ended = wk_studio_job_ended, .user = s};
+  s->hashes = !pthread_create(&s->hashing, NULL, hash_photos, s);
+  return wk_jobs_open(&s->jobs, f);
+}
+
 wk_status wk_studio_open(wk_studio **out, wk_session *session, const wk_studio_options *o, wk_error *err) {
   wk_fault f = {0};
   char *project = NULL, *photos = NULL;
@@ -170,11 +218,14 @@ wk_status wk_studio_open(wk_studio **out, wk_session *session, const wk_studio_o
     goto done;
   }
   s->session = session;
+  pthread_mutex_init(&s->model_lock, NULL);
   st = wk_events_open(&s->events, &f);
   if (st == WK_OK)
     st = find_folders(&project, &photos, o, &f);
   if (st == WK_OK)
     st = wk_project_open(&s->project, project, photos, &f);
+  if (st == WK_OK)
+    st = begin_work(s, o, &f);
   if (st == WK_OK)
     st = wk_server_start(&s->server, &(wk_server_options){.port = o->port, .routes = routes, .files = wk_page_files, .user = s}, &f);
   if (st == WK_OK) {
@@ -203,9 +254,15 @@ void wk_studio_serve(wk_studio *s) {
 void wk_studio_close(wk_studio *s) {
   if (!s)
     return;
+  s->over = true;
   if (s->events.next)
     wk_events_close(&s->events);
   wk_server_stop(s->server);
+  wk_jobs_close(&s->jobs);
+  if (s->hashes)
+    pthread_join(s->hashing, NULL);
+  wk_studio_drop_model(s);
+  pthread_mutex_destroy(&s->model_lock);
   wk_project_close(s->project);
   wk_events_free(&s->events);
   free(s);
