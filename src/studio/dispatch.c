@@ -174,7 +174,7 @@ void wk_server_completed(void *cls, struct MHD_Connection *connection, void **re
   free(r->body);
   free(r);
   *request = NULL;
-  wk_slot_deadline(s, connection, WK_SERVER_HEADER_SECONDS);
+  wk_slot_deadline(s, connection, s->o.header_seconds);
 }
 
 void wk_server_login(wk_request *r) {

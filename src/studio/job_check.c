@@ -62,6 +62,9 @@ wk_status wk_child_check(json_t **result, wk_child *c, wk_error *err) {
   wk_check_report *r = NULL;
   wk_check_data_options o;
   wk_check_data_options_init(&o);
+  const char *backbone = json_string_value(json_object_get(c->what, "backbone"));
+  if (backbone)
+    o.backbone = backbone;
   wk_fault f = {0};
   wk_status st = list ? WK_OK : wk_fault_memory(&f);
   if (st != WK_OK && err)

@@ -104,7 +104,18 @@ static const kind_row kinds[] = {{.name = "train", .photos = true},
                                  {.name = "attack", .model = true, .label = true, .photo = true},
                                  {.name = "export", .model = true}};
 
-static wk_status describe(json_t **out, wk_project *p, const kind_row *kind, json_t *options, wk_fault *f) {
+/* A network by its name; the page names no files. Without: the studio's own. */
+static wk_status add_backbone(json_t *what, const wk_studio *s, const json_t *options, wk_fault *f) {
+  const json_t *given = json_object_get(options, "backbone");
+  const char *name = json_string_value(given);
+  if (given && (!name || !wk_arch_find(name)))
+    return wk_fault_set(f, 400, "argument", WK_ERR_ARGUMENT, "backbone is the name of a pretrained network");
+  name = name ? name : s->backbone;
+  return name && json_object_set_new(what, "backbone", wk_json_text(name)) ? wk_fault_memory(f) : WK_OK;
+}
+
+static wk_status describe(json_t **out, const wk_studio *s, const kind_row *kind, json_t *options, wk_fault *f) {
+  wk_project *p = s->project;
   json_t *what = json_pack("{s:s,s:O}", "kind", kind->name, "options", options);
   wk_status st = what ? WK_OK : wk_fault_memory(f);
   if (st == WK_OK && kind->model)
@@ -113,6 +124,8 @@ static wk_status describe(json_t **out, wk_project *p, const kind_row *kind, jso
     st = add_class(what, p, options, kind->label_needed, f);
   if (st == WK_OK && kind->photo)
     st = add_photo(what, p, options, f);
+  if (st == WK_OK && kind->photos && !kind->model)
+    st = add_backbone(what, s, options, f);
   if (st == WK_OK && kind->photos && !add_photos(what, p))
     st = wk_fault_memory(f);
   if (st == WK_OK)
@@ -139,7 +152,7 @@ void wk_route_jobs_add(void *user, wk_request *r) {
     st = wk_fault_set(&f, 422, "unsupported", WK_ERR_UNSUPPORTED, "this studio was opened without a program to run jobs with");
   pthread_mutex_lock(&s->project->lock);
   if (st == WK_OK)
-    st = describe(&what, s->project, &kinds[i], options, &f);
+    st = describe(&what, s, &kinds[i], options, &f);
   if (st == WK_OK && !strcmp(name, "train"))
     run = ++s->last_run;
   pthread_mutex_unlock(&s->project->lock);

@@ -126,7 +126,7 @@ static json_t *run_json(const wk_child *c, const wk_train_report *report, const 
 }
 
 wk_status wk_child_train(json_t **result, wk_child *c, wk_error *err) {
-  const char *mode = wk_child_text(c, "mode"), *backbone = wk_child_text(c, "backbone");
+  const char *mode = wk_child_text(c, "mode"), *backbone = json_string_value(json_object_get(c->what, "backbone"));
   wk_train_options o;
   wk_train_options_init(&o, mode && !strcmp(mode, "better") ? WK_TRAIN_FINETUNE : WK_TRAIN_PROBE);
   char *list = wk_child_path(c, "photos.csv"), *model = wk_child_path(c, "model.whisker"), *table = wk_child_path(c, "predictions.csv");

@@ -72,7 +72,6 @@ static void on_line(wk_jobs *j, uint64_t id, const char *text, json_t **error) {
     json_decref(*error);
     *error = json_incref(json_object_get(line, "error"));
   } else if (event && (!strcmp(event, "epoch") || !strcmp(event, "data") || !strcmp(event, "warning"))) {
-    json_object_del(line, "event");
     json_object_set_new(line, "job", json_integer((json_int_t)id));
     wk_events_tell(j->events, event, json_incref(line));
   }

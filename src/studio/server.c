@@ -34,7 +34,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
     const union MHD_ConnectionInfo *info = s->http.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     for (int i = 0; info && i < 2 * WK_SERVER_CONNECTIONS && !*context; i++)
       if (s->slot[i].socket < 0) {
-        s->slot[i] = (wk_slot){info->connect_fd, wk_clock_seconds() + WK_SERVER_HEADER_SECONDS};
+        s->slot[i] = (wk_slot){info->connect_fd, wk_clock_seconds() + s->o.header_seconds};
         *context = &s->slot[i];
       }
   }
@@ -138,6 +138,8 @@ wk_status wk_server_start(wk_server **out, const wk_server_options *o, wk_fault 
   if (!s)
     return wk_fault_memory(f);
   s->o = *o;
+  if (!(s->o.header_seconds > 0))
+    s->o.header_seconds = WK_SERVER_HEADER_SECONDS;
   pthread_mutex_init(&s->lock, NULL);
   pthread_cond_init(&s->ending, NULL);
   for (int i = 0; i < 2 * WK_SERVER_CONNECTIONS; i++)

@@ -52,6 +52,7 @@ typedef struct wk_page_file {
 
 typedef struct wk_server_options {
   int port;               /* 0: any */
+  double header_seconds;  /* for a header to arrive; 0: WK_SERVER_HEADER_SECONDS */
   const wk_route *routes; /* ends with a zeroed entry */
   const wk_page_file *files; /* likewise */
   void *user;

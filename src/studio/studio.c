@@ -12,6 +12,8 @@
 static const wk_option option_rows[] = {
     {.name = "project", WK_ROW_TEXT(wk_studio_options, project), .placeholder = "FOLDER",
      .help = "where the project lies or is made; default: beside the photos, with .studio behind its name"},
+    {.name = "backbone", .letter = 'b', WK_ROW_TEXT(wk_studio_options, backbone), .placeholder = "NAME|FILE",
+     .help = "the pretrained network that trainings begin with; default: theirs"},
     {.name = "port", WK_ROW_INT(wk_studio_options, port), .min = 0, .max = 65535, .placeholder = "N",
      .automatic = "any that is free", .help = "port of the page"},
     {0}};
@@ -195,6 +197,8 @@ static void *hash_photos(void *user) {
 static wk_status begin_work(wk_studio *s, const wk_studio_options *o, wk_fault *f) {
   const wk_context *ctx = wk_session_context(s->session);
   mkdirat(s->project->folder_fd, "jobs", 0700);
+  if (o->backbone && !(s->backbone = strdup(o->backbone)))
+    return wk_fault_memory(f);
   s->last_run = wk_studio_last_number(s->project, "runs");
   wk_studio_read_findings(s);
   wk_studio_read_answers(s);
@@ -262,6 +266,7 @@ void wk_studio_close(wk_studio *s) {
   if (s->hashes)
     pthread_join(s->hashing, NULL);
   wk_studio_drop_model(s);
+  free(s->backbone);
   pthread_mutex_destroy(&s->model_lock);
   wk_project_close(s->project);
   wk_events_free(&s->events);

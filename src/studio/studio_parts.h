@@ -16,6 +16,7 @@ struct wk_studio {
   wk_events events;
   wk_jobs jobs;
   char url[128];
+  char *backbone; /* NULL: the library's choice */
   pthread_t hashing;
   bool hashes;       /* the thread runs */
   _Atomic bool over;
