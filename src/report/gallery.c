@@ -153,7 +153,7 @@ wk_status wk_gallery_show_table(wk_gallery *g, const wk_gallery_table *t, wk_err
       wk_text_add(to, "<td");
       if (heat > 0)
         wk_text_add(to, " style=\"background:rgb(var(--%s) / %.2f)\"", t->wrong && t->wrong[k] ? "wrong" : "right",
-                    0.08 + 0.72 * heat);
+                    0.08 + 0.40 * heat);
       add_element(to, ">", t->cell[k], "</td>");
     }
     wk_text_add(to, "</tr>\n");

@@ -86,7 +86,7 @@ static void a_gallery_is_whole_at_every_save(void **state) {
   wk_gallery_free(g);
   page = read_page(folder);
   assert_non_null(strstr(page, "width=\"2\" height=\"1\" src=\"a.png\" alt=\"&#34;quoted&#34;\""));
-  assert_non_null(strstr(page, "rgb(var(--wrong) / 0.44)"));
+  assert_non_null(strstr(page, "rgb(var(--wrong) / 0.28)"));
   assert_non_null(strstr(page, "<a href=\"#two\">Two</a>"));
   assert_non_null(strstr(page, "<figure><svg"));
   assert_null(strstr(page, "class=\"status\""));
