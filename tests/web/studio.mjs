@@ -7,9 +7,9 @@ import puppeteer from 'puppeteer-core';
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-export const startStudio = async (folder) => {
-  const own = folder ? null : mkdtempSync(join(tmpdir(), 'whisker-page-'));
-  const child = spawn(process.env.WHISKER, ['studio', '--no-open'], { cwd: folder ?? own });
+export const startStudio = async (...flags) => {
+  const own = mkdtempSync(join(tmpdir(), 'whisker-page-'));
+  const child = spawn(process.env.WHISKER, ['studio', '--no-open', ...flags], { cwd: own });
   let text = '';
   const address = await new Promise((ok, no) => {
     const read = (d) => {
@@ -27,7 +27,7 @@ export const startStudio = async (folder) => {
       const ended = new Promise((ok) => child.once('exit', ok));
       child.kill('SIGINT');
       await ended;
-      if (own) rmSync(own, { recursive: true, force: true });
+      rmSync(own, { recursive: true, force: true });
     },
   };
 };
