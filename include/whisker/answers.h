@@ -74,6 +74,7 @@ typedef struct wk_mistake {
 
 /* A right answer is doubtful where the second class has nearly as much: the difference of both probabilities is below this. */
 #define WK_DOUBTFUL 0.2
+#define WK_SUREST 16
 
 typedef struct wk_evaluation {
   wk_metrics *metrics;
@@ -87,6 +88,8 @@ typedef struct wk_evaluation {
   size_t mistake_count;
   wk_mistake *doubtful; /* right, but by less than WK_DOUBTFUL, in the photos' order */
   size_t doubtful_count;
+  wk_mistake *surest; /* right: the surest WK_SUREST of them at most, the surest first; `p` as of a doubtful one */
+  size_t surest_count;
   wk_lines warnings;
 } wk_evaluation;
 

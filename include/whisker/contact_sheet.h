@@ -23,8 +23,8 @@ WK_API const wk_option_table *wk_contact_options_table(void);
 /* A row a class, with its name and how many photos it has; photos without labels are one class. What cannot be read leaves grey. Stage of
  * progress: "photos". */
 WK_API wk_status wk_contact_sheet(wk_image *out, wk_session *s, const char *data, const wk_contact_options *o, wk_error *err) WK_NODISCARD;
-/* The `most` mistakes that the model was surest of, surest first, each with what it is and what it was taken for. WK_ERR_NOT_FOUND: there
- * are none. */
+/* The `most` mistakes that the model was surest of, surest first, each with what it is and what it was taken for; below them the right answers
+ * that it was surest of. WK_ERR_NOT_FOUND: there are neither. */
 WK_API wk_status wk_mistakes_sheet(wk_image *out, wk_session *s, const wk_evaluation *e, int most, wk_error *err) WK_NODISCARD;
 
 #ifdef __cplusplus

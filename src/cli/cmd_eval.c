@@ -113,8 +113,8 @@ static wk_status check_sheet(const char *path, wk_error *err) {
              : cli_error(err, WK_ERR_ARGUMENT, "%s: pictures are written as PNG; give a name that ends in .png", path);
 }
 
-/* Photos that were wrong, on one picture; without any there is none. */
-static wk_status draw_wrong(wk_session *session, const wk_evaluation *e, int most, const char *path, wk_error *err) {
+/* Photos that were wrong, and the surest right ones, on one picture. */
+static wk_status draw_surest(wk_session *session, const wk_evaluation *e, int most, const char *path, wk_error *err) {
   enum { MOST = 40 };
   wk_image picture = {0};
   wk_status st = wk_mistakes_sheet(&picture, session, e, most ? most : MOST, err);
@@ -145,7 +145,10 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
        "--wrong the first N",
        0, 0, NULL},
       {"sheet", 0, CLI_STRING, &sheet, "FILE.png",
-       "draw the photos it got wrong, the surest first; with --wrong the first N", 0, 0, NULL},
+       "draw the photos it got wrong, the surest first (with --wrong the first N), and below them those it was surest "
+       "of and "
+       "right about",
+       0, 0, NULL},
       {"srgb", 0, CLI_BOOL, &srgb, NULL, CLI_SRGB_HELP, 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},
       {0}};
@@ -172,8 +175,8 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
     model->backbone->preprocess.srgb = true;
   if (st == WK_OK)
     st = wk_evaluate(&e, session, model, argv[1], &o, &err);
-  if (st == WK_OK && sheet && e->mistake_count)
-    st = draw_wrong(session, e, wrong, sheet, &err);
+  if (st == WK_OK && sheet)
+    st = draw_surest(session, e, wrong, sheet, &err);
   int rc;
   if (st != WK_OK) {
     rc = cli_fail(c, &err);
@@ -183,8 +186,7 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
     if (csv || wrong)
       say_worst(c, e, (size_t)wrong, csv);
     if (sheet && !csv)
-      cli_say(c, e->mistake_count ? "Drew what it got wrong: %s\n" : "Nothing was wrong, so %s was not drawn.\n",
-              sheet);
+      cli_say(c, "Drew what it got wrong, and what it was surest of and right about: %s\n", sheet);
     rc = cli_print_report(c, wk_evaluation_json(e));
   }
   wk_evaluation_free(e);

@@ -46,17 +46,7 @@ const wk_option_table *wk_check_options_table(void) { return &option_table; }
 
 void wk_check_options_init(wk_check_options *o) { wk_options_init(o, &option_table); }
 
-typedef struct teller {
-  wk_check *c;
-  const wk_dataset *d;
-  const wk_check_options *o;
-  const wk_examined *photo;
-  char **why; /* [photos]: NULL for the usable ones */
-  bool *told; /* [photos]: that it is in two classes */
-  bool *twin; /* [photos]: nearly the same as c->first[i], not the same bytes */
-} teller;
-
-static void tell(teller *t, wk_check_kind kind, size_t photo, double score, bool exclude, char *what) {
+static void tell(wk_checking *t, wk_check_kind kind, size_t photo, double score, bool exclude, char *what) {
   wk_check_add(t->c, (wk_finding){.kind = kind,
                                   .photo = photo,
                                   .other = WK_NO_PHOTO,
@@ -68,7 +58,7 @@ static void tell(teller *t, wk_check_kind kind, size_t photo, double score, bool
 
 /* ---- photos ------------------------------------------------------------------------------------ */
 
-static void tell_broken(teller *t, size_t i) {
+static void tell_broken(wk_checking *t, size_t i) {
   const wk_examined *x = &t->photo[i];
   const char *name = t->d->photos[i].name;
   if (!x->partial)
@@ -88,7 +78,7 @@ static bool ending_fits(const char *path, wk_image_format format) {
   return said == WK_IMAGE_UNKNOWN || said == format;
 }
 
-static void tell_photo(teller *t, size_t i, bool tell_grey) {
+static void tell_photo(wk_checking *t, size_t i, bool tell_grey) {
   static const char *const turned[] = {[2] = "mirrored",
                                        [3] = "upside down",
                                        [4] = "upside down and mirrored",
@@ -120,12 +110,10 @@ static void tell_photo(teller *t, size_t i, bool tell_grey) {
                      x->height, (double)longer / (double)shorter));
 }
 
-static void tell_photos(teller *t) {
+static void tell_photos(wk_checking *t) {
   size_t grey = 0;
-  for (size_t i = 0; i < t->d->photo_count; i++) {
+  for (size_t i = 0; i < t->d->photo_count; i++)
     grey += t->photo[i].usable && t->photo[i].grey;
-    t->c->usable += t->photo[i].usable;
-  }
   const bool tell_grey = (double)grey < GREY_SHARE * (double)t->c->usable;
   for (size_t i = 0; i < t->d->photo_count; i++)
     if (t->why[i])
@@ -143,7 +131,7 @@ static const char *split_name(wk_split split) {
 
 /* What a later photo of a set is to the first one of it. Of photos in two classes nobody knows which label is right:
  * both are left out. Of those in two splits the one in train/ is, so that the test stays what it was. */
-static void tell_copy(teller *t, size_t i) {
+static void tell_copy(wk_checking *t, size_t i) {
   const size_t first = t->c->first[i];
   const wk_photo *a = &t->d->photos[first], *b = &t->d->photos[i];
   const char *same = t->twin[i] ? "look almost the same" : "are one photo";
@@ -175,7 +163,7 @@ static void tell_copy(teller *t, size_t i) {
 }
 
 /* The sets of photos that are copies (exact), or among whose members are twins. */
-static wk_status add_groups(teller *t, bool exact, wk_error *err) {
+static wk_status add_groups(wk_checking *t, bool exact, wk_error *err) {
   wk_status st = WK_OK;
   wk_check *c = t->c;
   const size_t n = t->d->photo_count;
@@ -218,7 +206,7 @@ done:
 /* ---- classes ----------------------------------------------------------------------------------- */
 
 /* One line for all classes with fewer than `few` photos, which names some of them. */
-static void tell_few(teller *t, const size_t *photos, const char *split, size_t few, double score) {
+static void tell_few(wk_checking *t, const size_t *photos, const char *split, size_t few, double score) {
   enum { NAMED = 5 };
   size_t n = 0, classes = (size_t)t->d->class_count;
   wk_text names = {0};
@@ -241,7 +229,7 @@ static void tell_few(teller *t, const size_t *photos, const char *split, size_t 
   wk_text_free(&names);
 }
 
-static wk_status tell_classes(teller *t, wk_error *err) {
+static wk_status tell_classes(wk_checking *t, wk_error *err) {
   const wk_dataset *d = t->d;
   size_t classes = (size_t)d->class_count, splits[WK_SPLIT_TEST + 1] = {0};
   size_t(*in_split)[WK_SPLIT_TEST + 1] = wk_calloc(classes + 1, sizeof *in_split);
@@ -287,7 +275,7 @@ static wk_status tell_classes(teller *t, wk_error *err) {
 
 /* ---- the whole --------------------------------------------------------------------------------- */
 
-static wk_status tell_all(teller *t, wk_error *err) {
+wk_status wk_check_tell(wk_checking *t, wk_error *err) {
   const wk_dataset *d = t->d;
   tell_photos(t);
   WK_RETURN_IF_ERROR(add_groups(t, true, err));
@@ -306,42 +294,54 @@ static wk_status tell_all(teller *t, wk_error *err) {
   return WK_OK;
 }
 
+void wk_check_end(wk_checking *t) {
+  for (size_t i = 0; t->why && i < t->d->photo_count; i++)
+    wk_free(t->why[i]);
+  wk_free(t->why);
+  wk_free(t->twin);
+  wk_free(t->told);
+  wk_free(t->photo);
+  *t = (wk_checking){0};
+}
+
+wk_status wk_check_look(wk_checking *t, wk_check *c, const wk_dataset *d, const wk_check_options *o,
+                        const wk_context *ctx, wk_error *err) {
+  const size_t n = d->photo_count;
+  *t = (wk_checking){.c = c, .d = d, .o = o};
+  t->photo = wk_calloc(n + 1, sizeof *t->photo);
+  t->why = wk_calloc(n + 1, sizeof *t->why);
+  t->twin = wk_calloc(n + 1, sizeof *t->twin);
+  t->told = wk_calloc(n + 1, sizeof *t->told);
+  c->class_photos = wk_calloc((size_t)d->class_count + 1, sizeof *c->class_photos);
+  c->sha256 = wk_calloc(n + 1, sizeof *c->sha256);
+  c->first = wk_calloc(n + 1, sizeof *c->first);
+  if (!t->photo || !t->why || !t->twin || !t->told || !c->class_photos || !c->sha256 || !c->first)
+    return WK_FAIL(err, WK_ERR_MEMORY, "%s: out of memory for %zu photos", d->root, n);
+  c->files = n + d->ignored;
+  WK_RETURN_IF_ERROR(wk_examine(t->photo, t->why, d, o->cache_folder, ctx, err));
+  for (size_t i = 0; i < n; i++) {
+    memcpy(c->sha256[i], t->photo[i].hash, sizeof *c->sha256);
+    c->usable += t->photo[i].usable;
+  }
+  return wk_twins_find(c->first, t->twin, t->photo, n, o->look_alikes, ctx, err);
+}
+
 wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_check_options *o, const wk_context *ctx,
                        wk_error *err) {
   wk_status st = WK_OK;
   wk_check_options defaults;
+  wk_checking t = {0};
   wk_check_options_init(&defaults);
   const double start = wk_clock_seconds();
-  const size_t n = d->photo_count;
-  wk_examined *photo = wk_calloc(n + 1, sizeof *photo);
   wk_check *c = wk_calloc(1, sizeof *c);
-  teller t = {.c = c, .d = d, .o = o ? o : &defaults, .photo = photo};
-  t.why = wk_calloc(n + 1, sizeof *t.why);
-  t.twin = wk_calloc(n + 1, sizeof *t.twin);
-  t.told = wk_calloc(n + 1, sizeof *t.told);
-  WK_FAIL_IF(!c || !photo || !t.why || !t.twin || !t.told, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos",
-             d->root, n);
-  c->class_photos = wk_calloc((size_t)d->class_count + 1, sizeof *c->class_photos);
-  c->sha256 = wk_calloc(n + 1, sizeof *c->sha256);
-  c->first = wk_calloc(n + 1, sizeof *c->first);
-  WK_FAIL_IF(!c->class_photos || !c->sha256 || !c->first, err, WK_ERR_MEMORY, "%s: out of memory for %zu photos",
-             d->root, n);
-  c->files = n + d->ignored;
-  WK_TRY(wk_examine(photo, t.why, d, t.o->cache_folder, ctx, err));
-  for (size_t i = 0; i < n; i++)
-    memcpy(c->sha256[i], photo[i].hash, sizeof *c->sha256);
-  WK_TRY(wk_twins_find(c->first, t.twin, photo, n, t.o->look_alikes, ctx, err));
-  WK_TRY(tell_all(&t, err));
+  WK_FAIL_IF(!c, err, WK_ERR_MEMORY, "out of memory");
+  WK_TRY(wk_check_look(&t, c, d, o ? o : &defaults, ctx, err));
+  WK_TRY(wk_check_tell(&t, err));
   c->seconds = wk_clock_seconds() - start;
   *out = c;
   c = NULL;
 done:
-  for (size_t i = 0; t.why && i < n; i++)
-    wk_free(t.why[i]);
-  wk_free(t.why);
-  wk_free(t.twin);
-  wk_free(t.told);
-  wk_free(photo);
+  wk_check_end(&t);
   wk_check_free(c);
   return st;
 }

@@ -42,6 +42,29 @@ typedef struct wk_examined {
 wk_status wk_examine(wk_examined *out, char **why, const wk_dataset *d, const char *cache_folder, const wk_context *ctx,
                      wk_error *err);
 
+/* Below so many pixels of the shorter side pictures that differ are much alike (digits, icons). */
+static inline bool wk_examined_is_small(const wk_examined *x) { return x->width < 96 || x->height < 96; }
+
+/* ---- dots.c: how much two pictures agree ------------------------------------------------------- */
+
+typedef struct wk_dots_box {
+  double x0, y0, x1, y1; /* of a picture's sides */
+} wk_dots_box;
+
+/* The part of a picture in `b`, as many dots as the picture has. */
+void wk_dots_cut(uint8_t *out, const uint8_t *dot, const wk_dots_box *b, bool mirrored);
+/* Correlation of the dots of two pictures; 0 where one is even. */
+double wk_dots_correlation(const uint8_t *a, const uint8_t *b);
+typedef struct wk_dots_fitting {
+  double farthest; /* no edge is moved inwards by more */
+  double worth;    /* correlation below which moving edges does not help */
+  double enough;   /* from which on no better fit is looked for */
+} wk_dots_fitting;
+
+/* Correlation of `b` with the part of `a` that fits it best, from `first` on, edge by edge, as long as it helps. */
+double wk_dots_fit(const uint8_t *a, const uint8_t *b, const wk_dots_box *first, bool mirrored,
+                   const wk_dots_fitting *how);
+
 /* ---- twins.c: photos that are one -------------------------------------------------------------- */
 
 /* first[i]: the number of the first photo that has the same bytes, or (twin[i]) nearly the same picture: of another
@@ -49,6 +72,33 @@ wk_status wk_examine(wk_examined *out, char **why, const wk_dataset *d, const ch
  * grows with the number of photos, not with its square, however many copies there are. */
 wk_status wk_twins_find(uint32_t *first, bool *twin, const wk_examined *photo, size_t count, bool look_alikes,
                         const wk_context *ctx, wk_error *err);
+
+/* ---- twins_seen.c: twins that the hash has missed ---------------------------------------------- */
+
+/* Joins sets of wk_twins_find whose first photos a network sees nearly the same in and whose dots agree when the edges
+ * of one are cut: more is cut off than the hash can bear, a margin was added, the picture was turned a little. `f` are
+ * features of photos[of[row]]. Time and memory grow with the number of rows. */
+wk_status wk_twins_join(uint32_t *first, bool *twin, const wk_examined *photo, size_t count, const wk_features *f,
+                        const size_t *of, const wk_context *ctx, wk_error *err);
+
+/* ---- check.c: looking, and telling what was seen ----------------------------------------------- */
+
+/* wk_check_run in two halves, between which more may be found out about the photos. */
+typedef struct wk_checking {
+  wk_check *c;
+  const wk_dataset *d;
+  const wk_check_options *o;
+  wk_examined *photo;
+  char **why; /* [photos]: NULL for the usable ones */
+  bool *told; /* [photos]: that it is in two classes */
+  bool *twin; /* [photos]: nearly the same as c->first[i], not the same bytes */
+} wk_checking;
+
+/* Fills an empty c but for its findings and groups. wk_check_end in any case, also after a failure. */
+wk_status wk_check_look(wk_checking *t, wk_check *c, const wk_dataset *d, const wk_check_options *o,
+                        const wk_context *ctx, wk_error *err);
+wk_status wk_check_tell(wk_checking *t, wk_error *err);
+void wk_check_end(wk_checking *t);
 
 /* ---- findings.c -------------------------------------------------------------------------------- */
 

@@ -7,98 +7,27 @@
  * picture is decided by the correlation of their dots, after the cut that fits best. Every photo is compared with the
  * first one of a set only, so that neither a hundred thousand copies of one photo nor a chain of small steps make
  * trouble. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/check.h"
 
 enum {
-  DOTS = WK_DOTS * WK_DOTS,
   CUTS = 8,         /* ways to cut edges off */
   BLOCKS = 5,       /* of 12 or 13 bits */
   BITS = 13,        /* of the longest */
   BITS_MAX = 16,    /* of a hash that may differ in a candidate */
   LOOKED_AT = 2000, /* entries of a block that are looked at: the latest */
-  SMALL = 96,       /* pixels of the shorter side, below which pictures that differ are much alike (digits, icons) */
   NOBODY = -1
 };
-#define STEP 0.0075              /* by which each edge is moved to fit */
 #define FARTHEST 0.07            /* that an edge may be moved */
 #define SAME_PICTURE 0.94        /* least correlation of twins */
 #define WORTH_FITTING 0.75       /* below which moving the edges does not help */
 #define SAME_SMALL_PICTURE 0.995 /* of small ones, which are not cut */
 
-typedef struct box {
-  double x0, y0, x1, y1; /* of a picture's sides */
-} box;
-
-static const box cut[CUTS] = {
+static const wk_dots_box cut[CUTS] = {
     {0, 0, 1, 1},       {0.015, 0.015, 0.985, 0.985}, {0.03, 0.03, 0.97, 0.97}, {0.05, 0.05, 0.95, 0.95},
     {0, 0, 0.95, 0.95}, {0.05, 0, 1, 0.95},           {0, 0.05, 0.95, 1},       {0.05, 0.05, 1, 1}};
-
-/* The part of a picture in `b`, as many dots as the picture has. */
-static void cut_out(uint8_t *out, const uint8_t *dot, const box *b, bool mirrored) {
-  int left[WK_DOTS], part[WK_DOTS];
-  for (int x = 0; x < WK_DOTS; x++) {
-    double at = (b->x0 + (b->x1 - b->x0) * (x + 0.5) / WK_DOTS) * WK_DOTS - 0.5;
-    at = at < 0 ? 0 : at > WK_DOTS - 1 ? WK_DOTS - 1 : at;
-    left[x] = at >= WK_DOTS - 1 ? WK_DOTS - 2 : (int)at;
-    part[x] = (int)lround(256 * (at - left[x]));
-  }
-  for (int y = 0; y < WK_DOTS; y++) {
-    double at = (b->y0 + (b->y1 - b->y0) * (y + 0.5) / WK_DOTS) * WK_DOTS - 0.5;
-    at = at < 0 ? 0 : at > WK_DOTS - 1 ? WK_DOTS - 1 : at;
-    const int top = at >= WK_DOTS - 1 ? WK_DOTS - 2 : (int)at, down = (int)lround(256 * (at - top));
-    const uint8_t *row = dot + top * WK_DOTS, *next = row + WK_DOTS;
-    for (int x = 0; x < WK_DOTS; x++) {
-      const int l = left[x], p = part[x];
-      const int above = row[l] * (256 - p) + row[l + 1] * p, below = next[l] * (256 - p) + next[l + 1] * p;
-      out[y * WK_DOTS + (mirrored ? WK_DOTS - 1 - x : x)] =
-          (uint8_t)((above * (256 - down) + below * down + 32768) >> 16);
-    }
-  }
-}
-
-/* Correlation of the dots of two pictures; 0 where one is even. */
-static double correlation(const uint8_t *a, const uint8_t *b) {
-  int64_t sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
-  for (int i = 0; i < DOTS; i++) {
-    sum_a += a[i], sum_b += b[i];
-    aa += a[i] * a[i], bb += b[i] * b[i], ab += a[i] * b[i];
-  }
-  const double va = (double)(aa * DOTS - sum_a * sum_a), vb = (double)(bb * DOTS - sum_b * sum_b);
-  return va > 0 && vb > 0 ? (double)(ab * DOTS - sum_a * sum_b) / sqrt(va * vb) : 0;
-}
-
-/* How alike they are with the part of `a` that fits `b` best: edge by edge, as long as it helps. */
-static double fit(const uint8_t *a, const uint8_t *b, const box *first, bool mirrored) {
-  uint8_t part[DOTS];
-  box at = *first;
-  cut_out(part, a, &at, mirrored);
-  double best = correlation(part, b);
-  for (bool better = best >= WORTH_FITTING; better && best < SAME_PICTURE;) {
-    better = false;
-    for (int edge = 0; edge < 8; edge++) {
-      box next = at;
-      double *side = edge / 2 == 0 ? &next.x0 : edge / 2 == 1 ? &next.y0 : edge / 2 == 2 ? &next.x1 : &next.y1;
-      *side += edge % 2 ? STEP : -STEP;
-      if (next.x0 < 0 || next.y0 < 0 || next.x1 > 1 || next.y1 > 1 || next.x0 > FARTHEST || next.y0 > FARTHEST ||
-          next.x1 < 1 - FARTHEST || next.y1 < 1 - FARTHEST)
-        continue;
-      cut_out(part, a, &next, mirrored);
-      const double found = correlation(part, b);
-      if (found > best) {
-        best = found;
-        at = next;
-        better = true;
-      }
-    }
-  }
-  return best;
-}
-
-static bool is_small(const wk_examined *x) { return x->width < SMALL || x->height < SMALL; }
 
 /* ---- hashes of every photo --------------------------------------------------------------------- */
 
@@ -116,13 +45,13 @@ static wk_status hash_one(void *user, size_t i, int worker, wk_error *err) {
   (void)err;
   const hashing *h = user;
   const wk_examined *x = &h->photo[i];
-  uint8_t part[DOTS];
+  uint8_t part[WK_DOTS * WK_DOTS];
   if (!x->usable || x->even)
     return WK_OK;
   for (int k = 0; k < CUTS; k++) {
-    cut_out(part, x->dot, &cut[k], false);
+    wk_dots_cut(part, x->dot, &cut[k], false);
     h->out[i].plain[k] = wk_look_frequencies(part);
-    cut_out(part, x->dot, &cut[k], true);
+    wk_dots_cut(part, x->dot, &cut[k], true);
     h->out[i].mirrored[k] = wk_look_frequencies(part);
   }
   return WK_OK;
@@ -165,10 +94,13 @@ static void add(finder *f, uint32_t photo, const hashes *h) {
 }
 
 static bool same_picture(const finder *f, const entry *e, uint32_t photo, int k, bool mirrored) {
+  static const wk_dots_fitting how = {.farthest = FARTHEST, .worth = WORTH_FITTING, .enough = SAME_PICTURE};
   const wk_examined *a = &f->photo[e->photo], *b = &f->photo[photo];
-  if (is_small(a) && is_small(b))
-    return !mirrored && !e->cut && !k && correlation(a->dot, b->dot) >= SAME_SMALL_PICTURE;
-  return (k ? fit(b->dot, a->dot, &cut[k], mirrored) : fit(a->dot, b->dot, &cut[e->cut], mirrored)) >= SAME_PICTURE;
+  if (wk_examined_is_small(a) && wk_examined_is_small(b))
+    return !mirrored && !e->cut && !k && wk_dots_correlation(a->dot, b->dot) >= SAME_SMALL_PICTURE;
+  const double found = k ? wk_dots_fit(b->dot, a->dot, &cut[k], mirrored, &how)
+                         : wk_dots_fit(a->dot, b->dot, &cut[e->cut], mirrored, &how);
+  return found >= SAME_PICTURE;
 }
 
 /* The first of a set that this photo belongs to; NOBODY: it is the first of its own. */

@@ -6,6 +6,7 @@
 #include "base/softmax.h"
 #include "data/check.h"
 #include "whisker/answers.h"
+#include "whisker/clock.h"
 #include "whisker/probe.h"
 #include "workflow/doctor.h"
 
@@ -65,6 +66,7 @@ typedef struct doctor {
   wk_call call;
   const wk_check_data_options *o;
   wk_check_report *r;
+  wk_checking looked;
   wk_features *f;
   size_t *photo;   /* [f->rows] */
   int *y;          /* [f->rows] -1: not judged */
@@ -98,11 +100,8 @@ static wk_status compute_features(doctor *k, wk_error *err) {
     st = k->r->unjudged ? WK_OK : wk_no_memory(err);
     goto done;
   }
-  for (size_t i = 0; i < c->finding_count; i++)
-    if (c->findings[i].kind == WK_CHECK_UNREADABLE || c->findings[i].kind == WK_CHECK_TRUNCATED)
-      bad[c->findings[i].photo] = true;
   for (size_t i = 0; i < d->photo_count; i++) /* a copy says nothing that its first has not said */
-    bad[i] = bad[i] || (c->first[i] != i && d->photos[i].label == d->photos[c->first[i]].label);
+    bad[i] = !k->looked.photo[i].usable || (c->first[i] != i && d->photos[i].label == d->photos[c->first[i]].label);
   path = wk_alloc_array(d->photo_count + 1, sizeof *path);
   name = wk_alloc_array(d->photo_count + 1, sizeof *name);
   sha256 = wk_alloc_array(d->photo_count + 1, sizeof *sha256);
@@ -359,8 +358,8 @@ done:
   return st;
 }
 
-static wk_status look_at_labels(doctor *k, wk_error *err) {
-  int judgeable = 0, *class = NULL;
+/* Features of the photos, or why they are not asked for. */
+static wk_status see(doctor *k, wk_error *err) {
   if (!k->o->labels)
     k->r->unjudged = wk_strdup("not asked for");
   else if (k->r->data->class_count < 2)
@@ -369,22 +368,44 @@ static wk_status look_at_labels(doctor *k, wk_error *err) {
     k->r->unjudged = wk_asprintf("that takes %d photos at least", FEWEST_ROWS);
   else if (k->r->data->class_count > MOST_CLASSES)
     k->r->unjudged = wk_asprintf("there are more than %d classes", MOST_CLASSES);
-  else {
-    WK_RETURN_IF_ERROR(compute_features(k, err));
-    if (k->r->unjudged)
-      return WK_OK;
-    WK_RETURN_IF_ERROR(label_rows(k, &judgeable, err));
-    if (judgeable < 2) {
-      k->r->unjudged = wk_strdup("fewer than two classes have two photos");
-      return k->r->unjudged ? WK_OK : wk_no_memory(err);
-    }
-    wk_status st = number_classes(&class, k, judgeable, err);
-    if (st == WK_OK)
-      st = judge(k, class, judgeable, err);
-    wk_free(class);
-    return st;
-  }
+  else
+    return compute_features(k, err);
   return k->r->unjudged ? WK_OK : wk_no_memory(err);
+}
+
+static wk_status look_at_labels(doctor *k, wk_error *err) {
+  int judgeable = 0, *class = NULL;
+  WK_RETURN_IF_ERROR(label_rows(k, &judgeable, err));
+  if (judgeable < 2) {
+    k->r->unjudged = wk_strdup("fewer than two classes have two photos");
+    return k->r->unjudged ? WK_OK : wk_no_memory(err);
+  }
+  wk_status st = number_classes(&class, k, judgeable, err);
+  if (st == WK_OK)
+    st = judge(k, class, judgeable, err);
+  wk_free(class);
+  return st;
+}
+
+/* What the files show, what a network sees in them, and what of that is wrong. */
+static wk_status examine(doctor *k, wk_error *err) {
+  wk_check_report *r = k->r;
+  const wk_context *ctx = &k->call.ctx;
+  const double start = wk_clock_seconds();
+  r->check = wk_calloc(1, sizeof *r->check);
+  if (!r->check)
+    return wk_no_memory(err);
+  WK_RETURN_IF_ERROR(wk_check_look(&k->looked, r->check, r->data, &k->o->check, ctx, err));
+  WK_RETURN_IF_ERROR(see(k, err));
+  if (k->f && k->o->check.look_alikes)
+    WK_RETURN_IF_ERROR(wk_twins_join(r->check->first, k->looked.twin, k->looked.photo, r->data->photo_count, k->f,
+                                     k->photo, ctx, err));
+  WK_RETURN_IF_ERROR(wk_check_tell(&k->looked, err));
+  wk_check_end(&k->looked);
+  if (k->f)
+    WK_RETURN_IF_ERROR(look_at_labels(k, err));
+  r->check->seconds = wk_clock_seconds() - start;
+  return WK_OK;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------- */
@@ -428,8 +449,7 @@ wk_status wk_check_data(wk_check_report **out, wk_session *s, const char *data, 
   d.labels_from_name = o.labels_from_name;
   d.allow_unlabelled = true;
   WK_TRY(wk_dataset_open(&r->data, data, &d, err));
-  WK_TRY(wk_check_run(&r->check, r->data, &o.check, &k.call.ctx, err));
-  WK_TRY(look_at_labels(&k, err));
+  WK_TRY(examine(&k, err));
   WK_FAIL_IF(r->check->failed, err, WK_ERR_MEMORY, "out of memory");
   wk_check_sort(r->check);
   WK_TRY(count_excluded(r, err));
@@ -439,6 +459,7 @@ wk_status wk_check_data(wk_check_report **out, wk_session *s, const char *data, 
   *out = r;
   r = NULL;
 done:
+  wk_check_end(&k.looked);
   wk_features_free(k.f);
   wk_free(k.photo);
   wk_free(k.y);

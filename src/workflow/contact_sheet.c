@@ -183,9 +183,20 @@ static int surest_first(const void *a, const void *b) {
   return (*x > *y) - (*x < *y);
 }
 
+/* Of a mistake: what it was taken for; of a right answer: what it is. */
+static wk_status fill_cell(sheet *s, size_t at, const wk_evaluation *e, const wk_mistake *m, bool right,
+                           wk_error *err) {
+  const char *name = wk_path_base(m->file), *truth = e->labels[m->truth];
+  s->path[at] = m->file;
+  s->label[at] =
+      right ? wk_asprintf("right: %s %s\n%s", truth, wk_figure_percent(m->p_truth).text, name)
+            : wk_asprintf("%s %s\nis %s: %s", e->labels[m->predicted], wk_figure_percent(m->p).text, truth, name);
+  return s->label[at] ? WK_OK : wk_no_memory(err);
+}
+
 wk_status wk_mistakes_sheet(wk_image *out, wk_session *session, const wk_evaluation *e, int most, wk_error *err) {
   WK_NEED(err, out, session, e);
-  enum { SIDE = 160 };
+  enum { SIDE = 160, COLUMNS = 8 };
   wk_status st = WK_OK;
   wk_call call;
   sheet s = {.side = SIDE};
@@ -193,20 +204,23 @@ wk_status wk_mistakes_sheet(wk_image *out, wk_session *session, const wk_evaluat
   const wk_mistake **order = wk_alloc_array(e->mistake_count + 1, sizeof *order);
   wk_call_begin(&call, session);
   WK_FAIL_IF(!order, err, WK_ERR_MEMORY, "out of memory");
-  WK_FAIL_IF(!e->mistake_count || most < 1, err, WK_ERR_NOT_FOUND, "there is no mistake to show");
+  WK_FAIL_IF(most < 1 || (!e->mistake_count && !e->surest_count), err, WK_ERR_NOT_FOUND, "there is no answer to show");
   for (size_t i = 0; i < e->mistake_count; i++)
     order[i] = &e->mistakes[i];
-  qsort(order, e->mistake_count, sizeof *order, surest_first);
-  WK_TRY(sheet_alloc(&s, e->mistake_count < (size_t)most ? e->mistake_count : (size_t)most, err));
-  for (size_t i = 0; i < s.count; i++) {
-    s.path[i] = order[i]->file;
-    s.label[i] = wk_asprintf("%s %s\nis %s: %s", e->labels[order[i]->predicted], wk_figure_percent(order[i]->p).text,
-                             e->labels[order[i]->truth], wk_path_base(order[i]->file));
-    WK_FAIL_IF(!s.label[i], err, WK_ERR_MEMORY, "out of memory");
-  }
+  if (e->mistake_count)
+    qsort(order, e->mistake_count, sizeof *order, surest_first);
+  const size_t wrong = e->mistake_count < (size_t)most ? e->mistake_count : (size_t)most;
+  const size_t right = e->surest_count < (size_t)most ? e->surest_count : (size_t)most;
+  const size_t below = (wrong + COLUMNS - 1) / COLUMNS * COLUMNS; /* right ones begin a row */
+  WK_TRY(sheet_alloc(&s, below + right, err));
+  for (size_t i = 0; i < wrong; i++)
+    WK_TRY(fill_cell(&s, i, e, order[i], false, err));
+  for (size_t i = 0; i < right; i++)
+    WK_TRY(fill_cell(&s, below + i, e, &e->surest[i], true, err));
   snprintf(title, sizeof title, "%s of %s photos wrong: what the model was surest of",
            wk_figure_count(e->mistake_count).text, wk_figure_count(e->metrics->photo_count).text);
-  WK_TRY(draw(out, &s, 0, title, NULL, 2, &call.ctx, err));
+  WK_TRY(
+      draw(out, &s, COLUMNS, title, right ? "below: what it was surest of and right about" : NULL, 2, &call.ctx, err));
 done:
   wk_free(order);
   sheet_free(&s);

@@ -109,6 +109,36 @@ static wk_status list_mistakes(evaluating *e, wk_error *err) {
   return WK_OK;
 }
 
+/* The right answers with the highest probability; of equal ones the first. */
+static wk_status list_surest(evaluating *e, wk_error *err) {
+  wk_evaluation *r = e->result;
+  const int classes = r->metrics->class_count;
+  size_t row[WK_SUREST];
+  for (size_t i = 0; i < e->features->rows; i++) {
+    const float *p = e->p + i * (size_t)classes;
+    if (best_but(p, classes, -1) != e->truth[i])
+      continue;
+    size_t at = r->surest_count;
+    for (; at > 0 && e->p[row[at - 1] * (size_t)classes + (size_t)e->truth[row[at - 1]]] < p[e->truth[i]]; at--)
+      if (at < WK_SUREST)
+        row[at] = row[at - 1];
+    if (at < WK_SUREST)
+      row[at] = i;
+    r->surest_count += r->surest_count < WK_SUREST;
+  }
+  if (!(r->surest = wk_calloc(WK_SUREST, sizeof *r->surest)))
+    return wk_no_memory(err);
+  for (size_t k = 0; k < r->surest_count; k++) {
+    const float *p = e->p + row[k] * (size_t)classes;
+    const int truth = e->truth[row[k]], other = classes > 1 ? best_but(p, classes, truth) : truth;
+    r->surest[k] = (wk_mistake){wk_strdup(e->photos.names[e->features->index[row[k]]]), truth, other, (double)p[other],
+                                (double)p[truth]};
+    if (!r->surest[k].file)
+      return wk_no_memory(err);
+  }
+  return WK_OK;
+}
+
 wk_status wk_evaluate(wk_evaluation **out, wk_session *s, const wk_model *m, const char *data,
                       const wk_evaluate_options *options, wk_error *err) {
   WK_NEED(err, out, s, m, data);
@@ -127,6 +157,7 @@ wk_status wk_evaluate(wk_evaluation **out, wk_session *s, const wk_model *m, con
   WK_TRY(ask(&e, data, err));
   WK_TRY(copy_labels(e.result, m, err));
   WK_TRY(list_mistakes(&e, err));
+  WK_TRY(list_surest(&e, err));
   WK_TRY(wk_call_take_warnings(&e.result->warnings, &e.call, err));
   *out = e.result;
   e.result = NULL;
@@ -151,8 +182,11 @@ void wk_evaluation_free(wk_evaluation *e) {
     wk_free(e->mistakes[i].file);
   for (size_t i = 0; i < e->doubtful_count; i++)
     wk_free(e->doubtful[i].file);
+  for (size_t i = 0; e->surest && i < e->surest_count; i++)
+    wk_free(e->surest[i].file);
   wk_free(e->mistakes);
   wk_free(e->doubtful);
+  wk_free(e->surest);
   wk_metrics_free(e->metrics);
   wk_lines_free(&e->warnings);
   wk_free(e);
@@ -204,7 +238,7 @@ static json_t *mistakes_json(const wk_evaluation *e, const wk_mistake *list, siz
 char *wk_evaluation_json(const wk_evaluation *e) {
   const wk_metrics *m = e->metrics;
   return wk_report_print(json_pack(
-      "{s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "images",
+      "{s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "images",
       (json_int_t)m->photo_count, "broken", (json_int_t)e->broken_count, "part", e->split, "top1",
       wk_report_number(m->top1.value), "top1_interval", wk_report_interval(m->top1), "top5",
       wk_report_number(m->topk.value), "top5_interval", wk_report_interval(m->topk), "k", m->k, "loss",
@@ -212,7 +246,8 @@ char *wk_evaluation_json(const wk_evaluation *e) {
       wk_report_number(m->ece.value), "ece_interval", wk_report_interval(m->ece), "per_class", per_class_json(e),
       "confusion", confusion_json(m), "labels", wk_report_labels(e->labels, m->class_count), "mistakes",
       mistakes_json(e, e->mistakes, e->mistake_count), "doubtful", mistakes_json(e, e->doubtful, e->doubtful_count),
-      "warnings", wk_report_lines(&e->warnings), "left_out_learned",
+      "surest", mistakes_json(e, e->surest, e->surest_count), "warnings", wk_report_lines(&e->warnings),
+      "left_out_learned",
       e->learned_known ? json_integer((json_int_t)(e->with_learned ? 0 : e->learned_count)) : json_null(), "learned",
       e->learned_known ? json_integer((json_int_t)e->learned_count) : json_null()));
 }

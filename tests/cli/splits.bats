@@ -39,7 +39,7 @@ load support
   [ ! -e n.whisker ]
 }
 
-@test "sheet: some photos of every class; eval --sheet: what a model is wrong about" {
+@test "sheet: some photos of every class; eval --sheet: what a model is surest of, wrong and right" {
   w sheet "$F/photos" -o s.png --each 4 --json
   [ "$status" -eq 0 ]
   [ "$(json '["width"] > 4 * 128')" = True ]
@@ -54,6 +54,15 @@ load support
   "$WHISKER" train "$F/photos" -b "$F/backbone.safetensors" -o m.whisker -q
   w eval m.whisker d --with-learned --sheet wrong.png
   [ "$status" -eq 0 ]
-  contains "$output" "Drew what it got wrong: wrong.png"
+  contains "$output" "Drew what it got wrong, and what it was surest of and right about: wrong.png"
   picture wrong.png 0 0
+  w eval m.whisker d --with-learned --json
+  [ "$(json '["surest"].__len__()')" = 16 ]
+  [ "$(python3 -c "
+import json, sys
+p = [m['p_truth'] for m in json.load(sys.stdin)['surest']]
+print(p == sorted(p, reverse=True) and p[0] > 0.9)" <<<"$output")" = True ]
+  w eval m.whisker "$F/photos" --with-learned --sheet right.png # nothing is wrong
+  [ "$status" -eq 0 ]
+  picture right.png 0 0
 }

@@ -2,6 +2,7 @@
  * classes that are small. */
 #include <unistd.h>
 
+#include "data/check.h"
 #include "support.h"
 
 static char *dir;
@@ -467,11 +468,83 @@ static void outliers(void **state) {
     assert_true(r == 7 ? score[r] > 8 : score[r] < 8);
 }
 
+/* ---- twins by what a network sees ---------------------------------------------------------------- */
+
+enum { SEEN = 300, SEEN_COLUMNS = 40 };
+
+/* Dots of a picture cut to a part, and features: those of photo `like`, a little changed. */
+static void see(wk_examined *x, float *row, uint64_t picture, const wk_dots_box *part, uint64_t like, double change) {
+  wk_image image, small = {0};
+  uint8_t dot[WK_DOTS * WK_DOTS];
+  wk_rng rng;
+  blobs(&image, picture, 128, 128);
+  assert_ok(wk_image_resize(&small, &image, WK_DOTS, WK_DOTS, WK_FILTER_BILINEAR, NULL, &error), &error);
+  wk_look_grey(dot, small.pixels, WK_DOTS * WK_DOTS);
+  wk_image_free(&image);
+  wk_image_free(&small);
+  *x = (wk_examined){.width = 128, .height = 128, .read = 1, .usable = 1};
+  wk_dots_cut(x->dot, dot, part, false);
+  wk_rng_init(&rng, like, 5);
+  for (int j = 0; j < SEEN_COLUMNS; j++)
+    row[j] = 3 + (float)wk_rng_normal(&rng);
+  wk_rng_init(&rng, picture * 31 + (uint64_t)(part->x1 * 100), 6);
+  for (int j = 0; j < SEEN_COLUMNS; j++)
+    row[j] += (float)(change * wk_rng_normal(&rng));
+}
+
+/* A part of a picture joins it where a network sees them alike; not another picture that it sees alike, and not a part
+ * of which it sees something else. What has joined the part before comes along. */
+static void seen_twins(void **state) {
+  (void)state;
+  static const wk_dots_box whole = {0, 0, 1, 1}, middle = {0.1, 0.1, 0.9, 0.9}, corner = {0, 0.04, 0.85, 0.9};
+  wk_examined *photo = calloc(SEEN + 1, sizeof *photo);
+  float *row = calloc(SEEN * SEEN_COLUMNS, sizeof *row);
+  size_t of[SEEN];
+  uint32_t first[SEEN + 1];
+  bool twin[SEEN + 1] = {false};
+  assert_true(photo && row);
+  for (size_t i = 0; i < SEEN; i++) {
+    see(&photo[i], row + i * SEEN_COLUMNS, 100 + i, &whole, 100 + i, 0);
+    of[i] = i;
+  }
+  for (uint32_t i = 0; i <= SEEN; i++)
+    first[i] = i;
+  see(&photo[40], row + 40 * SEEN_COLUMNS, 107, &middle, 107, 0.1);
+  see(&photo[50], row + 50 * SEEN_COLUMNS, 108, &corner, 108, 0.2);
+  see(&photo[60], row + 60 * SEEN_COLUMNS, 500, &whole, 109, 0.1);
+  see(&photo[70], row + 70 * SEEN_COLUMNS, 110, &middle, 600, 0);
+  photo[SEEN] = photo[40];
+  first[SEEN] = 40; /* a copy, which has no features of its own */
+  const wk_features f = {.row = row, .rows = SEEN, .columns = SEEN_COLUMNS};
+  uint32_t found[SEEN + 1];
+  wk_context ctx;
+  wk_context_init(&ctx);
+  for (long n = 0;; n++) {
+    ctx.threads = n ? 1 : 2;
+    memcpy(found, first, sizeof found);
+    memset(twin, 0, sizeof twin);
+    test_fail_allocation(n ? n - 1 : -1);
+    const wk_status st = wk_twins_join(found, twin, photo, SEEN + 1, &f, of, &ctx, &error);
+    const bool all = n && test_allocations() <= n - 1;
+    test_fail_allocation(-1);
+    assert_true(n ? st == WK_OK || st == WK_ERR_MEMORY : st == WK_OK);
+    if (st == WK_OK)
+      for (uint32_t i = 0; i <= SEEN; i++) {
+        assert_int_equal(found[i], i == 40 || i == SEEN ? 7 : i == 50 ? 8 : i);
+        assert_int_equal(twin[i], found[i] != i);
+      }
+    if (all)
+      break;
+  }
+  free(photo);
+  free(row);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-      T(all_is_well), T(broken_and_odd), T(copies),         T(told_once), T(blank_photos), T(class_sizes),
-      T(failing),     T(real_pets),      T(changed_copies), T(damage),    T(kept),         T(outliers),
+      T(all_is_well), T(broken_and_odd), T(copies), T(told_once), T(blank_photos), T(class_sizes), T(failing),
+      T(real_pets),   T(changed_copies), T(damage), T(kept),      T(outliers),     T(seen_twins),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
