@@ -153,6 +153,21 @@ static void one_photo(double *out, const double *const *in, const wk_shape *s, c
       out[i] = (in[0][i] - mean) / sqrt(variance + (double)n->eps) * p[0][k] + p[1][k];
     }
     break;
+  case WK_OP_LAYER_NORM:
+    for (size_t i = 0; i < count; i += c) {
+      double mean = 0, variance = 0;
+      for (size_t k = 0; k < c; k++)
+        mean += in[0][i + k] / (double)c;
+      for (size_t k = 0; k < c; k++)
+        variance += (in[0][i + k] - mean) * (in[0][i + k] - mean) / (double)c;
+      for (size_t k = 0; k < c; k++)
+        out[i + k] = (in[0][i + k] - mean) / sqrt(variance + (double)n->eps) * p[0][k] + p[1][k];
+    }
+    break;
+  case WK_OP_LAYER_SCALE:
+    for (size_t i = 0; i < count; i++)
+      out[i] = in[0][i] * p[0][i % c];
+    break;
   case WK_OP_ADD:
     for (size_t i = 0; i < count; i++)
       out[i] = in[0][i] + in[1][i];
@@ -318,7 +333,7 @@ wk_tensors *ref_weights(const wk_graph *g, wk_rng *rng, bool statistics) {
   for (int i = 0; i < wk_graph_param_count(g); i++) {
     const wk_param_info *p = wk_graph_param(g, i);
     wk_node_info n = info(g, p->node, 0, 0);
-    const char *suffix = strrchr(p->name, '.') + 1;
+    const char *dot = strrchr(p->name, '.'), *suffix = dot ? dot + 1 : "";
     if (!p->trainable && !statistics)
       continue;
     float *data;
@@ -329,7 +344,8 @@ wk_tensors *ref_weights(const wk_graph *g, wk_rng *rng, bool statistics) {
       double x = wk_rng_normal(rng);
       if (!strcmp(suffix, "running_var"))
         x = 0.5 + fabs(x);
-      else if (n.op == WK_OP_BATCH_NORM && !strcmp(suffix, "weight"))
+      else if (((n.op == WK_OP_BATCH_NORM || n.op == WK_OP_LAYER_NORM) && !strcmp(suffix, "weight")) ||
+               n.op == WK_OP_LAYER_SCALE)
         x = 1 + 0.3 * x;
       else if (p->ndim > 1)
         x *= 1.4 / sqrt(fan_in);
@@ -424,7 +440,7 @@ static void plain_layer(net *n, int at) {
   wk_node x = n->node[at];
   wk_shape s = n->shape[at];
   wk_window w = wk_window_square(1, 1, 0);
-  switch (pick(rng, 0, 5)) {
+  switch (pick(rng, 0, 7)) {
   case 0:
     for (int other = 0; other < n->size; other++)
       if (!memcmp(&n->shape[other], &s, sizeof s)) {
@@ -450,6 +466,12 @@ static void plain_layer(net *n, int at) {
     break;
   case 4:
     put(n, wk_graph_lrn(n->g, fresh(n), x, pick(rng, 1, 5), 0.3f, 0.75f, 1.0f), s);
+    break;
+  case 5:
+    put(n, wk_graph_layer_norm(n->g, fresh(n), x, 1e-2f), s);
+    break;
+  case 6:
+    put(n, wk_graph_layer_scale(n->g, fresh(n), x, s.channels % 2), s);
     break;
   default: {
     static const wk_op op[] = {WK_OP_LEAKY_RELU, WK_OP_ELU, WK_OP_TANH, WK_OP_GELU};

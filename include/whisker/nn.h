@@ -116,6 +116,8 @@ typedef enum wk_op {
   WK_OP_ELU,         /* x, or extra.alpha (exp(x) - 1) below 0 */
   WK_OP_TANH,
   WK_OP_GELU,        /* x times the normal distribution's integral to x, exact */
+  WK_OP_LAYER_NORM,  /* NAME.weight, .bias [c]: each pixel's channels less their mean, over their deviation */
+  WK_OP_LAYER_SCALE, /* NAME [c, 1, 1] or [c]: channels times a factor each */
   WK_OP_COUNT
 } wk_op;
 
@@ -147,7 +149,13 @@ WK_API wk_node wk_graph_input(wk_graph *g, const char *name, int height, int wid
 WK_API wk_window wk_window_square(int kernel, int stride, int padding);
 WK_API wk_window wk_window_same(int kernel, int stride);
 WK_API wk_node wk_graph_conv(wk_graph *g, const char *name, wk_node in, int out_channels, wk_window window, int groups, bool bias);
+/* A linear layer at every pixel: a convolution of 1 x 1 with bias, whose weight is [out, in] as that of PyTorch's Linear. */
+WK_API wk_node wk_graph_pointwise(wk_graph *g, const char *name, wk_node in, int out_channels);
 WK_API wk_node wk_graph_batch_norm(wk_graph *g, const char *name, wk_node in, float eps);
+/* Over the channels of each pixel: timm's LayerNorm2d, or LayerNorm where channels come last. */
+WK_API wk_node wk_graph_layer_norm(wk_graph *g, const char *name, wk_node in, float eps);
+/* The parameter is called as the layer. `flat`: its shape is [c], timm's; else [c, 1, 1], torchvision's. */
+WK_API wk_node wk_graph_layer_scale(wk_graph *g, const char *name, wk_node in, bool flat);
 /* RELU, RELU6, HARDSWISH, HARDSIGMOID, SILU, SIGMOID, FLATTEN, SOFTMAX, TANH, GELU */
 WK_API wk_node wk_graph_unary(wk_graph *g, const char *name, wk_op op, wk_node in);
 WK_API wk_node wk_graph_add(wk_graph *g, const char *name, wk_node a, wk_node b);
@@ -188,7 +196,8 @@ typedef struct wk_node_info {
   wk_window window;       /* convolution and pooling */
   int groups, out_channels;
   bool bias;
-  float eps, p;           /* batch norm; dropout */
+  bool flat;              /* convolution: its weight is [out, in]; layer scale: its parameter is [c] */
+  float eps, p;           /* batch norm, layer norm; dropout */
   wk_extra extra;
 } wk_node_info;
 /* A layer like `like`, of any graph, on other inputs; its name and stage too where they are free. The builder's rules hold. */

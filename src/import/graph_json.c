@@ -42,6 +42,11 @@ static json_t *node_json(const wk_graph *g, wk_node i, const int *number) {
     json_object_set_new(o, "groups", json_integer(n->groups));
     json_object_set_new(o, "bias", json_boolean(n->bias));
     json_object_set_new(o, "window", window_json(&n->window));
+    if (n->flat)
+      json_object_set_new(o, "flat", json_true());
+    break;
+  case WK_OP_LAYER_SCALE:
+    json_object_set_new(o, "flat", json_boolean(n->flat));
     break;
   case WK_OP_MAX_POOL:
   case WK_OP_AVG_POOL:
@@ -58,6 +63,7 @@ static json_t *node_json(const wk_graph *g, wk_node i, const int *number) {
     json_object_set_new(o, "groups", json_integer(n->groups));
     break;
   case WK_OP_BATCH_NORM:
+  case WK_OP_LAYER_NORM:
     json_object_set_new(o, "eps", json_real((double)n->eps));
     break;
   case WK_OP_DROPOUT:
@@ -190,6 +196,7 @@ static wk_status read_node(wk_graph *g, const json_t *o, wk_error *err) {
   n.groups = json_object_get(o, "groups") ? int_at(o, "groups") : 1;
   n.out_channels = int_at(o, "out");
   n.bias = json_is_true(json_object_get(o, "bias"));
+  n.flat = json_is_true(json_object_get(o, "flat"));
   n.eps = float_at(o, "eps");
   n.p = float_at(o, "p");
   n.shape.height = int_of(json_array_get(to, 0));

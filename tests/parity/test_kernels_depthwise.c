@@ -63,7 +63,7 @@ static void test_depthwise(void **state) {
     wk_rng rng;
     wk_rng_init(&rng, 13, 1);
     for (int i = 0; i < 300; i++)
-      check(kn, &rng, 3 + 2 * pick(&rng, 0, 1), pick(&rng, 1, 2), 1, 1, pick(&rng, 1, 18), pick(&rng, 1, 34),
+      check(kn, &rng, 3 + 2 * pick(&rng, 0, 2), pick(&rng, 1, 2), 1, 1, pick(&rng, 1, 18), pick(&rng, 1, 34),
             pick(&rng, 1, 37));
     for (int i = 0; i < 40; i++) /* the general way */
       check(kn, &rng, pick(&rng, 1, 7), pick(&rng, 1, 3), 1, 1, pick(&rng, 1, 12), pick(&rng, 1, 12), pick(&rng, 1, 9));

@@ -293,7 +293,7 @@ static void depthwise(void **state) {
       wk_conv c = random_conv(&rng);
       const bool fast = i % 4;
       if (fast) {
-        c.kernel_h = c.kernel_w = 3 + 2 * pick(&rng, 0, 1), c.stride_h = pick(&rng, 1, 2);
+        c.kernel_h = c.kernel_w = 3 + 2 * pick(&rng, 0, 2), c.stride_h = pick(&rng, 1, 2);
         c.pad_top = pick(&rng, 0, c.kernel_h - 1), c.pad_left = pick(&rng, 0, c.kernel_h - 1);
       }
       c.in_w = pick(&rng, 1, 34), c.dilation_h = c.dilation_w = 1, c.stride_w = c.stride_h, c.out_c = c.in_c;

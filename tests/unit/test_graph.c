@@ -158,6 +158,8 @@ static void mistakes(void **state) {
   MISTAKE("'c': conv does not take one input", wk_graph_unary(g, "c", WK_OP_CONV, x));
   MISTAKE("'c' cannot have eps", wk_graph_batch_norm(g, "c", x, 0));
   MISTAKE("'c' cannot have eps", wk_graph_batch_norm(g, "c", x, NAN));
+  MISTAKE("'c' cannot have eps", wk_graph_layer_norm(g, "c", x, 0));
+  MISTAKE("'c' cannot have 0 outputs", wk_graph_pointwise(g, "c", x, 0));
   MISTAKE("'c' cannot drop", wk_graph_dropout(g, "c", x, 1));
   MISTAKE("'c' joins nothing", wk_graph_concat(g, "c", NULL, 0));
   MISTAKE("'c' cannot pool to 0 x 1", wk_graph_adaptive_avg_pool(g, "c", x, 0, 1));

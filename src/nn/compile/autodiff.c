@@ -219,7 +219,7 @@ static void back_add(back *b, int i, int g) {
 static void back_norm(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
   bool weights = op_trains(b, s), data = b->needs[s->in[0]];
-  if (b->o->norm_batch) {
+  if (b->o->norm_batch && s->layer.op == WK_OP_BATCH_NORM) {
     wk_instr *in = emit(b, WK_INSTR_NORM_SUMS, i);
     in->after = data ? WK_INSTR_NORM_BACK : WK_INSTR_NOTHING; /* they meet for its weight, too */
     in->x = s->in[0];
@@ -242,8 +242,12 @@ static void back_norm(back *b, int i, int g) {
     in->dy = g;
     in->index = group(b, in, i, -1, NULL);
   }
-  if (data)
-    contribute_in_place(b, emit(b, WK_INSTR_AFFINE_BACK, i), s->in[0], g);
+  if (!data)
+    return;
+  const bool layer = s->layer.op == WK_OP_LAYER_NORM;
+  wk_instr *in = emit(b, layer ? WK_INSTR_LAYER_NORM_BACK : WK_INSTR_AFFINE_BACK, i);
+  in->x = layer ? s->in[0] : -1;
+  contribute_in_place(b, in, s->in[0], g);
 }
 
 static void back_scale(back *b, int i, int g) {
@@ -289,7 +293,7 @@ static void back_multiply(back *b, int i, int g) {
 static void back_op(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
   wk_op op = s->layer.op;
-  bool unary = op >= WK_OP_RELU && op <= WK_OP_SIGMOID;
+  bool unary = (op >= WK_OP_RELU && op <= WK_OP_SIGMOID) || op == WK_OP_GELU;
   if (b->target[s->out]) { /* what was asked for stays; what goes on is a copy */
     int kept = g;
     wk_instr *in = emit(b, WK_INSTR_MOVE, i);
@@ -307,6 +311,8 @@ static void back_op(back *b, int i, int g) {
     back_add(b, i, g);
     return;
   case WK_OP_BATCH_NORM:
+  case WK_OP_LAYER_NORM:
+  case WK_OP_LAYER_SCALE:
     back_norm(b, i, g);
     return;
   case WK_OP_SCALE:
@@ -323,17 +329,17 @@ static void back_op(back *b, int i, int g) {
   }
   if (!b->needs[s->in[0]])
     return;
-  if (op > WK_OP_SOFTMAX) {
+  if (unary) {
+    wk_instr *in = emit(b, WK_INSTR_ACT_BACK, i);
+    bool from_input = op == WK_OP_HARDSWISH || op == WK_OP_SILU || op == WK_OP_GELU;
+    in->x = from_input ? s->in[0] : -1;
+    in->y = from_input ? -1 : s->out;
+    contribute_in_place(b, in, s->in[0], g);
+  } else if (op > WK_OP_SOFTMAX) {
     wk_instr *in = emit(b, WK_INSTR_PLAIN_BACK, i);
     in->x = s->in[0];
     in->dy = g;
     contribute(b, in, s->in[0]);
-  } else if (unary) {
-    wk_instr *in = emit(b, WK_INSTR_ACT_BACK, i);
-    bool from_input = s->layer.act == WK_ACT_HARDSWISH || s->layer.act == WK_ACT_SILU;
-    in->x = from_input ? s->in[0] : -1;
-    in->y = from_input ? -1 : s->out;
-    contribute_in_place(b, in, s->in[0], g);
   } else if (op == WK_OP_DROPOUT || op == WK_OP_SOFTMAX) {
     wk_instr *in = emit(b, op == WK_OP_DROPOUT ? WK_INSTR_DROPOUT_BACK : WK_INSTR_SOFTMAX_BACK, i);
     in->y = op == WK_OP_SOFTMAX ? s->out : -1;

@@ -42,6 +42,8 @@ static wk_act act_of(wk_op op) {
     return WK_ACT_SILU;
   case WK_OP_SIGMOID:
     return WK_ACT_SIGMOID;
+  case WK_OP_GELU:
+    return WK_ACT_GELU;
   default:
     return WK_ACT_NONE;
   }
@@ -134,7 +136,12 @@ static wk_node sole_user(const fuse *f, wk_node node) {
 
 /* Where training must find the slope of an activation, it has the output alone once it is fused. */
 static bool may_fuse_act(const fuse *f, wk_op op) {
-  return act_of(op) && (!f->o->train || (op != WK_OP_HARDSWISH && op != WK_OP_SILU));
+  return act_of(op) && (!f->o->train || (op != WK_OP_HARDSWISH && op != WK_OP_SILU && op != WK_OP_GELU));
+}
+
+/* Into the weights before it. */
+static bool may_fold(const fuse *f, wk_op op) {
+  return op == WK_OP_LAYER_SCALE || (op == WK_OP_BATCH_NORM && !f->o->norm_batch);
 }
 
 static bool may_fuse_add(const fuse *f, wk_node node) {
@@ -152,6 +159,7 @@ static void describe(wk_layer *l, const fuse *f, wk_node head, wk_node tail) {
                   .window = wk_window_resolve(&n->window, f->shape[in].height, f->shape[in].width),
                   .groups = n->groups,
                   .extra = n->extra,
+                  .eps = n->eps,
                   .residual = f->other[head] >= 0,
                   .no_winograd = f->no_winograd,
                   .pixels = head == f->reader ? f->pixels : NULL,
@@ -181,7 +189,7 @@ static void fuse_from(fuse *f, wk_node head) {
   wk_op op = g->node[head].op;
   wk_node tail = head, next = sole_user(f, tail);
   bool weights = op == WK_OP_CONV || op == WK_OP_LINEAR;
-  if (next >= 0 && weights && g->node[next].op == WK_OP_BATCH_NORM && !f->o->norm_batch) {
+  if (next >= 0 && weights && may_fold(f, g->node[next].op)) {
     f->norm[head] = tail = next;
     f->absorbed[next] = true;
     next = sole_user(f, tail);

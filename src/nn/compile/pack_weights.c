@@ -14,8 +14,9 @@ static const float *param_at(const wk_graph *g, wk_param_table param, wk_node no
 void wk_norm_affine(double *scale, double *shift, const wk_graph *g, wk_node node, wk_param_table param, int channel) {
   const float *mean = param_at(g, param, node, 2), *variance = param_at(g, param, node, 3);
   double m = mean ? (double)mean[channel] : 0.0, v = variance ? (double)variance[channel] : 1.0;
+  const float *shift_of = param_at(g, param, node, 1);
   *scale = (double)param_at(g, param, node, 0)[channel] / sqrt(v + (double)g->node[node].eps);
-  *shift = (double)param_at(g, param, node, 1)[channel] - m * *scale;
+  *shift = (shift_of ? (double)shift_of[channel] : 0.0) - m * *scale;
 }
 
 size_t wk_plan_op_weight_floats(const wk_plan *plan, const wk_plan_op *s) {
@@ -28,7 +29,7 @@ size_t wk_plan_op_weight_floats(const wk_plan *plan, const wk_plan_op *s) {
 
 bool wk_plan_op_has_bias(const wk_plan *plan, const wk_plan_op *s) {
   const wk_node_def *n = &plan->graph->node[s->head];
-  return n->bias || s->norm >= 0 || n->op == WK_OP_BATCH_NORM;
+  return n->bias || s->norm >= 0 || wk_op_is_affine(n->op);
 }
 
 void wk_plan_op_fold(float *weight, float *bias, const wk_plan *plan, const wk_plan_op *s, wk_param_table param) {
@@ -38,7 +39,7 @@ void wk_plan_op_fold(float *weight, float *bias, const wk_plan *plan, const wk_p
   const float *w = param_at(g, param, s->head, 0), *b = n->bias ? param_at(g, param, s->head, 1) : NULL;
   for (size_t o = 0; o < outputs; o++) {
     double scale = 1, shift = 0;
-    if (n->op == WK_OP_BATCH_NORM) {
+    if (wk_op_is_affine(n->op)) {
       wk_norm_affine(&scale, &shift, g, s->head, param, (int)o);
       weight[o] = (float)scale;
       bias[o] = (float)shift;
@@ -112,12 +113,12 @@ static wk_status prepare_op(wk_plan *plan, wk_plan_op *s, wk_param_table param, 
                   .keep = !own,
                   .range = s->range};
   float *weight = NULL, *bias = NULL;
-  if (n->param_count && s->norm < 0 && n->op != WK_OP_BATCH_NORM) {
+  if (n->param_count && s->norm < 0 && !wk_op_is_affine(n->op)) {
     p.weight = param_at(g, param, s->head, 0);
     p.bias = n->bias ? param_at(g, param, s->head, 1) : NULL;
   } else if (n->param_count) {
     size_t outputs = (size_t)n->shape.channels;
-    float *to = own && n->op != WK_OP_BATCH_NORM ? (float *)param_at(g, param, s->head, 0) : NULL;
+    float *to = own && !wk_op_is_affine(n->op) ? (float *)param_at(g, param, s->head, 0) : NULL;
     if (!to)
       to = weight = wk_alloc_array(wk_plan_op_weight_floats(plan, s), sizeof *weight);
     bias = wk_alloc_array(outputs, sizeof *bias);

@@ -19,7 +19,7 @@ typedef struct wk_value {
 typedef struct wk_plan_op {
   wk_layer layer;
   wk_node head; /* the node whose weights are used */
-  wk_node norm; /* batch norm folded into them; -1: none */
+  wk_node norm; /* batch norm or layer scale folded into them; -1: none */
   bool permute; /* linear: its weights are put into the order of an NHWC input (the flatten before it is gone) */
   const wk_kernel *kernel;
   wk_op_range range;
@@ -102,7 +102,7 @@ wk_status wk_plan_pack_weights_from(wk_plan *plan, wk_param_table param, wk_prep
 size_t wk_plan_op_weight_floats(const wk_plan *plan, const wk_plan_op *s);
 void wk_plan_op_fold(float *weight, float *bias, const wk_plan *plan, const wk_plan_op *s, wk_param_table param);
 bool wk_plan_op_has_bias(const wk_plan *plan, const wk_plan_op *s);
-/* Batch norm `node` as scale * x + shift. */
+/* Node `node` (wk_op_is_affine) as scale * x + shift. */
 void wk_norm_affine(double *scale, double *shift, const wk_graph *g, wk_node node, wk_param_table param, int channel);
 
 /* wk_plan_create for a lesser instruction set than the processor's: how tests reach every twin. */

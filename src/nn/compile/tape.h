@@ -19,6 +19,7 @@ typedef enum wk_instr_kind {
   WK_INSTR_PLAIN_BACK, /* of the layers of plain_ops.c */
   WK_INSTR_DATA_BACK,
   WK_INSTR_AFFINE_BACK,
+  WK_INSTR_LAYER_NORM_BACK,
   WK_INSTR_SCALE_BACK,
   WK_INSTR_FACTOR_BACK,
   WK_INSTR_CONCAT_BACK,

@@ -20,7 +20,7 @@ typedef struct wk_node_def {
   wk_node *input;
   wk_window window;
   int groups, out_channels;
-  bool bias;
+  bool bias, flat; /* flat: of wk_node_info */
   float eps, p;
   wk_extra extra;
   int out_height, out_width; /* adaptive pooling; the input's default size */
@@ -58,6 +58,9 @@ wk_status wk_graph_infer_node(wk_shape *out, const wk_graph *g, wk_node node, co
                               int width, wk_error *err);
 
 int64_t wk_shape_count(wk_shape s);
+
+/* Is it scale * x + shift of each channel, with numbers that are known before anything runs? */
+static inline bool wk_op_is_affine(wk_op op) { return op == WK_OP_BATCH_NORM || op == WK_OP_LAYER_SCALE; }
 
 /* Multiply-adds a photo of node n whose input and output have these shapes. */
 int64_t wk_node_macs(const wk_node_def *n, wk_shape in, wk_shape out);

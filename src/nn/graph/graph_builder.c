@@ -9,10 +9,10 @@
 
 const char *wk_op_name(wk_op op) {
   static const char *const name[WK_OP_COUNT] = {
-      "input",   "conv",       "batch_norm", "relu",     "relu6",    "hardswish", "hardsigmoid",       "silu",
-      "sigmoid", "add",        "scale",      "concat",   "max_pool", "avg_pool",  "adaptive_avg_pool", "linear",
-      "flatten", "dropout",    "softmax",    "multiply", "pad",      "slice",     "shuffle",           "lrn",
-      "round",   "leaky_relu", "elu",        "tanh",     "gelu"};
+      "input",   "conv",       "batch_norm", "relu",     "relu6",    "hardswish",  "hardsigmoid",       "silu",
+      "sigmoid", "add",        "scale",      "concat",   "max_pool", "avg_pool",   "adaptive_avg_pool", "linear",
+      "flatten", "dropout",    "softmax",    "multiply", "pad",      "slice",      "shuffle",           "lrn",
+      "round",   "leaky_relu", "elu",        "tanh",     "gelu",     "layer_norm", "layer_scale"};
   return (unsigned)op < WK_OP_COUNT ? name[op] : "unknown";
 }
 
@@ -198,15 +198,39 @@ wk_node wk_graph_conv(wk_graph *g, const char *name, wk_node in, int out_channel
   return index_of(g, n);
 }
 
-wk_node wk_graph_batch_norm(wk_graph *g, const char *name, wk_node in, float eps) {
+wk_node wk_graph_pointwise(wk_graph *g, const char *name, wk_node in, int out_channels) {
+  const wk_node node = wk_graph_conv(g, name, in, out_channels, wk_window_square(1, 1, 0), 1, true);
+  if (node >= 0)
+    g->node[node].flat = true;
+  return node;
+}
+
+static wk_node add_norm(wk_graph *g, const char *name, wk_op op, wk_node in, float eps) {
   if (dead(g))
     return -1;
   if (!(eps > 0 && eps < 1))
     return mistake(g, WK_ERR_ARGUMENT, "layer '%s' cannot have eps %g: it must be above 0 and below 1",
                    name ? name : "", (double)eps);
-  wk_node_def *n = add(g, name, WK_OP_BATCH_NORM, &in, 1);
-  if (n)
+  wk_node_def *n = add(g, name, op, &in, 1);
+  if (n) {
     n->eps = eps;
+    n->bias = op == WK_OP_LAYER_NORM;
+  }
+  return index_of(g, n);
+}
+
+wk_node wk_graph_batch_norm(wk_graph *g, const char *name, wk_node in, float eps) {
+  return add_norm(g, name, WK_OP_BATCH_NORM, in, eps);
+}
+
+wk_node wk_graph_layer_norm(wk_graph *g, const char *name, wk_node in, float eps) {
+  return add_norm(g, name, WK_OP_LAYER_NORM, in, eps);
+}
+
+wk_node wk_graph_layer_scale(wk_graph *g, const char *name, wk_node in, bool flat) {
+  wk_node_def *n = add(g, name, WK_OP_LAYER_SCALE, &in, 1);
+  if (n)
+    n->flat = flat;
   return index_of(g, n);
 }
 
@@ -332,9 +356,14 @@ wk_node wk_graph_copy_node(wk_graph *g, const wk_node_info *like, const wk_node 
   const wk_extra *x = &like->extra;
   switch (like->op) {
   case WK_OP_CONV:
-    return wk_graph_conv(g, like->name, input[0], like->out_channels, like->window, like->groups, like->bias);
+    return like->flat
+               ? wk_graph_pointwise(g, like->name, input[0], like->out_channels)
+               : wk_graph_conv(g, like->name, input[0], like->out_channels, like->window, like->groups, like->bias);
   case WK_OP_BATCH_NORM:
-    return wk_graph_batch_norm(g, like->name, input[0], like->eps);
+  case WK_OP_LAYER_NORM:
+    return add_norm(g, like->name, like->op, input[0], like->eps);
+  case WK_OP_LAYER_SCALE:
+    return wk_graph_layer_scale(g, like->name, input[0], like->flat);
   case WK_OP_ADD:
     return wk_graph_add(g, like->name, input[0], input[1]);
   case WK_OP_MULTIPLY:
@@ -479,7 +508,7 @@ static wk_status add_param(wk_graph *g, wk_node_def *n, const char *suffix, int 
   wk_param_info *p = &g->param[g->param_count];
   *p = (wk_param_info){.node = index_of(g, n), .ndim = ndim, .trainable = trainable};
   memcpy(p->shape, shape, sizeof *shape * (size_t)ndim);
-  p->name = wk_asprintf("%s.%s", n->name, suffix);
+  p->name = *suffix ? wk_asprintf("%s.%s", n->name, suffix) : wk_strdup(n->name);
   if (!p->name)
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for a network");
   g->param_count++;
@@ -499,7 +528,7 @@ static wk_status list_params(wk_graph *g, wk_error *err) {
     switch (n->op) {
     case WK_OP_CONV: {
       int64_t shape[4] = {out, in / n->groups, n->window.kernel_h, n->window.kernel_w};
-      WK_RETURN_IF_ERROR(add_param(g, n, "weight", 4, shape, true, err));
+      WK_RETURN_IF_ERROR(add_param(g, n, "weight", n->flat ? 2 : 4, shape, true, err));
       break;
     }
     case WK_OP_LINEAR:
@@ -510,6 +539,12 @@ static wk_status list_params(wk_graph *g, wk_error *err) {
       WK_RETURN_IF_ERROR(add_param(g, n, "bias", 1, &out, true, err));
       WK_RETURN_IF_ERROR(add_param(g, n, "running_mean", 1, &out, false, err));
       WK_RETURN_IF_ERROR(add_param(g, n, "running_var", 1, &out, false, err));
+      break;
+    case WK_OP_LAYER_NORM:
+      WK_RETURN_IF_ERROR(add_param(g, n, "weight", 1, &out, true, err));
+      break;
+    case WK_OP_LAYER_SCALE:
+      WK_RETURN_IF_ERROR(add_param(g, n, "", n->flat ? 1 : 3, (int64_t[]){out, 1, 1}, true, err));
       break;
     default:
       break;
@@ -601,6 +636,7 @@ wk_status wk_graph_node(wk_node_info *out, const wk_graph *g, wk_node node, int 
                         .groups = n->groups,
                         .out_channels = n->out_channels,
                         .bias = n->bias,
+                        .flat = n->flat,
                         .eps = n->eps,
                         .p = n->p,
                         .extra = n->extra};

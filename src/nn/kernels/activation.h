@@ -9,7 +9,8 @@ typedef enum wk_act {
   WK_ACT_HARDSWISH,
   WK_ACT_HARDSIGMOID,
   WK_ACT_SILU,
-  WK_ACT_SIGMOID
+  WK_ACT_SIGMOID,
+  WK_ACT_GELU
 } wk_act;
 
 #endif

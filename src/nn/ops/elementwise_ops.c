@@ -4,6 +4,7 @@
 
 #include "base/chunk.h"
 #include "nn/kernels/f32/elementwise.h"
+#include "nn/kernels/f32/layer_norm.h"
 #include "nn/kernels/microkernels.h"
 #include "nn/ops/op.h"
 
@@ -16,7 +17,7 @@ enum { PIECE = 1 << 14 };
 
 static bool fits_act(const wk_layer *l, wk_isa isa) {
   (void)isa;
-  return l->op >= WK_OP_RELU && l->op <= WK_OP_SIGMOID;
+  return (l->op >= WK_OP_RELU && l->op <= WK_OP_SIGMOID) || l->op == WK_OP_GELU;
 }
 
 static void run_act(const wk_call *c, wk_chunk chunk) {
@@ -51,7 +52,7 @@ static void (*const affine[])(float *, const float *, const float *, const float
 
 static bool fits_affine(const wk_layer *l, wk_isa isa) {
   (void)isa;
-  return l->op == WK_OP_BATCH_NORM;
+  return l->op == WK_OP_BATCH_NORM || l->op == WK_OP_LAYER_SCALE;
 }
 
 static wk_status repack_affine(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
@@ -81,6 +82,22 @@ static void run_affine(const wk_call *c, wk_chunk chunk) {
   for (long i = wk_chunk_begin(rows, 1, chunk); i < end; i++)
     affine[c->isa](c->out + row * (size_t)i, c->in[0] + row * (size_t)i, scale, scale + l->in.channels,
                    (size_t)l->in.width, l->in.channels, l->act);
+}
+
+static bool fits_layer_norm(const wk_layer *l, wk_isa isa) {
+  (void)isa;
+  return l->op == WK_OP_LAYER_NORM;
+}
+
+static void run_layer_norm(const wk_call *c, wk_chunk chunk) {
+  static void (*const norm[])(float *, const float *, const float *, const float *, size_t, int, float) =
+      WK_ISA_TABLE(wk_layer_norm);
+  const wk_layer *l = c->layer;
+  const float *scale = c->packed;
+  const size_t channels = (size_t)l->in.channels;
+  const long pixels = (long)l->in.height * l->in.width * c->count, begin = wk_chunk_begin(pixels, 1, chunk);
+  norm[c->isa](c->out + channels * (size_t)begin, c->in[0] + channels * (size_t)begin, scale, scale + channels,
+               (size_t)(wk_chunk_end(pixels, 1, chunk) - begin), l->in.channels, l->eps);
 }
 
 static bool fits_scale(const wk_layer *l, wk_isa isa) {
@@ -223,6 +240,13 @@ const wk_kernel wk_kernel_affine = {.name = "affine",
                                     .release = wk_free,
                                     .repack = repack_affine,
                                     .share = run_affine};
+const wk_kernel wk_kernel_layer_norm = {.name = "layer norm",
+                                        .inplace = true,
+                                        .fits = fits_layer_norm,
+                                        .prepare = prepare_affine,
+                                        .release = wk_free,
+                                        .repack = repack_affine,
+                                        .share = run_layer_norm};
 const wk_kernel wk_kernel_scale = {.name = "scale", .inplace = true, .fits = fits_scale, .share = run_scale};
 const wk_kernel wk_kernel_concat = {.name = "concat", .fits = fits_concat, .share = run_concat};
 const wk_kernel wk_kernel_flatten = {.name = "flatten", .fits = fits_flatten, .share = run_flatten};

@@ -20,6 +20,7 @@ typedef struct wk_layer {
   wk_window window; /* resolved: real paddings */
   int groups;
   wk_extra extra;
+  float eps; /* layer norm */
   bool residual;
   bool train; /* its gradient is wanted too: linear layers keep their weight as it is, for both directions */
   wk_act act;
@@ -93,10 +94,10 @@ typedef struct wk_op_range {
 
 /* What prepare may use besides the layer. The arrays live only during the call. */
 typedef struct wk_prepare {
-  const float *weight; /* convolution: [out, in/groups, kh, kw]; linear: [out, in]; batch norm: the scale [c]. Batch
-                          norm after it is folded in. NULL: the op has none. A linear layer whose input has pixels
-                          replaces a flatten: its columns are in the order (c, h, w) */
-  const float *bias;   /* [out]; NULL: none. Batch norm: the shift */
+  const float *weight; /* convolution: [out, in/groups, kh, kw]; linear: [out, in]; norms and layer scale: the scale
+                          [c]. Batch norm or layer scale after it is folded in. NULL: the op has none. A linear layer
+                          whose input has pixels replaces a flatten: its columns are in the order (c, h, w) */
+  const float *bias;   /* [out]; NULL: none. Of norms: the shift */
   int threads;
   wk_isa isa;
   int batch;         /* photos a call at most; only gradients of weights need it beforehand */
@@ -148,7 +149,8 @@ extern const wk_kernel wk_kernel_grouped, wk_kernel_grouped_data, wk_kernel_grou
 extern const wk_kernel wk_kernel_mbconv, wk_kernel_mbconv_data;    /* of several layers: fuse_blocks.c chooses them */
 extern const wk_kernel wk_kernel_conv_int8, wk_kernel_mbconv_int8; /* on small integers: lower_precision.c does */
 extern const wk_kernel wk_kernel_conv_bf16, wk_kernel_mbconv_bf16; /* on bfloat16: the same */
-extern const wk_kernel wk_kernel_act, wk_kernel_add, wk_kernel_affine, wk_kernel_scale, wk_kernel_concat;
+extern const wk_kernel wk_kernel_act, wk_kernel_add, wk_kernel_affine, wk_kernel_layer_norm, wk_kernel_scale,
+    wk_kernel_concat;
 extern const wk_kernel wk_kernel_flatten, wk_kernel_copy, wk_kernel_normalise, wk_kernel_softmax;
 extern const wk_kernel wk_kernel_multiply, wk_kernel_curve, wk_kernel_pad, wk_kernel_slice, wk_kernel_shuffle;
 extern const wk_kernel wk_kernel_lrn, wk_kernel_max_pool, wk_kernel_avg_pool, wk_kernel_adaptive_avg_pool;

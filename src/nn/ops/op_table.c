@@ -13,6 +13,7 @@ const wk_kernel *wk_kernel_for(const wk_layer *layer, wk_direction direction, wk
       &wk_kernel_act,
       &wk_kernel_add,
       &wk_kernel_affine,
+      &wk_kernel_layer_norm,
       &wk_kernel_scale,
       &wk_kernel_concat,
       &wk_kernel_flatten,

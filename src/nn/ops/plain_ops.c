@@ -34,7 +34,7 @@ static void run_multiply(const wk_call *c, wk_chunk chunk) {
 
 static bool fits_curve(const wk_layer *l, wk_isa isa) {
   (void)isa;
-  return l->op >= WK_OP_ROUND && l->op <= WK_OP_GELU && !l->residual;
+  return l->op >= WK_OP_ROUND && l->op <= WK_OP_TANH && !l->residual;
 }
 
 static float curve(float x, wk_op op, float alpha) {
@@ -43,10 +43,8 @@ static float curve(float x, wk_op op, float alpha) {
     return x > 0 ? x : alpha * x;
   case WK_OP_ELU:
     return x > 0 ? x : alpha * expm1f(x);
-  case WK_OP_TANH:
-    return tanhf(x);
   default:
-    return 0.5f * x * (1 + erff(x * 0.70710678f));
+    return tanhf(x);
   }
 }
 

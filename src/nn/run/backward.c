@@ -6,6 +6,7 @@
 
 #include "base/chunk.h"
 #include "nn/kernels/f32/elementwise_grad.h"
+#include "nn/kernels/f32/layer_norm.h"
 
 static size_t values(wk_shape s) { return (size_t)s.height * (size_t)s.width * (size_t)s.channels; }
 
@@ -135,6 +136,27 @@ static void affine_part(void *user, wk_chunk chunk) {
 wk_status wk_run_affine_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   (void)err;
   return share(in, s, affine_part);
+}
+
+static void layer_norm_part(void *user, wk_chunk chunk) {
+  static void (*const norm[])(float *, const float *, const float *, const float *, size_t, int, float, bool) =
+      WK_ISA_TABLE(wk_layer_norm_grad);
+  const wk_instr *in = ((work *)user)->in;
+  const wk_tape_exec *s = ((work *)user)->s;
+  const wk_plan_op *op = wk_tape_exec_op(in, s);
+  const wk_layer *l = &op->layer;
+  const size_t channels = (size_t)l->in.channels;
+  const long pixels = (long)(values(l->in) / channels) * s->count;
+  const size_t begin = (size_t)wk_chunk_begin(pixels, 1, chunk), end = (size_t)wk_chunk_end(pixels, 1, chunk),
+               at = channels * begin;
+  norm[s->tape->plan->isa](wk_tape_exec_value(s, in->dx) + at, wk_tape_exec_value(s, in->dy) + at,
+                           wk_tape_exec_value(s, in->x) + at, op->packed.data, end - begin, l->in.channels, l->eps,
+                           in->accumulate);
+}
+
+wk_status wk_run_layer_norm_back(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
+  (void)err;
+  return share(in, s, layer_norm_part);
 }
 
 static void scale_part(void *user, wk_chunk chunk) {

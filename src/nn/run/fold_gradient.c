@@ -40,7 +40,7 @@ static wk_status repack_op(wk_trainer *t, const wk_plan_op *s, int index, int wo
   wk_param_table table = (wk_param_table)t->param;
   wk_prepare prepare = {.threads = 1, .isa = p->plan->isa, .batch = p->plan->batch};
   const wk_node_def *n = &t->graph->node[s->head];
-  if (s->norm < 0 && n->op != WK_OP_BATCH_NORM) {
+  if (s->norm < 0 && !wk_op_is_affine(n->op)) {
     prepare.weight = t->param[n->first_param];
     prepare.bias = n->bias ? t->param[n->first_param + 1] : NULL;
   } else {
@@ -122,7 +122,7 @@ static void unfold(wk_trainer *t, const wk_plan_op *s, const float *dweight, con
     const float *dw = dweight + (size_t)o * each;
     double scale = 1, shift = 0;
     if (norm) {
-      const float *mean = t->param[norm->first_param + 2], *variance = t->param[norm->first_param + 3];
+      const float *mean = wk_trainer_param(t, s->norm, 2), *variance = wk_trainer_param(t, s->norm, 3);
       double inverse = 1.0 / sqrt((variance ? (double)variance[o] : 1.0) + (double)norm->eps);
       double m = mean ? (double)mean[o] : 0.0;
       wk_norm_affine(&scale, &shift, g, s->norm, (wk_param_table)t->param, o);
@@ -196,11 +196,13 @@ done:
 static void collect_norm(wk_trainer *t, const wk_param_group *group, const wk_param_group_grad *d) {
   const wk_plan_op *s = &t->tape->plan->op[group->op];
   const wk_node_def *n = &t->graph->node[s->head];
-  const float *variance = t->param[n->first_param + 3];
+  const float *variance = wk_trainer_param(t, s->head, 3);
   float *ggamma = gradient_of(t, s->head, 0), *gbeta = gradient_of(t, s->head, 1);
   int channels = n->shape.channels;
   for (int c = 0; c < channels; c++) {
-    double inverse = 1.0 / sqrt((variance ? (double)variance[c] : 1.0) + (double)n->eps);
+    /* a layer norm's sums are of what it has divided already */
+    double inverse =
+        n->op == WK_OP_LAYER_NORM ? 1.0 : 1.0 / sqrt((variance ? (double)variance[c] : 1.0) + (double)n->eps);
     if (ggamma)
       ggamma[c] = (float)((double)d->sum.total[c] * inverse);
     if (gbeta)

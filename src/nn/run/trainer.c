@@ -186,7 +186,7 @@ static wk_status make_groups(wk_trainer *t, wk_error *err) {
       d->dy = wk_alloc_array(batch, (size_t)wk_shape_count(s->layer.out) * sizeof(float));
       if (!d->x || !d->dy)
         return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for training layer '%s'", s->layer.name);
-    } else if (t->o.norm == WK_NORM_BATCH) {
+    } else if (t->o.norm == WK_NORM_BATCH && s->layer.op == WK_OP_BATCH_NORM) {
       d->kind = WK_PARAM_GROUP_NORM_BATCH;
     } else {
       d->kind = WK_PARAM_GROUP_NORM;

@@ -70,6 +70,12 @@ static inline int wk_trainer_micro_batches(const struct wk_trainer *t) {
   return (t->count + t->o.micro_batch - 1) / t->o.micro_batch;
 }
 
+/* Parameter number `index` of a node; NULL: there is none. */
+static inline const float *wk_trainer_param(const struct wk_trainer *t, wk_node node, int index) {
+  const wk_node_def *n = &t->graph->node[node];
+  return index < n->param_count ? t->param[n->first_param + index] : NULL;
+}
+
 static inline struct wk_trainer *wk_trainer_of(const wk_tape_exec *s) { return s->user; }
 
 #endif

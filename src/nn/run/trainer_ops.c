@@ -4,6 +4,7 @@
 
 #include "nn/kernels/f32/elementwise.h"
 #include "nn/kernels/f32/elementwise_grad.h"
+#include "nn/kernels/f32/layer_norm.h"
 #include "nn/run/backward.h"
 #include "nn/run/trainer_ops.h"
 
@@ -73,15 +74,18 @@ wk_status wk_run_linear_save(const wk_instr *in, wk_tape_exec *s, wk_error *err)
   return WK_OK;
 }
 
-/* A batch norm with fixed statistics: the sums of dy (x - mean) and of dy. */
+/* A batch norm with fixed statistics, or a layer scale: the sums of dy (x - mean) and of dy. Of a layer norm: of dy
+ * times the normalised x and of dy. */
 wk_status wk_run_norm_weights(const wk_instr *in, wk_tape_exec *s, wk_error *err) {
   static void (*const sums[])(double *, const float *, const float *, const float *, size_t, int) =
       WK_ISA_TABLE(wk_channel_sums);
+  static void (*const layer_sums[])(double *, const float *, const float *, size_t, int, float) =
+      WK_ISA_TABLE(wk_layer_norm_sums);
   wk_trainer *t = wk_trainer_of(s);
   const wk_plan_op *op = wk_tape_exec_op(in, s);
   const wk_layer *l = &op->layer;
   size_t c = (size_t)l->in.channels, pixels = wk_tape_exec_count(s, in->x) / c;
-  const float *mean = t->param[t->graph->node[op->head].first_param + 2];
+  const float *mean = wk_trainer_param(t, op->head, 2);
   wk_tree_sum *sum = &t->group[in->index].sum;
   if (t->input_gradient)
     return WK_OK;
@@ -93,8 +97,12 @@ wk_status wk_run_norm_weights(const wk_instr *in, wk_tape_exec *s, wk_error *err
     return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", l->name);
   }
   const float *x = wk_tape_exec_value(s, in->x), *dy = wk_tape_exec_value(s, in->dy);
-  sums[s->tape->plan->isa](part, dy, x, mean, pixels, l->in.channels);
-  sums[s->tape->plan->isa](part + c, dy, NULL, NULL, pixels, l->in.channels);
+  if (l->op == WK_OP_LAYER_NORM) {
+    layer_sums[s->tape->plan->isa](part, dy, x, pixels, l->in.channels, l->eps);
+  } else {
+    sums[s->tape->plan->isa](part, dy, x, mean, pixels, l->in.channels);
+    sums[s->tape->plan->isa](part + c, dy, NULL, NULL, pixels, l->in.channels);
+  }
   for (size_t i = 0; i < 2 * c; i++)
     grad[i] = (float)part[i];
   wk_free(part);

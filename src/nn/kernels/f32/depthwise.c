@@ -9,7 +9,8 @@
 #include "nn/kernels/vec.h"
 
 #define GROUP 7
-#define MAX_KERNEL 5 /* unrolled; larger ones take the general way */
+#define MAX_KERNEL 7 /* unrolled: sums, weights and an input are 15 of 16 registers; larger ones take the general way  \
+                      */
 #define CHUNK 32     /* channels of a band's columns that L1 holds until the rows of outputs below have used them */
 #define COLLIDE 512  /* floats: pixels so far apart fall into the same sets of L1 */
 
@@ -113,6 +114,7 @@ ROWS(3, 1)
 ROWS(3, 2)
 ROWS(5, 1)
 ROWS(5, 2)
+ROWS(7, 1)
 
 /* A dilated row of stride 1: outputs that lie d->dilation_w apart are a row without dilation of the inputs they meet.
  */
@@ -178,6 +180,8 @@ void WK_ISA_FN(wk_depthwise_rows)(const wk_depthwise *d, float *out, const float
     rows_5_1(d, out, rows, count, ch0, ch1);
   else if (kernel == 5 && stride == 2)
     rows_5_2(d, out, rows, count, ch0, ch1);
+  else if (kernel == 7 && stride == 1)
+    rows_7_1(d, out, rows, count, ch0, ch1);
   else
     for (int y = 0; y < count; y++)
       row_any(d, out + (ptrdiff_t)y * d->out_w * d->channels, rows + (ptrdiff_t)y * stride, ch0, ch1);

@@ -13,7 +13,7 @@
 #define GROUP_1 7 /* with stride 1: divides the sides of ImageNet's networks */
 #define GROUP_2 8 /* with stride 2: even */
 #define MAX_GROUP 8
-#define MAX_KERNEL 5           /* unrolled; larger ones take the general way */
+#define MAX_KERNEL 7           /* unrolled; larger ones take the general way */
 #define BAND_FLOATS (48 << 10) /* of input and output rows whose part of the weights' gradient is made together */
 #define MAX_ROWS 128           /* of inputs, likewise */
 #define AHEAD 16               /* channels: the line that the next vectors will need */
@@ -104,6 +104,7 @@ DATA_ROW(3, 1)
 DATA_ROW(3, 2)
 DATA_ROW(5, 1)
 DATA_ROW(5, 2)
+DATA_ROW(7, 1)
 
 /* Any kernel and stride. */
 static void data_row_any(const wk_depthwise_back *d, float *dx, const float *mask, const float *const *rows) {
@@ -134,6 +135,7 @@ static row_fn row_of(const wk_depthwise_back *d) {
          : kernel == 3 && stride == 2 ? data_row_3_2
          : kernel == 5 && stride == 1 ? data_row_5_1
          : kernel == 5 && stride == 2 ? data_row_5_2
+         : kernel == 7 && stride == 1 ? data_row_7_1
                                       : data_row_any;
 }
 
@@ -302,6 +304,10 @@ WK_INLINE void all_taps(const wk_depthwise_back *d, const float *const *x, const
                         int kernel, int stride, bool part) {
   if (kernel == 3) {
     band(d, x, dy, height, ch, 0, 3, 3, stride, true, part);
+  } else if (kernel == 7) {
+    band(d, x, dy, height, ch, 0, 1, 7, stride, true, part);
+    for (int ky = 1; ky < 7; ky++)
+      band(d, x, dy, height, ch, ky, 1, 7, stride, false, part);
   } else if (stride == 1) {
     band(d, x, dy, height, ch, 0, 1, 5, stride, true, part);
     band(d, x, dy, height, ch, 1, 2, 5, stride, false, part);
@@ -325,6 +331,7 @@ BAND(3, 1)
 BAND(3, 2)
 BAND(5, 1)
 BAND(5, 2)
+BAND(7, 1)
 
 /* Any kernel and stride. */
 static void band_any(const wk_depthwise_back *d, const float *const *x, const float *const *rows, int height) {
@@ -356,6 +363,8 @@ void WK_ISA_FN(wk_depthwise_weights_rows)(const wk_depthwise_back *d, const floa
     d->stride == 1 ? band_3_1(d, x, dy, height) : band_3_2(d, x, dy, height);
   else if (square && d->kernel_h == 5)
     d->stride == 1 ? band_5_1(d, x, dy, height) : band_5_2(d, x, dy, height);
+  else if (square && d->kernel_h == 7 && d->stride == 1)
+    band_7_1(d, x, dy, height);
   else
     band_any(d, x, dy, height);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "nn/kernels/f32/exp.h"
+#include "nn/kernels/f32/gauss.h"
 
 static inline float clip6(float x) {
   x = x < 0.0f ? 0.0f : x;
@@ -25,6 +26,8 @@ static inline float act_f(float x, wk_act act) {
     return 1.0f / (1.0f + wk_exp(-x));
   case WK_ACT_SILU:
     return x / (1.0f + wk_exp(-x));
+  case WK_ACT_GELU:
+    return wk_gelu(x);
   default:
     return x;
   }
@@ -50,6 +53,9 @@ static inline float act_f(float x, wk_act act) {
     break;                                                                                                             \
   case WK_ACT_SIGMOID:                                                                                                 \
     STATEMENT(WK_ACT_SIGMOID);                                                                                         \
+    break;                                                                                                             \
+  case WK_ACT_GELU:                                                                                                    \
+    STATEMENT(WK_ACT_GELU);                                                                                            \
     break;                                                                                                             \
   default:                                                                                                             \
     STATEMENT(WK_ACT_NONE);                                                                                            \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nn/kernels/f32/exp.h"
+#include "nn/kernels/f32/gauss.h"
 #include "nn/kernels/f32/slope.h"
 
 static inline float slope(float x, float y, wk_act act) {
@@ -25,6 +26,8 @@ static inline float slope(float x, float y, wk_act act) {
     float s = 1.0f / (1.0f + wk_exp(-x));
     return s * (1.0f + x * (1.0f - s));
   }
+  case WK_ACT_GELU:
+    return wk_gelu_slope(x);
   default:
     return 1.0f;
   }
@@ -53,6 +56,7 @@ void WK_ISA_FN(wk_act_grad)(float *dx, const float *dy, const float *x, const fl
     LOOP(WK_ACT_SIGMOID);
     LOOP(WK_ACT_HARDSWISH);
     LOOP(WK_ACT_SILU);
+    LOOP(WK_ACT_GELU);
   }
 #undef LOOP
 }

@@ -6,8 +6,8 @@
 #include "base/isa.h"
 #include "nn/kernels/f32/elementwise.h"
 
-/* dx = dy * act'(...), from the input x where the activation needs it (hardswish, silu), else from the output y; the
- * other may be NULL. dx may be dy. */
+/* dx = dy * act'(...), from the input x where the activation needs it (hardswish, silu, gelu), else from the output y;
+ * the other may be NULL. dx may be dy. */
 WK_ISA_DECLARE(void, wk_act_grad,
                (float *dx, const float *dy, const float *x, const float *y, size_t n, wk_act act, bool accumulate));
 /* dx = dy * factor; dx may be dy. */
