@@ -116,7 +116,7 @@ static wk_status list_surest(evaluating *e, wk_error *err) {
   size_t row[WK_SUREST];
   for (size_t i = 0; i < e->features->rows; i++) {
     const float *p = e->p + i * (size_t)classes;
-    if (best_but(p, classes, -1) != e->truth[i])
+    if (wk_best_class(p, classes, -1) != e->truth[i])
       continue;
     size_t at = r->surest_count;
     for (; at > 0 && e->p[row[at - 1] * (size_t)classes + (size_t)e->truth[row[at - 1]]] < p[e->truth[i]]; at--)
@@ -130,7 +130,7 @@ static wk_status list_surest(evaluating *e, wk_error *err) {
     return wk_no_memory(err);
   for (size_t k = 0; k < r->surest_count; k++) {
     const float *p = e->p + row[k] * (size_t)classes;
-    const int truth = e->truth[row[k]], other = classes > 1 ? best_but(p, classes, truth) : truth;
+    const int truth = e->truth[row[k]], other = classes > 1 ? wk_best_class(p, classes, truth) : truth;
     r->surest[k] = (wk_mistake){wk_strdup(e->photos.names[e->features->index[row[k]]]), truth, other, (double)p[other],
                                 (double)p[truth]};
     if (!r->surest[k].file)
