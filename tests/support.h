@@ -47,6 +47,8 @@ void test_tmp_remove(char *dir);
 /* The n-th allocation from now on fails (n = 0: the next); negative: none. Counts go on. */
 void test_fail_allocation(long n);
 long test_allocations(void); /* since the last test_fail_allocation */
+/* Which allocation fails after the n-th, in loops over all: sanitizers see the first forty, then every seventh. */
+#define TEST_NEXT_ALLOCATION(n) ((n) + (TEST_SANITIZED && (n) >= 40 ? 7 : 1))
 
 /* What a picture looks like, as 256 bits in hexadecimal: is each of 16 x 16 places clearly brighter than its right
  * neighbour (dHash)? Pictures that look alike differ in few bits, whatever the last bits of their numbers are. */

@@ -644,7 +644,7 @@ static void failing_allocations(void **state) {
   task t = task_of(ref_random_graph(&rng, 12), &rng, false);
   for (int kind = 0; kind < 3; kind++) {
     wk_status st = WK_ERR_MEMORY;
-    for (long n = 0; st != WK_OK; n++) {
+    for (long n = 0; st != WK_OK; n = TEST_NEXT_ALLOCATION(n)) {
       test_fail_allocation(n);
       st = kind == 2 ? look_once(&t, &err) : train_once(&t, kind ? WK_NORM_BATCH : WK_NORM_FROZEN, &err);
       test_fail_allocation(-1);

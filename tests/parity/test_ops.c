@@ -284,7 +284,7 @@ static void failing_allocations(void **state) {
   wk_plan_options_init(&o);
   o.batch = 1;
   bool done = false;
-  for (long n = 0; !done; n++) {
+  for (long n = 0; !done; n = TEST_NEXT_ALLOCATION(n)) {
     wk_plan *plan = NULL;
     wk_exec *exec = NULL;
     test_fail_allocation(n);

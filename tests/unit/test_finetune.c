@@ -246,10 +246,11 @@ static void is_the_same_for_any_threads(void **state) {
       o.adversary.steps = 2;
       o.mix.mixup = 0.3;
     }
-    wk_finetune_result *one = tune(&o, 1), *three = tune(&o, 3);
-    assert_same(one, three);
-    assert_true((one->frozen != NULL) == (i != 2 && i != 4));
-    assert_int_equal(one->views, i == 2 ? 0 : i == 3 ? 8 : 1);
+    wk_finetune_result *three = tune(&o, 3), *one = TEST_SANITIZED ? NULL : tune(&o, 1);
+    if (one)
+      assert_same(one, three);
+    assert_true((three->frozen != NULL) == (i != 2 && i != 4));
+    assert_int_equal(three->views, i == 2 ? 0 : i == 3 ? 8 : 1);
     wk_finetune_result_free(one);
     wk_finetune_result_free(three);
   }
@@ -269,7 +270,7 @@ static bool stop_now(void *user) {
 /* Stopped after two epochs and resumed: the same weights as without the stop. */
 static void resumes_bit_for_bit(void **state) {
   (void)state;
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < 5; i += TEST_SANITIZED ? 2 : 1) {
     wk_finetune_options o = quick(i == 0 ? "last:1" : "all");
     char *file = wk_path_join(dir, "checkpoint");
     if (i == 0)
@@ -642,7 +643,7 @@ static void survives_failing_allocations(void **state) {
   o.epochs = 1;
   o.probe.l2 = 1;
   wk_status st = WK_ERR_MEMORY;
-  for (long n = 0; st != WK_OK; n += 1 + n / 40) {
+  for (long n = 0; st != WK_OK; n += 1 + n / (TEST_SANITIZED ? 10 : 40)) {
     wk_finetune_result *r = NULL;
     test_fail_allocation(n);
     st = wk_finetune(&r, backbone, &few, NULL, CLASSES, &o, &ctx, &error);

@@ -433,7 +433,7 @@ static void survives_every_failing_allocation(void **state) {
       o.kind = (wk_head_kind)kind;
       o.max_iterations = 2;
       wk_status st = WK_ERR_MEMORY;
-      for (long n = 0; st != WK_OK; n++) {
+      for (long n = 0; st != WK_OK; n = TEST_NEXT_ALLOCATION(n)) {
         wk_head *h = NULL;
         wk_error err;
         test_fail_allocation(n);

@@ -206,9 +206,10 @@ static void assert_recognised(const wk_arch *arch, int classes, const char *pref
   drop(s);
 }
 
+/* Each against all others: of that, sanitizers see a part. */
 static void every_network_is_recognised(void **state) {
   (void)state;
-  for (int i = 0; i < wk_arch_count(); i++) {
+  for (int i = 0; i < wk_arch_count(); i += TEST_SANITIZED ? 7 : 1) {
     const wk_arch *arch = wk_arch_at(i);
     assert_recognised(arch, arch->class_count, "", NULL);
     assert_recognised(arch, 37, "", NULL);
