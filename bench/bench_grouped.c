@@ -2,7 +2,8 @@
  * every such shape of torchvision's networks: the kernels that the planner chooses, on one thread, in turns within one
  * run.
  *
- *   bench_grouped [groups|dilated|depthwise|others] [--least R] [--rounds N] [--csv] [part of a network's name]
+ *   bench_grouped [groups|dilated|depthwise|others] [forward|data|weights] [--stride N] [--least R] [--rounds N]
+ * [--csv] [part of a network's name]
  *
  * Without a class: all but depthwise. The ratio is the median of those of the rounds, and above 1 where whisker is
  * faster. Ends with 1 where one is below R (0.9). */
@@ -192,16 +193,17 @@ static result measure(const grouped_shape *s, int photos, wk_direction direction
 static const char *const class_names[] = {
     [SHAPE_GROUPS] = "groups", [SHAPE_DILATED] = "dilated", [SHAPE_DEPTHWISE] = "depthwise"};
 
-/* How many directions are below `least`. */
-static int one(const grouped_shape *s, int rounds, double least, bool csv) {
-  static const char *const direction_names[] = {"forward", "data", "weights"};
+static const char *const direction_names[DIRECTIONS] = {"forward", "data", "weights"};
+
+/* How many of directions first..last are below `least`. */
+static int one(const grouped_shape *s, wk_direction first, wk_direction last, int rounds, double least, bool csv) {
   const double flops = flops_of(s);
   const int photos = flops * PHOTOS < FLOPS ? PHOTOS : flops * 2 < FLOPS ? 2 : 1;
   int below = 0;
   if (!csv)
     printf("%-28s %3d %5d-%-5d /%-4d %dx%d s%d d%-2d", s->net, s->in_h, s->in_c, s->out_c, s->groups, s->kernel,
            s->kernel, s->stride, s->dilation);
-  for (wk_direction d = WK_FORWARD; d <= WK_BACKWARD_WEIGHTS; d++) {
+  for (wk_direction d = first; d <= last; d++) {
     const result r = measure(s, photos, d, rounds);
     const double own = flops * photos / r.own * 1e-9, other = flops * photos / r.other * 1e-9;
     if (csv)
@@ -218,9 +220,18 @@ static int one(const grouped_shape *s, int rounds, double least, bool csv) {
   return below;
 }
 
+/* -1: none. */
+static int direction_of(const char *name) {
+  for (int d = 0; d < DIRECTIONS; d++)
+    if (!strcmp(name, direction_names[d]))
+      return d;
+  return -1;
+}
+
 int main(int argc, char **argv) {
   double least = 0.9;
-  int rounds = 9, below = 0, all = 0;
+  int rounds = 9, below = 0, all = 0, stride = 0;
+  wk_direction first = WK_FORWARD, last = WK_BACKWARD_WEIGHTS;
   bool csv = false;
   const char *kind = NULL, *only = NULL;
   for (int i = 1; i < argc; i++) {
@@ -228,8 +239,12 @@ int main(int argc, char **argv) {
       least = atof(argv[++i]);
     else if (!strcmp(argv[i], "--rounds") && i + 1 < argc)
       rounds = atoi(argv[++i]);
+    else if (!strcmp(argv[i], "--stride") && i + 1 < argc)
+      stride = atoi(argv[++i]);
     else if (!strcmp(argv[i], "--csv"))
       csv = true;
+    else if (direction_of(argv[i]) >= 0)
+      first = last = (wk_direction)direction_of(argv[i]);
     else if (!strcmp(argv[i], "groups") || !strcmp(argv[i], "dilated") || !strcmp(argv[i], "depthwise") ||
              !strcmp(argv[i], "others"))
       kind = argv[i];
@@ -238,8 +253,8 @@ int main(int argc, char **argv) {
   }
   if (rounds < 1 || rounds > MAX_ROUNDS || (only && only[0] == '-')) {
     fprintf(stderr,
-            "usage: bench_grouped [groups|dilated|depthwise|others] [--least R] [--rounds 1..%d] [--csv] [part "
-            "of a network's name]\n",
+            "usage: bench_grouped [groups|dilated|depthwise|others] [forward|data|weights] [--stride N] [--least R] "
+            "[--rounds 1..%d] [--csv] [part of a network's name]\n",
             MAX_ROUNDS);
     return 2;
   }
@@ -256,10 +271,11 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < count + others; i++) {
     const grouped_shape *s = i < count ? &grouped_shapes[i] : &other_shapes[i - count];
     const char *own = i < count ? class_names[s->kind] : "others";
-    if ((only && !strstr(s->net, only)) || (kind ? strcmp(kind, own) != 0 : i < count && s->kind == SHAPE_DEPTHWISE))
+    if ((only && !strstr(s->net, only)) || (stride && s->stride != stride) ||
+        (kind ? strcmp(kind, own) != 0 : i < count && s->kind == SHAPE_DEPTHWISE))
       continue;
-    below += one(s, rounds, least, csv);
-    all += DIRECTIONS;
+    below += one(s, first, last, rounds, least, csv);
+    all += (int)(last - first) + 1;
   }
   if (!csv)
     printf("%d of %d below %.2fx\n", below, all, least);

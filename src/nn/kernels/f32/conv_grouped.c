@@ -8,6 +8,7 @@
 #include "nn/kernels/vec.h"
 
 #define NEAR_WEIGHTS (4 << 10) /* floats of those of all places of a group that stay in L1 from row to row */
+#define PHOTO_FIRST 2          /* times fewer weights than numbers of a photo: these are what memory is slow with */
 
 static int least(int a, int b) { return a < b ? a : b; }
 
@@ -26,7 +27,8 @@ typedef struct job {
   wk_grouped_layout l;
   ends e;
   int phases;
-  bool near; /* few weights: all places of a row take turns */
+  bool near;        /* few weights: all places of a row take turns */
+  bool photo_first; /* all blocks of a photo, then the next photo's */
   const float *in;
   wk_grouped_phase *phase;
 } job;
@@ -48,6 +50,7 @@ static wk_grouped_phase phase_of(const job *j, const wk_grouped_view *v, const f
                         .to = ((ptrdiff_t)v->y.place * v->out_w + v->x.place) * v->out_c,
                         .ldc = (ptrdiff_t)v->x.stride * v->out_c,
                         .line = (ptrdiff_t)v->y.stride * v->out_w * v->out_c,
+                        .ahead = (uintptr_t)v->y.stride * (uintptr_t)(v->out_w * v->out_c) * sizeof(float),
                         .w = w,
                         .block_weights = WK_ISA_FN(wk_grouped_block_weights)(l, v),
                         .low = j->e.act == WK_ACT_NONE ? -__builtin_inff() : 0,
@@ -109,13 +112,14 @@ static void band_run(const job *j, const float *packed, int image, int block, in
     }
 }
 
-/* Units unit0..unit1-1: a row of results of one block of channels each, block by block. */
+/* Units unit0..unit1-1: a row of results of one block of channels each, block by block, or photo by photo. */
 static void units_run(const job *j, int unit0, int unit1, float *scratch) {
   const wk_grouped_view *v = &j->all;
   const wk_grouped_layout *l = &j->l;
-  const int each = v->y.count, all = v->batch * each;
+  const int each = v->y.count;
   for (int u = unit0; u < unit1;) {
-    const int block = u / all, image = u % all / each, q0 = u % all % each;
+    const int part = u / each, q0 = u % each, block = j->photo_first ? part % l->blocks : part / v->batch,
+              image = j->photo_first ? part / l->blocks : part % v->batch;
     const int rows = least(unit1 - u, each - q0);
     for (int q = 0; q < rows; q += l->band) {
       const int some = least(l->band, rows - q);
@@ -302,5 +306,7 @@ void WK_ISA_FN(wk_grouped_data)(const wk_conv_back *b, int unit0, int unit1, flo
     for (int i = 0; can_pair(&j, &x0, &x1) && i < j.phases; i += 2)
       pair_up(&j, &j.phase[i + r], &j.phase[i + 1 - r], &x0, &x1);
   }
+  const int64_t floats = (int64_t)c->out_c * (c->in_c / c->groups) * c->kernel_h * c->kernel_w;
+  j.photo_first = PHOTO_FIRST * floats <= (int64_t)c->in_h * c->in_w * c->in_c;
   units_run(&j, unit0, unit1, scratch + phase_floats(j.phases));
 }

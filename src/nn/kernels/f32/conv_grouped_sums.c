@@ -79,6 +79,19 @@ WK_INLINE void finish(const wk_grouped_phase *f, const wk_grouped_tile *t, const
   }
 }
 
+/* Asks for the memory of later results while the sums are made: between the rows of one place modulo the stride lie
+ * others, and no processor guesses which comes next. Where it is beyond the last row nothing happens. */
+WK_INLINE void ask(const wk_grouped_phase *f, const wk_grouped_tile *t, int rows, int vectors, int lines) {
+  const int across = rows / lines;
+  WK_UNROLL
+  for (int r = 0; r < rows; r++) {
+    const uintptr_t at = (uintptr_t)(t->c + (r / across * f->line + r % across * f->ldc)) + f->ahead;
+    __builtin_prefetch((const void *)at, 1);
+    if (vectors > 2)
+      __builtin_prefetch((const void *)(at + (uintptr_t)(vectors * WK_VL - 1) * sizeof(float)), 1);
+  }
+}
+
 /* What one input of every group adds to the sums. All but the pointers are constants where this is inlined. */
 WK_INLINE void input(vec *acc, const float *a, ptrdiff_t pixel, const float *w, ptrdiff_t tap, int i, int rows,
                      int vectors, int taps, int step, int spread) {
@@ -112,6 +125,7 @@ WK_INLINE void sums(const wk_grouped_phase *f, const wk_grouped_tile *t, int row
   WK_UNROLL
   for (int i = 0; i < rows * vectors; i++)
     acc[i] = vec_zero();
+  ask(f, t, rows, vectors, 1);
   const int depth = spread ? spread : f->depth, across = taps > 1 ? 1 : f->taps_x, down = f->taps_y;
   const ptrdiff_t pixel = taps == 1 ? f->pixel : WK_GROUPED_NEAR, tap = (ptrdiff_t)depth * vectors * WK_VL;
   const ptrdiff_t row = f->row, column = f->column;
@@ -134,6 +148,7 @@ WK_INLINE void sums(const wk_grouped_phase *f, const wk_grouped_tile *t, int row
 
 /* Pairs of results of one vector, of groups as wide as a vector or several a vector: `depth` inputs, a constant. */
 WK_INLINE void pair_sums(const wk_grouped_phase *f, const wk_grouped_tile *t, int rows, int depth) {
+  ask(f, t, 2 * rows, 1, 1);
   const int tap = depth * WK_VL, pixel = WK_GROUPED_NEAR, down = f->taps_y;
   const ptrdiff_t row = f->row;
   const float *w = t->w, *w2 = t->w2, *a = t->a;
@@ -168,6 +183,7 @@ WK_INLINE void line_sums(const wk_grouped_phase *f, const wk_grouped_tile *t, in
   WK_UNROLL
   for (int i = 0; i < 4 * rows; i++)
     acc[i] = vec_zero();
+  ask(f, t, 2 * rows, 2, 2);
   const int depth = f->depth, across = f->taps_x, down = f->taps_y;
   const ptrdiff_t pixel = f->pixel, next = f->q, row = f->row, column = f->column;
   const float *w = t->w, *line = t->a;

@@ -34,6 +34,7 @@ struct wk_grouped_phase {
   ptrdiff_t q;                  /* from a row of results to the next */
   int taps_y, taps_x, depth;
   ptrdiff_t to, ldc, line; /* floats of what is written: to the first result, from result to result, row to row */
+  uintptr_t ahead;         /* bytes from what is written to what is asked for meanwhile */
   const float *w, *w2;     /* of the first block; of the second of a pair, twice as many */
   size_t block_weights;
   wk_grouped_pieces pieces[WK_GROUPED_MOST]; /* for 1, 2 and 3 vectors */
