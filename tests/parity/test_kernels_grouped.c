@@ -209,7 +209,59 @@ static void test_networks(void **state) {
   }
 }
 
+/* The gradient of a photo's input is the same, bit for bit, alone and among others; `side` says how many weights there
+ * are beside the numbers of a photo, and so whether it is made photo by photo or block by block. */
+static void check_alone(const wk_microkernels *kn, wk_rng *rng, int side, int groups, int each, int stride) {
+  wk_conv c = {.batch = 3,
+               .in_h = side,
+               .in_w = side,
+               .in_c = groups * each,
+               .out_c = groups * each,
+               .groups = groups,
+               .kernel_h = 3,
+               .kernel_w = 3,
+               .stride_h = stride,
+               .stride_w = stride,
+               .dilation_h = 1,
+               .dilation_w = 1,
+               .pad_top = 1,
+               .pad_left = 1};
+  c.out_h = c.out_w = (side - 1) / stride + 1;
+  task t = task_of(c, rng);
+  check_data(kn, rng, &t);
+  float *got[2] = {nans(t.in), nans(t.in)};
+  for (int photo = -1; photo < c.batch; photo++) { /* -1: all */
+    wk_conv some = c;
+    some.batch = photo < 0 ? c.batch : 1;
+    const size_t k = (size_t)(photo < 0 ? 0 : photo), in = t.in / (size_t)c.batch, out = t.out / (size_t)c.batch;
+    const wk_grouped_sizes size = kn->grouped_shape(&some);
+    float *packed = nans(size.data_packed), *scratch = nans(size.data_scratch);
+    kn->grouped_data_pack(packed, t.w, &some);
+    const wk_conv_back b = {.conv = some, .dy = t.dy + k * out, .weights = packed, .dx = got[photo < 0] + k * in};
+    kn->grouped_data(&b, 0, size.data_units, scratch);
+    free(packed), free(scratch);
+  }
+  assert_memory_equal(got[0], got[1], t.in * sizeof(float));
+  free(got[0]), free(got[1]);
+  task_end(&t);
+}
+
+static void test_photos(void **state) {
+  (void)state;
+  FOR_EACH_ISA(kn) {
+    wk_rng rng;
+    wk_rng_init(&rng, 31, 3);
+    for (int stride = 1; stride <= 2; stride++) {
+      check_alone(kn, &rng, 17, 18, 8, stride);
+      check_alone(kn, &rng, 20, 9, 16, stride);
+      check_alone(kn, &rng, 4, 9, 16, stride);
+      check_alone(kn, &rng, 5, 6, 24, stride);
+    }
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_ragged), cmocka_unit_test(test_networks)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_ragged), cmocka_unit_test(test_networks),
+                                     cmocka_unit_test(test_photos)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "base/transpose.h"
 #include "nn/graph/graph.h"
 #include "nn/kernels/microkernels.h"
+#include "nn/ops/conv_ops.h"
 #include "nn/ops/op.h"
 #include "nn/ops/winograd_ops.h"
 
@@ -18,37 +19,10 @@ typedef struct own {
   _Alignas(64) float weights[]; /* packed: whole cache lines */
 } own;
 
-static wk_conv conv_of(const wk_layer *l) {
-  const wk_window *w = &l->window;
-  return (wk_conv){.batch = 1,
-                   .in_h = l->in.height,
-                   .in_w = l->in.width,
-                   .in_c = l->in.channels,
-                   .out_h = l->out.height,
-                   .out_w = l->out.width,
-                   .out_c = l->out.channels,
-                   .kernel_h = w->kernel_h,
-                   .kernel_w = w->kernel_w,
-                   .stride_h = w->stride_h,
-                   .stride_w = w->stride_w,
-                   .dilation_h = w->dilation_h,
-                   .dilation_w = w->dilation_w,
-                   .pad_top = w->pad_top,
-                   .pad_left = w->pad_left};
-}
-
 static wk_status packed_create(wk_packed *out, const wk_layer *l, const wk_prepare *p, size_t weights, size_t scratch,
                                wk_error *err) {
-  own *o = NULL;
-  size_t bytes, all;
-  scratch = (scratch + 15) / 16 * 16;
-  if (!wk_mul_overflow(&bytes, weights, sizeof(float)) &&
-      !wk_mul_overflow(&all, scratch * sizeof(float), (size_t)p->threads))
-    o = wk_alloc(sizeof *o + bytes);
-  if (!o)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the gradient of layer '%s'", l->name);
-  *o = (own){.conv = conv_of(l), .scratch = scratch};
-  *out = (wk_packed){.data = o, .weight_bytes = sizeof *o + bytes, .scratch_bytes = all};
+  WK_RETURN_IF_ERROR(wk_packed_room(out, l, NULL, sizeof(own), weights, &scratch, p->threads, err));
+  *(own *)out->data = (own){.conv = wk_conv_of(l, 1), .scratch = scratch};
   return WK_OK;
 }
 
@@ -80,7 +54,7 @@ static wk_status data_repack(void *packed, const wk_layer *l, const wk_prepare *
 }
 
 static wk_status data_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
-  const wk_conv c = conv_of(l);
+  const wk_conv c = wk_conv_of(l, 1);
   const wk_conv_back_sizes size = wk_microkernels_for(p->isa)->conv_back_shape(&c);
   WK_RETURN_IF_ERROR(packed_create(out, l, p, size.packed, size.data_scratch, err));
   return data_repack(out->data, l, p, err);
@@ -98,21 +72,14 @@ static int data_chunks(const wk_call *call) {
 static void data_run(const wk_call *call, wk_chunk chunk) {
   const wk_microkernels *kn = wk_microkernels_for(call->isa);
   const own *o = call->packed;
-  wk_conv_back b = {.conv = o->conv,
-                    .dy = call->dy,
-                    .weights = o->weights,
-                    .dx = call->dx,
-                    .accumulate = call->accumulate,
-                    .mask = call->mask,
-                    .mask_act = call->mask_act};
-  b.conv.batch = call->count;
+  const wk_conv_back b = wk_conv_back_of(call, &o->conv, o->weights);
   const int blocks = kn->conv_back_shape(&b.conv).blocks, rows = kn->gemm_shape().rows;
   kn->conv_data(&b, wk_chunk_begin(blocks, rows, chunk), wk_chunk_end(blocks, rows, chunk),
                 (float *)call->scratch + o->scratch * (size_t)chunk.worker);
 }
 
 static wk_status weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
-  const wk_conv c = conv_of(l);
+  const wk_conv c = wk_conv_of(l, 1);
   return sums_create(out, l, p, wk_microkernels_for(p->isa)->conv_back_shape(&c).weights_scratch, err);
 }
 
@@ -129,7 +96,6 @@ static void weights_run(const wk_call *call) {
   wk_microkernels_for(call->isa)->conv_weights(&b, call->scratch);
 }
 
-/* [out][tap][in] to PyTorch's [out][in][tap]. */
 /* [rows][columns] to [columns][rows], in squares. */
 static void turn(float *to, const float *from, size_t rows, size_t columns) {
   const size_t whole = columns / 4 * 4, row = rows / 4 * 4;
@@ -142,6 +108,7 @@ static void turn(float *to, const float *from, size_t rows, size_t columns) {
   }
 }
 
+/* [out][tap][in] to PyTorch's [out][in][tap]. */
 static void weights_unpack(float *weight, float *bias, const void *packed, const wk_layer *l, const float *grad,
                            int first, int last) {
   (void)packed;
@@ -221,7 +188,7 @@ static void winograd_run(const wk_call *call, wk_chunk chunk) {
 }
 
 static wk_status winograd_weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
-  wk_conv c = conv_of(l);
+  wk_conv c = wk_conv_of(l, 1);
   c.batch = p->batch; /* fewer photos may come: their tiles need no more */
   return sums_create(out, l, p, wk_microkernels_for(p->isa)->winograd_weights_scratch(&c), err);
 }

@@ -9,19 +9,26 @@
 #include "nn/ops/conv_ops.h"
 #include "nn/ops/winograd_ops.h"
 
+wk_status wk_packed_room(wk_packed *out, const wk_layer *l, wk_arena *from, size_t head, size_t weights,
+                         size_t *scratch, int threads, wk_error *err) {
+  void *room = NULL;
+  size_t bytes, all;
+  *scratch = (*scratch + 15) / 16 * 16;
+  if (!wk_mul_overflow(&bytes, weights, sizeof(float)) &&
+      !wk_mul_overflow(&all, *scratch * sizeof(float), (size_t)threads))
+    room = from ? wk_arena_alloc(from, head + bytes) : wk_alloc(head + bytes);
+  if (!room)
+    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
+  *out = (wk_packed){.data = room, .weight_bytes = head + bytes, .scratch_bytes = all};
+  return WK_OK;
+}
+
 static wk_status packed_create(wk_packed *out, const wk_layer *l, const wk_prepare *p, size_t weights, size_t scratch,
                                wk_error *err) {
-  const size_t channels = (size_t)l->out.channels;
-  wk_packed_conv *o = NULL;
-  size_t bytes, all;
-  scratch = (scratch + 15) / 16 * 16;
-  if (!wk_mul_overflow(&bytes, weights + channels, sizeof(float)) &&
-      !wk_mul_overflow(&all, scratch * sizeof(float), (size_t)p->threads))
-    o = wk_arena_alloc(p->packing, sizeof *o + bytes);
-  if (!o)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for the weights of layer '%s'", l->name);
+  WK_RETURN_IF_ERROR(wk_packed_room(out, l, p->packing, sizeof(wk_packed_conv), weights + (size_t)l->out.channels,
+                                    &scratch, p->threads, err));
+  wk_packed_conv *o = out->data;
   *o = (wk_packed_conv){.bias = p->bias ? o->data + weights : NULL, .weights = o->data, .scratch = scratch};
-  *out = (wk_packed){.data = o, .weight_bytes = sizeof *o + bytes, .scratch_bytes = all};
   return WK_OK;
 }
 
@@ -45,19 +52,16 @@ void wk_trailing_act(const wk_call *c, int pixel0, int pixel1, int col0, int col
   }
 }
 
-enum { ROWS_PART = 16, PANELS_PART = 4 }; /* a product's least part: strips of rows, or panels of columns */
-
-/* ---- any convolution ---------------------------------------------------------------------------- */
-
-static wk_conv conv_of(const wk_layer *l, int count) {
+wk_conv wk_conv_of(const wk_layer *l, int batch) {
   const wk_window *w = &l->window;
-  return (wk_conv){.batch = count,
+  return (wk_conv){.batch = batch,
                    .in_h = l->in.height,
                    .in_w = l->in.width,
                    .in_c = l->in.channels,
                    .out_h = l->out.height,
                    .out_w = l->out.width,
                    .out_c = l->out.channels,
+                   .groups = l->groups,
                    .kernel_h = w->kernel_h,
                    .kernel_w = w->kernel_w,
                    .stride_h = w->stride_h,
@@ -70,10 +74,26 @@ static wk_conv conv_of(const wk_layer *l, int count) {
                    .act = wk_builtin_act(l->act)};
 }
 
+wk_conv_back wk_conv_back_of(const wk_call *call, const wk_conv *of_a_photo, const float *weights) {
+  wk_conv_back b = {.conv = *of_a_photo,
+                    .dy = call->dy,
+                    .weights = weights,
+                    .dx = call->dx,
+                    .accumulate = call->accumulate,
+                    .mask = call->mask,
+                    .mask_act = call->mask_act};
+  b.conv.batch = call->count;
+  return b;
+}
+
+enum { ROWS_PART = 16, PANELS_PART = 4 }; /* a product's least part: strips of rows, or panels of columns */
+
+/* ---- any convolution ---------------------------------------------------------------------------- */
+
 static bool fits_conv(const wk_layer *l, wk_isa isa) {
   if (l->op != WK_OP_CONV || l->groups != 1)
     return false;
-  const wk_conv c = conv_of(l, 1);
+  const wk_conv c = wk_conv_of(l, 1);
   return !l->pixels || (!l->residual && wk_microkernels_for(isa)->conv_takes_bytes(&c));
 }
 
@@ -94,7 +114,7 @@ bool wk_layer_is_pointwise(const wk_layer *l) {
 
 static wk_status prepare_conv(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
   const wk_microkernels *kn = wk_microkernels_for(p->isa);
-  const wk_conv c = conv_of(l, 1);
+  const wk_conv c = wk_conv_of(l, 1);
   const int taps = c.kernel_h * c.kernel_w;
   WK_RETURN_IF_ERROR(
       packed_create(out, l, p, kn->gemm_packed(taps * c.in_c, c.out_c), kn->conv_shape(&c).scratch, err));
@@ -128,7 +148,7 @@ static int chunks_conv(const wk_call *call) {
 static void run_conv(const wk_call *call, wk_chunk chunk) {
   const wk_microkernels *kn = wk_microkernels_for(call->isa);
   const wk_packed_conv *o = call->packed;
-  wk_conv c = conv_of(call->layer, call->count);
+  wk_conv c = wk_conv_of(call->layer, call->count);
   c.in = call->in[0], c.bytes = call->bytes;
   c.weights = o->weights, c.bias = o->bias, c.add = call->residual, c.out = call->out;
   const wk_gemm_sizes gemm = kn->gemm_shape();

@@ -1,4 +1,5 @@
-/* conv_ops.h (internal) - what conv_ops.c keeps of a layer, for the kernels that run several layers at once. */
+/* conv_ops.h (internal) - what the kernels of convolutions have in common, forward and back, with groups and without:
+ * how they see a layer, what they keep of it, and how a call is shared. */
 #ifndef WK_NN_CONV_OPS_H
 #define WK_NN_CONV_OPS_H
 
@@ -14,6 +15,14 @@ typedef struct wk_packed_conv {
   _Alignas(64) float data[]; /* whole cache lines: of packed weights, and for stores past the caches */
 } wk_packed_conv;
 
+/* A layer as the kernels see it: but for what a call brings, and weights. */
+wk_conv wk_conv_of(const wk_layer *l, int batch);
+/* Room for what a kernel keeps of a layer: `head` bytes, and so many floats of packed weights behind them, from `from`
+ * (NULL: to be released). *scratch: floats a thread, which become whole cache lines. `out` says where and how much. */
+wk_status wk_packed_room(wk_packed *out, const wk_layer *l, wk_arena *from, size_t head, size_t weights,
+                         size_t *scratch, int threads, wk_error *err);
+/* The gradient of the input that a call asks for. */
+wk_conv_back wk_conv_back_of(const wk_call *call, const wk_conv *of_a_photo, const float *weights);
 /* The block that mbconv_ops.c has packed, but for what a call brings. */
 const wk_mbconv *wk_mbconv_forward(const void *packed);
 /* Activations that the kernels have built in; the others follow as a pass over the output. */

@@ -22,39 +22,10 @@ static bool fits(const wk_layer *l, wk_isa isa) {
   return l->op == WK_OP_CONV && l->groups > 1;
 }
 
-static wk_conv conv_of(const wk_layer *l) {
-  const wk_window *w = &l->window;
-  return (wk_conv){.batch = 1,
-                   .in_h = l->in.height,
-                   .in_w = l->in.width,
-                   .in_c = l->in.channels,
-                   .out_h = l->out.height,
-                   .out_w = l->out.width,
-                   .out_c = l->out.channels,
-                   .groups = l->groups,
-                   .kernel_h = w->kernel_h,
-                   .kernel_w = w->kernel_w,
-                   .stride_h = w->stride_h,
-                   .stride_w = w->stride_w,
-                   .dilation_h = w->dilation_h,
-                   .dilation_w = w->dilation_w,
-                   .pad_top = w->pad_top,
-                   .pad_left = w->pad_left,
-                   .act = wk_builtin_act(l->act)};
-}
-
 static wk_status create(wk_packed *out, const wk_layer *l, const wk_prepare *p, int threads, size_t weights,
                         size_t scratch, wk_error *err) {
-  packed *o = NULL;
-  size_t bytes, all;
-  scratch = (scratch + 15) / 16 * 16;
-  if (!wk_mul_overflow(&bytes, weights, sizeof(float)) &&
-      !wk_mul_overflow(&all, scratch * sizeof(float), (size_t)threads))
-    o = wk_alloc(sizeof *o + bytes);
-  if (!o)
-    return WK_FAIL(err, WK_ERR_MEMORY, "out of memory for layer '%s'", l->name);
-  *o = (packed){.conv = conv_of(l), .isa = p->isa, .scratch = scratch};
-  *out = (wk_packed){.data = o, .weight_bytes = sizeof *o + bytes, .scratch_bytes = all};
+  WK_RETURN_IF_ERROR(wk_packed_room(out, l, NULL, sizeof(packed), weights, &scratch, threads, err));
+  *(packed *)out->data = (packed){.conv = wk_conv_of(l, 1), .isa = p->isa, .scratch = scratch};
   return WK_OK;
 }
 
@@ -70,7 +41,7 @@ static wk_status repack(void *data, const wk_layer *l, const wk_prepare *p, wk_e
 }
 
 static wk_status prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
-  const wk_conv c = conv_of(l);
+  const wk_conv c = wk_conv_of(l, 1);
   const wk_grouped_sizes size = wk_microkernels_for(p->isa)->grouped_shape(&c);
   WK_RETURN_IF_ERROR(create(out, l, p, p->threads, size.packed + (size_t)c.out_c, size.scratch, err));
   packed *o = out->data;
@@ -121,7 +92,7 @@ static wk_status data_repack(void *data, const wk_layer *l, const wk_prepare *p,
 }
 
 static wk_status data_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
-  const wk_conv c = conv_of(l);
+  const wk_conv c = wk_conv_of(l, 1);
   const wk_grouped_sizes size = wk_microkernels_for(p->isa)->grouped_shape(&c);
   WK_RETURN_IF_ERROR(create(out, l, p, p->threads, size.data_packed, size.data_scratch, err));
   ((packed *)out->data)->size = size;
@@ -137,14 +108,7 @@ static int data_chunks(const wk_call *call) {
 static void data_run(const wk_call *call, wk_chunk chunk) {
   const packed *o = call->packed;
   const int units = o->size.data_units * call->count;
-  wk_conv_back b = {.conv = o->conv,
-                    .dy = call->dy,
-                    .weights = o->data,
-                    .dx = call->dx,
-                    .accumulate = call->accumulate,
-                    .mask = call->mask,
-                    .mask_act = call->mask_act};
-  b.conv.batch = call->count;
+  const wk_conv_back b = wk_conv_back_of(call, &o->conv, o->data);
   wk_microkernels_for(call->isa)->grouped_data(&b, (int)wk_chunk_begin(units, 1, chunk),
                                                (int)wk_chunk_end(units, 1, chunk),
                                                (float *)call->scratch + o->scratch * (size_t)chunk.worker);
@@ -163,7 +127,7 @@ const wk_kernel wk_kernel_grouped_data = {.name = "grouped",
 /* ---- gradient of the weights ---------------------------------------------------------------------- */
 
 static wk_status weights_prepare(wk_packed *out, const wk_layer *l, const wk_prepare *p, wk_error *err) {
-  const wk_conv c = conv_of(l);
+  const wk_conv c = wk_conv_of(l, 1);
   const wk_grouped_sizes size = wk_microkernels_for(p->isa)->grouped_shape(&c);
   WK_RETURN_IF_ERROR(create(out, l, p, 1, 0, size.weights_scratch, err));
   ((packed *)out->data)->size = size;
