@@ -22,6 +22,7 @@
 #define ROWS_3 4
 #define LINES 3 /* of each of two lines of two vectors */
 #define HELD 28 /* vectors of sums */
+#define LINE 16 /* floats of a line of the caches */
 
 WK_INLINE vec load(const float *p, int have) { return have >= WK_VL ? vec_load(p) : vec_load_part(p, have); }
 
@@ -87,7 +88,7 @@ WK_INLINE void ask(const wk_grouped_phase *f, const wk_grouped_tile *t, int rows
   for (int r = 0; r < rows; r++) {
     const uintptr_t at = (uintptr_t)(t->c + (r / across * f->line + r % across * f->ldc)) + f->ahead;
     __builtin_prefetch((const void *)at, 1);
-    if (vectors > 2)
+    if (vectors * WK_VL > LINE)
       __builtin_prefetch((const void *)(at + (uintptr_t)(vectors * WK_VL - 1) * sizeof(float)), 1);
   }
 }
