@@ -3,7 +3,7 @@
 
 How much of what is wrong with a collection `whisker check` finds. Makes it wrong in known ways, by a seed: 5% of the labels of
 DATA (class folders, or train/ and test/ with these) are changed; and copies of photos that are recompressed, half the size, cut by
-3% at every edge, or mirrored are added. Prints, for each seed:
+3% or 8% at every edge, mirrored or turned by 3 degrees are added. Prints, for each seed:
 
   labels   share of the changed labels in the first 6% of the list, and how many of its first 50 are not changed ones
   copies   share found of each kind, and pairs that are no copies
@@ -34,16 +34,22 @@ def check(whisker, data, backbone, *more):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def flipped_labels(whisker, photos, seed, backbone, work, share=0.05):
-    """A list with changed labels: how many of them come first."""
+def changed_labels(to, photos, seed, share=0.05):
+    """Writes a list with some labels changed; returns the numbers of these photos."""
     classes = sorted({c for _, c in photos})
     rng = random.Random(seed)
     wrong = set(rng.sample(range(len(photos)), round(share * len(photos))))
-    with open(work / "flipped.csv", "w", newline="", encoding="utf-8") as f:
+    with open(to, "w", newline="", encoding="utf-8") as f:
         out = csv.writer(f)
         out.writerow(["file", "label"])
         for i, (path, label) in enumerate(photos):
             out.writerow([path, rng.choice([c for c in classes if c != label]) if i in wrong else label])
+    return wrong
+
+
+def flipped_labels(whisker, photos, seed, backbone, work):
+    """A list with changed labels: how many of them come first."""
+    wrong = changed_labels(work / "flipped.csv", photos, seed)
     report = check(whisker, work / "flipped.csv", backbone, "--no-look-alikes")
     number = {str(p): i for i, (p, _) in enumerate(photos)}
     order = [number[f["file"]] for f in report["findings"] if f["kind"] == "mislabelled"]
@@ -51,20 +57,25 @@ def flipped_labels(whisker, photos, seed, backbone, work, share=0.05):
     return sum(i in wrong for i in first) / len(wrong), sum(i not in wrong for i in order[:50]), len(order)
 
 
+CUT = {"cropped": 0.03, "cut by 8%": 0.08}
+
+
 def variant(image, how, rng):
     width, height = image.size
     if how == "half":
         return image.resize((max(1, width // 2), max(1, height // 2)), Image.BICUBIC)
-    if how == "cropped":  # by 3% of its sides, from anywhere
-        x, y = round(0.03 * width), round(0.03 * height)
+    if how in CUT:  # by a share of its sides, from anywhere
+        x, y = round(CUT[how] * width), round(CUT[how] * height)
         left, top = rng.randint(0, 2 * x), rng.randint(0, 2 * y)
         return image.crop((left, top, left + width - 2 * x, top + height - 2 * y))
     if how == "mirrored":
         return ImageOps.mirror(image)
+    if how == "turned by 3 degrees":
+        return image.rotate(3, Image.BICUBIC)
     return image
 
 
-def copies(whisker, photos, seed, work, each=100):
+def copies(whisker, photos, seed, backbone, work, each=100):
     """Changed copies beside their originals: share found of each kind, and groups of what does not belong together."""
     rng = random.Random(seed)
     chosen = rng.sample(photos, min(each, len(photos)))
@@ -76,7 +87,7 @@ def copies(whisker, photos, seed, work, each=100):
         to.parent.mkdir(parents=True, exist_ok=True)
         to.symlink_to(path)
         belongs[str(to)] = str(path)
-    for how in ["recompressed", "half", "cropped", "mirrored"]:
+    for how in ["recompressed", "half", "cropped", "mirrored", "cut by 8%", "turned by 3 degrees"]:
         wanted[how] = []
         for path, label in chosen:
             to = folder / label / f"{how}-{path.stem}-{rng.randrange(10**6)}.jpg"
@@ -85,7 +96,7 @@ def copies(whisker, photos, seed, work, each=100):
             changed.save(to, quality=rng.choice([50, 60, 70, 80]) if how == "recompressed" else 85)
             belongs[str(to)] = str(path)
             wanted[how].append(str(to))
-    report = check(whisker, folder, None, "--no-labels")
+    report = check(whisker, folder, backbone)
     group, false = {}, []
     for members in report["duplicates"] + report["look_alikes"]:
         for name in members:
@@ -114,11 +125,12 @@ def main():
             share, alarms, listed = flipped_labels(o.whisker, photos, seed, o.backbone, work)
             print(f"seed {seed}: labels {share:.1%} of the changed ones in the first 6%; "
                   f"{alarms} of the first 50 are false alarms; {listed} listed")
-            found, false = copies(o.whisker, photos, seed, work, o.each)
+            found, false = copies(o.whisker, photos, seed, o.backbone, work, o.each)
             print(f"seed {seed}: copies " + ", ".join(f"{how} {share:.1%}" for how, share in found.items())
                   + f"; {len(false)} sets of strangers")
             for strangers in false[:10]:
                 print("   ", *strangers)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -13,11 +13,13 @@
 #include "data/check.h"
 
 enum {
-  CUTS = 8,         /* ways to cut edges off */
-  BLOCKS = 5,       /* of 12 or 13 bits */
-  BITS = 13,        /* of the longest */
-  BITS_MAX = 16,    /* of a hash that may differ in a candidate */
-  LOOKED_AT = 2000, /* entries of a block that are looked at: the latest */
+  CUTS = 8,        /* ways to cut edges off */
+  BLOCKS = 5,      /* at most; of 12 or 13 bits */
+  MANY_BLOCKS = 4, /* of 16 bits, among many photos, where shorter ones are equal in too many that have nothing to do
+                      with each other */
+  MANY = 20000,
+  BITS_MAX = 16,   /* of a hash that may differ in a candidate */
+  LOOKED_AT = 300, /* entries of a block that are looked at: the latest */
   NOBODY = -1
 };
 #define FARTHEST 0.07            /* that an edge may be moved */
@@ -70,11 +72,12 @@ typedef struct finder {
   const wk_examined *photo;
   entry *entries;
   size_t count;
-  int32_t *latest[BLOCKS]; /* [1 << BITS] */
+  int blocks;              /* of a hash */
+  int32_t *latest[BLOCKS]; /* [1 << bits of a block] */
 } finder;
 
-static uint32_t block_of(uint64_t hash, int block) {
-  const int first = 64 * block / BLOCKS, end = 64 * (block + 1) / BLOCKS;
+static uint32_t block_of(const finder *f, uint64_t hash, int block) {
+  const int first = 64 * block / f->blocks, end = 64 * (block + 1) / f->blocks;
   return (uint32_t)(hash >> first & ((UINT64_C(1) << (end - first)) - 1));
 }
 
@@ -84,8 +87,8 @@ static void add(finder *f, uint32_t photo, const hashes *h) {
       continue;
     entry *e = &f->entries[f->count];
     *e = (entry){.hash = h->plain[k], .photo = photo, .cut = (uint8_t)k};
-    for (int b = 0; b < BLOCKS; b++) {
-      int32_t *latest = &f->latest[b][block_of(e->hash, b)];
+    for (int b = 0; b < f->blocks; b++) {
+      int32_t *latest = &f->latest[b][block_of(f, e->hash, b)];
       e->before[b] = *latest;
       *latest = (int32_t)f->count;
     }
@@ -111,9 +114,9 @@ static int64_t search(const finder *f, uint32_t photo, const hashes *h) {
     const uint64_t hash = way % 2 ? h->mirrored[way / 2] : h->plain[way / 2];
     if (!hash)
       continue;
-    for (int b = 0; b < BLOCKS; b++) {
+    for (int b = 0; b < f->blocks; b++) {
       int looked_at = 0;
-      for (int32_t at = f->latest[b][block_of(hash, b)]; at != NOBODY && looked_at < LOOKED_AT; looked_at++) {
+      for (int32_t at = f->latest[b][block_of(f, hash, b)]; at != NOBODY && looked_at < LOOKED_AT; looked_at++) {
         const entry *e = &f->entries[at];
         at = e->before[b];
         if ((way / 2 && e->cut) || __builtin_popcountll(e->hash ^ hash) > BITS_MAX) /* one of the two is whole */
@@ -169,7 +172,8 @@ static wk_status find_copies(uint32_t *first, const wk_examined *photo, size_t c
 wk_status wk_twins_find(uint32_t *first, bool *twin, const wk_examined *photo, size_t count, bool look_alikes,
                         const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
-  finder f = {.photo = photo};
+  finder f = {.photo = photo, .blocks = count < MANY ? BLOCKS : MANY_BLOCKS};
+  const size_t keys = (size_t)1 << ((64 + f.blocks - 1) / f.blocks);
   hashing h = {.photo = photo};
   WK_FAIL_IF(count >= INT32_MAX / CUTS, err, WK_ERR_ARGUMENT, "%zu photos are too many to be compared", count);
   WK_TRY(find_copies(first, photo, count, err));
@@ -179,10 +183,10 @@ wk_status wk_twins_find(uint32_t *first, bool *twin, const wk_examined *photo, s
   h.out = wk_calloc(count + 1, sizeof *h.out);
   f.entries = wk_alloc_array(count + 1, CUTS * sizeof *f.entries);
   WK_FAIL_IF(!h.out || !f.entries, err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", count);
-  for (int b = 0; b < BLOCKS; b++) {
-    f.latest[b] = wk_alloc_array((size_t)1 << BITS, sizeof *f.latest[b]);
+  for (int b = 0; b < f.blocks; b++) {
+    f.latest[b] = wk_alloc_array(keys, sizeof *f.latest[b]);
     WK_FAIL_IF(!f.latest[b], err, WK_ERR_MEMORY, "out of memory for the copies among %zu photos", count);
-    memset(f.latest[b], 0xff, ((size_t)1 << BITS) * sizeof *f.latest[b]);
+    memset(f.latest[b], 0xff, keys * sizeof *f.latest[b]);
   }
   WK_TRY(wk_parallel(ctx, 0, count, hash_one, &h, err));
   for (uint32_t i = 0; i < count; i++) {

@@ -127,3 +127,26 @@ print(*sorted(found))" <<<"$output")" = "d/dots/wrong-stripes.png d/stripes/wron
   [ "$(json '["counts"]["copy"]')" = 299 ]
   [ "$(json '["duplicates"].__len__()')" = 1 ]
 }
+
+@test "check: every file of the corpus gets the verdict that is right, and no other" {
+  cp -r "$BATS_TEST_DIRNAME/../golden/check/train" "$BATS_TEST_DIRNAME/../golden/check/test" .
+  mkdir d
+  mv train test d
+  w check d --no-labels --list list.csv
+  [ "$status" -eq 0 ]
+  run python3 - "$BATS_TEST_DIRNAME/../golden/check/verdicts.tsv" <<'END'
+import csv, sys
+with open("list.csv", newline="") as f:
+    found = {(r["file"], r["kind"], r["other"]): r for r in csv.DictReader(f) if r["file"]}
+with open(sys.argv[1], newline="") as f:
+    right = {(r["file"], r["kind"], r["other"]): r for r in csv.DictReader(f, delimiter="\t")}
+for key in found.keys() ^ right.keys():
+    print("only", "found" if key in found else "right", key)
+for key in found.keys() & right.keys():
+    if right[key]["words"] not in found[key]["what"]:
+        print(key, found[key]["what"])
+    if right[key]["missing"] and abs(100 * float(found[key]["score"]) - float(right[key]["missing"])) > 10:
+        print(key, found[key]["score"])
+END
+  [ "$output" = "" ]
+}
