@@ -163,13 +163,14 @@ TORCHVISION = [
     *(f"regnet_{x}_{size}" for x in "xy" for size in ("400mf", "800mf", "1_6gf", "3_2gf", "8gf")),
     "densenet121", "densenet161", "densenet169", "densenet201", "googlenet", "inception_v3", "squeezenet1_0", "squeezenet1_1",
     "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0", "alexnet",
-    "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_v2_s",
+    "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_v2_s", "convnext_tiny",
 ]
 TIMM = {name: name for name in (
     "seresnet50", "seresnet101", "seresnet152", "mobilenetv1_100", "mobilenetv1_125", "mobilenetv2_035", "mobilenetv2_050",
     "mobilenetv2_075", "mobilenetv2_100", "mobilenetv2_110d", "mobilenetv2_120d", "mobilenetv2_140", "mobilenetv4_conv_small",
     "mobilenetv4_conv_medium", "mobilenetv4_conv_large", "tf_efficientnet_lite0", "tf_efficientnet_lite1",
-    "tf_efficientnet_lite2", "tf_efficientnet_lite3", "tf_efficientnet_lite4",
+    "tf_efficientnet_lite2", "tf_efficientnet_lite3", "tf_efficientnet_lite4", "convnext_nano", "convnext_nano_ols",
+    "convnext_tiny_hnf",
 )} | {"xception": "legacy_xception"}
 ENDS = [*LITES, *WIDTHS, *TORCHVISION, *TIMM]
 
@@ -232,18 +233,25 @@ def network(name):
     return create_feature_extractor(model, return_nodes=nodes), list(nodes.values())
 
 
+def make_input(height, width):
+    return (2 * torch.from_numpy(uniform("input", height * width * 3)).reshape(1, height, width, 3)).permute(0, 3, 1, 2).contiguous()
+
+
+def write_layer(layer, y):
+    """Pixels are written channels last, anything else as a row."""
+    y = (y.permute(1, 2, 0) if y.dim() == 3 else y.reshape(1, 1, -1)).contiguous().double().numpy()
+    flat = y.reshape(-1)
+    position = (np.arange(SAMPLES, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(12345)) % np.uint64(flat.size)
+    norm = np.sqrt((flat**2).mean())
+    print("layer", layer, *y.shape, f"{norm:.7g}", *(f"{v:.6g}" for v in flat[position]))
+
+
 def write_case(name, height, width, run, names):
-    x = 2 * torch.from_numpy(uniform("input", height * width * 3)).reshape(1, height, width, 3)
     with torch.no_grad():
-        out = run(x.permute(0, 3, 1, 2).contiguous())
+        out = run(make_input(height, width))
     print(f"case {name} {height} {width}")
     for layer in names:
-        y = out[layer][0]
-        y = (y.permute(1, 2, 0) if y.dim() == 3 else y.reshape(1, 1, -1)).contiguous().double().numpy()
-        flat = y.reshape(-1)
-        position = (np.arange(SAMPLES, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(12345)) % np.uint64(flat.size)
-        norm = np.sqrt((flat**2).mean())
-        print("layer", layer, *y.shape, f"{norm:.7g}", *(f"{v:.6g}" for v in flat[position]))
+        write_layer(layer, out[layer][0])
 
 
 def main():
@@ -264,5 +272,6 @@ def main():
         print(name, "done", file=sys.stderr)
 
 
-torch.set_num_threads(1)
-main()
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

@@ -68,8 +68,10 @@ wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *er
 /* ---- as timm has them ------------------------------------------------------------------------------------ */
 
 /* timm's networks have some linear layers as convolutions. */
-static void as_convolution(wk_tensor *t, const wk_param_info *p) {
+static void in_timms_shape(wk_tensor *t, const wk_param_info *p) {
   const bool fc1 = strcmp(t->name, "pre_logits.fc1.weight") == 0;
+  if (p->ndim == 3) /* a layer scale, which has one side there */
+    t->ndim = 1;
   if (p->ndim != 2 ||
       (!fc1 && strcmp(t->name, "pre_logits.fc2.weight") != 0 && strcmp(t->name, "conv_head.weight") != 0))
     return;
@@ -94,7 +96,7 @@ static wk_status timm_names(wk_tensors **out, const wk_tensors *t, const wk_expo
       continue;
     wk_tensor view = *own;
     view.name = name[i];
-    as_convolution(&view, p);
+    in_timms_shape(&view, p);
     WK_TRY(wk_tensors_add_view(made, &view, err));
   }
   *out = made;

@@ -70,6 +70,12 @@ static const wk_arch table[] = {
      TIMM_WEIGHTS(380, 413, BILINEAR, UNIT_NORM, "v0.1-weights/", "tf_efficientnet_lite4-741542c3.pth", "741542c3")},
     {ROW("xception", "Xception", xception, ALIASES("legacy_xception.tf_in1k", "legacy_xception"), 2048, 22855952, 8357403496),
      TIMM_WEIGHTS(299, 333, BICUBIC, UNIT_NORM, "v0.1-cadene/", "xception-43020ad28.pth", "43020ad2")},
+    {ROW("convnext_nano", "ConvNeXt nano", convnext_nano, ALIASES("convnext_nano.d1h_in1k"), 640, 15593560, 2445528320),
+     TIMM_WEIGHTS(224, 235, BICUBIC, IMAGENET_NORM, "v0.1-rsb-weights/", "convnext_nano_d1h-7eb4bdea.pth", "7eb4bdea")},
+    {ROW("convnext_nano_ols", "ConvNeXt nano, overlapping stem", convnext_nano_ols, ALIASES("convnext_nano_ols.d1h_in1k"), 640, 15649560, 2641214720),
+     TIMM_WEIGHTS(224, 235, BICUBIC, IMAGENET_NORM, "v0.1-rsb-weights/", "convnext_nano_ols_d1h-ae424a9a.pth", "ae424a9a")},
+    {ROW("convnext_tiny_hnf", "ConvNeXt tiny, norm before pooling", convnext_tiny_hnf, ALIASES("convnext_tiny_hnf.a2h_in1k"), 768, 28589128, 4455531264),
+     TIMM_WEIGHTS(224, 235, BICUBIC, IMAGENET_NORM, "v0.1-rsb-weights/", "convnext_tiny_hnf_a2h-ab7e9df2.pth", "ab7e9df2")},
     /* clang-format on */
 };
 

@@ -116,6 +116,11 @@ static const wk_arch table[] = {
      TORCHVISION_WEIGHTS(380, 384, BICUBIC, IMAGENET_NORM, "efficientnet_b4_rwightman-23ab8bcd.pth", "23ab8bcd")},
     {ROW("efficientnet_v2_s", "EfficientNetV2-S", efficientnet_v2_s, ALIASES("EfficientNet_V2_S_Weights.IMAGENET1K_V1"), 1280, 21458488, 8365617152),
      TORCHVISION_WEIGHTS(384, 384, BILINEAR, IMAGENET_NORM, "efficientnet_v2_s-dd5fe13b.pth", "dd5fe13b")},
+    {ROW("convnext_tiny", "ConvNeXt tiny", convnext_tiny, ALIASES("ConvNeXt_Tiny_Weights.IMAGENET1K_V1"), 768, 28589128, 4455531264),
+     TORCHVISION_WEIGHTS(224, 236, BILINEAR, IMAGENET_NORM, "convnext_tiny-983f1562.pth", "983f1562")},
+    {ROW("convnext_tiny.fb_in1k", "ConvNeXt tiny of timm", convnext_tiny, NO_ALIASES, 768, 28589128, 4455531264),
+     .preprocess = CROPPED(224, 256, BICUBIC, IMAGENET_NORM), .licence = "of the file it is read from",
+     .origin = "timm's definition; none is fetched", .source = NO_SOURCE},
     /* clang-format on */
 };
 

@@ -29,7 +29,8 @@ static const struct family {
                 {"mobilenet_v3_small", "mobilenetv3_small_100", true, 1e-3f},
                 {"mobilenet_v3_large", "mobilenetv3_large_100", true, 1e-3f},
                 {"efficientnet_b0", "efficientnet_b0", true, 0},
-                {"efficientnet_lite0", "tf_efficientnet_lite0", true, 0}};
+                {"efficientnet_lite0", "tf_efficientnet_lite0", true, 0},
+                {"convnext_tiny", "convnext_tiny", false, 0}};
 
 /* The family of "resnet50.tv2_in1k": what is before the point. */
 static const struct family *family_of(const wk_arch *arch) {
@@ -140,6 +141,42 @@ static const char *plain_name(const char *layer) {
   return layer;
 }
 
+/* ConvNeXt: torchvision counts stem, stages and what lies between them in one row of modules. */
+static void convnext_name(char *out, const char *layer) {
+  static const char *const ends[][2] = {{".block.0", ".conv_dw"},
+                                        {".block.2", ".norm"},
+                                        {".block.3", ".mlp.fc1"},
+                                        {".block.5", ".mlp.fc2"},
+                                        {".layer_scale", ".gamma"}};
+  int module = 0, at = 0, length = 0;
+  if (sscanf(layer, "features.%d.%d%n", &module, &at, &length) < 2) {
+    snprintf(out, NAME, "%s", strcmp(layer, "classifier.0") == 0 ? "head.norm" : "head.fc");
+    return;
+  }
+  if (module == 0)
+    snprintf(out, NAME, "stem.%d", at);
+  else if (module % 2 == 0)
+    snprintf(out, NAME, "stages.%d.downsample.%d", module / 2, at);
+  for (size_t i = 0; module % 2 && i < sizeof ends / sizeof *ends; i++)
+    if (strcmp(layer + length, ends[i][0]) == 0)
+      snprintf(out, NAME, "stages.%d.blocks.%d%s", module / 2, at, ends[i][1]);
+}
+
+/* Of a network that is no row of mobile blocks. */
+static void other_name(char *out, const struct family *f, const char *layer) {
+  if (f && strncmp(f->name, "convnext", 8) == 0)
+    convnext_name(out, layer);
+  else
+    snprintf(out, NAME, "%s", f && strncmp(f->name, "vgg", 3) == 0 ? plain_name(layer) : layer);
+}
+
+/* A tensor that only a network of that family has, under timm's names. */
+static const char *sign_of(const struct family *f) {
+  return f->blocks                              ? "conv_stem.weight"
+         : strncmp(f->name, "convnext", 8) == 0 ? "stages.0.blocks.0.conv_dw.weight"
+                                                : "pre_logits.fc1.weight";
+}
+
 static bool has_hidden_layer(const wk_graph *g) {
   int linear = 0;
   wk_node_info n;
@@ -173,7 +210,7 @@ wk_status wk_timm_names(char ***out, const wk_graph *g, const wk_arch *arch, wk_
       WK_TRY(wk_graph_node(&in, g, n.input[0], 0, 0, err));
       const size_t block = f && f->blocks ? block_length(n.name) : 0;
       if (!f || !f->blocks) {
-        snprintf(layer, sizeof layer, "%s", f && strncmp(f->name, "vgg", 3) == 0 ? plain_name(n.name) : n.name);
+        other_name(layer, f, n.name);
       } else if (block) {
         enter(&w, g, node, n.name, block);
         in_block(layer, &w, &n, n.groups > 1 && n.groups == in.shape.channels);
@@ -181,7 +218,7 @@ wk_status wk_timm_names(char ***out, const wk_graph *g, const wk_arch *arch, wk_
         around_blocks(layer, &w, &n, hidden, node == wk_graph_logits(g));
       }
     }
-    name[i] = wk_asprintf("%s%s", layer, strrchr(p->name, '.'));
+    name[i] = wk_asprintf("%s%s", layer, n.op == WK_OP_LAYER_SCALE ? "" : strrchr(p->name, '.'));
     WK_FAIL_IF(!name[i], err, WK_ERR_MEMORY, "out of memory");
   }
   *out = name;
@@ -205,7 +242,7 @@ wk_status wk_timm_rename(wk_tensors **weights, const wk_arch *arch, wk_error *er
   int count = 0;
   size_t pictures = 0; /* weights of convolutions: none may be left over, which would belong to another network */
   bool all = true;
-  if (!f || !wk_tensors_find(*weights, f->blocks ? "conv_stem.weight" : "pre_logits.fc1.weight"))
+  if (!f || !wk_tensors_find(*weights, sign_of(f)))
     return WK_OK;
   for (size_t i = 0; i < wk_tensors_size(*weights); i++)
     pictures += wk_tensors_at(*weights, i)->ndim == 4;
@@ -226,6 +263,10 @@ wk_status wk_timm_rename(wk_tensors **weights, const wk_arch *arch, wk_error *er
     if (p->ndim == 2 && t->ndim == 4) { /* a linear layer as a convolution: the same numbers in the same order */
       view.ndim = 2;
       view.shape[1] = t->shape[1] * t->shape[2] * t->shape[3];
+    }
+    if (p->ndim == 3 && t->ndim == 1) { /* a layer scale */
+      view.ndim = 3;
+      view.shape[1] = view.shape[2] = 1;
     }
     const size_t same = classifier ? 0 : (size_t)p->ndim;
     all &= view.ndim == p->ndim && memcmp(view.shape, p->shape, same * sizeof *p->shape) == 0;

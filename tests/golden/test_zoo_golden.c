@@ -1,61 +1,7 @@
 /* test_zoo_golden.c - every architecture computes what torchvision's computes: zoo.txt, made by
  * tools/make_zoo_goldens.py. Tolerance: 1e-4 of a layer's largest sample. fp32 sums in another order differ by about
  * 1e-6 a layer at these widths, while a wrong padding, epsilon or channel order shows in the first digits. */
-#include "golden/zoo_weights.h"
-
-#define SAMPLES 32
-#define MAX_LAYERS 16
-
-typedef struct layer {
-  char name[64];
-  int height, width, channels;
-  double rms, sample[SAMPLES];
-} layer;
-
-typedef struct golden_case {
-  char arch[64];
-  int height, width, layers;
-  layer layer[MAX_LAYERS];
-} golden_case;
-
-/* Reads the next case; false at the end. `line` holds what was read ahead. */
-static bool read_case(golden_case *c, FILE *f, char *line, int cap) {
-  while (strncmp(line, "case ", 5) != 0)
-    if (!fgets(line, cap, f))
-      return false;
-  assert_int_equal(sscanf(line, "case %63s %d %d", c->arch, &c->height, &c->width), 3);
-  c->layers = 0;
-  for (line[0] = 0; fgets(line, cap, f) && strncmp(line, "layer ", 6) == 0; line[0] = 0) {
-    assert_true(c->layers < MAX_LAYERS);
-    layer *l = &c->layer[c->layers++];
-    int used = 0;
-    assert_int_equal(
-        sscanf(line, "layer %63s %d %d %d %lf%n", l->name, &l->height, &l->width, &l->channels, &l->rms, &used), 5);
-    char *at = line + used;
-    for (int i = 0; i < SAMPLES; i++)
-      l->sample[i] = strtod(at, &at);
-  }
-  return true;
-}
-
-static void compare(const golden_case *c, const layer *l, const float *got) {
-  size_t count = (size_t)l->height * (size_t)l->width * (size_t)l->channels;
-  double largest = 0, squares = 0;
-  for (int i = 0; i < SAMPLES; i++)
-    largest = fmax(largest, fabs(l->sample[i]));
-  for (size_t i = 0; i < count; i++)
-    squares += (double)got[i] * got[i];
-  double rms = sqrt(squares / (double)count);
-  if (!(fabs(rms - l->rms) <= 1e-4 * l->rms))
-    fail_msg("%s at %dx%d: %s has root mean square %.7g, expected %.7g", c->arch, c->height, c->width, l->name, rms,
-             l->rms);
-  for (size_t i = 0; i < SAMPLES; i++) {
-    size_t at = (size_t)((i * UINT64_C(2654435761) + 12345) % count);
-    if (!(fabs(got[at] - l->sample[i]) <= 1e-4 * largest))
-      fail_msg("%s at %dx%d: %s[%zu] is %.7g, expected %.7g", c->arch, c->height, c->width, l->name, at, got[at],
-               l->sample[i]);
-  }
-}
+#include "golden/zoo_cases.h"
 
 static void run_case(const golden_case *c, const rule *r, const wk_graph *g, const wk_tensors *weights) {
   wk_error err = {0};
@@ -89,7 +35,7 @@ static void run_case(const golden_case *c, const rule *r, const wk_graph *g, con
     assert_int_equal(s.height, c->layer[i].height);
     assert_int_equal(s.width, c->layer[i].width);
     assert_int_equal(s.channels, c->layer[i].channels);
-    compare(c, &c->layer[i], wk_exec_output(exec, i));
+    compare(c, &c->layer[i], wk_exec_output(exec, i), 1e-4);
   }
   wk_free(input);
   wk_exec_free(exec);
@@ -101,7 +47,8 @@ static bool sanitized_too(const golden_case *c) {
   static const char *const shown[] = {
       "efficientnet_lite1", "efficientnet_v2_s",  "densenet121",     "googlenet",      "inception_v3",
       "mobilenet_v2_x0_35", "mobilenetv1_100",    "mobilenetv2_050", "regnet_y_400mf", "resnext50_32x4d",
-      "seresnet50",         "shufflenet_v2_x0_5", "squeezenet1_1",   "xception",       "mobilenetv4_conv_small"};
+      "seresnet50",         "shufflenet_v2_x0_5", "squeezenet1_1",   "xception",       "mobilenetv4_conv_small",
+      "convnext_nano"};
   if (c->height > 100 || strstr(c->arch, "vgg13") || strstr(c->arch, "vgg16") || strstr(c->arch, "vgg19"))
     return false;
   bool found = c->layers > 2; /* with layers between its input and its end */
@@ -150,6 +97,7 @@ static void run_all(const char *family) {
 #define FAMILY(name)                                                                                                   \
   static void name(void **state) { (void)state, run_all(#name); }
 FAMILY(alexnet)
+FAMILY(convnext)
 FAMILY(densenet)
 FAMILY(efficientnet)
 FAMILY(googlenet)
@@ -169,6 +117,7 @@ FAMILY(xception)
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(alexnet),
+    cmocka_unit_test(convnext),
     cmocka_unit_test(densenet),
     cmocka_unit_test(efficientnet),
     cmocka_unit_test(googlenet),
