@@ -42,11 +42,12 @@ typedef struct wk_net_layer {
   wk_window window; /* CONV, MAX_POOL, AVG_POOL, PAD: with real paddings (`same` is false) at this input's size */
   bool same;        /* the paddings are those of TensorFlow's SAME */
   int groups;       /* CONV; SHUFFLE */
+  float eps;        /* LAYER_NORM */
   wk_extra extra;   /* of PAD, SLICE, LRN, ROUND, LEAKY_RELU, ELU (wk_extra in nn.h) */
-  /* CONV [out, in / groups, kh, kw], LINEAR [out, in], BATCH_NORM [c]; else NULL. */
+  /* CONV [out, in / groups, kh, kw], LINEAR [out, in], BATCH_NORM and LAYER_NORM [c]; else NULL. */
   const float *weight;
   size_t weights;    /* how many */
-  const float *bias; /* [to.channels] of those three, zeros where the layer had none; else NULL */
+  const float *bias; /* [to.channels] of those four, zeros where the layer had none; else NULL */
 } wk_net_layer;
 
 typedef struct wk_net {

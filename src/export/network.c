@@ -61,7 +61,7 @@ static wk_status fold(wk_net_layer *l, builder *b, wk_node norm, wk_error *err) 
     const double scale = (double)p[0][o] / sqrt(variance + (double)b->g->node[norm].eps);
     for (size_t i = 0; i < each; i++)
       weight[o * each + i] = (float)((l->weight ? (double)l->weight[o * each + i] : 1) * scale);
-    bias[o] = (float)(((l->bias ? (double)l->bias[o] : 0) - mean) * scale + (double)p[1][o]);
+    bias[o] = (float)(((l->bias ? (double)l->bias[o] : 0) - mean) * scale + (p[1] ? (double)p[1][o] : 0));
   }
   l->weight = weight;
   l->bias = bias;
@@ -112,6 +112,8 @@ static wk_status layer_weights(wk_net_layer *l, builder *b, wk_node node, wk_err
 static bool is_elementwise(wk_op op) {
   switch (op) {
   case WK_OP_BATCH_NORM:
+  case WK_OP_LAYER_NORM:
+  case WK_OP_LAYER_SCALE:
   case WK_OP_RELU:
   case WK_OP_RELU6:
   case WK_OP_HARDSWISH:
@@ -216,11 +218,12 @@ static wk_status add_layer(builder *b, wk_node node, wk_error *err) {
   wk_net_layer *l = &net->layer[net->layers++];
   *l = (wk_net_layer){.name = d->name,
                       .node = node,
-                      .op = d->op,
+                      .op = d->op == WK_OP_LAYER_SCALE ? WK_OP_BATCH_NORM : d->op, /* one without a shift */
                       .inputs = d->inputs,
                       .in = in,
                       .to = b->shape[node],
                       .groups = d->groups ? d->groups : 1,
+                      .eps = d->eps,
                       .extra = d->extra};
   const wk_net_layer *first = d->inputs ? &net->layer[in[0]] : NULL;
   l->from = first ? first->to : l->to;
@@ -233,8 +236,7 @@ static wk_status add_layer(builder *b, wk_node node, wk_error *err) {
     set_window(l, &d->window);
   if (d->op == WK_OP_ADAPTIVE_AVG_POOL)
     WK_RETURN_IF_ERROR(settle_adaptive(l, err));
-  return d->op == WK_OP_CONV || d->op == WK_OP_LINEAR || d->op == WK_OP_BATCH_NORM ? layer_weights(l, b, node, err)
-                                                                                   : WK_OK;
+  return d->param_count ? layer_weights(l, b, node, err) : WK_OK;
 }
 
 /* The layer that this node can become part of, whose only reader it is; NULL: it is one of its own. */
@@ -246,7 +248,7 @@ static wk_net_layer *absorber(const builder *b, wk_node node) {
   const bool weights = l->op == WK_OP_CONV || l->op == WK_OP_LINEAR;
   if (l->act)
     return NULL;
-  if (d->op == WK_OP_BATCH_NORM)
+  if (wk_op_is_affine(d->op))
     return weights ? l : NULL;
   return (d->op == WK_OP_RELU || d->op == WK_OP_RELU6) && (weights || l->op == WK_OP_ADD || l->op == WK_OP_BATCH_NORM)
              ? l
@@ -259,7 +261,7 @@ static wk_status add_node(builder *b, wk_node node, wk_error *err) {
     return add_layer(b, node, err);
   b->at[node] = b->at[b->source[b->g->node[node].input[0]]];
   l->node = node;
-  if (b->g->node[node].op == WK_OP_BATCH_NORM)
+  if (wk_op_is_affine(b->g->node[node].op))
     return fold(l, b, node, err);
   l->act = b->g->node[node].op;
   return WK_OK;

@@ -235,6 +235,46 @@ static void scale(onnx *o, const wk_net_layer *l, const char *in, const char *ou
   two(o, "Mul", in, factor, out);
 }
 
+/* Of channels last: ONNX normalises over all sides from one on. */
+static void layer_norm(onnx *o, const wk_net_layer *l, const char *in, const char *out) {
+  const int64_t n = l->to.channels;
+  const char *last = name_of(o, l->name, ".last"), *normal = name_of(o, l->name, ".normal"),
+             *weight = name_of(o, l->name, ".weight"), *bias = name_of(o, l->name, ".bias");
+  wk_text node;
+  if (!l->flat) {
+    begin(&node, "Transpose", last);
+    read(&node, in);
+    attr_ints(&node, "perm", (const int64_t[]){0, 2, 3, 1}, 4);
+    end(o, &node);
+  }
+  begin(&node, "LayerNormalization", l->flat ? out : normal);
+  read(&node, l->flat ? in : last);
+  read(&node, weight);
+  read(&node, bias);
+  attr_int(&node, "axis", -1);
+  attr_float(&node, "epsilon", l->eps);
+  end(o, &node);
+  if (!l->flat) {
+    begin(&node, "Transpose", out);
+    read(&node, normal);
+    attr_ints(&node, "perm", (const int64_t[]){0, 3, 1, 2}, 4);
+    end(o, &node);
+  }
+  add_constant(o, weight, DATA_FLOAT, 1, &n, l->weight, (size_t)n * sizeof(float));
+  add_constant(o, bias, DATA_FLOAT, 1, &n, l->bias, (size_t)n * sizeof(float));
+}
+
+/* Opset 20 has an operation of its own, this one the pieces that PyTorch writes as well. */
+static void gelu(onnx *o, const wk_net_layer *l, const char *in, const char *out) {
+  const char *part = name_of(o, l->name, ".part"), *integral = name_of(o, l->name, ".erf"),
+             *whole = name_of(o, l->name, ".integral"), *twice = name_of(o, l->name, ".twice");
+  two(o, "Div", in, scalar(o, l->name, ".root", 1.41421356f), part);
+  one(o, "Erf", part, integral);
+  two(o, "Add", integral, scalar(o, l->name, ".one", 1), whole);
+  two(o, "Mul", in, whole, twice);
+  two(o, "Mul", twice, scalar(o, l->name, ".half", 0.5f), out);
+}
+
 static void pad(onnx *o, const wk_net_layer *l, const char *in, const char *out) {
   const wk_window *w = &l->window;
   const int64_t pads[8] = {0, l->extra.first, w->pad_top, w->pad_left, 0, l->extra.count, w->pad_bottom, w->pad_right};
@@ -358,6 +398,12 @@ static wk_status add_layer(onnx *o, int index, wk_error *err) {
     break;
   case WK_OP_LRN:
     lrn(o, l, in, out);
+    break;
+  case WK_OP_LAYER_NORM:
+    layer_norm(o, l, in, out);
+    break;
+  case WK_OP_GELU:
+    gelu(o, l, in, out);
     break;
   case WK_OP_HARDSIGMOID:
     with_alpha(o, "HardSigmoid", 1.0f / 6, in, out);

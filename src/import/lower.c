@@ -306,6 +306,7 @@ wk_status wk_lower_network(wk_lowered *out, wk_ir *ir, int height, int width, wk
   wk_status st = WK_OK;
   wk_lowered made = {0};
   WK_TRY(wk_ir_sort(ir, err));
+  WK_TRY(wk_ir_join(ir, err));
   WK_TRY(prepare(&l, ir, err));
   WK_TRY(find_needed(&l, err));
   WK_TRY(add_input(&l, &made, height, width, err));

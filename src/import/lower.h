@@ -104,6 +104,10 @@ wk_status wk_lower_layer(bool *known, wk_lower *l, const wk_ir_op *op, wk_error 
 wk_status wk_lower_math(bool *known, wk_lower *l, const wk_ir_op *op, wk_error *err);  /* lower_math.c */
 wk_status wk_lower_view(bool *known, wk_lower *l, const wk_ir_op *op, wk_error *err);  /* lower_view.c */
 
+/* join.c: GELU and layer norm that a file has in pieces become one operation each: "Gelu", and "LayerNormalization" whose
+ * `axis` is one side alone (`one`). The operations must be in order. */
+wk_status wk_ir_join(wk_ir *ir, wk_error *err);
+
 /* lower.c: makes layers of the whole network, whose input is height x width (0: as the file says, or 224). */
 typedef struct wk_lowered {
   wk_graph *graph;

@@ -299,6 +299,49 @@ static wk_status lower_batch_norm(wk_lower *l, const wk_ir_op *op, wk_error *err
   return WK_OK;
 }
 
+/* Is channel after channel what is normalised, pixel by pixel? `axis`: the first of the sides that are, or with `one`
+ * the only one. */
+static bool over_channels(const wk_low *v, int64_t axis, bool one) {
+  axis = axis < 0 ? axis + v->ndim : axis;
+  for (int i = 0; i < v->ndim; i++) {
+    const bool normalised = one ? i == axis : i >= axis, channels = v->axis[i] == AXIS_C || v->axis[i] == AXIS_ALL;
+    if (v->side[i] > 1 && normalised != channels)
+      return false;
+  }
+  return axis >= 0 && axis < v->ndim;
+}
+
+static wk_status lower_layer_norm(wk_lower *l, const wk_ir_op *op, wk_error *err) {
+  static const char *const suffix[] = {"weight", "bias"};
+  const char *name = NULL;
+  WK_RETURN_IF_ERROR(wk_lower_ready(l, op->in[0], err));
+  const wk_low like = l->low[op->in[0]];
+  const int64_t channels = l->shape[like.node].channels;
+  if (!over_channels(&like, wk_ir_int(op, "axis", -1), wk_ir_int(op, "one", 0)) ||
+      (like.pixels_first && like.flat.height))
+    return TROUBLE("not over the channels of each pixel");
+  WK_RETURN_IF_ERROR(wk_lower_name(&name, l, op, op->ins > 1 ? op->in[1] : -1, err));
+  const wk_node node = wk_graph_layer_norm(l->g, name, like.node, (float)wk_ir_float(op, "epsilon", 1e-5));
+  WK_RETURN_IF_ERROR(wk_lower_added(l, node, err));
+  for (int i = 0; i < 2; i++) {
+    const float *p = NULL;
+    void *memory = NULL;
+    if (op->ins > i + 1 && op->in[i + 1] >= 0) {
+      if (!wk_lower_constant(l, op->in[i + 1]) || wk_ir_count(&l->ir->value[op->in[i + 1]]) != channels)
+        return TROUBLE("its scale or shift does not fit its input");
+      WK_RETURN_IF_ERROR(wk_ir_read_floats(&p, l->ir, op->in[i + 1], err));
+    } else {
+      WK_RETURN_IF_ERROR(wk_ir_alloc(&memory, l->ir, (size_t)channels, sizeof *p, err));
+      for (int64_t c = 0; c < channels; c++)
+        ((float *)memory)[c] = i ? 0.0f : 1.0f;
+      p = memory;
+    }
+    WK_RETURN_IF_ERROR(wk_lower_weight(l, name, suffix[i], 1, &channels, p, err));
+  }
+  wk_lower_set(l, op->out[0], &like, node);
+  return WK_OK;
+}
+
 static wk_status lower_lrn(wk_lower *l, const wk_ir_op *op, wk_error *err) {
   const char *name = NULL;
   WK_RETURN_IF_ERROR(wk_lower_ready(l, op->in[0], err));
@@ -584,6 +627,8 @@ wk_status wk_lower_layer(bool *known, wk_lower *l, const wk_ir_op *op, wk_error 
     return lower_linear(l, op, err);
   if (is(op, "BatchNormalization"))
     return lower_batch_norm(l, op, err);
+  if (is(op, "LayerNormalization"))
+    return lower_layer_norm(l, op, err);
   if (is(op, "LRN"))
     return lower_lrn(l, op, err);
   if (is(op, "MaxPool") || is(op, "AveragePool"))
@@ -600,6 +645,8 @@ wk_status wk_lower_layer(bool *known, wk_lower *l, const wk_ir_op *op, wk_error 
     return lower_prelu(l, op, err);
   if (is(op, "Softmax") || is(op, "LogSoftmax") || is(op, "Sigmoid"))
     return lower_end(l, op, err);
+  if (is(op, "Gelu") && strcmp(wk_ir_string(op, "approximate", "none"), "none") != 0)
+    return TROUBLE("its tanh form; whisker has the exact one");
   for (size_t i = 0; i < sizeof unary / sizeof *unary; i++)
     if (is(op, unary[i].type))
       return add_unary(l, op, unary[i].op, (float)wk_ir_float(op, "alpha", (double)unary[i].alpha), err);

@@ -201,7 +201,8 @@ static void weights_under_other_names_come_back(void **state) {
   } known[] = {{"mobilenet_v2", "blocks.1.0.conv_pwl.weight"},
                {"mobilenet_v3_small", "blocks.5.0.conv.weight"},
                {"efficientnet_b0", "blocks.2.1.se.conv_reduce.bias"},
-               {"efficientnet_lite0", "blocks.6.0.bn3.running_var"}};
+               {"efficientnet_lite0", "blocks.6.0.bn3.running_var"},
+               {"convnext_tiny", "stages.2.blocks.8.gamma"}};
   for (size_t i = 0; i < (TEST_SANITIZED ? 2 : sizeof known / sizeof *known); i++) {
     wk_model *m = seeded_model(known[i].arch, i % 2 == 0), *back = NULL;
     wk_tensors *t = NULL;
@@ -300,6 +301,53 @@ static void every_operation_comes_back(void **state) {
   m->backbone->preprocess.rule = WK_CROP_SQUASH;
   m->backbone->preprocess.grey = true;
   every_format(m, "operations", true);
+  wk_model_free(m);
+}
+
+/* ConvNeXt's stem, one block and head. */
+static wk_model *convnext_block(void) {
+  wk_graph *g = NULL;
+  wk_backbone *b = NULL;
+  wk_model *m = NULL;
+  wk_preprocess p;
+  assert_ok(wk_graph_create(&g, &error), &error);
+  wk_node in = wk_graph_input(g, "input", 24, 24, 3), x;
+  in = wk_graph_conv(g, "stem", in, 8, wk_window_square(4, 4, 0), 1, true);
+  in = wk_graph_layer_norm(g, "stem_norm", in, 1e-6f);
+  x = wk_graph_conv(g, "depthwise", in, 8, wk_window_square(7, 1, 3), 8, true);
+  x = wk_graph_layer_norm(g, "norm", x, 1e-3f);
+  x = wk_graph_unary(g, "gelu", WK_OP_GELU, wk_graph_pointwise(g, "wider", x, 32));
+  x = wk_graph_layer_scale(g, "gamma", wk_graph_pointwise(g, "narrower", x, 8), true);
+  x = wk_graph_layer_scale(g, "alone", wk_graph_add(g, "add", in, x), false);
+  x = wk_graph_layer_norm(g, "last", wk_graph_adaptive_avg_pool(g, "pool", x, 1, 1), 1e-6f);
+  wk_graph_outputs(g, x, wk_graph_linear(g, "classes", x, CLASSES));
+  assert_ok(wk_graph_finish(g, &error), &error);
+  wk_preprocess_init(&p);
+  p.width = p.height = 24, p.resize = 24;
+  assert_ok(wk_backbone_from_graph(&b, g, seeded_weights(g), "test", &p, &error), &error);
+  assert_ok(wk_model_create(&m, b, NULL, labels, "{}", &error), &error);
+  return m;
+}
+
+/* Into ONNX; the others say which layer they cannot hold. */
+static void layer_norms_come_back_or_are_refused(void **state) {
+  (void)state;
+  wk_model *m = convnext_block();
+  round_trip(m, "block.onnx", NULL);
+  for (int i = 0; i < wk_export_format_count(); i++) {
+    const wk_export_format *f = wk_export_format_at(i);
+    char file[80];
+    if (!f->whole || strcmp(f->name, "onnx") == 0)
+      continue;
+    snprintf(file, sizeof file, "block-%s%s", f->name, f->ending ? f->ending : "");
+    wk_export_options o;
+    wk_export_options_init(&o);
+    o.format = f->name;
+    char *path = in_dir(file);
+    assert_int_equal(wk_export_write(m, path, &o, NULL, &error), WK_ERR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "stem_norm"));
+    wk_free(path);
+  }
   wk_model_free(m);
 }
 
@@ -435,6 +483,7 @@ int main(void) {
       cmocka_unit_test(weights_under_other_names_come_back),
       cmocka_unit_test(whole_networks_come_back),
       cmocka_unit_test(every_operation_comes_back),
+      cmocka_unit_test(layer_norms_come_back_or_are_refused),
       cmocka_unit_test(preprocessing_comes_back),
       cmocka_unit_test(whole_numbers_are_near),
       cmocka_unit_test(what_lies_beside_says_what_must_come_out),
