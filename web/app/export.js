@@ -2,7 +2,7 @@
 import { html, Component, S, t, job, safe, busy, url } from './core.js';
 import { NoRun, RunChoice } from './runs.js';
 
-const FORMATS = ['onnx', 'tflite', 'keras', 'c'];
+const FORMATS = ['onnx', 'tflite', 'keras'];
 
 export class Export extends Component {
   state = { format: 'onnx', done: null };

@@ -6,7 +6,7 @@ import { Chart } from './chart.js';
 const PROMISES = [0.5, 1, 2, 5, 10, 20];
 const SHOWN = 24;
 
-const Share = ({ of }) => html`${percent(of.value)}${of.low !== null && of.low !== undefined && html` <span class="quiet small">(${percent(of.low)}–${percent(of.high)})</span>`}`;
+const Share = ({ of }) => html`${percent(of.value)}${of.low !== null && of.low !== undefined && html` <span class="range quiet small">(${percent(of.low)}–${percent(of.high)})</span>`}`;
 
 export class Result extends Component {
   state = { run: null, rows: null, cell: null, wrong: 2, promise: null };

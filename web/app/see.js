@@ -40,7 +40,7 @@ export class See extends Component {
   }
   picker() {
     const { rows, photo } = this.state;
-    return html`<div><p class="small quiet" id="pick">${t('see.pick')}</p><div class="row" role="group" aria-labelledby="pick">
+    return html`<div><p class="small quiet" id="pick">${t('see.pick')}</p><div class="picks" role="group" aria-labelledby="pick">
       ${rows.id.map((id, i) => html`<button class="pick" aria-pressed=${id === photo} aria-label=${`${t('photo.name', { n: id })}, ${className(rows.class[i])}`} onClick=${() => this.pick(id)}><${Thumb} id=${id} label="" /></button>`)}</div></div>`;
   }
   classChoice(value, onChange, any) {
@@ -65,8 +65,7 @@ export class See extends Component {
   }
   verdict(r) {
     const a = r.after_8bit;
-    if (!a) return null;
-    return html`<p class="note">${t('see.attack.after', { was: String(r.truth ?? r.before?.label ?? r.before?.class ?? ''), now: String(a.label ?? a.class ?? ''), p: percent(a.p ?? a.probability ?? a.confidence) })}</p>`;
+    return html`<p class="note">${t('see.attack.after', { was: r.before.label, now: a.label, p: percent(a.p) })}</p>`;
   }
   picture(j, f) {
     const name = t(`see.file.${f.replace(/\.png$/, '')}`);
@@ -85,7 +84,7 @@ export class See extends Component {
     if (!run || !rows) return null;
     return html`<div class="page">
       <div class="row spread"><div class="head"><h1>${t('see.title')}</h1><p class="quiet">${t('see.lead')}</p></div><${RunChoice} /></div>
-      <div class="row" role="tablist" aria-label=${t('see.title')} onKeyDown=${(e) => this.tab(e)}>${TABS.map((k) => html`<button class="chip" id=${`tab-${k}`} role="tab" aria-selected=${k === tab} aria-pressed=${undefined} aria-controls="panel" tabindex=${k === tab ? 0 : -1} onClick=${() => this.setState({ tab: k })}>${t(`see.${k}`)}</button>`)}</div>
+      <div class="row" role="tablist" aria-label=${t('see.title')} onKeyDown=${(e) => this.tab(e)}>${TABS.map((k) => html`<button class="chip" id=${`tab-${k}`} role="tab" aria-selected=${k === tab} aria-controls="panel" tabindex=${k === tab ? 0 : -1} onClick=${() => this.setState({ tab: k })}>${t(`see.${k}`)}</button>`)}</div>
       <div class="card" id="panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>${this[tab]()}</div>
     </div>`;
   }
