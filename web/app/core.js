@@ -65,7 +65,7 @@ export const faultText = (f) => {
 
 // ---- state ---------------------------------------------------------------------------------------------------------
 
-export const S = { ready: false, project: null, jobs: [], runs: [], run: null, epochs: {}, ran: {}, screen: 'start', fault: null, said: '', filter: 'all', only: null, pictures: 0, threshold: {} };
+export const S = { ready: false, project: null, jobs: [], runs: [], run: null, epochs: {}, ran: {}, screen: 'start', fault: null, said: '', filter: 'all', only: null, threshold: {}, map: null, seen: {}, found: null };
 let draw = () => {};
 export const onDraw = (f) => (draw = f);
 export const update = (change) => {

@@ -1,5 +1,5 @@
 // data.js - photos and their classes: a grid of which only what is seen is in the page, and all of it by keyboard.
-import { html, Component, createRef, Fragment, S, t, get, edit, safe, url, classes, className, thumbStyle, update, job, busy, percent } from './core.js';
+import { html, Component, createRef, S, t, get, edit, safe, url, classes, className, thumbStyle, update, job, busy } from './core.js';
 
 const FILTERS = ['all', 'unlabelled', 'wrong', 'copies', 'broken', 'missing', 'removed'];
 const STEP = 104;
@@ -61,6 +61,7 @@ export class Data extends Component {
     const asked = (this.asked = this.question());
     const photos = await get(asked);
     if (asked !== this.asked) return;
+    if (S.found) await this.find();
     const there = new Set(photos.id);
     const at = Math.max(0, Math.min(this.state.at, photos.total - 1));
     this.setState({ photos, at, from: at, chosen: new Set([...this.state.chosen].filter((id) => there.has(id))) });
@@ -110,6 +111,15 @@ export class Data extends Component {
     await edit([{ ids, removed: !back }]);
     update({ said: t(back ? 'data.restored' : 'data.removed', { n: ids.length }) });
   });
+  check = safe(async () => {
+    await job('check');
+    await this.find();
+    this.load();
+  });
+  async find() {
+    const total = async (filter) => [filter, (await get(`/photos?filter=${filter}&count=0`)).total];
+    update({ found: (await Promise.all(['wrong', 'copies', 'broken'].map(total))).filter(([, n]) => n > 0) });
+  }
   addClass = safe(async (e) => {
     e.preventDefault();
     const name = this.state.name.trim();
@@ -170,13 +180,14 @@ export class Data extends Component {
       <div class="row spread"><h1>${t('nav.data')}</h1>
         <div class="row">
           <label class="field">${t('data.show')} <select value=${S.filter} onChange=${(e) => update({ filter: e.target.value })}>${FILTERS.map((f) => html`<option value=${f}>${t(`filter.${f}`)}</option>`)}</select></label>
-          <button disabled=${busy() || few} onClick=${safe(async () => { await job('check'); update({ filter: 'wrong' }); this.load(); })}>${t('data.check')}</button>
+          <button disabled=${busy() || few} onClick=${this.check}>${t('data.check')}</button>
         </div></div>
       <div class="chips" role="group" aria-label=${t('data.classes')}>
         <button class="chip" aria-pressed=${S.only === null} onClick=${() => update({ only: null })}>${t('data.every')} <span class="quiet">${t('number', { n: S.project.photos })}</span></button>
         ${classes().map((c) => html`<button class="chip" aria-pressed=${S.only === c.class} onClick=${() => update({ only: c.class })}>${c.name} <span class="quiet">${t('number', { n: c.photos })}</span></button>`)}
         <form class="row" onSubmit=${this.addClass}><input type="text" maxlength="80" aria-label=${t('data.newname')} placeholder=${t('data.newname')} value=${name} onInput=${(e) => this.setState({ name: e.target.value })} /><button disabled=${!name.trim()}>${t('data.add')}</button></form>
       </div>
+      ${S.found && html`<div class="note row" role="status">${S.found.length ? S.found.map(([f, n]) => html`<button onClick=${() => update({ filter: f })}>${t(`filter.${f}`)} ${t('number', { n })}</button>`) : t('data.sound')}</div>`}
       ${few && html`<p class="note">${t('data.twoclasses')}</p>`}
       <div class="row"><span class="quiet small">${chosen.size ? t('data.chosen', { n: chosen.size }) : t('data.choose')}</span>
         ${classes().slice(0, 9).map((c, i) => html`<button disabled=${!chosen.size} onClick=${() => this.label(i + 1, [...chosen])}><kbd>${i + 1}</kbd> ${c.name}</button>`)}

@@ -1,5 +1,7 @@
 // main.js - the frame around every screen: steps, undo, language, status line.
-import { html, render, Fragment, S, update, onDraw, wordsLoad, preferred, language, LANGUAGES, t, post, loadState, loadRuns, listen, undo, redo, faultText, safe, remove, seconds, busy, fail } from './core.js';
+import {
+  html, render, Fragment, S, update, onDraw, wordsLoad, preferred, language, LANGUAGES, t, post, loadState, loadRuns, listen, undo, redo, faultText, safe, remove, seconds, busy, fail,
+} from './core.js';
 import { Start } from './start.js';
 import { Data } from './data.js';
 import { Train } from './train.js';
@@ -16,7 +18,7 @@ const ENDED = 'ended';
 const chooseLanguage = safe(async (e) => {
   localStorage.setItem('language', e.target.value);
   await wordsLoad(e.target.value);
-  update({});
+  route();
 });
 
 const Head = () => html`<header>

@@ -1,24 +1,26 @@
 // map.js - photos that the model finds alike lie side by side; the list beside it holds the same in words.
-import { html, Component, S, t, job, safe, busy, className, thumbStyle, Thumb, get } from './core.js';
+import { html, Component, S, t, job, safe, busy, className, thumbStyle, Thumb, get, update } from './core.js';
 import { NoRun, RunChoice } from './runs.js';
 
 const MOST = 1500;
 const SIDE = 1400;
 
 export class Map extends Component {
-  state = { map: null, at: null, of: null };
+  state = { at: 0 };
   make = safe(async () => {
     const { result } = await job('map', { run: S.run });
     const photos = await get('/photos');
     const named = Object.fromEntries(photos.id.map((id, i) => [id, photos.class[i]]));
-    this.setState({ map: result, named, at: result.id.length ? 0 : null, of: S.run });
+    update({ map: { ...result, named, run: S.run } });
+    this.setState({ at: 0 });
   });
   // Arrows go to the closest photo that way.
   key = (e) => {
     const way = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[e.key];
     if (!way) return;
     e.preventDefault();
-    const { map, at } = this.state;
+    const { map } = S;
+    const { at } = this.state;
     let best = null;
     let least = Infinity;
     for (let i = 0; i < Math.min(MOST, map.id.length); i++) {
@@ -29,9 +31,11 @@ export class Map extends Component {
     }
     if (best !== null) this.setState({ at: best }, () => document.querySelector(`.map [data-at="${best}"]`)?.focus());
   };
-  render(_, { map, at, named, of }) {
+  render(_, { at }) {
+    const { map } = S;
+    const named = map?.named;
     if (S.run === null) return html`<${NoRun} title=${t('map.title')} />`;
-    const shown = map && of === S.run ? Math.min(MOST, map.id.length) : 0;
+    const shown = map?.run === S.run ? Math.min(MOST, map.id.length) : 0;
     const id = shown ? map.id[at] : null;
     return html`<div class="page">
       <div class="row spread"><div class="head"><h1>${t('map.title')}</h1><p class="quiet">${t('map.lead')}</p></div><${RunChoice} /></div>

@@ -1,12 +1,12 @@
 // see.js - inside the model: where it looks, how it is fooled, and what it takes for the perfect photo.
-import { html, Component, S, t, get, url, safe, job, busy, className, percent, number, Thumb } from './core.js';
+import { html, Component, S, t, get, url, safe, job, busy, className, percent, number, Thumb, update } from './core.js';
 import { NoRun, RunChoice } from './runs.js';
 
 const TABS = ['why', 'attack', 'ideal'];
 const SHOWN = 18;
 
 export class See extends Component {
-  state = { tab: 'why', rows: null, photo: null, target: null, eps: 2, steps: 40, ideal: null, why: null, done: {} };
+  state = { tab: 'why', rows: null, photo: null, target: null, eps: 2, steps: 40, ideal: null, why: null };
   componentDidMount() {
     this.load();
   }
@@ -17,7 +17,7 @@ export class See extends Component {
     this.of = S.run;
     if (S.run === null) return;
     const [run, rows] = await Promise.all([get(`/runs/${S.run}`), get(`/runs/${S.run}/rows?count=${SHOWN}`)]);
-    this.setState({ run, rows, photo: null, why: null, done: {}, ideal: run.classes[0]?.class ?? null });
+    this.setState({ run, rows, photo: null, why: null, ideal: run.classes[0]?.class ?? null });
     if (rows.id.length) this.pick(rows.id[0]);
   });
   pick = safe(async (photo, target = null) => {
@@ -27,10 +27,12 @@ export class See extends Component {
     const why = { at: URL.createObjectURL(await a.blob()), ...JSON.parse(a.headers.get('X-Whisker') ?? '{}') };
     if (this.state.photo === photo && this.state.target === target) this.setState({ why });
   });
-  work = (kind, options) => safe(async () => {
-    const j = await job(kind, options());
-    this.setState({ done: { ...this.state.done, [kind]: j } });
-  })();
+  // What came of it stays for this run, also when another screen is looked at meanwhile.
+  work = safe(async (kind, options) => {
+    const of = S.run;
+    const j = await job(kind, { run: of, ...options });
+    update({ seen: { ...S.seen, [of]: { ...S.seen[of], [kind]: j } } });
+  });
   tab(e) {
     const step = { ArrowRight: 1, ArrowLeft: TABS.length - 1 }[e.key];
     if (!step) return;
@@ -54,13 +56,13 @@ export class See extends Component {
         ${why && html`<figure><img src=${why.at} alt=${t('see.why.alt', { name: className(why.class) })} /><figcaption>${t('see.why.for', { name: className(why.class), p: percent(why.p) })}<br />${t('see.why.key')}</figcaption></figure>`}</div>`}`;
   }
   attack() {
-    const { photo, eps, steps, target, done } = this.state;
-    const j = done.attack;
+    const { photo, eps, steps, target } = this.state;
+    const j = S.seen[S.run]?.attack;
     return html`<p class="quiet">${t('see.attack.text')}</p>${this.picker()}
       <div class="row"><label class="field">${t('see.eps')} <input type="range" min="0.5" max="16" step="0.5" value=${eps} aria-valuetext=${t('see.eps.value', { e: number(eps, 1) })} onInput=${(e) => this.setState({ eps: Number(e.target.value) })} /> <output>${t('see.eps.value', { e: number(eps, 1) })}</output></label></div>
       <div class="row"><label class="field">${t('see.steps')} <input type="range" min="5" max="200" step="5" value=${steps} onInput=${(e) => this.setState({ steps: Number(e.target.value) })} /> <output>${number(steps)}</output></label>
       <label class="field">${t('see.target')} ${this.classChoice(target, (n) => this.setState({ target: n }), t('see.any'))}</label></div>
-      <div><button class="main" disabled=${!!busy() || !photo} onClick=${() => this.work('attack', () => ({ run: S.run, photo, class: target, eps, steps }))}>${t('see.attack.go')}</button></div>
+      <div><button class="main" disabled=${!!busy() || !photo} onClick=${() => this.work('attack', { photo, class: target, eps, steps })}>${t('see.attack.go')}</button></div>
       ${j && html`${this.verdict(j.result.report)}<div class="pictures">${j.result.files.map((f) => this.picture(j, f))}</div>`}`;
   }
   verdict(r) {
@@ -72,11 +74,11 @@ export class See extends Component {
     return html`<figure class=${f.includes('steps') ? 'wide' : ''}><img src=${url(`/jobs/${j.id}/files/${f}`)} alt=${name} /><figcaption>${name}</figcaption></figure>`;
   }
   ideal() {
-    const { ideal, done } = this.state;
-    const j = done.ideal;
+    const { ideal } = this.state;
+    const j = S.seen[S.run]?.ideal;
     return html`<p class="quiet">${t('see.ideal.text')}</p>
       <div class="row"><label class="field">${t('result.class')} ${this.classChoice(ideal, (n) => this.setState({ ideal: n }))}</label>
-      <button class="main" disabled=${!!busy() || ideal === null} onClick=${() => this.work('ideal', () => ({ run: S.run, class: ideal }))}>${t('see.ideal.go')}</button></div>
+      <button class="main" disabled=${!!busy() || ideal === null} onClick=${() => this.work('ideal', { class: ideal })}>${t('see.ideal.go')}</button></div>
       ${j && html`<div class="pictures">${j.result.files.map((f) => this.picture(j, f))}</div>`}`;
   }
   render(_, { tab, run, rows }) {

@@ -9,7 +9,7 @@ export class Train extends Component {
     const options = { mode };
     if (mode === 'better' && Number(epochs) > 0) options.epochs = Number(epochs);
     await job('train', options);
-    location.hash = '#/result';
+    if (S.screen === 'train') location.hash = '#/result';
   });
   curve(id, running) {
     const epochs = S.epochs[id] ?? [];

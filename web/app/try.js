@@ -1,5 +1,5 @@
 // try.js - photos that are kept nowhere: what the model takes them for, and how sure it is.
-import { html, Component, createRef, S, t, send, get, safe, percent, Thumb, url } from './core.js';
+import { html, Component, createRef, S, t, send, safe, percent, Thumb } from './core.js';
 import { NoRun, RunChoice } from './runs.js';
 import { dropped, chosen } from './upload.js';
 
