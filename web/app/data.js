@@ -62,6 +62,7 @@ export class Data extends Component {
     const photos = await get(asked);
     if (asked !== this.asked) return;
     if (S.found) await this.find();
+    if (this.grid.current?.contains(document.activeElement)) this.focusNext = true;
     const there = new Set(photos.id);
     const at = Math.max(0, Math.min(this.state.at, photos.total - 1));
     this.setState({ photos, at, from: at, chosen: new Set([...this.state.chosen].filter((id) => there.has(id))) });
