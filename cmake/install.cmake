@@ -1,6 +1,8 @@
 # What `cmake --install` puts where: the command, both libraries, the public headers, and a pkg-config file.
 install(TARGETS whisker_static whisker_shared)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/whisker DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# Licences of what lies inside the library (web/vendor) go with every copy of it.
+install(FILES web/vendor/LICENSE-preact web/vendor/LICENSE-htm DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # The libraries under a static libwhisker are named one by one in Libs.private. Requires.private would be shorter, but
 # then `pkg-config --static` asks for everything that those libraries were themselves built with (libarchive alone: half a
