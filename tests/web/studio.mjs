@@ -70,16 +70,18 @@ export const drop = (page, photos) =>
     document.querySelector('.drop').dispatchEvent(e);
   }, photos);
 
-export const press = async (page, text) => {
+// By mouse, or by keys alone.
+export const press = async (page, text, keys = false) => {
   const button = await page.waitForFunction(
     (text) => [...document.querySelectorAll('main button:not(:disabled), main a.button, header button:not(:disabled)')].find((b) => b.textContent.trim() === text),
     { timeout: 20000 },
     text,
   );
-  await button.click();
+  if (!keys) return button.click();
+  await button.focus();
+  await page.keyboard.press('Enter');
 };
 export const go = async (page, screen) => {
   await page.evaluate((s) => (location.hash = `#/${s}`), screen);
   await page.waitForFunction((s) => document.querySelector('[aria-current=page]')?.hash === `#/${s}`, {}, screen);
 };
-export const said = (page, selector, timeout = 30000) => page.waitForSelector(selector, { timeout });

@@ -43,6 +43,7 @@ const browser = await startBrowser();
 
 const walk = async (language) => {
   const t = words[language];
+  const keys = language !== 'en';
   const studio = await startStudio('--backbone', join(home, 'backbone.safetensors'));
   const page = await openPage(browser, studio.address, { language });
   try {
@@ -74,28 +75,29 @@ const walk = async (language) => {
 
     // Trained, and the result read.
     await go(page, 'train');
-    await press(page, t['train.go']);
+    await press(page, t['train.go'], keys);
     await until(page, () => location.hash === '#/result' && document.querySelector('.big'));
     const { runs } = await page.evaluate(async () => (await fetch('/api/v1/runs')).json());
     assert.equal(runs.length, 1);
     assert.ok(await page.evaluate(() => document.querySelectorAll('table.matrix .cell').length) > 0);
-    await page.click('table.matrix .cell');
+    if (keys) await page.focus('table.matrix .cell').then(() => page.keyboard.press('Space'));
+    else await page.click('table.matrix .cell');
     await until(page, () => document.querySelector('.cell[aria-pressed=true]'));
 
     // Why, and the map.
     await go(page, 'see');
     await until(page, () => document.querySelectorAll('.pictures img').length === 2);
     await go(page, 'map');
-    await press(page, t['map.go']);
+    await press(page, t['map.go'], keys);
     await until(page, () => document.querySelectorAll('.map .pick').length === 60);
 
     // Tried with the webcam.
     await go(page, 'try');
-    await press(page, t['try.webcam']);
+    await press(page, t['try.webcam'], keys);
     await until(page, () => document.querySelector('.bar'));
-    await press(page, t['try.keep']);
+    await press(page, t['try.keep'], keys);
     await until(page, () => document.querySelector('main li figure img'));
-    await press(page, t['try.close']);
+    await press(page, t['try.close'], keys);
 
     // Every screen, in both schemes.
     await page.evaluate(axe);
@@ -115,7 +117,7 @@ const walk = async (language) => {
     await page.waitForSelector('[data-id="21"]');
     const label = () => page.evaluate(async () => (await (await fetch('/api/v1/photos')).json()).class[20]);
     assert.equal(await label(), 0);
-    await press(page, t['edit.undo']);
+    await press(page, t['edit.undo'], keys);
     await until(page, () => document.querySelector('[data-id="21"] .tag').textContent === 'lemon');
     assert.equal(await page.evaluate(() => document.documentElement.lang), language);
     assert.deepEqual(page.complaints, []);
