@@ -5,33 +5,62 @@
 
 static void freeing_nothing(void **state) {
   (void)state;
-  wk_attack_result_free(NULL);
   wk_attack_report_free(NULL);
+  wk_attack_result_free(NULL);
   wk_attribution_free(NULL);
   wk_backbone_free(NULL);
   wk_cache_close(NULL);
   wk_check_free(NULL);
+  wk_check_report_free(NULL);
   wk_comparison_free(NULL);
   wk_dataset_free(NULL);
+  wk_diff_classifier_free(NULL);
   wk_embedding_free(NULL);
+  wk_embedding_map_free(NULL);
   wk_evaluation_free(NULL);
+  wk_exec_free(NULL);
   wk_explain_input_free(NULL);
+  wk_explain_report_free(NULL);
+  wk_export_report_free(NULL);
+  wk_feature_maps_free(NULL, 0);
   wk_feature_set_free(NULL);
   wk_features_free(NULL);
+  wk_features_report_free(NULL);
+  wk_filters_report_free(NULL);
+  wk_finetune_result_free(NULL);
+  wk_gallery_free(NULL);
   wk_gallery_report_free(NULL);
+  wk_grad_exec_free(NULL);
+  wk_grad_plan_free(NULL);
   wk_graph_free(NULL);
   wk_head_free(NULL);
+  wk_ideal_report_free(NULL);
   wk_image_free(NULL);
   wk_import_free(NULL);
+  wk_map_report_free(NULL);
+  wk_metrics_free(NULL);
   wk_model_free(NULL);
   wk_named_photos_free(NULL);
+  wk_nearest_report_free(NULL);
+  wk_occlusion_free(NULL);
+  wk_occlusion_report_free(NULL);
+  wk_optim_free(NULL);
   wk_photo_list_free(NULL);
+  wk_photo_set_free(NULL);
   wk_plan_free(NULL);
   wk_predictions_free(NULL);
+  wk_prints_free(NULL);
+  wk_robust_free(NULL);
+  wk_robustness_report_free(NULL);
+  wk_sanity_free(NULL, 0);
   wk_session_close(NULL);
+  wk_sort_report_free(NULL);
+  wk_studio_close(NULL);
   wk_tensors_free(NULL);
   wk_train_report_free(NULL);
+  wk_trainer_free(NULL);
   wk_tricks_free(NULL);
+  wk_visualization_free(NULL);
 }
 
 /* What `call` says where `which` is NULL. */
