@@ -39,8 +39,8 @@ static void print_object(json_t *object) {
 
 static void on_progress(void *user, const char *stage, uint64_t done, uint64_t total) {
   (void)user;
-  print_object(json_pack("{s:s,s:o,s:I,s:I}", "event", "progress", "stage", cli_json_text(stage), "done", (json_int_t)done, "total",
-                         (json_int_t)total));
+  print_object(json_pack("{s:s,s:o,s:I,s:I}", "event", "progress", "stage", cli_json_text(stage), "done",
+                         (json_int_t)done, "total", (json_int_t)total));
 }
 
 static void on_warning(void *user, const char *message) {
@@ -61,7 +61,8 @@ static int run_job(cli *c, const char *folder) {
   if (st == WK_OK)
     return CLI_DONE;
   print_object(json_pack("{s:s,s:{s:s,s:s,s:o,s:n,s:n}}", "event", "error", "error", "code", wk_status_name(st), "key",
-                         st == WK_ERR_CANCELLED ? "cancelled" : "job_failed", "text", cli_json_text(err.message), "file", "fix"));
+                         st == WK_ERR_CANCELLED ? "cancelled" : "job_failed", "text", cli_json_text(err.message),
+                         "file", "fix"));
   return st == WK_ERR_CANCELLED ? CLI_INTERRUPTED : CLI_FAILED;
 }
 
@@ -82,8 +83,10 @@ int cli_studio(cli *c, const cli_command *self, int argc, char **argv) {
   wk_studio_options_init(&o);
   const cli_flag flags[] = {{"no-open", 0, CLI_BOOL, &no_open, NULL, "do not open a browser", 0, 0, NULL},
                             {"job", 0, CLI_STRING, &job, "FOLDER",
-                             "carry out the job that FOLDER/job.json describes, and tell of it on standard output in lines of JSON; the studio "
-                             "runs its long jobs so", 0, 0, NULL},
+                             "carry out the job that FOLDER/job.json describes, and tell of it on standard output in "
+                             "lines of JSON; the studio "
+                             "runs its long jobs so",
+                             0, 0, NULL},
                             {0}};
   cli_add_options(c, &o, wk_studio_options_table(), NULL);
   CLI_PARSE(n, c, self, flags, 0, 1, argc, argv)
@@ -100,8 +103,8 @@ int cli_studio(cli *c, const cli_command *self, int argc, char **argv) {
     st = wk_studio_open(&studio, session, &o, &err);
   if (st != WK_OK)
     return cli_fail(c, &err);
-  cli_say(c, "The studio is open at\n  %s\nThe project lies in %s. Nothing leaves this computer. Ctrl-C ends it.\n", wk_studio_url(studio),
-          wk_studio_project(studio));
+  cli_say(c, "The studio is open at\n  %s\nThe project lies in %s. Nothing leaves this computer. Ctrl-C ends it.\n",
+          wk_studio_url(studio), wk_studio_project(studio));
   if (!no_open)
     open_browser(wk_studio_url(studio));
   wk_studio_serve(studio);

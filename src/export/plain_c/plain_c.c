@@ -30,8 +30,7 @@ static wk_status check_weights(const char *path, wk_error *err) {
   const bool ours = file.size >= WK_C_HEAD && memcmp(file.data, "WKC1", 4) == 0;
   wk_file_unmap(&file);
   return ours ? WK_OK
-              : WK_FAIL(err, WK_ERR_IO,
-                        "%s: is there already and not whisker's own; give another name with -o", path);
+              : WK_FAIL(err, WK_ERR_IO, "%s: is there already and not whisker's own; give another name with -o", path);
 }
 
 wk_status wk_export_plain_c(const wk_export_job *job, wk_error *err) {
