@@ -1,9 +1,12 @@
 /* shim.c - preloaded before a program, it fails the n-th call of one kind that concerns files below one folder:
- *   WK_FAULT_BELOW=FOLDER            an absolute path; calls on other files pass
- *   WK_FAULT=KIND:N[:on|:kill]       the N-th call of KIND fails; with "on" all later ones, too; with "kill" the
- * process is killed before it WK_FAULT_COUNTS=FILE             when the process ends: a line "KIND COUNT" each, for
- * whoever numbers the calls Kinds: open, read, write, fsync, rename, mmap, ftruncate, close, alloc. Calls that the C
- * library makes within itself (stdio's) are not seen: what whisker prints is not failed. */
+ *
+ * - WK_FAULT_BELOW=FOLDER: an absolute path; calls on other files pass.
+ * - WK_FAULT=KIND:N[:on|:kill]: the N-th call of KIND fails; with "on" all later ones, too; with "kill" the process is
+ *   killed before it.
+ * - WK_FAULT_COUNTS=FILE: when the process ends, a line "KIND COUNT" for each, for whoever numbers the calls.
+ *
+ * Kinds: open, read, write, fsync, rename, mmap, ftruncate, close, alloc. Calls that the C library makes within itself
+ * (stdio's) are not seen: what whisker prints is not failed. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +62,7 @@ __attribute__((destructor)) static void finish(void) {
     fclose(f);
 }
 
-/* Counts a call; whether it fails, with errno set. */
+/* Counts a call. True: it fails, and errno is set. */
 static bool fails(enum kind k) {
   const long n = atomic_fetch_add(&calls[k], 1) + 1;
   if (failing != (int)k || n < number || (n > number && how != ON))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""sweep.py WHISKER SHIM FIXTURE [--runs N] - faults by number.
+"""sweep.py WHISKER SHIM FIXTURE [--runs N] [--command NAME] - faults by number.
 
 Five commands are run over and over, and each time another call fails that opens, reads, writes, flushes, renames, maps,
 cuts or closes one of their files, or gives memory: once, or from then on; or the process is killed before it. After each:
@@ -49,7 +49,7 @@ class Sweep:
         shutil.copytree(os.path.join(fixtures, "few"), os.path.join(self.template, "few"))
         shutil.copy(os.path.join(fixtures, "backbone.safetensors"), os.path.join(self.template, "net.safetensors"))
         self.work = os.path.join(root, "work")
-        self.failed, self.wrong = 0, []
+        self.tried, self.wrong = 0, []
         home = os.environ.get("WHISKER_HOME") or os.path.expanduser("~/.cache/whisker")
         self.weights = os.path.join(home, "weights", PULLED)
         if os.path.exists(self.weights):
@@ -141,7 +141,7 @@ class Sweep:
             result = self.run(arguments)
         if result.returncode != 0:
             return f"the next run ended with {result.returncode}: {result.stderr[-300:]}"
-        if result.returncode == 0 and self.differs(good):
+        if self.differs(good):
             return f"after the next run {self.differs(good)} is another one than undisturbed"
         return f"the next run left behind: {self.temporary()}" if self.temporary() else None
 
@@ -173,7 +173,7 @@ class Sweep:
                 if wrong:
                     self.wrong.append(f"{name}, {fault}: {wrong}")
                     print(f"  {self.wrong[-1]}", flush=True)
-        self.failed += tried
+        self.tried += tried
         for old in outputs:
             os.remove(os.path.join(self.template, old))
         print(f"{name:7} {tried:5} faults, of " + ", ".join(f"{count[k]} {k}" for k in KINDS if count[k]), flush=True)
