@@ -1,6 +1,6 @@
 # What makes a memory error end the process instead of becoming somebody's tool, where it costs nothing: canaries on the
-# stack, checked copies, tables that are read-only once linked, an address that differs each time. (Marked places for
-# indirect jumps are left out: Debian's own start-up objects have none, so the loader would not ask for them.)
+# stack, checked copies (_FORTIFY_SOURCE), tables that are read-only once linked (RELRO), an address that differs each time
+# (PIE). Control-flow protection (CET) is left out: Debian's own start-up objects lack it, so the loader would not turn it on.
 # tests/house/hardening.sh looks whether the command and the shared library have it. Sanitizers find more, and do not go
 # together with checked copies.
 include(CheckPIESupported)

@@ -74,6 +74,7 @@ typedef struct wk_mistake {
 
 /* A right answer is doubtful where the second class has nearly as much: the difference of both probabilities is below this. */
 #define WK_DOUBTFUL 0.2
+/* Of the right answers, so many that the model is surest of are kept. */
 #define WK_SUREST 16
 
 typedef struct wk_evaluation {

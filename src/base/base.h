@@ -116,10 +116,10 @@ typedef struct wk_writer wk_writer;
 wk_status wk_writer_open(wk_writer **out, const char *path, wk_error *err);
 wk_status wk_writer_write(wk_writer *w, const void *bytes, size_t n, wk_error *err);
 wk_status wk_writer_commit(wk_writer *w, wk_error *err); /* frees w in any case */
-/* Removes temporary files for `path` whose writer is gone and that nothing was written to for `seconds`: what
- * it wrote when it was killed. wk_writer_open does it with 10, for a file that is only just made may not be locked yet. */
+/* Removes temporary files for `path` that no writer holds a lock on and that have not changed for `seconds`: what a
+ * killed one left. wk_writer_open does it with 10 seconds, for a file that was only just made may not be locked yet. */
 void wk_writer_sweep(const char *path, int seconds);
-void wk_writer_abort(wk_writer *w);                      /* frees w, removes the temporary file */
+void wk_writer_abort(wk_writer *w); /* frees w, removes the temporary file */
 wk_status wk_file_write(const char *path, const void *bytes, size_t n, wk_error *err); /* the three in one */
 
 /* `bytes` zeros in a file without a name below `folder`, mapped; it goes away with the mapping, or the process. `what` it

@@ -146,8 +146,7 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
        0, 0, NULL},
       {"sheet", 0, CLI_STRING, &sheet, "FILE.png",
        "draw the photos it got wrong, the surest first (with --wrong the first N), and below them those it was surest "
-       "of and "
-       "right about",
+       "of and right about",
        0, 0, NULL},
       {"srgb", 0, CLI_BOOL, &srgb, NULL, CLI_SRGB_HELP, 0, 0, NULL},
       {"arch", 0, CLI_STRING, &arch, "NAME", "architecture of a weight file, if it cannot be recognised", 0, 0, NULL},

@@ -55,6 +55,8 @@ typedef struct wk_dots_box {
 void wk_dots_cut(uint8_t *out, const uint8_t *dot, const wk_dots_box *b, bool mirrored);
 /* Correlation of the dots of two pictures; 0 where one is even. */
 double wk_dots_correlation(const uint8_t *a, const uint8_t *b);
+
+/* How far a fit goes. */
 typedef struct wk_dots_fitting {
   double farthest; /* no edge is moved inwards by more */
   double worth;    /* correlation below which moving edges does not help */

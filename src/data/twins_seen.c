@@ -1,10 +1,10 @@
 /* twins_seen.c - twins that the perceptual hash has missed, found by what a network sees in them: of the features of
- * each photo, from which their mean is taken, the signs after a random rotation are kept (M. Charikar, "Similarity
- * estimation techniques from rounding algorithms", 2002; rotated by Hadamard's matrix with random signs, as in N. Ailon
- * and B. Chazelle, "Approximate nearest neighbors and the fast Johnson-Lindenstrauss transform", 2006). So many signs
- * differ as the angle between the features is wide. Photos that agree in one of many groups of signs are compared by
- * all of them; which of these are one picture is decided by their dots, for two cats on one sofa are alike to a
- * network, too.
+ * each photo, from which their mean is taken, the signs after a random rotation are kept (SimHash: M. Charikar,
+ * "Similarity estimation techniques from rounding algorithms", 2002; rotated by Hadamard's matrix with random signs, as
+ * in N. Ailon and B. Chazelle, "Approximate nearest neighbors and the fast Johnson-Lindenstrauss transform", 2006). So
+ * many signs differ as the angle between the features is wide. Photos that agree in one of many groups of signs are
+ * compared by all of them; which of these are one picture is decided by their dots, for two cats on one sofa are alike
+ * to a network, too.
  *
  * A photo is compared with LOOKED_AT others of a group and keeps the NEAREST that come before it, so time and memory
  * grow with the number of photos, whatever they are. */
@@ -31,8 +31,9 @@ enum {
 };
 #define FARTHEST 0.22     /* that an edge may be moved */
 #define WORTH_FITTING 0.5 /* below which moving the edges does not help */
-#define SAME_PICTURE                                                                                                   \
-  0.87 /* least correlation of twins; of photos that a network sees alike, but are none, it is below 0.75 */
+/* Least correlation of twins. Of photos that a network sees alike, but are none, it was 0.76 at most (docs/doctor.md).
+ */
+#define SAME_PICTURE 0.87
 
 typedef struct nearby {
   uint32_t row;

@@ -2,7 +2,6 @@
  * has changed: what decides is what lies in the folder and what is on the list, so no event that is missed and no crash
  * loses a photo. */
 #include "whisker/sorting.h"
-#include "base/softmax.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/softmax.h"
 #include "workflow/filing.h"
 
 enum {

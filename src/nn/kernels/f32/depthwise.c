@@ -9,10 +9,10 @@
 #include "nn/kernels/vec.h"
 
 #define GROUP 7
-#define MAX_KERNEL 7 /* unrolled: sums, weights and an input are 15 of 16 registers; larger ones take the general way  \
-                      */
-#define CHUNK 32     /* channels of a band's columns that L1 holds until the rows of outputs below have used them */
-#define COLLIDE 512  /* floats: pixels so far apart fall into the same sets of L1 */
+/* Unrolled: sums, weights and an input are 15 of 16 registers; larger ones take the general way. */
+#define MAX_KERNEL 7
+#define CHUNK 32    /* channels of a band's columns that L1 holds until the rows of outputs below have used them */
+#define COLLIDE 512 /* floats: pixels so far apart fall into the same sets of L1 */
 
 void WK_ISA_FN(wk_depthwise_pack)(float *packed, const float *w, int channels, int taps) {
   for (int t = 0; t < taps; t++)
