@@ -87,11 +87,10 @@ WK_API wk_status wk_check_run(wk_check **out, const wk_dataset *d, const wk_chec
                               wk_error *err) WK_NODISCARD;
 WK_API void wk_check_free(wk_check *c);
 
-/* How far each row of features x [rows, columns] lies from the others of its class y (-1: none): 1 - cosine to their mean, beyond what is
+/* score [rows]: how far each row of features lies from the others of its class y [rows] (-1: none): 1 - cosine to their mean, beyond what is
  * usual in the class, in robust standard deviations of the whole (1.4826 x the median). NaN without a class, or where that has fewer
  * than 5 rows. */
-WK_API wk_status wk_outlier_scores(double *score, const float *x, const int *y, size_t rows, int columns, int classes,
-                                   wk_error *err) WK_NODISCARD;
+WK_API wk_status wk_outlier_scores(double *score, const wk_features *f, const int *y, int classes, wk_error *err) WK_NODISCARD;
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,10 @@
 
 #include "data/check.h"
 
-enum { FEWEST = 5 }; /* photos of a class, below which nobody says what is usual */
+enum {
+  FEWEST = 5,     /* photos of a class, below which nobody says what is usual */
+  TOGETHER = 1024 /* rows that are let go of when they were looked at */
+};
 
 static int ascending(const void *a, const void *b) {
   const double x = *(const double *)a, y = *(const double *)b;
@@ -21,11 +24,18 @@ static double median(double *of, size_t n) {
   return n % 2 ? of[n / 2] : (of[n / 2 - 1] + of[n / 2]) / 2;
 }
 
+static void rest_behind(const wk_features *f, size_t row) {
+  if (row && row % TOGETHER == 0)
+    wk_features_rest(f, row - TOGETHER, row);
+}
+
 /* sum[y] += each row, scaled to length 1. */
-static void add_up(float *sum, size_t *count, const float *x, const int *y, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++) {
-    const float *row = x + r * columns;
+static void add_up(float *sum, size_t *count, const wk_features *f, const int *y) {
+  const size_t columns = (size_t)f->columns;
+  for (size_t r = 0; r < f->rows; r++) {
+    const float *row = f->row + r * columns;
     double square = 0;
+    rest_behind(f, r);
     if (y[r] < 0)
       continue;
     for (size_t j = 0; j < columns; j++)
@@ -52,10 +62,9 @@ static double angle(const float *row, const float *sum, size_t columns) {
   return others > 0 && square > 0 ? 1 - along / sqrt(others) : 1;
 }
 
-wk_status wk_outlier_scores(double *score, const float *x, const int *y, size_t rows, int columns, int classes,
-                            wk_error *err) {
+wk_status wk_outlier_scores(double *score, const wk_features *f, const int *y, int classes, wk_error *err) {
   wk_status st = WK_OK;
-  const size_t width = (size_t)columns;
+  const size_t rows = f->rows, width = (size_t)f->columns;
   size_t n = 0;
   float *sum = wk_calloc((size_t)classes + 1, width * sizeof *sum);
   size_t *count = wk_calloc((size_t)classes + 1, sizeof *count);
@@ -65,9 +74,11 @@ wk_status wk_outlier_scores(double *score, const float *x, const int *y, size_t 
          *filled = wk_calloc((size_t)classes + 1, sizeof *filled);
   WK_FAIL_IF(!sum || !count || !usual || !sorted || !start || !filled, err, WK_ERR_MEMORY,
              "out of memory for the outliers of %zu photos", rows);
-  add_up(sum, count, x, y, rows, width);
-  for (size_t r = 0; r < rows; r++)
-    score[r] = y[r] < 0 || count[y[r]] < FEWEST ? NAN : angle(x + r * width, sum + (size_t)y[r] * width, width);
+  add_up(sum, count, f, y);
+  for (size_t r = 0; r < rows; r++) {
+    rest_behind(f, r);
+    score[r] = y[r] < 0 || count[y[r]] < FEWEST ? NAN : angle(f->row + r * width, sum + (size_t)y[r] * width, width);
+  }
   for (size_t r = 0; r < rows; r++)
     if (!isnan(score[r]))
       start[y[r] + 1]++;

@@ -239,7 +239,7 @@ static wk_status tell_outliers(doctor *k, int classes, wk_error *err) {
   double *score = wk_alloc_array(rows + 1, sizeof *score);
   if (!score)
     return wk_no_memory(err);
-  wk_status st = wk_outlier_scores(score, k->f->row, k->y, rows, k->f->columns, classes, err);
+  wk_status st = wk_outlier_scores(score, k->f, k->y, classes, err);
   for (size_t r = 0; st == WK_OK && r < rows; r++)
     if (score[r] >= k->o->outlier)
       wk_check_add(k->r->check,

@@ -462,7 +462,8 @@ static void outliers(void **state) {
   }
   x[7 * COLUMNS + 1] = 0; /* of class 1, but unlike it */
   x[7 * COLUMNS + 5] = 5;
-  assert_ok(wk_outlier_scores(score, x, y, ROWS, COLUMNS, 2, &error), &error);
+  const wk_features f = {.row = x, .rows = ROWS, .columns = COLUMNS};
+  assert_ok(wk_outlier_scores(score, &f, y, 2, &error), &error);
   assert_true(isnan(score[39]));
   for (int r = 0; r < ROWS - 1; r++)
     assert_true(r == 7 ? score[r] > 8 : score[r] < 8);
