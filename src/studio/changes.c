@@ -157,16 +157,6 @@ static wk_status change_photos(json_t *inverse, wk_project *p, const json_t *cha
 
 /* ---- added photos ------------------------------------------------------------------------------ */
 
-static bool read_hash(unsigned char out[32], const char *hex) {
-  if (!hex || strlen(hex) != 64 || strspn(hex, "0123456789abcdef") != 64)
-    return false;
-  for (int i = 0; i < 32; i++) {
-    const char pair[3] = {hex[2 * i], hex[2 * i + 1], 0};
-    out[i] = (unsigned char)strtoul(pair, NULL, 16);
-  }
-  return true;
-}
-
 static wk_status add_photo(json_t **inverse, wk_project *p, const json_t *change, wk_fault *f) {
   const json_int_t id = json_integer_value(json_object_get(change, "id"));
   const char *file = json_string_value(json_object_get(change, "file"));
@@ -174,7 +164,7 @@ static wk_status add_photo(json_t **inverse, wk_project *p, const json_t *change
   const json_int_t at = json_is_integer(label) ? json_integer_value(label) : -1;
   wk_project_photo photo = {.own = true, .label = (int32_t)at};
   if (!file || id < 1 || (uint64_t)id > p->photo_count + 1 || at >= p->class_count ||
-      !read_hash(photo.sha256, json_string_value(json_object_get(change, "sha256"))))
+      !wk_hash_read(photo.sha256, json_string_value(json_object_get(change, "sha256"))))
     return bad(f, "that adds a photo is broken");
   photo.file = (char *)(uintptr_t)file;
   *inverse = json_pack("{s:[I],s:b}", "ids", id, "removed", 1);

@@ -118,8 +118,7 @@ static uint64_t same_photo(const wk_project *p, const unsigned char sha256[32]) 
 static wk_status join(wk_studio *s, uint64_t *id, const char *file, const unsigned char sha256[32], int64_t label, wk_fault *f) {
   wk_project *p = s->project;
   char hex[65];
-  for (int i = 0; i < 32; i++)
-    snprintf(hex + 2 * i, 3, "%02x", sha256[i]);
+  wk_hash_text(hex, sha256);
   pthread_mutex_lock(&p->lock);
   *id = p->photo_count + 1;
   json_t *changes = json_pack("[{s:I,s:s,s:s,s:o}]", "id", (json_int_t)*id, "file", file, "sha256", hex, "class",
@@ -139,7 +138,7 @@ void wk_route_upload(void *user, wk_request *r) {
   const char *ending = NULL, *label = wk_request_query(r, "class");
   uint64_t class_number = 0, id = 0;
   unsigned char sha256[32];
-  char file[128];
+  char file[128], hex[65];
   wk_status st = check_photo(r, p, &ending, &f);
   SHA256(r->body, r->size, sha256);
   pthread_mutex_lock(&p->lock);
@@ -148,10 +147,8 @@ void wk_route_upload(void *user, wk_request *r) {
   id = same_photo(p, sha256);
   pthread_mutex_unlock(&p->lock);
   const bool copy = id != 0;
-  int n = snprintf(file, sizeof file, "photos/");
-  for (int i = 0; i < 32; i++)
-    n += snprintf(file + n, sizeof file - (size_t)n, "%02x", sha256[i]);
-  snprintf(file + n, sizeof file - (size_t)n, ".%s", ending ? ending : "");
+  wk_hash_text(hex, sha256);
+  snprintf(file, sizeof file, "photos/%s.%s", hex, ending ? ending : "");
   if (st == WK_OK && !copy)
     st = write_photo(r, p, file, &f);
   if (st == WK_OK && !copy)

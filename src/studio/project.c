@@ -64,9 +64,10 @@ wk_status wk_project_open(wk_project **out, const char *folder, const char *root
     st = wk_journal_open(p, f);
   if (st == WK_OK)
     st = wk_project_scan(p, f);
-  if (st == WK_OK)
+  if (st == WK_OK && (!old || p->unsaved))
     st = wk_project_save(p, f);
   if (st == WK_OK) {
+    p->unsaved = false;
     *out = p;
     return WK_OK;
   }
@@ -99,6 +100,26 @@ void wk_project_close(wk_project *p) {
   free(p->name);
   pthread_mutex_destroy(&p->lock);
   free(p);
+}
+
+void wk_hash_text(char out[65], const unsigned char sha256[32]) {
+  for (int i = 0; i < 64; i++)
+    out[i] = "0123456789abcdef"[sha256[i / 2] >> (i & 1 ? 0 : 4) & 15];
+  out[64] = 0;
+}
+
+static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+
+bool wk_hash_read(unsigned char out[32], const char *hex) {
+  if (!hex || strlen(hex) != 64)
+    return false;
+  for (int i = 0; i < 32; i++) {
+    const int high = digit(hex[2 * i]), low = digit(hex[2 * i + 1]);
+    if (high < 0 || low < 0)
+      return false;
+    out[i] = (unsigned char)(16 * high + low);
+  }
+  return true;
 }
 
 wk_project_photo *wk_project_photo_at(wk_project *p, uint64_t id, wk_fault *f) {

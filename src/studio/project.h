@@ -56,6 +56,10 @@ void wk_project_close(wk_project *p);
 /* Is there a project in that folder? */
 bool wk_project_is(const char *folder);
 
+/* A hash as 64 hexadecimal digits, and back; false: that is none. */
+void wk_hash_text(char out[65], const unsigned char sha256[32]);
+bool wk_hash_read(unsigned char out[32], const char *hex);
+
 /* ---- with the lock held ------------------------------------------------------------------------ */
 
 /* NULL and 404: there is no such photo. */

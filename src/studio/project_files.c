@@ -57,12 +57,11 @@ static wk_status save_json(const wk_project *p, wk_fault *f) {
 
 static void write_row(FILE *out, const wk_project *p, size_t i) {
   const wk_project_photo *photo = &p->photos[i];
+  char hash[65];
+  wk_hash_text(hash, photo->sha256);
   fprintf(out, "%zu,", i + 1);
   wk_csv_write(out, photo->file);
-  fputc(',', out);
-  for (int k = 0; k < 32; k++)
-    fprintf(out, "%02x", photo->sha256[k]);
-  fputc(',', out);
+  fprintf(out, ",%s,", hash);
   wk_csv_write(out, photo->label >= 0 && p->classes[photo->label] ? p->classes[photo->label] : "");
   fprintf(out, ",%d,%s,%s,%d\n", photo->label, wk_part_name(photo->part), photo->own ? "project" : "folder", photo->removed);
 }
@@ -118,6 +117,7 @@ static wk_status load_json(wk_project *p, wk_fault *f) {
     st = broken(p, "project.json", "no project of this version", f);
   if (st == WK_OK && root && !p->root && !(p->root = strdup(root)))
     st = wk_fault_memory(f);
+  p->unsaved = p->root && (!root || strcmp(root, p->root) != 0); /* other photos were given now */
   p->classes = calloc(json_array_size(json_object_get(all, "classes")) + 1, sizeof *p->classes);
   if (!p->classes)
     st = wk_fault_memory(f);
@@ -140,25 +140,15 @@ static wk_status load_json(wk_project *p, wk_fault *f) {
   return st;
 }
 
-static int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
-
 enum { CELLS = 8 };
 
 static bool read_row(wk_project_photo *out, const wk_project *p, char *const *cell) {
   char *end;
   const long label = strtol(cell[4], &end, 10);
   const int part = wk_part_of(cell[5]);
-  if (*end || label < -1 || label >= p->class_count || part < 0 || strlen(cell[2]) != 64)
-    return false;
   *out = (wk_project_photo){.file = cell[1], .label = (int32_t)label, .part = (uint8_t)part, .own = !strcmp(cell[6], "project"),
                             .removed = !strcmp(cell[7], "1")};
-  for (int i = 0; i < 32; i++) {
-    const int high = hex(cell[2][2 * i]), low = hex(cell[2][2 * i + 1]);
-    if (high < 0 || low < 0)
-      return false;
-    out->sha256[i] = (unsigned char)(16 * high + low);
-  }
-  return true;
+  return !*end && label >= -1 && label < p->class_count && part >= 0 && wk_hash_read(out->sha256, cell[2]);
 }
 
 wk_status wk_project_load(wk_project *p, wk_fault *f) {

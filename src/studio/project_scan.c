@@ -100,6 +100,7 @@ static wk_status take_photo(wk_project *p, const wk_dataset *d, const wk_photo *
                                   .label = photo->label < 0 ? -1 : wk_project_class(p, d->classes[photo->label])};
   if (photo->label >= 0 && fresh.label < 0)
     return wk_fault_memory(f);
+  p->unsaved = true;
   return wk_project_append(p, &fresh, f);
 }
 
