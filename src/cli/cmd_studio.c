@@ -1,4 +1,5 @@
 /* cmd_studio.c - `whisker studio`: the local page. */
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,16 +25,24 @@ static void open_browser(const char *url) {
 
 /* ---- a job's process --------------------------------------------------------------------------- */
 
+/* Where nobody listens any more, the studio was killed: its job ends as Ctrl-C would end it. */
+static void send_line(void) {
+  if (fflush(stdout)) {
+    clearerr(stdout);
+    raise(SIGINT);
+  }
+}
+
 static void print_line(void *user, const char *line) {
   (void)user;
   puts(line);
-  fflush(stdout);
+  send_line();
 }
 
 static void print_object(json_t *object) {
   if (object && !json_dumpf(object, stdout, JSON_COMPACT))
     putchar('\n');
-  fflush(stdout);
+  send_line();
   json_decref(object);
 }
 

@@ -10,7 +10,8 @@
 
 /* Scripts, styles and pictures of our own alone; nothing may put the page into a frame. */
 #define POLICY                                                                                                         \
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; media-src blob:; " \
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; media-src "      \
+  "blob:; "                                                                                                            \
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 static void headers(wk_request *r, const char *type) {
@@ -50,7 +51,8 @@ void wk_answer_json(wk_request *r, int status, json_t *json) {
   static const char lacking[] =
       "{\"error\":{\"code\":\"memory\",\"key\":\"memory\",\"text\":\"out of memory\",\"file\":null,\"fix\":null}}";
   take(r, 500, "application/json",
-       r->server->http.create_response_from_buffer(sizeof lacking - 1, (void *)(uintptr_t)lacking, MHD_RESPMEM_PERSISTENT));
+       r->server->http.create_response_from_buffer(sizeof lacking - 1, (void *)(uintptr_t)lacking,
+                                                   MHD_RESPMEM_PERSISTENT));
 }
 
 void wk_answer_fault(wk_request *r, const wk_fault *f) { wk_answer_json(r, f->http, wk_fault_json(f)); }
@@ -69,15 +71,16 @@ void wk_answer_header(wk_request *r, const char *name, const char *value) {
     r->server->http.add_response_header(r->answer, name, value);
 }
 
-void wk_answer_stream(wk_request *r, const char *type, ssize_t (*read)(void *user, uint64_t at, char *out, size_t room), void *user,
-                      void (*release)(void *user)) {
+void wk_answer_stream(wk_request *r, const char *type, ssize_t (*read)(void *user, uint64_t at, char *out, size_t room),
+                      void *user, void (*release)(void *user)) {
   take(r, 200, type, r->server->http.create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, read, user, release));
   if (!r->answer)
     release(user);
 }
 
 int wk_request_socket(const wk_request *r) {
-  const union MHD_ConnectionInfo *info = r->server->http.get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  const union MHD_ConnectionInfo *info =
+      r->server->http.get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   return info ? info->connect_fd : -1;
 }
 

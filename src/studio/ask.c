@@ -1,5 +1,5 @@
-/* ask.c - quick questions to a run's model, answered in the studio's own process: what is in this photo, which learned photos are most like it,
- * and which part of it speaks for a class. */
+/* ask.c - quick questions to a run's model, answered in the studio's own process: what is in this photo, which learned
+ * photos are most like it, and which part of it speaks for a class. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,8 @@ static wk_status take_model(wk_studio *s, uint64_t run, wk_fault *f) {
   wk_studio_drop_model(s);
   snprintf(path, sizeof path, "%s/runs/%04d/model.whisker", s->project->folder, (int)run);
   if (run < 1 || access(path, R_OK))
-    return wk_fault_set(f, 404, "no_run", WK_ERR_NOT_FOUND, "there is no run %llu with a model", (unsigned long long)run);
+    return wk_fault_set(f, 404, "no_run", WK_ERR_NOT_FOUND, "there is no run %llu with a model",
+                        (unsigned long long)run);
   const wk_status st = wk_fault_of(f, wk_open(&s->model, s->session, path, &f->error), path);
   if (st == WK_OK)
     s->model_run = (int)run;
@@ -97,7 +98,9 @@ static wk_status learned_features(wk_studio *s, wk_fault *f) {
   wk_status st = learned_files(&files, &sha256, &count, s, f);
   o.sha256 = (const uint8_t(*)[32])sha256;
   if (st == WK_OK)
-    st = wk_fault_of(f, wk_features_compute(&s->learned, s->model->backbone, (const char *const *)files, count, &o, &ctx, &f->error), NULL);
+    st = wk_fault_of(
+        f, wk_features_compute(&s->learned, s->model->backbone, (const char *const *)files, count, &o, &ctx, &f->error),
+        NULL);
   for (size_t i = 0; i < count; i++)
     free(files[i]);
   free(files);
@@ -114,7 +117,8 @@ static json_t *most_alike(wk_studio *s, const wk_features *photo, wk_fault *f) {
   const int k = s->learned->rows < ALIKE ? (int)s->learned->rows : ALIKE;
   if (wk_nearest(at, cosine, k, photo->row, s->learned->row, s->learned->rows, s->learned->columns, &f->error) == WK_OK)
     for (int i = 0; i < k; i++)
-      json_array_append_new(all, json_pack("{s:I,s:f}", "id", (json_int_t)s->learned_ids[s->learned->index[at[i]]], "cosine", (double)cosine[i]));
+      json_array_append_new(all, json_pack("{s:I,s:f}", "id", (json_int_t)s->learned_ids[s->learned->index[at[i]]],
+                                           "cosine", (double)cosine[i]));
   return all;
 }
 
@@ -141,8 +145,8 @@ static json_t *best(wk_studio *s, const float *p) {
         at = j;
     taken[at] = true;
     const int number = class_number(s->project, m->labels[at]);
-    json_array_append_new(top, json_pack("{s:o,s:o,s:f}", "class", number < 0 ? json_null() : json_integer(number), "name",
-                                         wk_json_text(m->labels[at]), "p", (double)p[at]));
+    json_array_append_new(top, json_pack("{s:o,s:o,s:f}", "class", number < 0 ? json_null() : json_integer(number),
+                                         "name", wk_json_text(m->labels[at]), "p", (double)p[at]));
   }
   free(taken);
   return top;
@@ -190,13 +194,15 @@ void wk_route_try(void *user, wk_request *r) {
     st = wk_fault_of(&f, wk_model_predict(&p, &features, s->model, &photo, 1, &o, &ctx, &f.error), NULL);
   if (st == WK_OK && !features->rows) {
     const wk_file_type type = wk_file_type_of(r->body, r->size);
-    st = wk_fault_set(&f, 422, "not_a_photo", WK_ERR_FORMAT, "this photo cannot be read: it is %s; %s", type.name, type.cure);
+    st = wk_fault_set(&f, 422, "not_a_photo", WK_ERR_FORMAT, "this photo cannot be read: it is %s; %s", type.name,
+                      type.cure);
   }
   if (st == WK_OK) {
     const double threshold = threshold_of(r);
     json_t *top = best(s, p);
     const double sure = json_number_value(json_object_get(json_array_get(top, 0), "p"));
-    answer = json_pack("{s:I,s:o,s:b,s:o}", "run", (json_int_t)run, "top", top, "unsure", sure < threshold, "alike", most_alike(s, features, &f));
+    answer = json_pack("{s:I,s:o,s:b,s:o}", "run", (json_int_t)run, "top", top, "unsure", sure < threshold, "alike",
+                       most_alike(s, features, &f));
   }
   pthread_mutex_unlock(&s->model_lock);
   if (st == WK_OK)
@@ -212,7 +218,8 @@ void wk_route_try(void *user, wk_request *r) {
 /* ---- why? -------------------------------------------------------------------------------------- */
 
 /* The class that is asked about: the page's number, or what the model sees. */
-static wk_status choose_class(int *out, wk_studio *s, wk_request *r, const wk_explain_input *view, float *p, const wk_context *ctx, wk_fault *f) {
+static wk_status choose_class(int *out, wk_studio *s, wk_request *r, const wk_explain_input *view, float *p,
+                              const wk_context *ctx, wk_fault *f) {
   const char *given = wk_request_query(r, "class");
   uint64_t number = 0;
   const wk_model *m = s->model;
@@ -240,7 +247,9 @@ static wk_status draw(wk_image *out, json_t **said, wk_studio *s, wk_request *r,
   wk_attribution_options o;
   float *large = NULL, *p = calloc((size_t)s->model->label_count + 1, sizeof *p);
   wk_attribution_options_init(&o);
-  wk_status st = p ? wk_fault_of(f, wk_explain_input_open(&view, path, &s->model->backbone->preprocess, &f->error), NULL) : wk_fault_memory(f);
+  wk_status st =
+      p ? wk_fault_of(f, wk_explain_input_open(&view, path, &s->model->backbone->preprocess, &f->error), NULL)
+        : wk_fault_memory(f);
   if (st == WK_OK)
     st = choose_class(&o.target, s, r, &view, p, &ctx, f);
   if (st == WK_OK)
@@ -252,8 +261,8 @@ static wk_status draw(wk_image *out, json_t **said, wk_studio *s, wk_request *r,
   if (st == WK_OK)
     st = wk_fault_of(f, wk_attribution_draw(out, large, &view, 0, &f->error), NULL);
   if (st == WK_OK)
-    *said = json_pack("{s:i,s:f,s:f,s:f,s:s}", "class", class_number(s->project, s->model->labels[o.target]), "p", (double)p[o.target], "share",
-                      region.share, "area", region.area, "place", region.place);
+    *said = json_pack("{s:i,s:f,s:f,s:f,s:s}", "class", class_number(s->project, s->model->labels[o.target]), "p",
+                      (double)p[o.target], "share", region.share, "area", region.area, "place", region.place);
   free(p);
   wk_free(large);
   wk_attribution_free(map);

@@ -115,7 +115,7 @@ static wk_status value_of(field *what, int *value, const wk_project *p, const js
 static bool remember(json_t *old, uint64_t id, field what, int value) {
   static const char *const keys[] = {"class", "part", "removed"};
   json_t *v = what == FIELD_LABEL  ? value < 0 ? json_null() : json_integer(value)
-              : what == FIELD_PART ? json_string(wk_part_name(value))
+               : what == FIELD_PART ? json_string(wk_part_name(value))
                                    : json_boolean(value);
   json_t *group = NULL;
   size_t i;
@@ -209,7 +209,9 @@ wk_status wk_changes_make(json_t **inverse, wk_project *p, const json_t *changes
   json_t *back = json_array();
   if (!back)
     return wk_fault_memory(f);
-  wk_status st = json_is_array(changes) && json_array_size(changes) ? WK_OK : bad(f, "is missing: edits is an array of at least one");
+  wk_status st = json_is_array(changes) && json_array_size(changes)
+                     ? WK_OK
+                     : bad(f, "is missing: edits is an array of at least one");
   for (size_t i = 0; st == WK_OK && i < json_array_size(changes); i++)
     st = make_one(back, p, json_array_get(changes, i), trusted, f);
   if (st != WK_OK && json_array_size(back)) {

@@ -1,5 +1,5 @@
-/* csv.h (internal) - tables that spreadsheets open. A cell that a spreadsheet would take for a formula gets a ' before it, which reading
- * takes away again. */
+/* csv.h (internal) - tables that spreadsheets open. A cell that a spreadsheet would take for a formula gets a ' before
+ * it, which reading takes away again. */
 #ifndef WK_STUDIO_CSV_H
 #define WK_STUDIO_CSV_H
 

@@ -1,7 +1,8 @@
-/* dispatch.c - what a request has to pass before a route sees it, in the order in which less and less is trusted: see server.h. */
+/* dispatch.c - what a request has to pass before a route sees it, in the order in which less and less is trusted: see
+ * server.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdio.h>
 
 #include "request_check.h"
 #include "server_parts.h"
@@ -30,9 +31,12 @@ static const wk_route *find_route(const wk_server *s, const wk_request *r, const
 }
 
 static const char *type_of(const char *path) {
-  static const char *const types[][2] = {{".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-                                         {".css", "text/css; charset=utf-8"},   {".json", "application/json"},
-                                         {".svg", "image/svg+xml"},             {".txt", "text/plain; charset=utf-8"}};
+  static const char *const types[][2] = {{".html", "text/html; charset=utf-8"},
+                                         {".js", "text/javascript; charset=utf-8"},
+                                         {".css", "text/css; charset=utf-8"},
+                                         {".json", "application/json"},
+                                         {".svg", "image/svg+xml"},
+                                         {".txt", "text/plain; charset=utf-8"}};
   const char *ending = strrchr(path, '.');
   for (size_t i = 0; ending && i < sizeof types / sizeof *types; i++)
     if (!strcmp(ending, types[i][0]))
@@ -94,13 +98,16 @@ static bool admit(wk_request *r, const char *url, const char *method) {
   if (!(r->route && r->route->open) && !wk_cookie_is(wk_request_header(r, "Cookie"), s->cookie_name, s->cookie))
     return refuse(r, 401, "login", "log in first: open the address that whisker studio printed");
   if (!r->route)
-    return known ? refuse(r, 405, "method", "this cannot be done here by that method") : refuse(r, 404, "not_found", "there is no such thing");
+    return known ? refuse(r, 405, "method", "this cannot be done here by that method")
+                 : refuse(r, 404, "not_found", "there is no such thing");
   r->rest = url + sizeof API - 1 + strlen(r->route->path);
   return check_body(r, r->route);
 }
 
 static bool append(wk_request *r, const char *bytes, size_t n) {
-  const size_t most = r->route->body == WK_BODY_IMAGE ? WK_UPLOAD_MOST : r->route->body == WK_BODY_JSON ? WK_JSON_MOST : 0;
+  const size_t most = r->route->body == WK_BODY_IMAGE  ? WK_UPLOAD_MOST
+                      : r->route->body == WK_BODY_JSON ? WK_JSON_MOST
+                                                       : 0;
   if (n > most - r->size)
     return refuse(r, 413, "too_large", "the body is too large");
   if (r->size + n > r->room) {
@@ -124,19 +131,21 @@ static bool read_json(wk_request *r) {
   if (json_is_object(r->json))
     return true;
   char message[300];
-  snprintf(message, sizeof message, "the body has to be a JSON object (%.200s)", r->json ? "it is something else" : why.text);
+  snprintf(message, sizeof message, "the body has to be a JSON object (%.200s)",
+           r->json ? "it is something else" : why.text);
   return refuse(r, 400, "json", message);
 }
 
 static enum MHD_Result send_answer(wk_request *r) {
   /* A stream lasts as long as its reader likes, an answer as long as it takes. */
   wk_slot_deadline(r->server, r->connection, 0);
-  enum MHD_Result sent = r->answer ? r->server->http.queue_response(r->connection, (unsigned)r->status, r->answer) : MHD_NO;
+  enum MHD_Result sent =
+      r->answer ? r->server->http.queue_response(r->connection, (unsigned)r->status, r->answer) : MHD_NO;
   return sent;
 }
 
-enum MHD_Result wk_server_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-                                 const char *upload, size_t *upload_size, void **request) {
+enum MHD_Result wk_server_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                 const char *version, const char *upload, size_t *upload_size, void **request) {
   (void)version;
   wk_server *s = cls;
   wk_request *r = *request;
@@ -162,7 +171,8 @@ enum MHD_Result wk_server_handle(void *cls, struct MHD_Connection *connection, c
   return send_answer(r);
 }
 
-void wk_server_completed(void *cls, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode why) {
+void wk_server_completed(void *cls, struct MHD_Connection *connection, void **request,
+                         enum MHD_RequestTerminationCode why) {
   (void)why;
   wk_server *s = cls;
   wk_request *r = *request;
@@ -181,7 +191,8 @@ void wk_server_login(wk_request *r) {
   wk_server *s = r->server;
   const char *token = json_string_value(json_object_get(r->json, "token"));
   if (!token || !wk_secret_is(token, s->token)) {
-    refuse(r, 403, "token", "this address is of another studio, or of one that has ended: open the one that whisker studio printed");
+    refuse(r, 403, "token",
+           "this address is of another studio, or of one that has ended: open the one that whisker studio printed");
     return;
   }
   wk_answer_json(r, 200, json_pack("{s:b}", "ok", 1));

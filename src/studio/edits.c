@@ -30,7 +30,8 @@ static void change(wk_studio *s, wk_request *r, wk_status (*make)(wk_project *p,
   pthread_mutex_lock(&p->lock);
   wk_status st = WK_OK;
   if (rev && (!json_is_integer(rev) || (uint64_t)json_integer_value(rev) != p->rev)) {
-    st = wk_fault_set(&f, 409, "old_rev", WK_ERR_ARGUMENT, "the project is at revision %llu by now", (unsigned long long)p->rev);
+    st = wk_fault_set(&f, 409, "old_rev", WK_ERR_ARGUMENT, "the project is at revision %llu by now",
+                      (unsigned long long)p->rev);
     f.fix = "ask for the photos again, then repeat the edit";
   }
   if (st == WK_OK)
@@ -63,9 +64,10 @@ void wk_route_redo(void *user, wk_request *r) { change(user, r, redo); }
 /* ---- uploads ----------------------------------------------------------------------------------- */
 
 static wk_status check_photo(const wk_request *r, const wk_project *p, const char **ending, wk_fault *f) {
-  static const char *const endings[] = {[WK_IMAGE_JPEG] = "jpg", [WK_IMAGE_PNG] = "png",   [WK_IMAGE_WEBP] = "webp", [WK_IMAGE_GIF] = "gif",
-                                        [WK_IMAGE_BMP] = "bmp",  [WK_IMAGE_TIFF] = "tiff", [WK_IMAGE_HEIF] = "heic", [WK_IMAGE_AVIF] = "avif",
-                                        [WK_IMAGE_PNM] = "pnm",  [WK_IMAGE_ICO] = "ico",   [WK_IMAGE_RAW] = "raw"};
+  static const char *const endings[] = {
+      [WK_IMAGE_JPEG] = "jpg", [WK_IMAGE_PNG] = "png",   [WK_IMAGE_WEBP] = "webp", [WK_IMAGE_GIF] = "gif",
+      [WK_IMAGE_BMP] = "bmp",  [WK_IMAGE_TIFF] = "tiff", [WK_IMAGE_HEIF] = "heic", [WK_IMAGE_AVIF] = "avif",
+      [WK_IMAGE_PNM] = "pnm",  [WK_IMAGE_ICO] = "ico",   [WK_IMAGE_RAW] = "raw"};
   int width, height;
   wk_image_format format;
   const wk_status st = wk_fault_of(f, wk_image_probe(&width, &height, &format, r->body, r->size, &f->error), NULL);
@@ -115,11 +117,18 @@ static uint64_t same_photo(const wk_project *p, const unsigned char sha256[32]) 
   return 0;
 }
 
-static wk_status join(wk_studio *s, uint64_t *id, const char *file, const unsigned char sha256[32], int64_t label, wk_fault *f) {
+static wk_status join(wk_studio *s, uint64_t *id, uint64_t *rev, const char *file, const unsigned char sha256[32],
+                      int64_t label, wk_fault *f) {
   wk_project *p = s->project;
   char hex[65];
   wk_hash_text(hex, sha256);
   pthread_mutex_lock(&p->lock);
+  *id = same_photo(p, sha256); /* once more: the same may have come twice at once */
+  if (*id) {
+    *rev = p->rev;
+    pthread_mutex_unlock(&p->lock);
+    return WK_OK;
+  }
   *id = p->photo_count + 1;
   json_t *changes = json_pack("[{s:I,s:s,s:s,s:o}]", "id", (json_int_t)*id, "file", file, "sha256", hex, "class",
                               label < 0 ? json_null() : json_integer(label));
@@ -127,6 +136,7 @@ static wk_status join(wk_studio *s, uint64_t *id, const char *file, const unsign
   json_decref(changes);
   if (st == WK_OK)
     wk_studio_tell_rev(s);
+  *rev = p->rev;
   pthread_mutex_unlock(&p->lock);
   return st;
 }
@@ -142,9 +152,11 @@ void wk_route_upload(void *user, wk_request *r) {
   wk_status st = check_photo(r, p, &ending, &f);
   SHA256(r->body, r->size, sha256);
   pthread_mutex_lock(&p->lock);
-  if (label && (!wk_number_of(&class_number, label, INT32_MAX) || (int)class_number >= p->class_count || !p->classes[class_number]))
+  if (label && (!wk_number_of(&class_number, label, INT32_MAX) || (int)class_number >= p->class_count ||
+                !p->classes[class_number]))
     st = wk_fault_set(&f, 400, "argument", WK_ERR_ARGUMENT, "class is the number of a class");
   id = same_photo(p, sha256);
+  uint64_t rev = p->rev;
   pthread_mutex_unlock(&p->lock);
   const bool copy = id != 0;
   wk_hash_text(hex, sha256);
@@ -152,9 +164,10 @@ void wk_route_upload(void *user, wk_request *r) {
   if (st == WK_OK && !copy)
     st = write_photo(r, p, file, &f);
   if (st == WK_OK && !copy)
-    st = join(s, &id, file, sha256, label ? (int64_t)class_number : -1, &f);
+    st = join(s, &id, &rev, file, sha256, label ? (int64_t)class_number : -1, &f);
   if (st == WK_OK)
-    wk_answer_json(r, copy ? 200 : 201, json_pack("{s:I,s:b,s:I}", "id", (json_int_t)id, "copy", copy, "rev", (json_int_t)p->rev));
+    wk_answer_json(r, copy ? 200 : 201,
+                   json_pack("{s:I,s:b,s:I}", "id", (json_int_t)id, "copy", copy, "rev", (json_int_t)rev));
   else
     wk_answer_fault(r, &f);
 }

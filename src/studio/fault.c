@@ -42,10 +42,11 @@ wk_status wk_fault_of(wk_fault *f, wk_status st, const char *file) {
   static const struct {
     int http;
     const char *key;
-  } known[] = {[WK_ERR_ARGUMENT] = {400, "argument"},   [WK_ERR_NOT_FOUND] = {404, "not_found"},   [WK_ERR_FORMAT] = {422, "format"},
-               [WK_ERR_MEMORY] = {500, "memory"},       [WK_ERR_UNSUPPORTED] = {422, "unsupported"}, [WK_ERR_NUMERIC] = {422, "numeric"},
-               [WK_ERR_NETWORK] = {502, "network"},     [WK_ERR_IO] = {500, "io"},                 [WK_ERR_CANCELLED] = {409, "cancelled"},
-               [WK_ERR_INTERNAL] = {500, "internal"}};
+  } known[] = {[WK_ERR_ARGUMENT] = {400, "argument"},       [WK_ERR_NOT_FOUND] = {404, "not_found"},
+               [WK_ERR_FORMAT] = {422, "format"},           [WK_ERR_MEMORY] = {500, "memory"},
+               [WK_ERR_UNSUPPORTED] = {422, "unsupported"}, [WK_ERR_NUMERIC] = {422, "numeric"},
+               [WK_ERR_NETWORK] = {502, "network"},         [WK_ERR_IO] = {500, "io"},
+               [WK_ERR_CANCELLED] = {409, "cancelled"},     [WK_ERR_INTERNAL] = {500, "internal"}};
   f->http = known[st].http;
   f->key = known[st].key;
   return st;

@@ -1,5 +1,5 @@
-/* fault.h (internal) - what went wrong, as the page is told of it: an error of the library, and with it the answer's number, the key
- * of its translation, the file, and what to do. */
+/* fault.h (internal) - what went wrong, as the page is told of it: an error of the library, and with it the answer's
+ * number, the key of its translation, the file, and what to do. */
 #ifndef WK_STUDIO_FAULT_H
 #define WK_STUDIO_FAULT_H
 

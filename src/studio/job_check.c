@@ -42,19 +42,22 @@ static json_t *report_json(const wk_child *c, const wk_check_report *r) {
   json_t *findings = json_array(), *counts = json_object();
   for (size_t i = 0; id && i < r->check->finding_count; i++) {
     const wk_finding *x = &r->check->findings[i];
-    json_array_append_new(findings, json_pack("{s:s,s:o,s:o,s:o,s:f,s:b,s:o}", "kind", wk_check_kind_name(x->kind), "id",
-                                              photo_number(id, x->photo), "other", photo_number(id, x->other), "suggested",
-                                              x->suggested < 0 ? json_null() : json_integer(wk_child_class(c, r->data->classes[x->suggested])),
-                                              "score", x->score, "exclude", x->exclude, "what", wk_json_text(x->what)));
+    json_array_append_new(
+        findings,
+        json_pack("{s:s,s:o,s:o,s:o,s:f,s:b,s:o}", "kind", wk_check_kind_name(x->kind), "id",
+                  photo_number(id, x->photo), "other", photo_number(id, x->other), "suggested",
+                  x->suggested < 0 ? json_null() : json_integer(wk_child_class(c, r->data->classes[x->suggested])),
+                  "score", x->score, "exclude", x->exclude, "what", wk_json_text(x->what)));
   }
   for (int k = 0; k < WK_CHECK_KINDS; k++)
     json_object_set_new(counts, wk_check_kind_name((wk_check_kind)k), json_integer((json_int_t)r->check->count[k]));
   free(id);
-  return json_pack("{s:o,s:o,s:[o,o,o],s:o,s:I,s:o,s:f}", "findings", findings, "counts", counts, "verdict", wk_json_text(r->verdict[0]),
-                   wk_json_text(r->verdict[1]), wk_json_text(r->verdict[2]), "unjudged", wk_json_text(r->unjudged), "judged",
-                   (json_int_t)r->judged, "right",
-                   json_pack("{s:o,s:f,s:f}", "value", wk_json_number(r->right.value), "low", r->right.low, "high", r->right.high), "seconds",
-                   r->seconds);
+  return json_pack(
+      "{s:o,s:o,s:[o,o,o],s:o,s:I,s:o,s:f}", "findings", findings, "counts", counts, "verdict",
+      wk_json_text(r->verdict[0]), wk_json_text(r->verdict[1]), wk_json_text(r->verdict[2]), "unjudged",
+      wk_json_text(r->unjudged), "judged", (json_int_t)r->judged, "right",
+      json_pack("{s:o,s:f,s:f}", "value", wk_json_number(r->right.value), "low", r->right.low, "high", r->right.high),
+      "seconds", r->seconds);
 }
 
 wk_status wk_child_check(json_t **result, wk_child *c, wk_error *err) {

@@ -36,7 +36,9 @@ wk_status wk_child_save(const wk_child *c, const char *name, json_t *json, wk_er
   return st;
 }
 
-const char *wk_child_text(const wk_child *c, const char *name) { return json_string_value(json_object_get(c->options, name)); }
+const char *wk_child_text(const wk_child *c, const char *name) {
+  return json_string_value(json_object_get(c->options, name));
+}
 
 double wk_child_number(const wk_child *c, const char *name, double missing) {
   const json_t *v = json_object_get(c->options, name);
@@ -67,7 +69,11 @@ wk_status wk_child_write_list(const wk_child *c, const char *path, bool split, b
     wk_csv_write_plain(out, c->files[i]);
     fputc(',', out);
     wk_csv_write_plain(out, c->classes[c->labels[i]]);
-    fprintf(out, "%s\n", !split ? "" : c->parts[i] == WK_SPLIT_VAL ? ",val" : c->parts[i] == WK_SPLIT_TEST ? ",test" : ",train");
+    fprintf(out, "%s\n",
+            !split                         ? ""
+            : c->parts[i] == WK_SPLIT_VAL  ? ",val"
+            : c->parts[i] == WK_SPLIT_TEST ? ",test"
+                                           : ",train");
   }
   bool failed = !out || ferror(out);
   failed = (out && fclose(out)) || failed;
@@ -110,9 +116,10 @@ static wk_status read_job(wk_child *c, wk_fault *f) {
   json_error_t why;
   c->what = path ? json_load_file(path, 0, &why) : NULL;
   c->options = json_object_get(c->what, "options");
-  const wk_status st = !path                            ? wk_fault_memory(f)
-                       : !json_is_object(c->options) ? wk_fault_set(f, 422, "format", WK_ERR_FORMAT, "%s: not a job of the studio", path)
-                                                     : read_photos(c, f);
+  const wk_status st = !path ? wk_fault_memory(f)
+                       : !json_is_object(c->options)
+                           ? wk_fault_set(f, 422, "format", WK_ERR_FORMAT, "%s: not a job of the studio", path)
+                           : read_photos(c, f);
   free(path);
   return st;
 }
@@ -132,8 +139,9 @@ wk_status wk_studio_job(wk_session *s, const char *folder, wk_studio_tell_fn tel
     size_t i = 0;
     while (kind && i < sizeof kinds / sizeof *kinds && strcmp(kind, kinds[i].kind))
       i++;
-    st = kind && i < sizeof kinds / sizeof *kinds ? kinds[i].run(&result, &c, &f.error)
-                                                  : wk_fault_set(&f, 422, "format", WK_ERR_FORMAT, "%s/job.json: no kind of job", folder);
+    st = kind && i < sizeof kinds / sizeof *kinds
+             ? kinds[i].run(&result, &c, &f.error)
+             : wk_fault_set(&f, 422, "format", WK_ERR_FORMAT, "%s/job.json: no kind of job", folder);
   }
   if (st == WK_OK)
     st = wk_child_save(&c, "result.json", json_incref(result), &f.error);

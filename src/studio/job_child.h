@@ -1,5 +1,5 @@
-/* job_child.h (internal) - a job's own process: it reads what is asked of it from job.json in its folder, tells how far it is in lines of
- * JSON, and leaves its result in result.json. */
+/* job_child.h (internal) - a job's own process: it reads what is asked of it from job.json in its folder, tells how far
+ * it is in lines of JSON, and leaves its result in result.json. */
 #ifndef WK_STUDIO_JOB_CHILD_H
 #define WK_STUDIO_JOB_CHILD_H
 
@@ -16,7 +16,7 @@ typedef struct wk_child {
   int *parts;             /* [count] wk_split */
   uint64_t *ids;          /* [count] */
   size_t count;
-  const char **classes;   /* [class_count] NULL: was taken back */
+  const char **classes; /* [class_count] NULL: was taken back */
   int class_count;
   wk_studio_tell_fn tell;
   void *user;
@@ -36,7 +36,8 @@ int wk_child_class(const wk_child *c, const char *label);
 /* What is left to do after Ctrl-C, which ends only what can be ended: the session's context without `cancelled`. */
 wk_context wk_child_calm(const wk_child *c);
 
-/* The photos that have a class as a list (data.h) at `path`, with their parts as splits; `test`: also those set aside. */
+/* The photos that have a class as a list (data.h) at `path`, with their parts as splits; `test`: also those set aside.
+ */
 wk_status wk_child_write_list(const wk_child *c, const char *path, bool split, bool test, wk_error *err);
 
 /* The kinds of jobs. Each leaves *result, to be saved. */

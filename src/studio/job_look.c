@@ -1,4 +1,5 @@
-/* job_look.c - what a run's model sees: all photos on a map, a class's ideal picture, a photo that fools it; and the model for others. */
+/* job_look.c - what a run's model sees: all photos on a map, a class's ideal picture, a photo that fools it; and the
+ * model for others. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,8 @@ static json_t *map_json(const wk_child *c, const wk_features *f, const wk_embedd
     json_array_append_new(x, json_real((double)map->xy[2 * i]));
     json_array_append_new(y, json_real((double)map->xy[2 * i + 1]));
     for (int k = 0; k < map->neighbours; k++)
-      json_array_append_new(row, json_integer((json_int_t)c->ids[f->index[map->near[i * (size_t)map->neighbours + (size_t)k]]]));
+      json_array_append_new(
+          row, json_integer((json_int_t)c->ids[f->index[map->near[i * (size_t)map->neighbours + (size_t)k]]]));
     json_array_append_new(near, row);
   }
   return json_pack("{s:o,s:o,s:o,s:o}", "id", id, "x", x, "y", y, "near", near);
@@ -90,7 +92,8 @@ wk_status wk_child_ideal(json_t **result, wk_child *c, wk_error *err) {
   if (st == WK_OK)
     st = wk_ideal(&r, c->session, m, path, &o, NULL, NULL, err);
   if (st == WK_OK)
-    *result = json_pack("{s:o,s:[s,s]}", "report", parsed(wk_ideal_report_json(r)), "files", "ideal.png", "ideal-steps.png");
+    *result =
+        json_pack("{s:o,s:[s,s]}", "report", parsed(wk_ideal_report_json(r)), "files", "ideal.png", "ideal-steps.png");
   wk_ideal_report_free(r);
   wk_model_free(m);
   free(path);
@@ -117,7 +120,8 @@ static wk_status draw_difference(const wk_image *before, const char *after, cons
 }
 
 /* The photo as the network sees it, the result, and ten times what lies between. */
-static wk_status draw_attack(const wk_child *c, const wk_model *m, const char *photo, const char *attacked, wk_error *err) {
+static wk_status draw_attack(const wk_child *c, const wk_model *m, const char *photo, const char *attacked,
+                             wk_error *err) {
   wk_explain_input seen;
   char *before = wk_child_path(c, "seen.png"), *difference = wk_child_path(c, "difference.png");
   wk_status st = wk_explain_input_open(&seen, photo, &m->backbone->preprocess, err);
@@ -149,7 +153,8 @@ wk_status wk_child_attack(json_t **result, wk_child *c, wk_error *err) {
   if (st == WK_OK)
     st = draw_attack(c, m, photo, path, err);
   if (st == WK_OK)
-    *result = json_pack("{s:o,s:[s,s,s]}", "report", parsed(wk_attack_report_json(r)), "files", "seen.png", "attack.png", "difference.png");
+    *result = json_pack("{s:o,s:[s,s,s]}", "report", parsed(wk_attack_report_json(r)), "files", "seen.png",
+                        "attack.png", "difference.png");
   wk_attack_report_free(r);
   wk_model_free(m);
   free(path);
@@ -176,8 +181,8 @@ wk_status wk_child_export(json_t **result, wk_child *c, wk_error *err) {
   if (st == WK_OK)
     st = wk_export(&r, c->session, m, path, &o, err);
   if (st == WK_OK)
-    *result = json_pack("{s:o,s:[s],s:b,s:o}", "report", parsed(wk_export_report_json(r)), "files", name, "folder", found && found->folder,
-                        "path", wk_json_text(path));
+    *result = json_pack("{s:o,s:[s],s:b,s:o}", "report", parsed(wk_export_report_json(r)), "files", name, "folder",
+                        found && found->folder, "path", wk_json_text(path));
   wk_export_report_free(r);
   wk_model_free(m);
   free(path);

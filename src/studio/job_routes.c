@@ -1,5 +1,5 @@
-/* job_routes.c - jobs as the page asks for them: what they work on is written down here, by number and name, and nothing of it is a path that
- * came from the page. */
+/* job_routes.c - jobs as the page asks for them: what they work on is written down here, by number and name, and
+ * nothing of it is a path that came from the page. */
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -36,10 +36,11 @@ static json_t *photo_path(const wk_project *p, const wk_project_photo *photo) {
   return json_string(path);
 }
 
-/* With the lock held: the photos that are there, by number, file, class and part. A name that is no UTF-8 cannot be written as JSON, and is left
- * out. */
+/* With the lock held: the photos that are there, by number, file, class and part. A name that is no UTF-8 cannot be
+ * written as JSON, and is left out. */
 static bool add_photos(json_t *what, wk_project *p) {
-  json_t *ids = json_array(), *files = json_array(), *labels = json_array(), *parts = json_array(), *classes = json_array();
+  json_t *ids = json_array(), *files = json_array(), *labels = json_array(), *parts = json_array(),
+         *classes = json_array();
   bool fine = ids && files && labels && parts && classes;
   for (size_t i = 0; fine && i < p->photo_count; i++) {
     const wk_project_photo *photo = &p->photos[i];
@@ -58,8 +59,9 @@ static bool add_photos(json_t *what, wk_project *p) {
   }
   for (int i = 0; fine && i < p->class_count; i++)
     fine = !json_array_append_new(classes, wk_json_text(p->classes[i]));
-  return !json_object_set_new(what, "id", ids) && !json_object_set_new(what, "file", files) && !json_object_set_new(what, "class", labels) &&
-         !json_object_set_new(what, "part", parts) && !json_object_set_new(what, "classes", classes) && fine;
+  return !json_object_set_new(what, "id", ids) && !json_object_set_new(what, "file", files) &&
+         !json_object_set_new(what, "class", labels) && !json_object_set_new(what, "part", parts) &&
+         !json_object_set_new(what, "classes", classes) && fine;
 }
 
 /* options.run: the model that is asked. */
@@ -139,7 +141,8 @@ void wk_route_jobs_add(void *user, wk_request *r) {
   wk_studio *s = user;
   wk_fault f;
   const char *name = json_string_value(json_object_get(r->json, "kind"));
-  json_t *given = json_object_get(r->json, "options"), *options = given ? json_incref(given) : json_object(), *what = NULL;
+  json_t *given = json_object_get(r->json, "options"), *options = given ? json_incref(given) : json_object(),
+         *what = NULL;
   uint64_t id = 0;
   size_t i = 0;
   int run = 0;
@@ -147,9 +150,11 @@ void wk_route_jobs_add(void *user, wk_request *r) {
     i++;
   wk_status st = WK_OK;
   if (!name || i == sizeof kinds / sizeof *kinds || !json_is_object(options))
-    st = wk_fault_set(&f, 400, "argument", WK_ERR_ARGUMENT, "kind is one of train, check, map, ideal, attack, export, and options an object");
+    st = wk_fault_set(&f, 400, "argument", WK_ERR_ARGUMENT,
+                      "kind is one of train, check, map, ideal, attack, export, and options an object");
   else if (!s->jobs.program)
-    st = wk_fault_set(&f, 422, "unsupported", WK_ERR_UNSUPPORTED, "this studio was opened without a program to run jobs with");
+    st = wk_fault_set(&f, 422, "unsupported", WK_ERR_UNSUPPORTED,
+                      "this studio was opened without a program to run jobs with");
   pthread_mutex_lock(&s->project->lock);
   if (st == WK_OK)
     st = describe(&what, s, &kinds[i], options, &f);
@@ -239,7 +244,8 @@ void wk_route_job(void *user, wk_request *r) {
     return;
   }
   snprintf(path, sizeof path, "%s/result.json", folder);
-  json_t *result = !strcmp(json_string_value(json_object_get(job, "state")), "done") ? wk_studio_json_file(s->project, path) : NULL;
+  json_t *result =
+      !strcmp(json_string_value(json_object_get(job, "state")), "done") ? wk_studio_json_file(s->project, path) : NULL;
   json_object_set_new(job, "result", result ? result : json_null());
   wk_answer_json(r, 200, job);
 }

@@ -1,4 +1,5 @@
-/* job_train.c - a training: what it learned from, what it says of every photo, and how often it is right on those it did not learn from. */
+/* job_train.c - a training: what it learned from, what it says of every photo, and how often it is right on those it
+ * did not learn from. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@ static void on_data(void *user, const wk_train_data *data) {
 }
 
 static void on_epoch(void *user, const wk_finetune_epoch *e) {
-  wk_child_tell(user, json_pack("{s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:b}", "event", "epoch", "epoch", e->epoch, "lr", wk_json_number(e->lr),
-                                "train_loss", wk_json_number(e->train_loss), "val_loss", wk_json_number(e->val_loss), "val_top1",
-                                wk_json_number(e->val_top1), "seconds", wk_json_number(e->seconds), "best", e->best));
+  wk_child_tell(user, json_pack("{s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:b}", "event", "epoch", "epoch", e->epoch, "lr",
+                                wk_json_number(e->lr), "train_loss", wk_json_number(e->train_loss), "val_loss",
+                                wk_json_number(e->val_loss), "val_top1", wk_json_number(e->val_top1), "seconds",
+                                wk_json_number(e->seconds), "best", e->best));
 }
 
-/* Photos to learn from and to check on as a list that wk_train reads. Those of part "test" are not in it: they are asked about later. */
+/* Photos to learn from and to check on as a list that wk_train reads. Those of part "test" are not in it: they are
+ * asked about later. */
 static wk_status write_list(const wk_child *c, const char *path, bool *own_val, wk_error *err) {
   size_t labelled = 0;
   *own_val = false;
@@ -30,7 +33,8 @@ static wk_status write_list(const wk_child *c, const char *path, bool *own_val, 
   if (labelled)
     return wk_child_write_list(c, path, *own_val, false, err);
   wk_fault f;
-  wk_fault_set(&f, 400, "argument", WK_ERR_ARGUMENT, "no photo has a class: give some photos of at least two classes theirs first");
+  wk_fault_set(&f, 400, "argument", WK_ERR_ARGUMENT,
+               "no photo has a class: give some photos of at least two classes theirs first");
   if (err)
     *err = f.error;
   return WK_ERR_ARGUMENT;
@@ -91,7 +95,8 @@ static wk_status ask(wk_run_row *rows, size_t *count, const wk_child *c, const w
     st = wk_model_predict(&p, &features, m, c->files, c->count, &o, &ctx, err);
   for (size_t i = 0; st == WK_OK && i < features->rows; i++) {
     const size_t at = features->index[i];
-    rows[i] = (wk_run_row){.id = c->ids[at], .label = c->labels[at], .learned = learned[at], .test = c->parts[at] == WK_SPLIT_TEST};
+    rows[i] = (wk_run_row){
+        .id = c->ids[at], .label = c->labels[at], .learned = learned[at], .test = c->parts[at] == WK_SPLIT_TEST};
     fill_row(&rows[i], c, class_of, p + i * (size_t)m->label_count, m->label_count);
   }
   *count = st == WK_OK ? features->rows : 0;
@@ -111,16 +116,19 @@ static json_t *history_json(const wk_train_report *report) {
   return history;
 }
 
-static json_t *run_json(const wk_child *c, const wk_train_report *report, const wk_model *m, const wk_run_row *rows, size_t count) {
+static json_t *run_json(const wk_child *c, const wk_train_report *report, const wk_model *m, const wk_run_row *rows,
+                        size_t count) {
   json_t *classes = json_array();
   for (int i = 0; i < m->label_count; i++)
-    json_array_append_new(classes, json_pack("{s:i,s:o}", "class", wk_child_class(c, m->labels[i]), "name", wk_json_text(m->labels[i])));
+    json_array_append_new(
+        classes, json_pack("{s:i,s:o}", "class", wk_child_class(c, m->labels[i]), "name", wk_json_text(m->labels[i])));
   const char *mode = wk_child_text(c, "mode");
-  json_t *run = json_pack("{s:s,s:s,s:o,s:f,s:I,s:I,s:I,s:I,s:b,s:b,s:o}", "mode", mode && !strcmp(mode, "better") ? "better" : "quick",
-                          "backbone", m->backbone->arch->name, "classes", classes, "seconds", report->seconds, "train",
-                          (json_int_t)report->train_count, "val", (json_int_t)report->val_count, "broken", (json_int_t)report->broken,
-                          "bytes", (json_int_t)report->bytes, "stopped", report->finetune && report->finetune->cancelled, "tuned",
-                          report->finetune && report->finetune->tuned, "history", history_json(report));
+  json_t *run = json_pack("{s:s,s:s,s:o,s:f,s:I,s:I,s:I,s:I,s:b,s:b,s:o}", "mode",
+                          mode && !strcmp(mode, "better") ? "better" : "quick", "backbone", m->backbone->arch->name,
+                          "classes", classes, "seconds", report->seconds, "train", (json_int_t)report->train_count,
+                          "val", (json_int_t)report->val_count, "broken", (json_int_t)report->broken, "bytes",
+                          (json_int_t)report->bytes, "stopped", report->finetune && report->finetune->cancelled,
+                          "tuned", report->finetune && report->finetune->tuned, "history", history_json(report));
   wk_run_summary_add(run, rows, count);
   return run;
 }
@@ -129,7 +137,8 @@ wk_status wk_child_train(json_t **result, wk_child *c, wk_error *err) {
   const char *mode = wk_child_text(c, "mode"), *backbone = json_string_value(json_object_get(c->what, "backbone"));
   wk_train_options o;
   wk_train_options_init(&o, mode && !strcmp(mode, "better") ? WK_TRAIN_FINETUNE : WK_TRAIN_PROBE);
-  char *list = wk_child_path(c, "photos.csv"), *model = wk_child_path(c, "model.whisker"), *table = wk_child_path(c, "predictions.csv");
+  char *list = wk_child_path(c, "photos.csv"), *model = wk_child_path(c, "model.whisker"),
+       *table = wk_child_path(c, "predictions.csv");
   wk_run_row *rows = calloc(c->count + 1, sizeof *rows);
   wk_model *m = NULL;
   wk_train_report *report = NULL;

@@ -28,9 +28,10 @@ static double seconds_left(const wk_studio_job_row *row) {
 
 static json_t *row_json(const wk_studio_job_row *row) {
   const double left = row->state == WK_JOB_RUNNING && row->done <= row->total ? seconds_left(row) : -1;
-  return json_pack("{s:I,s:s,s:s,s:o,s:s,s:I,s:I,s:o,s:b,s:O?}", "id", (json_int_t)row->id, "kind", row->kind, "state", states[row->state], "run",
-                   row->run ? json_integer(row->run) : json_null(), "stage", row->stage, "done", (json_int_t)row->done, "total",
-                   (json_int_t)row->total, "left_s", left < 0 ? json_null() : json_real(left), "cancelled", row->cancelled, "error", row->error);
+  return json_pack("{s:I,s:s,s:s,s:o,s:s,s:I,s:I,s:o,s:b,s:O?}", "id", (json_int_t)row->id, "kind", row->kind, "state",
+                   states[row->state], "run", row->run ? json_integer(row->run) : json_null(), "stage", row->stage,
+                   "done", (json_int_t)row->done, "total", (json_int_t)row->total, "left_s",
+                   left < 0 ? json_null() : json_real(left), "cancelled", row->cancelled, "error", row->error);
 }
 
 static void tell(wk_jobs *j, wk_studio_job_row *row) {
@@ -139,9 +140,10 @@ static wk_status write_job(const char *folder, const json_t *what, wk_fault *f) 
 static json_t *death(int status) {
   wk_fault f;
   if (WIFSIGNALED(status)) {
-    wk_fault_set(&f, 500, "job_killed", WK_ERR_INTERNAL, "the job's process was ended by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
-    f.fix = WTERMSIG(status) == SIGKILL ? "perhaps memory ran out: close other programs, or train the quick way" : "see log.txt in the job's folder";
+    wk_fault_set(&f, 500, "job_killed", WK_ERR_INTERNAL, "the job's process was ended by signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    f.fix = WTERMSIG(status) == SIGKILL ? "perhaps memory ran out: close other programs, or train the quick way"
+                                        : "see log.txt in the job's folder";
   } else {
     wk_fault_set(&f, 500, "job_failed", WK_ERR_INTERNAL, "the job's process ended with %d", WEXITSTATUS(status));
     f.fix = "see log.txt in the job's folder";
@@ -208,8 +210,9 @@ static void finish(wk_jobs *j, uint64_t id, json_t *error) {
   const wk_studio_job_row copy = *row;
   pthread_mutex_unlock(&j->lock);
   j->ended(j->user, &copy);
-  wk_events_tell(j->events, "end", json_pack("{s:I,s:s,s:o,s:O?}", "id", (json_int_t)id, "kind", copy.kind, "run",
-                                             copy.run && !error ? json_integer(copy.run) : json_null(), "error", error));
+  wk_events_tell(j->events, "end",
+                 json_pack("{s:I,s:s,s:o,s:O?}", "id", (json_int_t)id, "kind", copy.kind, "run",
+                           copy.run && !error ? json_integer(copy.run) : json_null(), "error", error));
 }
 
 static void *work(void *user) {
@@ -308,7 +311,8 @@ wk_status wk_jobs_cancel(wk_jobs *j, uint64_t id, wk_fault *f) {
   pthread_mutex_lock(&j->lock);
   wk_studio_job_row *row = find(j, id);
   if (!row || row->state > WK_JOB_RUNNING) {
-    st = wk_fault_set(f, 404, "no_job", WK_ERR_NOT_FOUND, "there is no job %llu that waits or runs", (unsigned long long)id);
+    st = wk_fault_set(f, 404, "no_job", WK_ERR_NOT_FOUND, "there is no job %llu that waits or runs",
+                      (unsigned long long)id);
   } else if (row->state == WK_JOB_QUEUED) {
     row->cancelled = true;
     row->state = WK_JOB_FAILED;

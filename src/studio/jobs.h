@@ -1,4 +1,5 @@
-/* jobs.h (internal) - long work, one at a time, each in a process of its own: what waits, what runs, what came of it. */
+/* jobs.h (internal) - long work, one at a time, each in a process of its own: what waits, what runs, what came of it.
+ */
 #ifndef WK_STUDIO_JOBS_H
 #define WK_STUDIO_JOBS_H
 

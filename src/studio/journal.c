@@ -2,7 +2,8 @@
  *   {"rev":7}                                                what photos.csv held when the journal began
  *   {"rev":8,"op":"edit","do":[changes],"undo":[changes]}
  *   {"rev":9,"op":"undo"}, {"rev":10,"op":"redo"}            of the last step that is done, or was undone
- *   {"rev":7,"op":"kept","do":[...],"undo":[...],"done":true}  a step from before: nothing to be made, only to be undone */
+ *   {"rev":7,"op":"kept","do":[...],"undo":[...],"done":true}  a step from before: nothing to be made, only to be
+ * undone */
 #include "journal.h"
 
 #include <errno.h>
@@ -44,7 +45,8 @@ static wk_status room_for_step(wk_project *p, wk_fault *f) {
 static void push_step(wk_project *p, const json_t *redo, const json_t *undo, bool done) {
   if (done)
     forget_steps(p, p->done);
-  p->steps[p->step_count++] = (wk_project_step){json_incref((json_t *)(uintptr_t)redo), json_incref((json_t *)(uintptr_t)undo)};
+  p->steps[p->step_count++] =
+      (wk_project_step){json_incref((json_t *)(uintptr_t)redo), json_incref((json_t *)(uintptr_t)undo)};
   p->done += done;
 }
 
@@ -93,7 +95,8 @@ static void shorten(wk_project *p) {
 
 static wk_status replay(wk_project *p, const json_t *line, wk_fault *f) {
   const char *op = json_string_value(json_object_get(line, "op"));
-  const json_t *redo = json_object_get(line, "do"), *undo = json_object_get(line, "undo"), *rev = json_object_get(line, "rev");
+  const json_t *redo = json_object_get(line, "do"), *undo = json_object_get(line, "undo"),
+               *rev = json_object_get(line, "rev");
   wk_status st = room_for_step(p, f);
   if (st != WK_OK)
     return st;
@@ -129,7 +132,8 @@ static wk_status read_lines(wk_project *p, char *text, size_t size, wk_fault *f)
     json_decref(line);
     if (st != WK_OK) {
       const wk_error was = f->error;
-      return wk_fault_set(f, 500, "journal", st, "%s/%s, line %zu: %.200s; the lines before it are fine: move the others aside", p->folder,
+      return wk_fault_set(f, 500, "journal", st,
+                          "%s/%s, line %zu: %.200s; the lines before it are fine: move the others aside", p->folder,
                           FILE_NAME, number, was.message);
     }
     p->journal_lines++;
@@ -173,8 +177,8 @@ wk_status wk_journal_renew(wk_project *p, wk_fault *f) {
   const size_t first = p->step_count > STEPS_KEPT ? p->step_count - STEPS_KEPT : 0;
   bool fine = true;
   for (size_t i = first; i < p->step_count; i++) {
-    json_t *line = json_pack("{s:I,s:s,s:O,s:O,s:b}", "rev", (json_int_t)p->rev, "op", "kept", "do", p->steps[i].redo, "undo",
-                             p->steps[i].undo, "done", i < p->done);
+    json_t *line = json_pack("{s:I,s:s,s:O,s:O,s:b}", "rev", (json_int_t)p->rev, "op", "kept", "do", p->steps[i].redo,
+                             "undo", p->steps[i].undo, "done", i < p->done);
     fine = fine && line && !json_dumpf(line, out, JSON_COMPACT) && fputc('\n', out) != EOF;
     json_decref(line);
   }

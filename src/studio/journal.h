@@ -1,5 +1,5 @@
-/* journal.h (internal) - every change of a project, on the disk before it is answered, with its inverse: nothing that was acknowledged is
- * lost, and everything can be undone. Functions are called with the project's lock held. */
+/* journal.h (internal) - every change of a project, on the disk before it is answered, with its inverse: nothing that
+ * was acknowledged is lost, and everything can be undone. Functions are called with the project's lock held. */
 #ifndef WK_STUDIO_JOURNAL_H
 #define WK_STUDIO_JOURNAL_H
 

@@ -8,7 +8,8 @@
 
 #include "server.h"
 
-wk_status wk_photo_filter_read(wk_photo_filter *out, const wk_project *p, const char *name, const char *label, wk_fault *f) {
+wk_status wk_photo_filter_read(wk_photo_filter *out, const wk_project *p, const char *name, const char *label,
+                               wk_fault *f) {
   static const struct {
     const char *name;
     wk_photo_filter filter;
@@ -41,13 +42,14 @@ unsigned wk_photo_flags(const wk_project_photo *photo) {
 
 static bool passes(const wk_project_photo *photo, const wk_photo_filter *filter) {
   const unsigned flags = wk_photo_flags(photo);
-  return (flags & filter->all_of) == filter->all_of && !(flags & filter->none_of) && (!filter->unlabelled || photo->label < 0) &&
-         (filter->label < 0 || photo->label == filter->label);
+  return (flags & filter->all_of) == filter->all_of && !(flags & filter->none_of) &&
+         (!filter->unlabelled || photo->label < 0) && (filter->label < 0 || photo->label == filter->label);
 }
 
 typedef enum column { COLUMN_ID, COLUMN_CLASS, COLUMN_PART, COLUMN_FLAGS, COLUMN_P } column;
 
-static void write_column(FILE *out, const wk_project *p, const uint32_t *at, size_t count, const char *name, column what) {
+static void write_column(FILE *out, const wk_project *p, const uint32_t *at, size_t count, const char *name,
+                         column what) {
   fprintf(out, ",\"%s\":[", name);
   for (size_t i = 0; i < count; i++) {
     const wk_project_photo *photo = &p->photos[at[i]];
@@ -58,13 +60,17 @@ static void write_column(FILE *out, const wk_project *p, const uint32_t *at, siz
     else if (what == COLUMN_P || (what == COLUMN_CLASS && photo->label < 0))
       fputs("null", out);
     else
-      fprintf(out, "%u", what == COLUMN_ID ? at[i] + 1 : what == COLUMN_CLASS ? (unsigned)photo->label : what == COLUMN_PART ? photo->part : wk_photo_flags(photo));
+      fprintf(out, "%u",
+              what == COLUMN_ID      ? at[i] + 1
+              : what == COLUMN_CLASS ? (unsigned)photo->label
+              : what == COLUMN_PART  ? photo->part
+                                     : wk_photo_flags(photo));
   }
   fputc(']', out);
 }
 
-wk_status wk_photo_columns(char **out, size_t *size, const wk_project *p, const wk_photo_filter *filter, uint64_t from, uint64_t count,
-                           wk_fault *f) {
+wk_status wk_photo_columns(char **out, size_t *size, const wk_project *p, const wk_photo_filter *filter, uint64_t from,
+                           uint64_t count, wk_fault *f) {
   uint32_t *at = malloc((p->photo_count + 1) * sizeof *at);
   FILE *text = at ? open_memstream(out, size) : NULL;
   if (!text) {

@@ -18,12 +18,14 @@ void wk_route_photos(void *user, wk_request *r) {
   wk_photo_filter filter;
   wk_fault f;
   uint64_t from, count;
-  if (!wk_request_number(&from, r, "from", 0, UINT32_MAX) || !wk_request_number(&count, r, "count", UINT32_MAX, UINT32_MAX))
+  if (!wk_request_number(&from, r, "from", 0, UINT32_MAX) ||
+      !wk_request_number(&count, r, "count", UINT32_MAX, UINT32_MAX))
     return;
   pthread_mutex_lock(&s->project->lock);
   char *text = NULL;
   size_t size = 0;
-  wk_status st = wk_photo_filter_read(&filter, s->project, wk_request_query(r, "filter"), wk_request_query(r, "class"), &f);
+  wk_status st =
+      wk_photo_filter_read(&filter, s->project, wk_request_query(r, "filter"), wk_request_query(r, "class"), &f);
   if (st == WK_OK)
     st = wk_photo_columns(&text, &size, s->project, &filter, from, count, &f);
   pthread_mutex_unlock(&s->project->lock);
@@ -64,7 +66,9 @@ static wk_status fit(wk_image *out, const wk_image *in, int side, wk_fault *f) {
   const int longer = in->width > in->height ? in->width : in->height;
   const double scale = longer > side ? (double)side / longer : 1;
   const int width = (int)(in->width * scale + 0.5), height = (int)(in->height * scale + 0.5);
-  return wk_fault_of(f, wk_image_resize(out, in, width > 0 ? width : 1, height > 0 ? height : 1, WK_FILTER_BILINEAR, NULL, &f->error), NULL);
+  return wk_fault_of(
+      f, wk_image_resize(out, in, width > 0 ? width : 1, height > 0 ? height : 1, WK_FILTER_BILINEAR, NULL, &f->error),
+      NULL);
 }
 
 static wk_status jpeg(char **out, size_t *size, const wk_image *picture, int quality, wk_fault *f) {

@@ -28,7 +28,8 @@ static wk_status take_lock(wk_project *p, wk_fault *f) {
   if (flock(p->lock_fd, LOCK_EX | LOCK_NB) == 0)
     return WK_OK;
   wk_fault_set(f, 423, "in_use", WK_ERR_UNSUPPORTED,
-               "%s: another studio has this project open; go on in its page, or end it (Ctrl-C) and try again", p->folder);
+               "%s: another studio has this project open; go on in its page, or end it (Ctrl-C) and try again",
+               p->folder);
   return WK_ERR_UNSUPPORTED;
 }
 
@@ -165,15 +166,20 @@ int wk_project_photo_fd(wk_project *p, uint64_t id, wk_fault *f) {
   if (!photo)
     return -1;
   const int base = photo->own ? p->folder_fd : p->root_fd;
-  struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
   const int fd = base < 0 ? -1 : (int)syscall(SYS_openat2, base, photo->file, &how, sizeof how);
   if (fd >= 0)
     return fd;
   const bool outside = errno == EXDEV && base >= 0;
-  wk_fault_set(f, outside ? 403 : 410, outside ? "outside" : base < 0 ? "folder_missing" : "photo_missing", WK_ERR_NOT_FOUND,
-               outside ? "%s: leads out of the photos' folder" : "%s: the photo is no longer there", photo->file);
+  wk_fault_set(f, outside ? 403 : 410,
+               outside    ? "outside"
+               : base < 0 ? "folder_missing"
+                          : "photo_missing",
+               WK_ERR_NOT_FOUND, outside ? "%s: leads out of the photos' folder" : "%s: the photo is no longer there",
+               photo->file);
   wk_fault_file(f, photo->file);
-  f->fix = outside     ? "put the photo itself into the folder, not a link to it"
+  f->fix = outside    ? "put the photo itself into the folder, not a link to it"
            : base < 0 ? "the photos' folder was moved: start whisker studio with its new place and --project"
                       : "put it back, or remove it from the project";
   return -1;

@@ -1,4 +1,5 @@
-/* project.h (internal) - a project: photos with their classes, as plain files in a folder of its own. The user's photos are only read.
+/* project.h (internal) - a project: photos with their classes, as plain files in a folder of its own. The user's photos
+ * are only read.
  *
  *   project.json   name, classes, where the photos lie
  *   photos.csv     a row a photo: id, file, sha256, class, part, removed
@@ -16,15 +17,15 @@
 #include "whisker/data.h"
 
 typedef struct wk_project_photo {
-  char *file;         /* below the photos' folder, or, if own, below the project's */
+  char *file;               /* below the photos' folder, or, if own, below the project's */
   unsigned char sha256[32]; /* zeros: not known yet */
-  int32_t label;      /* index into classes; -1: none */
-  uint8_t part;       /* a wk_split; WK_SPLIT_ALL: the studio decides */
+  int32_t label;            /* index into classes; -1: none */
+  uint8_t part;             /* a wk_split; WK_SPLIT_ALL: the studio decides */
   bool own;
-  bool removed;       /* by the user: not learned from, not shown unless asked for */
-  bool missing;       /* the file was not there when it was last looked for */
-  uint8_t found;      /* by the doctor: WK_FLAG_BROKEN and its kin (photo_list.h); not kept in photos.csv, as the next */
-  float p;            /* of its class, by the last run; NaN: not known */
+  bool removed;  /* by the user: not learned from, not shown unless asked for */
+  bool missing;  /* the file was not there when it was last looked for */
+  uint8_t found; /* by the doctor: WK_FLAG_BROKEN and its kin (photo_list.h); not kept in photos.csv, as the next */
+  float p;       /* of its class, by the last run; NaN: not known */
 } wk_project_photo;
 
 typedef struct wk_project_step {
@@ -40,7 +41,7 @@ typedef struct wk_project {
   size_t photo_count, photo_cap;
   char **classes; /* [class_count]; NULL: was taken back */
   int class_count;
-  uint64_t rev;   /* of the last change */
+  uint64_t rev;           /* of the last change */
   wk_project_step *steps; /* [step_count], of which the first `done` are done and the others can be done again */
   size_t step_count, step_cap, done;
   size_t journal_lines;
@@ -48,8 +49,8 @@ typedef struct wk_project {
   off_t journal_size;
 } wk_project;
 
-/* Opens or makes the project in `folder`, with the photos of `root` (NULL: those it has). WK_ERR_UNSUPPORTED, key "in_use": another studio
- * has it. */
+/* Opens or makes the project in `folder`, with the photos of `root` (NULL: those it has). WK_ERR_UNSUPPORTED, key
+ * "in_use": another studio has it. */
 wk_status wk_project_open(wk_project **out, const char *folder, const char *root, wk_fault *f);
 /* Writes what is only in the journal so far; a failure loses nothing. */
 void wk_project_close(wk_project *p);
@@ -68,7 +69,8 @@ wk_project_photo *wk_project_photo_at(wk_project *p, uint64_t id, wk_fault *f);
 wk_status wk_project_append(wk_project *p, const wk_project_photo *photo, wk_fault *f);
 /* The class of that name; made where it is not there. -1: no memory. */
 int wk_project_class(wk_project *p, const char *name);
-/* The file of a photo, opened for reading; it lies below the photos' folder whatever links there are. -1: f says why. */
+/* The file of a photo, opened for reading; it lies below the photos' folder whatever links there are. -1: f says why.
+ */
 int wk_project_photo_fd(wk_project *p, uint64_t id, wk_fault *f);
 
 /* photos.csv and project.json (project_files.c). */

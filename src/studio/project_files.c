@@ -44,8 +44,8 @@ static wk_status save_json(const wk_project *p, wk_fault *f) {
   json_t *classes = json_array();
   for (int i = 0; classes && i < p->class_count; i++)
     json_array_append_new(classes, wk_json_text(p->classes[i]));
-  json_t *all = json_pack("{s:s,s:i,s:o,s:o,s:o}", "made_by", MADE_BY, "version", 1, "name", wk_json_text(p->name), "photos",
-                          wk_json_text(p->root), "classes", classes);
+  json_t *all = json_pack("{s:s,s:i,s:o,s:o,s:o}", "made_by", MADE_BY, "version", 1, "name", wk_json_text(p->name),
+                          "photos", wk_json_text(p->root), "classes", classes);
   char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
   json_decref(all);
   if (!text)
@@ -63,7 +63,8 @@ static void write_row(FILE *out, const wk_project *p, size_t i) {
   wk_csv_write(out, photo->file);
   fprintf(out, ",%s,", hash);
   wk_csv_write(out, photo->label >= 0 && p->classes[photo->label] ? p->classes[photo->label] : "");
-  fprintf(out, ",%d,%s,%s,%d\n", photo->label, wk_part_name(photo->part), photo->own ? "project" : "folder", photo->removed);
+  fprintf(out, ",%d,%s,%s,%d\n", photo->label, wk_part_name(photo->part), photo->own ? "project" : "folder",
+          photo->removed);
 }
 
 static const char HEADER[] = "id,file,sha256,class,class_number,part,in,removed\n";
@@ -100,7 +101,8 @@ static wk_status read_file(char **text, size_t *size, const wk_project *p, const
 }
 
 static wk_status broken(const wk_project *p, const char *name, const char *why, wk_fault *f) {
-  return wk_fault_set(f, 422, "project", WK_ERR_FORMAT, "%s/%s: %s; it is not as whisker studio wrote it", p->folder, name, why);
+  return wk_fault_set(f, 422, "project", WK_ERR_FORMAT, "%s/%s: %s; it is not as whisker studio wrote it", p->folder,
+                      name, why);
 }
 
 static wk_status load_json(wk_project *p, wk_fault *f) {
@@ -112,7 +114,8 @@ static wk_status load_json(wk_project *p, wk_fault *f) {
   json_error_t why;
   json_t *all = size <= MOST_JSON ? json_loadb(text, size, 0, &why) : NULL, *name;
   free(text);
-  const char *made_by = json_string_value(json_object_get(all, "made_by")), *root = json_string_value(json_object_get(all, "photos"));
+  const char *made_by = json_string_value(json_object_get(all, "made_by")),
+             *root = json_string_value(json_object_get(all, "photos"));
   if (!made_by || strcmp(made_by, MADE_BY) || json_integer_value(json_object_get(all, "version")) != 1)
     st = broken(p, "project.json", "no project of this version", f);
   if (st == WK_OK && root && !p->root && !(p->root = strdup(root)))
@@ -146,7 +149,10 @@ static bool read_row(wk_project_photo *out, const wk_project *p, char *const *ce
   char *end;
   const long label = strtol(cell[4], &end, 10);
   const int part = wk_part_of(cell[5]);
-  *out = (wk_project_photo){.file = cell[1], .label = (int32_t)label, .part = (uint8_t)part, .own = !strcmp(cell[6], "project"),
+  *out = (wk_project_photo){.file = cell[1],
+                            .label = (int32_t)label,
+                            .part = (uint8_t)part,
+                            .own = !strcmp(cell[6], "project"),
                             .removed = !strcmp(cell[7], "1")};
   return !*end && label >= -1 && label < p->class_count && part >= 0 && wk_hash_read(out->sha256, cell[2]);
 }

@@ -1,5 +1,5 @@
-/* project_scan.c - which photos are in the photos' folder now: new ones join the project, lost ones are marked, and those of a folder that
- * was moved or tidied up are known again by their bytes. */
+/* project_scan.c - which photos are in the photos' folder now: new ones join the project, lost ones are marked, and
+ * those of a folder that was moved or tidied up are known again by their bytes. */
 #include <fcntl.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -86,7 +86,8 @@ static wk_status adopt_moved(wk_project *p, size_t fresh, wk_fault *f) {
 
 /* ---- the folder -------------------------------------------------------------------------------- */
 
-static wk_status take_photo(wk_project *p, const wk_dataset *d, const wk_photo *photo, const named *known, size_t known_count, wk_fault *f) {
+static wk_status take_photo(wk_project *p, const wk_dataset *d, const wk_photo *photo, const named *known,
+                            size_t known_count, wk_fault *f) {
   const size_t n = strlen(p->root);
   if (strncmp(photo->path, p->root, n) || photo->path[n] != '/')
     return WK_OK; /* of a list that names photos elsewhere: nothing outside is ever shown */
@@ -96,7 +97,8 @@ static wk_status take_photo(wk_project *p, const wk_dataset *d, const wk_photo *
     p->photos[found->at].missing = false;
     return WK_OK;
   }
-  const wk_project_photo fresh = {.file = photo->path + n + 1, .part = (uint8_t)photo->split,
+  const wk_project_photo fresh = {.file = photo->path + n + 1,
+                                  .part = (uint8_t)photo->split,
                                   .label = photo->label < 0 ? -1 : wk_project_class(p, d->classes[photo->label])};
   if (photo->label >= 0 && fresh.label < 0)
     return wk_fault_memory(f);

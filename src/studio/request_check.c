@@ -50,7 +50,8 @@ bool wk_cookie_is(const char *cookies, const char *name, const char *value) {
 
 bool wk_type_is(const char *header, const char *type) {
   const size_t n = strlen(type);
-  return header && !strncasecmp(header, type, n) && (!header[n] || header[n] == ';' || header[n] == ' ' || type[n - 1] == '/');
+  return header && !strncasecmp(header, type, n) &&
+         (!header[n] || header[n] == ';' || header[n] == ' ' || type[n - 1] == '/');
 }
 
 int wk_json_depth(const char *text, size_t size) {

@@ -20,8 +20,8 @@ wk_status wk_run_rows_write(const char *path, const wk_run_row *rows, size_t cou
   if (out)
     fputs("id,class,predicted,second,p,p_class,learned,test\n", out);
   for (size_t i = 0; out && i < count; i++)
-    fprintf(out, "%llu,%d,%d,%d,%.6f,%.6f,%d,%d\n", (unsigned long long)rows[i].id, rows[i].label, rows[i].predicted, rows[i].second,
-            (double)rows[i].p, (double)rows[i].p_label, rows[i].learned, rows[i].test);
+    fprintf(out, "%llu,%d,%d,%d,%.6f,%.6f,%d,%d\n", (unsigned long long)rows[i].id, rows[i].label, rows[i].predicted,
+            rows[i].second, (double)rows[i].p, (double)rows[i].p_label, rows[i].learned, rows[i].test);
   bool failed = !out || ferror(out);
   failed = (out && fclose(out)) || failed;
   wk_fault f = {0};
@@ -56,8 +56,14 @@ wk_status wk_run_rows_read(wk_run_row **out, size_t *count, const char *path, wk
       st = wk_fault_set(f, 422, "format", WK_ERR_FORMAT, "%s: row %zu cannot be read", path, n + 2);
       break;
     }
-    rows[n++] = (wk_run_row){.id = strtoull(cell[0], NULL, 10), .label = atoi(cell[1]), .predicted = atoi(cell[2]), .second = atoi(cell[3]),
-                             .p = strtof(cell[4], NULL), .p_label = strtof(cell[5], NULL), .learned = *cell[6] == '1', .test = *cell[7] == '1'};
+    rows[n++] = (wk_run_row){.id = strtoull(cell[0], NULL, 10),
+                             .label = atoi(cell[1]),
+                             .predicted = atoi(cell[2]),
+                             .second = atoi(cell[3]),
+                             .p = strtof(cell[4], NULL),
+                             .p_label = strtof(cell[5], NULL),
+                             .learned = *cell[6] == '1',
+                             .test = *cell[7] == '1'};
   }
   free(text);
   if (st == WK_OK) {
@@ -90,9 +96,10 @@ void wk_run_summary_add(json_t *run, const wk_run_row *rows, size_t count) {
   json_object_set_new(run, "judged", json_integer((json_int_t)judged));
   json_object_set_new(run, "right", wk_interval_json(wk_wilson(right, judged)));
   json_object_set_new(run, "learned", json_integer((json_int_t)learned));
-  json_object_set_new(run, "test",
-                      test ? json_pack("{s:I,s:o}", "judged", (json_int_t)test, "right", wk_interval_json(wk_wilson(test_right, test)))
-                           : json_null());
+  json_object_set_new(
+      run, "test",
+      test ? json_pack("{s:I,s:o}", "judged", (json_int_t)test, "right", wk_interval_json(wk_wilson(test_right, test)))
+           : json_null());
 }
 
 /* ---- classes ----------------------------------------------------------------------------------- */
@@ -158,8 +165,8 @@ static bool choosing_half(uint64_t id) {
   return bits[0] & 1;
 }
 
-/* Is it shown that fewer than `wrong` of all answers are, when k of n were? Exact, one-sided, 95%: so few would be seen with a chance of at most
- * 5% if it were not so (Clopper and Pearson 1934). 0 of 299 show 1 in 100. */
+/* Is it shown that fewer than `wrong` of all answers are, when k of n were? Exact, one-sided, 95%: so few would be seen
+ * with a chance of at most 5% if it were not so (Clopper and Pearson 1934). 0 of 299 show 1 in 100. */
 static bool shows(size_t k, size_t n, double wrong) {
   double term = (double)n * log1p(-wrong), sum = 0;
   for (size_t i = 0; i <= k && i <= n; i++) {
@@ -169,7 +176,8 @@ static bool shows(size_t k, size_t n, double wrong) {
   return sum <= 0.05;
 }
 
-/* From the surest down, as long as the upper bound of the errors holds: the lowest confidence that is still accepted; above 1: none is. */
+/* From the surest down, as long as the upper bound of the errors holds: the lowest confidence that is still accepted;
+ * above 1: none is. */
 static double lowest_confidence(const wk_run_row *const *chosen, size_t count, double wrong) {
   double threshold = 2;
   size_t errors = 0;
@@ -204,9 +212,10 @@ json_t *wk_run_promise(const wk_run_row *rows, size_t count, double wrong) {
   while (needed < 1000000 && !shows(0, needed, wrong))
     needed++;
   return json_pack("{s:f,s:b,s:o,s:I,s:I,s:I,s:o,s:I,s:o,s:I}", "wrong", wrong, "held", threshold <= 1, "threshold",
-                   threshold <= 1 ? json_real(threshold) : json_null(), "needed", (json_int_t)needed, "chosen_on", (json_int_t)choosing,
-                   "judged_on", (json_int_t)judging, "answered", wk_interval_json(wk_wilson(answered, judging)), "answers",
-                   (json_int_t)answered, "wrong_among_answers", wk_interval_json(wk_wilson(errors, answered)), "errors", (json_int_t)errors);
+                   threshold <= 1 ? json_real(threshold) : json_null(), "needed", (json_int_t)needed, "chosen_on",
+                   (json_int_t)choosing, "judged_on", (json_int_t)judging, "answered",
+                   wk_interval_json(wk_wilson(answered, judging)), "answers", (json_int_t)answered,
+                   "wrong_among_answers", wk_interval_json(wk_wilson(errors, answered)), "errors", (json_int_t)errors);
 }
 
 /* ---- two runs ---------------------------------------------------------------------------------- */
@@ -239,7 +248,8 @@ json_t *wk_run_compare(const wk_run_row *a, size_t a_count, const wk_run_row *b,
   /* Of a paired difference: its standard error counts only photos on which the two differ. */
   const double n = (double)both, d = both ? ((double)only_b - (double)only_a) / n : NAN;
   const double e = both ? 1.96 * sqrt(((double)(only_a + only_b) + 1 - n * d * d) / (n * n)) : NAN;
-  return json_pack("{s:I,s:I,s:I,s:{s:o,s:o,s:o},s:f,s:o,s:o}", "photos", (json_int_t)both, "better", (json_int_t)only_b, "worse",
-                   (json_int_t)only_a, "difference", "value", wk_json_number(d), "low", wk_json_number(fmax(-1, d - e)), "high",
-                   wk_json_number(fmin(1, d + e)), "p", wk_mcnemar(only_a, only_b), "better_ids", better, "worse_ids", worse);
+  return json_pack("{s:I,s:I,s:I,s:{s:o,s:o,s:o},s:f,s:o,s:o}", "photos", (json_int_t)both, "better",
+                   (json_int_t)only_b, "worse", (json_int_t)only_a, "difference", "value", wk_json_number(d), "low",
+                   wk_json_number(fmax(-1, d - e)), "high", wk_json_number(fmin(1, d + e)), "p",
+                   wk_mcnemar(only_a, only_b), "better_ids", better, "worse_ids", worse);
 }

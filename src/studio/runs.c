@@ -1,4 +1,5 @@
-/* runs.c - what trainings came to, for the page: the list, one run with everything that follows from its answers, and two side by side. */
+/* runs.c - what trainings came to, for the page: the list, one run with everything that follows from its answers, and
+ * two side by side. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -15,9 +16,12 @@
 
 /* ---- files ------------------------------------------------------------------------------------- */
 
-static void run_path(char path[64], uint64_t run, const char *name) { snprintf(path, 64, "runs/%04d/%s", (int)run, name); }
+static void run_path(char path[64], uint64_t run, const char *name) {
+  snprintf(path, 64, "runs/%04d/%s", (int)run, name);
+}
 
-/* result.json with the run's number and when it was written; NULL: there is no such run, or it did not come to an end. */
+/* result.json with the run's number and when it was written; NULL: there is no such run, or it did not come to an end.
+ */
 static json_t *run_result(const wk_project *p, uint64_t run) {
   char path[64], when[32];
   struct stat info;
@@ -35,7 +39,8 @@ static json_t *run_result(const wk_project *p, uint64_t run) {
   return result;
 }
 
-wk_status wk_studio_run_rows(wk_run_row **rows, size_t *count, json_t **result, const wk_project *p, uint64_t run, wk_fault *f) {
+wk_status wk_studio_run_rows(wk_run_row **rows, size_t *count, json_t **result, const wk_project *p, uint64_t run,
+                             wk_fault *f) {
   char path[64], whole[4300];
   json_t *found = run_result(p, run);
   if (!found)
@@ -57,7 +62,7 @@ void wk_studio_read_answers(wk_studio *s) {
   wk_run_row *rows = NULL;
   size_t count = 0;
   wk_fault f;
-  for (int run = s->last_run; run > 0; run--)
+  for (int run = wk_studio_last_number(p, "runs"); run > 0; run--)
     if (wk_studio_run_rows(&rows, &count, NULL, p, (uint64_t)run, &f) == WK_OK)
       break;
   pthread_mutex_lock(&p->lock);
@@ -72,8 +77,9 @@ static unsigned flag_of(const char *kind) {
   static const struct {
     const char *kind;
     unsigned flag;
-  } known[] = {{"unreadable", WK_FLAG_BROKEN}, {"truncated", WK_FLAG_BROKEN}, {"copy", WK_FLAG_COPY},
-               {"twin", WK_FLAG_COPY},         {"mislabelled", WK_FLAG_WRONG}, {"labels", WK_FLAG_COPY | WK_FLAG_WRONG}};
+  } known[] = {{"unreadable", WK_FLAG_BROKEN}, {"truncated", WK_FLAG_BROKEN},
+               {"copy", WK_FLAG_COPY},         {"twin", WK_FLAG_COPY},
+               {"mislabelled", WK_FLAG_WRONG}, {"labels", WK_FLAG_COPY | WK_FLAG_WRONG}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(kind, known[i].kind))
       return known[i].flag;
@@ -176,12 +182,12 @@ static void answer_rows(wk_request *r, wk_run_row *rows, size_t count) {
   row_filter filter = {.wrong = wrong && !strcmp(wrong, "wrong"), .learned = learned && !strcmp(learned, "1")};
   uint64_t from, most;
   if (!wk_request_number(&filter.truth, r, "truth", UINT32_MAX, INT32_MAX) ||
-      !wk_request_number(&filter.predicted, r, "predicted", UINT32_MAX, INT32_MAX) || !wk_request_number(&from, r, "from", 0, UINT32_MAX) ||
-      !wk_request_number(&most, r, "count", 1000, UINT32_MAX))
+      !wk_request_number(&filter.predicted, r, "predicted", UINT32_MAX, INT32_MAX) ||
+      !wk_request_number(&from, r, "from", 0, UINT32_MAX) || !wk_request_number(&most, r, "count", 1000, UINT32_MAX))
     return;
   qsort(rows, count, sizeof *rows, worst_first);
-  json_t *id = json_array(), *label = json_array(), *predicted = json_array(), *second = json_array(), *p = json_array(),
-         *p_class = json_array(), *known = json_array();
+  json_t *id = json_array(), *label = json_array(), *predicted = json_array(), *second = json_array(),
+         *p = json_array(), *p_class = json_array(), *known = json_array();
   uint64_t total = 0;
   for (size_t i = 0; i < count; i++) {
     if (!passes(&rows[i], &filter) || total++ < from || json_array_size(id) >= most)
@@ -194,8 +200,9 @@ static void answer_rows(wk_request *r, wk_run_row *rows, size_t count) {
     json_array_append_new(p_class, wk_json_number((double)rows[i].p_label));
     json_array_append_new(known, json_boolean(rows[i].learned));
   }
-  wk_answer_json(r, 200, json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "total", (json_int_t)total, "id", id, "class", label, "predicted", predicted,
-                                   "second", second, "p", p, "p_class", p_class, "learned", known));
+  wk_answer_json(r, 200,
+                 json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "total", (json_int_t)total, "id", id, "class", label,
+                           "predicted", predicted, "second", second, "p", p, "p_class", p_class, "learned", known));
 }
 
 static void answer_promise(wk_request *r, const wk_run_row *rows, size_t count) {

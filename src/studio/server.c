@@ -24,7 +24,8 @@ static wk_status secret(char hex[65], wk_fault *f) {
 
 /* ---- connections ------------------------------------------------------------------------------- */
 
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what) {
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what) {
   wk_server *s = cls;
   pthread_mutex_lock(&s->lock);
   if (what == MHD_CONNECTION_NOTIFY_CLOSED && *context) {
@@ -78,12 +79,14 @@ static void *watch(void *user) {
 /* Sets *port where it was 0. -1: see errno. */
 static int listen_v4(int *port) {
   const int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in a = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)*port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof a;
   if (fd < 0)
     return -1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, WK_SERVER_CONNECTIONS) || getsockname(fd, (struct sockaddr *)&a, &size)) {
+  if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, WK_SERVER_CONNECTIONS) ||
+      getsockname(fd, (struct sockaddr *)&a, &size)) {
     close(fd);
     return -1;
   }
@@ -93,7 +96,8 @@ static int listen_v4(int *port) {
 
 static int listen_v6(int port) {
   const int one = 1, fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  struct sockaddr_in6 a = {
+      .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
   if (fd < 0)
     return -1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -121,15 +125,17 @@ static wk_status listen_both(int fd[2], int *port, int asked, wk_fault *f) {
       return WK_OK;
     close(fd[0]); /* somebody else has the port at ::1: a page could be taken for ours there */
     if (asked || attempt == 16)
-      return wk_fault_set(f, 500, "port", WK_ERR_IO, "port %d of ::1 is used by another program; give another --port, or none", *port);
+      return wk_fault_set(f, 500, "port", WK_ERR_IO,
+                          "port %d of ::1 is used by another program; give another --port, or none", *port);
   }
 }
 
 static struct MHD_Daemon *serve(wk_server *s, int fd) {
   return s->http.start_daemon(
-      MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, wk_server_handle, s,
-      MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)WK_SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)65536, MHD_OPTION_NOTIFY_COMPLETED, wk_server_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+      MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL,
+      wk_server_handle, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)WK_SERVER_CONNECTIONS,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_NOTIFY_COMPLETED, wk_server_completed, s,
+      MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
 }
 
 wk_status wk_server_start(wk_server **out, const wk_server_options *o, wk_fault *f) {

@@ -1,5 +1,5 @@
-/* server.h (internal) - the studio's door: listens on this machine alone, lets in who has the token, checks each request before any of
- * it is read further, and hands it to a route. Knows nothing of photos. */
+/* server.h (internal) - the studio's door: listens on this machine alone, lets in who has the token, checks each
+ * request before any of it is read further, and hands it to a route. Knows nothing of photos. */
 #ifndef WK_STUDIO_SERVER_H
 #define WK_STUDIO_SERVER_H
 
@@ -29,7 +29,7 @@ typedef struct wk_request {
   const char *rest; /* of the path, where the route ends in a slash: "17" of /photo/17 */
   uint8_t *body;
   size_t size, room;
-  json_t *json;     /* of WK_BODY_JSON: an object */
+  json_t *json; /* of WK_BODY_JSON: an object */
   struct MHD_Response *answer;
   int status;
   const struct wk_route *route;
@@ -51,9 +51,9 @@ typedef struct wk_page_file {
 } wk_page_file;
 
 typedef struct wk_server_options {
-  int port;               /* 0: any */
-  double header_seconds;  /* for a header to arrive; 0: WK_SERVER_HEADER_SECONDS */
-  const wk_route *routes; /* ends with a zeroed entry */
+  int port;                  /* 0: any */
+  double header_seconds;     /* for a header to arrive; 0: WK_SERVER_HEADER_SECONDS */
+  const wk_route *routes;    /* ends with a zeroed entry */
   const wk_page_file *files; /* likewise */
   void *user;
 } wk_server_options;
@@ -68,7 +68,8 @@ void wk_server_stop(wk_server *s);
 
 /* A parameter of the address; NULL: not there. */
 const char *wk_request_query(const wk_request *r, const char *name);
-/* The same as a number of at most `most`; `missing` where it is not there. False: it is something else, and the answer has been given. */
+/* The same as a number of at most `most`; `missing` where it is not there. False: it is something else, and the answer
+ * has been given. */
 bool wk_request_number(uint64_t *out, wk_request *r, const char *name, uint64_t missing, uint64_t most);
 const char *wk_request_header(const wk_request *r, const char *name);
 /* All of `text` as a decimal number of at most `most`. */
@@ -82,8 +83,8 @@ void wk_answer_bytes(wk_request *r, const char *type, void *bytes, size_t size, 
 /* One more header on the answer that was given. */
 void wk_answer_header(wk_request *r, const char *name, const char *value);
 /* A text that never ends: `read` blocks until it has something, or returns -1 at its end. */
-void wk_answer_stream(wk_request *r, const char *type, ssize_t (*read)(void *user, uint64_t at, char *out, size_t room), void *user,
-                      void (*release)(void *user));
+void wk_answer_stream(wk_request *r, const char *type, ssize_t (*read)(void *user, uint64_t at, char *out, size_t room),
+                      void *user, void (*release)(void *user));
 /* Is whoever sent this still there? For streams. */
 bool wk_request_gone(int socket);
 int wk_request_socket(const wk_request *r);

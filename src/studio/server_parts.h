@@ -24,9 +24,10 @@ struct wk_server {
 };
 
 /* For libmicrohttpd. */
-enum MHD_Result wk_server_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-                                 const char *upload, size_t *upload_size, void **request);
-void wk_server_completed(void *cls, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode why);
+enum MHD_Result wk_server_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                 const char *version, const char *upload, size_t *upload_size, void **request);
+void wk_server_completed(void *cls, struct MHD_Connection *connection, void **request,
+                         enum MHD_RequestTerminationCode why);
 /* The connection has so many seconds from now; 0: as long as it likes. */
 void wk_slot_deadline(wk_server *s, struct MHD_Connection *connection, double seconds);
 

@@ -10,18 +10,30 @@
 #include "studio_parts.h"
 
 static const wk_option option_rows[] = {
-    {.name = "project", WK_ROW_TEXT(wk_studio_options, project), .placeholder = "FOLDER",
+    {.name = "project",
+     WK_ROW_TEXT(wk_studio_options, project),
+     .placeholder = "FOLDER",
      .help = "where the project lies or is made; default: beside the photos, with .studio behind its name"},
-    {.name = "backbone", .letter = 'b', WK_ROW_TEXT(wk_studio_options, backbone), .placeholder = "NAME|FILE",
+    {.name = "backbone",
+     .letter = 'b',
+     WK_ROW_TEXT(wk_studio_options, backbone),
+     .placeholder = "NAME|FILE",
      .help = "the pretrained network that trainings begin with; default: theirs"},
-    {.name = "port", WK_ROW_INT(wk_studio_options, port), .min = 0, .max = 65535, .placeholder = "N",
-     .automatic = "any that is free", .help = "port of the page"},
+    {.name = "port",
+     WK_ROW_INT(wk_studio_options, port),
+     .min = 0,
+     .max = 65535,
+     .placeholder = "N",
+     .automatic = "any that is free",
+     .help = "port of the page"},
     {0}};
 static const wk_option_table option_table = {"studio_options", sizeof(wk_studio_options), option_rows, NULL};
 
 const wk_option_table *wk_studio_options_table(void) { return &option_table; }
 void wk_studio_options_init(wk_studio_options *o) { wk_options_init(o, &option_table); }
-wk_status wk_studio_options_validate(const wk_studio_options *o, wk_error *err) { return wk_options_validate(o, &option_table, err); }
+wk_status wk_studio_options_validate(const wk_studio_options *o, wk_error *err) {
+  return wk_options_validate(o, &option_table, err);
+}
 
 /* ---- state ------------------------------------------------------------------------------------- */
 
@@ -32,7 +44,8 @@ static json_t *classes_json(const wk_project *p) {
     if (!p->photos[i].removed && p->photos[i].label >= 0)
       count[p->photos[i].label]++;
   for (int i = 0; count && i < p->class_count; i++)
-    json_array_append_new(all, json_pack("{s:i,s:o,s:I}", "class", i, "name", wk_json_text(p->classes[i]), "photos", (json_int_t)count[i]));
+    json_array_append_new(all, json_pack("{s:i,s:o,s:I}", "class", i, "name", wk_json_text(p->classes[i]), "photos",
+                                         (json_int_t)count[i]));
   free(count);
   return all;
 }
@@ -45,20 +58,24 @@ static json_t *project_json(const wk_project *p) {
     missing += !photo->removed && photo->missing;
     unlabelled += !photo->removed && photo->label < 0;
   }
-  return json_pack("{s:o,s:o,s:o,s:b,s:I,s:I,s:I,s:I,s:o,s:I,s:b,s:b}", "name", wk_json_text(p->name), "folder", wk_json_text(p->folder),
-                   "root", wk_json_text(p->root), "root_missing", p->root && p->root_fd < 0, "photos", (json_int_t)shown, "ids",
-                   (json_int_t)p->photo_count, "missing", (json_int_t)missing, "unlabelled", (json_int_t)unlabelled, "classes",
-                   classes_json(p), "rev", (json_int_t)p->rev, "undo", p->done > 0, "redo", p->done < p->step_count);
+  return json_pack("{s:o,s:o,s:o,s:b,s:I,s:I,s:I,s:I,s:o,s:I,s:b,s:b}", "name", wk_json_text(p->name), "folder",
+                   wk_json_text(p->folder), "root", wk_json_text(p->root), "root_missing",
+                   p->root && p->root_fd<0, "photos", (json_int_t)shown, "ids", (json_int_t)p->photo_count, "missing",
+                                         (json_int_t)missing, "unlabelled", (json_int_t)unlabelled, "classes",
+                                         classes_json(p), "rev", (json_int_t)p->rev, "undo", p->done> 0,
+                   "redo", p->done < p->step_count);
 }
 
 static void route_state(void *user, wk_request *r) {
   wk_studio *s = user;
-  const uint64_t last = wk_events_last(&s->events); /* before the rest: what happens in between is told twice rather than never */
+  const uint64_t last =
+      wk_events_last(&s->events); /* before the rest: what happens in between is told twice rather than never */
   pthread_mutex_lock(&s->project->lock);
   json_t *project = project_json(s->project);
   pthread_mutex_unlock(&s->project->lock);
-  wk_answer_json(r, 200, json_pack("{s:s,s:I,s:o,s:o}", "version", wk_version(), "event", (json_int_t)last, "project", project, "jobs",
-                                   wk_jobs_json(&s->jobs)));
+  wk_answer_json(r, 200,
+                 json_pack("{s:s,s:I,s:o,s:o}", "version", wk_version(), "event", (json_int_t)last, "project", project,
+                           "jobs", wk_jobs_json(&s->jobs)));
 }
 
 static void route_login(void *user, wk_request *r) {
@@ -119,32 +136,32 @@ static void route_events(void *user, wk_request *r) {
     wk_answer_json(r, 500, NULL);
     return;
   }
-  *l = (listener){.events = &s->events, .after = after, .socket = wk_request_socket(r), .rest = strdup("retry: 1000\n\n")};
+  *l = (listener){
+      .events = &s->events, .after = after, .socket = wk_request_socket(r), .rest = strdup("retry: 1000\n\n")};
   wk_answer_stream(r, "text/event-stream", listen_on, l, stop_listening);
 }
 
-static const wk_route routes[] = {
-    {WK_POST, "/login", WK_BODY_JSON, true, route_login},
-    {WK_GET, "/state", WK_BODY_NONE, false, route_state},
-    {WK_GET, "/events", WK_BODY_NONE, false, route_events},
-    {WK_GET, "/photos", WK_BODY_NONE, false, wk_route_photos},
-    {WK_GET, "/photo/", WK_BODY_NONE, false, wk_route_photo},
-    {WK_PUT, "/photo", WK_BODY_IMAGE, false, wk_route_upload},
-    {WK_GET, "/thumbs/96/", WK_BODY_NONE, false, wk_route_thumbs},
-    {WK_POST, "/edits", WK_BODY_JSON, false, wk_route_edits},
-    {WK_POST, "/undo", WK_BODY_JSON, false, wk_route_undo},
-    {WK_POST, "/redo", WK_BODY_JSON, false, wk_route_redo},
-    {WK_POST, "/jobs", WK_BODY_JSON, false, wk_route_jobs_add},
-    {WK_GET, "/jobs/", WK_BODY_NONE, false, wk_route_job},
-    {WK_DELETE, "/jobs/", WK_BODY_NONE, false, wk_route_job_cancel},
-    {WK_GET, "/check", WK_BODY_NONE, false, wk_route_check},
-    {WK_GET, "/runs", WK_BODY_NONE, false, wk_route_runs},
-    {WK_GET, "/runs/", WK_BODY_NONE, false, wk_route_run},
-    {WK_GET, "/compare", WK_BODY_NONE, false, wk_route_compare},
-    {WK_POST, "/try", WK_BODY_IMAGE, false, wk_route_try},
-    {WK_GET, "/why", WK_BODY_NONE, false, wk_route_why},
-    {WK_POST, "/why", WK_BODY_IMAGE, false, wk_route_why_upload},
-    {0}};
+static const wk_route routes[] = {{WK_POST, "/login", WK_BODY_JSON, true, route_login},
+                                  {WK_GET, "/state", WK_BODY_NONE, false, route_state},
+                                  {WK_GET, "/events", WK_BODY_NONE, false, route_events},
+                                  {WK_GET, "/photos", WK_BODY_NONE, false, wk_route_photos},
+                                  {WK_GET, "/photo/", WK_BODY_NONE, false, wk_route_photo},
+                                  {WK_PUT, "/photo", WK_BODY_IMAGE, false, wk_route_upload},
+                                  {WK_GET, "/thumbs/96/", WK_BODY_NONE, false, wk_route_thumbs},
+                                  {WK_POST, "/edits", WK_BODY_JSON, false, wk_route_edits},
+                                  {WK_POST, "/undo", WK_BODY_JSON, false, wk_route_undo},
+                                  {WK_POST, "/redo", WK_BODY_JSON, false, wk_route_redo},
+                                  {WK_POST, "/jobs", WK_BODY_JSON, false, wk_route_jobs_add},
+                                  {WK_GET, "/jobs/", WK_BODY_NONE, false, wk_route_job},
+                                  {WK_DELETE, "/jobs/", WK_BODY_NONE, false, wk_route_job_cancel},
+                                  {WK_GET, "/check", WK_BODY_NONE, false, wk_route_check},
+                                  {WK_GET, "/runs", WK_BODY_NONE, false, wk_route_runs},
+                                  {WK_GET, "/runs/", WK_BODY_NONE, false, wk_route_run},
+                                  {WK_GET, "/compare", WK_BODY_NONE, false, wk_route_compare},
+                                  {WK_POST, "/try", WK_BODY_IMAGE, false, wk_route_try},
+                                  {WK_GET, "/why", WK_BODY_NONE, false, wk_route_why},
+                                  {WK_POST, "/why", WK_BODY_IMAGE, false, wk_route_why_upload},
+                                  {0}};
 
 /* ---- life -------------------------------------------------------------------------------------- */
 
@@ -171,7 +188,8 @@ static wk_status find_folders(char **project, char **photos, const wk_studio_opt
   return *project && (*photos || is_project || !o->folder) ? WK_OK : wk_fault_memory(f);
 }
 
-/* Hashes of all photos, without haste: by these a photo is known again when it was moved, and its features are found. */
+/* Hashes of all photos, without haste: by these a photo is known again when it was moved, and its features are found.
+ */
 static void *hash_photos(void *user) {
   wk_studio *s = user;
   wk_project *p = s->project;
@@ -180,7 +198,8 @@ static void *hash_photos(void *user) {
     unsigned char sha256[32];
     wk_fault f;
     pthread_mutex_lock(&p->lock);
-    const bool end = i >= p->photo_count, wanted = !end && !p->photos[i].missing && !memcmp(p->photos[i].sha256, unknown, 32);
+    const bool end = i >= p->photo_count,
+               wanted = !end && !p->photos[i].missing && !memcmp(p->photos[i].sha256, unknown, 32);
     pthread_mutex_unlock(&p->lock);
     if (end)
       break;
@@ -203,9 +222,15 @@ static wk_status begin_work(wk_studio *s, const wk_studio_options *o, wk_fault *
   wk_studio_read_findings(s);
   wk_studio_read_answers(s);
   static char *const nothing[] = {NULL};
-  s->jobs = (wk_jobs){.project = s->project, .events = &s->events, .program = o->program, .environment = o->environment ? o->environment : nothing,
-                      .threads = ctx->threads, .seed = ctx->seed, .first = (uint64_t)wk_studio_last_number(s->project, "jobs") + 1,
-                      .ended = wk_studio_job_ended, .user = s};
+  s->jobs = (wk_jobs){.project = s->project,
+                      .events = &s->events,
+                      .program = o->program,
+                      .environment = o->environment ? o->environment : nothing,
+                      .threads = ctx->threads,
+                      .seed = ctx->seed,
+                      .first = (uint64_t)wk_studio_last_number(s->project, "jobs") + 1,
+                      .ended = wk_studio_job_ended,
+                      .user = s};
   s->hashes = !pthread_create(&s->hashing, NULL, hash_photos, s);
   return wk_jobs_open(&s->jobs, f);
 }
@@ -231,9 +256,11 @@ wk_status wk_studio_open(wk_studio **out, wk_session *session, const wk_studio_o
   if (st == WK_OK)
     st = begin_work(s, o, &f);
   if (st == WK_OK)
-    st = wk_server_start(&s->server, &(wk_server_options){.port = o->port, .routes = routes, .files = wk_page_files, .user = s}, &f);
+    st = wk_server_start(
+        &s->server, &(wk_server_options){.port = o->port, .routes = routes, .files = wk_page_files, .user = s}, &f);
   if (st == WK_OK) {
-    snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d/#token=%s", wk_server_port(s->server), wk_server_token(s->server));
+    snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d/#token=%s", wk_server_port(s->server),
+             wk_server_token(s->server));
     *out = s;
     s = NULL;
   }

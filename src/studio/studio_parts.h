@@ -18,12 +18,12 @@ struct wk_studio {
   char url[128];
   char *backbone; /* NULL: the library's choice */
   pthread_t hashing;
-  bool hashes;       /* the thread runs */
+  bool hashes; /* the thread runs */
   _Atomic bool over;
   pthread_mutex_t model_lock; /* of the next: the model that was asked last */
   wk_model *model;
-  int model_run;      /* 0: none */
-  int last_run;       /* with the project's lock held */
+  int model_run;        /* 0: none */
+  int last_run;         /* with the project's lock held */
   wk_features *learned; /* of the photos that it learned from; NULL: not computed yet */
   uint64_t *learned_ids;
 };
@@ -60,7 +60,8 @@ void wk_studio_job_ended(void *user, const wk_studio_job_row *row);
 /* A JSON file of the project; NULL: it is not there, or broken. */
 json_t *wk_studio_json_file(const wk_project *p, const char *name);
 /* The rows of run `run`, and its result.json. */
-wk_status wk_studio_run_rows(wk_run_row **rows, size_t *count, json_t **result, const wk_project *p, uint64_t run, wk_fault *f);
+wk_status wk_studio_run_rows(wk_run_row **rows, size_t *count, json_t **result, const wk_project *p, uint64_t run,
+                             wk_fault *f);
 void wk_studio_drop_model(wk_studio *s);
 
 /* The files of the page; ends with a zeroed entry. Written when the library is built (CMakeLists.txt). */

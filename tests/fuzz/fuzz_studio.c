@@ -24,7 +24,8 @@ static void forget(wk_project *p) {
 static char *picture_of(const wk_project *p) {
   json_t *all = json_array();
   for (size_t i = 0; i < p->photo_count; i++)
-    json_array_append_new(all, json_pack("[i,i,b]", (int)p->photos[i].label, (int)p->photos[i].part, p->photos[i].removed));
+    json_array_append_new(all,
+                          json_pack("[i,i,b]", (int)p->photos[i].label, (int)p->photos[i].part, p->photos[i].removed));
   int last = p->class_count; /* a class that was taken back leaves its number, which is all that stays */
   while (last > 0 && !p->classes[last - 1])
     last--;

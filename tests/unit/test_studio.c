@@ -1,5 +1,5 @@
-/* test_studio.c - the studio's parts that need no page: what is told from headers, tables, the promise, edits of any bytes, and a door that does
- * not wait for ever. The rest is tests/cli/studio.py. */
+/* test_studio.c - the studio's parts that need no page: what is told from headers, tables, the promise, edits of any
+ * bytes, and a door that does not wait for ever. The rest is tests/cli/studio.py. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -36,7 +36,8 @@ static void test_headers(void **state) {
 }
 
 static void test_tables(void **state) {
-  static const char *const cells[] = {"plain", "", "a,b", "two\nlines", "\"quoted\"", "=1+1", "'quote", "@x", "-", "猫"};
+  static const char *const cells[] = {"plain", "",       "a,b", "two\nlines", "\"quoted\"",
+                                      "=1+1",  "'quote", "@x",  "-",          "猫"};
   enum { CELLS = sizeof cells / sizeof *cells };
   (void)state;
   char *text = NULL, *read[CELLS + 1];
@@ -64,13 +65,16 @@ static void test_promise(void **state) {
   wk_run_row *rows = calloc(ROWS, sizeof *rows);
   assert_non_null(rows);
   for (int i = 0; i < ROWS; i++) /* sure answers are right, half of the unsure ones are not */
-    rows[i] = (wk_run_row){.id = (uint64_t)i + 1, .label = i % 2, .predicted = i % 8 < 2 ? 0 : i % 2, .p = i % 8 < 2 ? 0.6f : 0.9f};
+    rows[i] = (wk_run_row){
+        .id = (uint64_t)i + 1, .label = i % 2, .predicted = i % 8 < 2 ? 0 : i % 2, .p = i % 8 < 2 ? 0.6f : 0.9f};
   json_t *promise = wk_run_promise(rows, ROWS, 0.01);
   assert_int_equal(json_integer_value(json_object_get(promise, "needed")), 299);
   assert_true(json_is_true(json_object_get(promise, "held")));
   assert_true(fabs(json_real_value(json_object_get(promise, "threshold")) - 0.9) < 1e-6);
   assert_int_equal(json_integer_value(json_object_get(promise, "errors")), 0);
-  assert_int_equal(json_integer_value(json_object_get(promise, "chosen_on")) + json_integer_value(json_object_get(promise, "judged_on")), ROWS);
+  assert_int_equal(json_integer_value(json_object_get(promise, "chosen_on")) +
+                       json_integer_value(json_object_get(promise, "judged_on")),
+                   ROWS);
   json_decref(promise);
   promise = wk_run_promise(rows, 400, 0.01); /* some 150 sure answers in a half: too few */
   assert_true(json_is_false(json_object_get(promise, "held")));
@@ -85,8 +89,12 @@ static void test_promise(void **state) {
 
 static void test_compare(void **state) {
   (void)state;
-  wk_run_row a[] = {{.id = 1, .label = 0, .predicted = 0}, {.id = 2, .label = 0, .predicted = 1}, {.id = 3, .label = 1, .predicted = 1, .learned = true}},
-             b[] = {{.id = 3, .label = 1, .predicted = 0}, {.id = 2, .label = 0, .predicted = 0}, {.id = 1, .label = 0, .predicted = 0}};
+  wk_run_row a[] = {{.id = 1, .label = 0, .predicted = 0},
+                    {.id = 2, .label = 0, .predicted = 1},
+                    {.id = 3, .label = 1, .predicted = 1, .learned = true}},
+             b[] = {{.id = 3, .label = 1, .predicted = 0},
+                    {.id = 2, .label = 0, .predicted = 0},
+                    {.id = 1, .label = 0, .predicted = 0}};
   json_t *same = wk_run_compare(a, 3, a, 3), *both = wk_run_compare(a, 3, b, 3);
   assert_int_equal(json_integer_value(json_object_get(same, "photos")), 2);
   assert_true(json_real_value(json_object_get(same, "p")) == 1);
@@ -98,8 +106,10 @@ static void test_compare(void **state) {
 }
 
 static void test_edits_of_any_bytes(void **state) {
-  static const char seed[] = "{\"edits\":[{\"id\":1,\"class\":1},{\"ids\":[2,3],\"class\":null},{\"id\":4,\"part\":\"val\"},{\"ids\":[5],\"removed\":true},"
-                             "{\"class\":2,\"name\":\"horse\"},{\"id\":1,\"class\":2},{\"class\":0,\"name\":\"tabby\"}]}";
+  static const char seed[] =
+      "{\"edits\":[{\"id\":1,\"class\":1},{\"ids\":[2,3],\"class\":null},{\"id\":4,\"part\":\"val\"},{\"ids\":[5],"
+      "\"removed\":true},"
+      "{\"class\":2,\"name\":\"horse\"},{\"id\":1,\"class\":2},{\"class\":0,\"name\":\"tabby\"}]}";
   static const char words[] = "{}[]:,\"0123456789-nulltrueidsclasspartnameremoved\\";
   (void)state;
   wk_rng rng;
@@ -128,7 +138,9 @@ static void test_slow_header(void **state) {
     skip();
   }
   assert_int_equal(st, WK_OK);
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)wk_server_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in a = {.sin_family = AF_INET,
+                          .sin_port = htons((uint16_t)wk_server_port(server)),
+                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
   const double began = wk_clock_seconds();
@@ -147,8 +159,11 @@ static void test_slow_header(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_headers), cmocka_unit_test(test_tables),
-                                     cmocka_unit_test(test_promise), cmocka_unit_test(test_compare),
-                                     cmocka_unit_test(test_edits_of_any_bytes), cmocka_unit_test(test_slow_header)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_headers),
+                                     cmocka_unit_test(test_tables),
+                                     cmocka_unit_test(test_promise),
+                                     cmocka_unit_test(test_compare),
+                                     cmocka_unit_test(test_edits_of_any_bytes),
+                                     cmocka_unit_test(test_slow_header)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
