@@ -1,6 +1,6 @@
 // studio.mjs - a studio for a test, and a browser that is logged in to it.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
@@ -39,6 +39,18 @@ export const startBrowser = () =>
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--disable-gpu'],
   });
 
+// The page's files from a folder instead of the command, which need not be built anew to try a change: WEB=web.
+const fromSources = async (page, folder) => {
+  const types = { js: 'text/javascript', css: 'text/css', html: 'text/html; charset=utf-8', json: 'application/json', svg: 'image/svg+xml' };
+  await page.setRequestInterception(true);
+  page.on('request', (r) => {
+    const path = new URL(r.url()).pathname;
+    if (r.url().startsWith('blob:') || path.startsWith('/api/')) return r.continue();
+    const file = join(folder, path === '/' ? 'index.html' : path);
+    return r.respond({ contentType: types[file.split('.').at(-1)], body: readFileSync(file) });
+  });
+};
+
 // What the page complains of is a fault of the test.
 export const openPage = async (browser, address, { language = 'en', scheme = 'light', width = 1280, height = 860 } = {}) => {
   const context = await browser.createBrowserContext();
@@ -49,6 +61,7 @@ export const openPage = async (browser, address, { language = 'en', scheme = 'li
   await page.setViewport({ width, height });
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
   await page.evaluateOnNewDocument((l) => { try { if (!localStorage.getItem('language')) localStorage.setItem('language', l); } catch { /* about:blank has none */ } }, language);
+  if (process.env.WEB) await fromSources(page, process.env.WEB);
   await page.goto(address);
   await page.waitForSelector('main .page');
   return page;

@@ -33,7 +33,7 @@ const accessible = async (page, where) => {
     const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] });
     return violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 160)} ${n.any[0]?.message ?? ''}`).join(' | ')}`);
   });
-  assert.deepEqual(faults, [], where);
+  return faults.map((f) => `${where}: ${f}`);
 };
 
 const home = mkdtempSync(join(tmpdir(), 'whisker-page-home-'));
@@ -100,15 +100,17 @@ const walk = async (language) => {
     await press(page, t['try.close'], keys);
 
     // Every screen, in both schemes.
+    const faults = [];
     await page.evaluate(axe);
     for (const scheme of ['light', 'dark']) {
       await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
       for (const screen of SCREENS) {
         await go(page, screen);
         await until(page, () => document.querySelector('main h1'));
-        await accessible(page, `${screen}, ${language}, ${scheme}`);
+        faults.push(...(await accessible(page, `${screen}, ${language}, ${scheme}`)));
       }
     }
+    assert.deepEqual(faults, []);
 
     // Reloaded: all is there, and what was done can be undone.
     await page.reload();

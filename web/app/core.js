@@ -189,4 +189,5 @@ export const thumbStyle = (id) => {
   const s = sheet(k, k >= last ? S.project?.ids : 0);
   return s.at ? { backgroundImage: `url(${s.at})`, backgroundPosition: `-${(at % 8) * 96}px -${Math.floor(at / 8) * 96}px` } : {};
 };
-export const Thumb = ({ id, label }) => html`<div class="thumb" role="img" aria-label=${label ?? t('photo.name', { n: id })} style=${thumbStyle(id)}></div>`;
+// bare: what it stands in has a name already.
+export const Thumb = ({ id, bare }) => html`<div class="thumb" role=${bare ? undefined : 'img'} aria-label=${bare ? undefined : t('photo.name', { n: id })} style=${thumbStyle(id)}></div>`;

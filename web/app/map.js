@@ -45,7 +45,7 @@ export class Map extends Component {
           style=${{ position: 'absolute', left: `${8 + map.x[i] * (SIDE - 64)}px`, top: `${8 + map.y[i] * (SIDE - 64)}px`, zIndex: i === at ? 2 : 0 }} onClick=${() => this.setState({ at: i })}>
           <div class="thumb" style=${{ ...thumbStyle(p), width: '96px', height: '96px', zoom: 0.5 }}></div></button>`)}</div></div>
       <div class="card"><h2>${t('photo.name', { n: id })} · ${className(named[id])}</h2><div class="row"><${Thumb} id=${id} /></div>
-        <p class="small quiet">${t('map.near')}</p><div class="row">${map.near[at].map((n) => html`<button class="pick" aria-label=${`${t('photo.name', { n })}, ${className(named[n])}`} onClick=${() => { const i = map.id.indexOf(n); if (i >= 0 && i < shown) this.setState({ at: i }); }}><${Thumb} id=${n} label="" /></button>`)}</div></div>`}
+        <p class="small quiet">${t('map.near')}</p><div class="row">${map.near[at].map((n) => html`<button class="pick" aria-label=${`${t('photo.name', { n })}, ${className(named[n])}`} onClick=${() => { const i = map.id.indexOf(n); if (i >= 0 && i < shown) this.setState({ at: i }); }}><${Thumb} id=${n} bare /></button>`)}</div></div>`}
     </div>`;
   }
 }

@@ -43,7 +43,7 @@ export class See extends Component {
   picker() {
     const { rows, photo } = this.state;
     return html`<div><p class="small quiet" id="pick">${t('see.pick')}</p><div class="picks" role="group" aria-labelledby="pick">
-      ${rows.id.map((id, i) => html`<button class="pick" aria-pressed=${id === photo} aria-label=${`${t('photo.name', { n: id })}, ${className(rows.class[i])}`} onClick=${() => this.pick(id)}><${Thumb} id=${id} label="" /></button>`)}</div></div>`;
+      ${rows.id.map((id, i) => html`<button class="pick" aria-pressed=${id === photo} aria-label=${`${t('photo.name', { n: id })}, ${className(rows.class[i])}`} onClick=${() => this.pick(id)}><${Thumb} id=${id} bare /></button>`)}</div></div>`;
   }
   classChoice(value, onChange, any) {
     return html`<select value=${value ?? ''} onChange=${(e) => onChange(e.target.value === '' ? null : Number(e.target.value))}>${any && html`<option value="">${any}</option>`}${this.state.run.classes.map((c) => html`<option value=${c.class}>${c.name}</option>`)}</select>`;
