@@ -1,6 +1,8 @@
-// screenshots.mjs - the pictures of docs/studio: node tests/web/screenshots.mjs FOLDER. WHISKER names the command; weights are fetched or in WHISKER_HOME.
+// screenshots.mjs - the pictures of docs/studio: node tests/web/screenshots.mjs FOLDER. WHISKER names the command; weights are fetched or in WHISKER_HOME;
+// PYTHON names a Python with Pillow, which brings the pictures to 200 colours, so that none has more than 200 KB.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { startStudio, startBrowser, openPage, drop, press, go } from './studio.mjs';
 import { drawFruit } from './pictures.mjs';
 
@@ -13,7 +15,9 @@ const studio = await startStudio();
 const page = await openPage(browser, studio.address, { height: 820 });
 const shoot = async (name) => {
   await settled();
-  await page.screenshot({ path: join(out, `${name}.png`) });
+  const file = join(out, `${name}.png`);
+  await page.screenshot({ path: file });
+  execFileSync(process.env.PYTHON ?? 'python3', ['-c', 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").quantize(200).save(sys.argv[1], optimize=True)', file]);
 };
 const at = async (screen) => {
   await go(page, screen);
