@@ -42,7 +42,7 @@ await page.click('input[value=better]');
 await page.click('details summary');
 await page.type('input[type=number]', '3');
 await press(page, 'Train');
-await until(page, () => document.querySelectorAll('.chart path').length > 2 || location.hash === '#/result');
+await until(page, () => /L.*L/.test(document.querySelector('.chart path')?.getAttribute('d')) || location.hash === '#/result');
 await shoot('train');
 await until(page, () => location.hash === '#/result' && document.querySelector('.big'));
 await shoot('result');
