@@ -40,11 +40,13 @@ await until(page, () => location.hash === '#/result' && document.querySelector('
 await at('train');
 await page.click('input[value=better]');
 await page.click('details summary');
-await page.type('input[type=number]', '3');
+await page.type('input[type=number]', '2');
 await press(page, 'Train');
 await until(page, () => /L.*L/.test(document.querySelector('.chart path')?.getAttribute('d')) || location.hash === '#/result');
 await shoot('train');
 await until(page, () => location.hash === '#/result' && document.querySelector('.big'));
+await page.select('main select', '1');
+await until(page, () => document.querySelector('table.matrix'));
 await shoot('result');
 
 await at('see');

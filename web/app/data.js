@@ -121,6 +121,12 @@ export class Data extends Component {
     const total = async (filter) => [filter, (await get(`/photos?filter=${filter}&count=0`)).total];
     update({ found: (await Promise.all(['wrong', 'copies', 'broken'].map(total))).filter(([, n]) => n > 0) });
   }
+  // Set apart: never learned from, and no part in any choice.
+  setApart = safe(async () => {
+    const ids = this.targets();
+    await edit(ids.map((id) => ({ id, part: 'test' })));
+    update({ said: t('data.setapart', { n: ids.length }) });
+  });
   addClass = safe(async (e) => {
     e.preventDefault();
     const name = this.state.name.trim();
@@ -156,7 +162,7 @@ export class Data extends Component {
     const { photos, chosen } = this.state;
     const id = photos.id[at];
     const flags = photos.flags[at];
-    const what = [4, 8, 16, 2].find((f) => flags & f);
+    const what = [4, 8, 16, 2].find((f) => flags & f) ?? (photos.part[at] === 3 && 'test');
     const words = [t('photo.name', { n: id }), className(photos.class[at]), what && t(`flag.${what}`)].filter(Boolean).join(', ');
     return html`<div role="gridcell" class="thumb" key=${id} data-at=${at} data-id=${id} aria-colindex=${(at % this.across) + 1} aria-selected=${chosen.has(id)} aria-label=${words}
       tabindex=${at === this.state.at ? 0 : -1} style=${thumbStyle(id)} onClick=${(e) => this.click(e, at)}>
@@ -193,6 +199,7 @@ export class Data extends Component {
       <div class="row"><span class="quiet small">${chosen.size ? t('data.chosen', { n: chosen.size }) : t('data.choose')}</span>
         ${classes().slice(0, 9).map((c, i) => html`<button disabled=${!chosen.size} onClick=${() => this.label(i + 1, [...chosen])}><kbd>${i + 1}</kbd> ${c.name}</button>`)}
         <button disabled=${!chosen.size} onClick=${() => this.remove([...chosen])}>${t(S.filter === 'removed' ? 'edit.restore' : 'edit.remove')} <kbd>X</kbd></button>
+        <button disabled=${!chosen.size} onClick=${this.setApart}>${t('data.test')}</button>
         ${chosen.size > 0 && html`<button class="plain" onClick=${() => this.setState({ chosen: new Set() })}>${t('data.clear')}</button>`}
       </div>
       ${photos && photos.total === 0 ? html`<div class="card empty"><p class="quiet">${t('data.nothing')}</p></div>` : photos && html`<div ref=${this.grid} class="grid" role="grid" aria-multiselectable="true" aria-label=${t('data.grid', { n: photos.total })}

@@ -84,18 +84,19 @@ export class Result extends Component {
     const r = run.right;
     return html`<div class="page">
       <div class="row spread"><h1>${t('nav.result')}</h1><${RunChoice} /></div>
-      <div class="card"><p class="big">${percent(r.value)}</p>
-        <p>${run.judged > 0 ? t('result.right', { p: percent(r.value), low: percent(r.low), high: percent(r.high), n: run.judged }) : t('result.unjudged')}</p>
-        <p class="quiet small">${t('result.interval')} ${t('result.learned', { n: run.learned })} ${run.tuned && t('result.chosen')} ${run.stopped && t('result.stopped')}</p>
+      <div class="card"><p class="big">${percent(run.judged > 0 ? r.value : run.history?.tuned_top1)}</p>
+        ${run.judged > 0
+          ? html`<p>${t('result.right', { p: percent(r.value), low: percent(r.low), high: percent(r.high), n: run.judged })}</p><p class="quiet small">${t('result.interval')} ${t('result.learned', { n: run.train })} ${run.stopped && t('result.stopped')}</p>`
+          : html`<p>${t('result.chosen', { p: percent(run.history?.tuned_top1), n: run.val })}</p><p class="note">${t('result.unjudged')}</p>`}
         ${run.test && html`<p>${t('result.test', { p: percent(run.test.right.value), low: percent(run.test.right.low), high: percent(run.test.right.high), n: run.test.judged })}</p>`}
         <div class="row"><a class="button main" href="#/try">${t('try.go')}</a><a class="button" href="#/see">${t('nav.see')}</a></div></div>
-      <div class="columns">
+      ${run.judged > 0 && html`<div class="columns">
         <div class="card"><h2>${t('result.confusion')}</h2><p class="quiet small">${t('result.confusion.text')}</p>${this.matrix(run)}</div>
         <div class="card"><h2>${t('result.perclass')}</h2><div class="scroll" tabindex="0" role="group" aria-label=${t('result.perclass')}><table><thead><tr><th scope="col">${t('result.class')}</th><th scope="col">${t('result.photos')}</th><th scope="col">${t('result.found')}</th><th scope="col">${t('result.precision')}</th></tr></thead>
           <tbody>${run.per_class.map((c) => html`<tr><th scope="row">${className(c.class)}</th><td>${t('number', { n: c.photos })}</td><td><${Share} of=${c.right} /></td><td><${Share} of=${c.precision} /></td></tr>`)}</tbody></table></div>
           <p class="quiet small">${t('result.perclass.text')}</p></div>
-      </div>
-      ${rows && this.mistakes(rows, cell)}
+      </div>`}
+      ${run.judged > 0 && rows && this.mistakes(rows, cell)}
       ${run.judged > 0 && this.promise(wrong, promise, unsure)}
       ${Array.isArray(run.history?.epochs ?? run.history) && html`<div class="card"><h2>${t('train.curve')}</h2><${Chart} label=${t('train.right')} across=${t('train.epoch')} top=${1} series=${[{ name: t('train.right'), points: (run.history.epochs ?? run.history).filter((e) => typeof e.val_top1 === 'number').map((e) => [e.epoch, e.val_top1]) }]} /></div>`}
     </div>`;

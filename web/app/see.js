@@ -16,7 +16,7 @@ export class See extends Component {
   load = safe(async () => {
     this.of = S.run;
     if (S.run === null) return;
-    const [run, rows] = await Promise.all([get(`/runs/${S.run}`), get(`/runs/${S.run}/rows?count=${SHOWN}`)]);
+    const [run, rows] = await Promise.all([get(`/runs/${S.run}`), get(`/runs/${S.run}/rows?learned=1&count=${SHOWN}`)]);
     this.setState({ run, rows, photo: null, why: null, ideal: run.classes[0]?.class ?? null });
     if (rows.id.length) this.pick(rows.id[0]);
   });
