@@ -35,14 +35,15 @@ gradients = args.mode in ("train", "input")
 torch.set_grad_enabled(gradients)
 batch = 1 if args.mode in ("latency", "input") else args.batch
 net = nets.make(args.net, load_file(args.weights))
-data = np.random.RandomState(0).uniform(-1, 1, (batch, 3, 224, 224)).astype(np.float32)
+side = nets.SIDES.get(args.net, 224)
+data = np.random.RandomState(0).uniform(-1, 1, (batch, 3, side, side)).astype(np.float32)
 # The check's input is the same for every batch size: a ramp.
-probe = np.linspace(-1, 1, 3 * 224 * 224, dtype=np.float32).reshape(1, 3, 224, 224)
+probe = np.linspace(-1, 1, 3 * side * side, dtype=np.float32).reshape(1, 3, side, side)
 
 
 def onnx_file(n):
     path = os.path.join(tempfile.mkdtemp(), "net.onnx")
-    torch.onnx.export(net, (torch.zeros(n, 3, 224, 224),), path, input_names=["input"], output_names=["output"], dynamo=False,
+    torch.onnx.export(net, (torch.zeros(n, 3, side, side),), path, input_names=["input"], output_names=["output"], dynamo=False,
                       opset_version=17, dynamic_axes={"input": {0: "n"}, "output": {0: "n"}})
     return path
 
@@ -99,7 +100,7 @@ else:
 
     core = ov.Core()
     model = core.read_model(onnx_file(batch))
-    model.reshape([batch, 3, 224, 224])
+    model.reshape([batch, 3, side, side])
     streams = 1 if args.mode == "latency" else args.threads
     config = {"INFERENCE_NUM_THREADS": str(args.threads), "NUM_STREAMS": str(streams), "INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(model, "CPU", config)

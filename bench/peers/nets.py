@@ -172,10 +172,21 @@ NETS = {
 }
 
 
+SIDES = {"inception_v3": 299}  # of inputs that are not 224 x 224
+
+
+def of_torchvision(name):
+    """Any other network, as torchvision defines it, where that is installed."""
+    import torchvision
+
+    options = {"aux_logits": False, "init_weights": False} if name in ("inception_v3", "googlenet") else {}
+    return getattr(torchvision.models, name)(**options)
+
+
 def make(name, weights=None, seed=1):
     """The network in evaluation mode; with `weights` (a dict of tensors) or seeded ones whose activations keep their size."""
     torch.manual_seed(seed)
-    net = NETS[name]()
+    net = NETS[name]() if name in NETS else of_torchvision(name)
     with torch.no_grad():
         for m in net.modules():
             if isinstance(m, (nn.Conv2d, nn.Linear)):
