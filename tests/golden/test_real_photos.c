@@ -118,26 +118,36 @@ static void mobilenet_v2(void **state) {
   check(weights, "mobilenet_v2", 516, 621);
 }
 
-/* Its weights are wherever `whisker pull efficientnet_lite0` keeps them. */
-static void efficientnet_lite0(void **state) {
-  (void)state;
+/* Its weights are wherever `whisker pull` keeps them. */
+static void check_pulled(const char *arch, int top1, int top5) {
   const char *home = getenv("WHISKER_HOME"), *user = getenv("HOME");
   char folder[1024];
   if (home && *home)
     snprintf(folder, sizeof folder, "%s/weights", home);
   else
     snprintf(folder, sizeof folder, "%s/.cache/whisker/weights", user ? user : "");
-  char *path = wk_weights_path(wk_arch_find("efficientnet_lite0"), folder);
+  char *path = wk_weights_path(wk_arch_find(arch), folder);
   if (!path) {
-    printf("skipped: efficientnet_lite0 is not in %s (whisker pull efficientnet_lite0)\n", folder);
+    printf("skipped: %s is not in %s (whisker pull %s)\n", arch, folder, arch);
     skip();
   }
-  check(path, "efficientnet_lite0", 542, 630);
+  check(path, arch, top1, top5);
   wk_free(path);
+}
+
+static void efficientnet_lite0(void **state) {
+  (void)state;
+  check_pulled("efficientnet_lite0", 542, 630);
+}
+
+static void efficientnet_lite1(void **state) {
+  (void)state;
+  check_pulled("efficientnet_lite1", 543, 631);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(resnet18), cmocka_unit_test(resnet50),
-                                     cmocka_unit_test(mobilenet_v2), cmocka_unit_test(efficientnet_lite0)};
+                                     cmocka_unit_test(mobilenet_v2), cmocka_unit_test(efficientnet_lite0),
+                                     cmocka_unit_test(efficientnet_lite1)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
