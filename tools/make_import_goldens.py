@@ -64,6 +64,31 @@ def keras_models():
             note(name + ending, h, w, 3, out)
 
 
+def bare_weights():
+    """MobileNet, a sixteenth as wide, in files of weights alone: as Keras 2 named them, and as Keras 3 counts them."""
+    import h5py
+    import keras
+    from keras.src.legacy.saving import legacy_h5_format
+
+    rng = np.random.default_rng(3)
+    model = keras.applications.MobileNet(weights=None, alpha=0.0625, classes=5)
+    for w in model.weights:
+        if w.path.endswith("seed_generator_state"):
+            continue
+        if len(w.shape) == 4:  # half precision packs well
+            fan = np.prod(w.shape[:2]) * (1 if "conv_dw" in w.path else w.shape[2])
+            value = rng.normal(0, (1.6 / fan) ** 0.5, w.shape)
+        else:
+            value = rng.uniform(0.7, 1.3, w.shape) if w.name in ("gamma", "moving_variance") else rng.normal(0, 0.1, w.shape)
+        w.assign(value.astype("float16").astype("float32"))
+    out = model.predict((picture(224, 224, 3) / 127.5 - 1)[None], verbose=0)
+    model.save_weights(f"{OUT}/bare.weights.h5")
+    with h5py.File(f"{OUT}/bare.h5", "w") as f:
+        legacy_h5_format.save_weights_to_hdf5_group(f, model)
+    for name in ("bare.h5", "bare.weights.h5"):
+        note(name, 224, 224, 3, out)
+
+
 def onnx_models():
     import onnx
     import onnxruntime
@@ -122,6 +147,7 @@ def onnx_models():
 
 
 keras_models()
+bare_weights()
 onnx_models()
 with open(f"{OUT}/expected.txt", "w") as f:
     f.write("\n".join(lines) + "\n")

@@ -86,10 +86,8 @@ static void snake(char out[64], const char *class) {
   out[n] = 0;
 }
 
-/* Keras 3's name of layer number `index`: its kind, and how many of the kind came before. */
-static wk_status trail_of(const char **out, wk_keras *k, const char *before, const json_t *layers, size_t index,
-                          wk_error *err) {
-  char own[64], other[64], text[400];
+void wk_keras_trail(char out[400], const char *before, const json_t *layers, size_t index) {
+  char own[64], other[64], number[16] = "";
   int same = 0;
   snake(own, class_of(json_array_get(layers, index)));
   for (size_t i = 0; i < index; i++) {
@@ -97,9 +95,14 @@ static wk_status trail_of(const char **out, wk_keras *k, const char *before, con
     same += strcmp(own, other) == 0;
   }
   if (same)
-    snprintf(text, sizeof text, "%.280s/layers/%s_%d", before, own, same);
-  else
-    snprintf(text, sizeof text, "%.280s/layers/%s", before, own);
+    snprintf(number, sizeof number, "_%d", same);
+  snprintf(out, 400, "%.280s/layers/%s%s", before, own, number);
+}
+
+static wk_status trail_of(const char **out, wk_keras *k, const char *before, const json_t *layers, size_t index,
+                          wk_error *err) {
+  char text[400];
+  wk_keras_trail(text, before, layers, index);
   return wk_ir_text(out, k->ir, text, strlen(text), err);
 }
 
@@ -280,16 +283,17 @@ static wk_status apply(int *out, wk_keras *k, const json_t *layer, const json_t 
 
 /* What the networks of keras.applications want, told by the names of their layers. */
 static void find_convention(wk_ir *ir) {
-  bool vgg = false, resnet = false, v2 = false, dense = false, machine = false;
+  bool vgg = false, resnet = false, v2 = false, dense = false, machine = false, xception = false;
   for (int i = 0; i < ir->ops; i++) {
     const char *n = ir->op[i].name;
     vgg |= strcmp(n, "block1_conv1") == 0;
     resnet |= strcmp(n, "conv1_conv") == 0 || strcmp(n, "res2a_branch2a") == 0;
     v2 |= strcmp(n, "post_bn") == 0;
+    xception |= strcmp(n, "block1_conv1_bn") == 0; /* whose first layer is called as VGG's */
     dense |= strcmp(n, "conv5_block16_concat") == 0 || strcmp(n, "conv2_block1_concat") == 0;
     machine |= strncmp(n, "dense_Dense", 11) == 0;
   }
-  ir->convention = dense ? 0 : (vgg || resnet) && !v2 ? 2 : 1; /* torch, caffe, tf */
+  ir->convention = dense ? 0 : ((vgg && !xception) || resnet) && !v2 ? 2 : 1; /* torch, caffe, tf */
   ir->convention_of = machine ? "as Teachable Machine prepares photos" : "as Keras' networks of its kind want it";
 }
 

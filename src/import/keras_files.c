@@ -61,14 +61,18 @@ static wk_status h5_visit(void *user, const char *name, uint64_t object, wk_erro
   return st;
 }
 
-/* Does `path` end in layer/name, or in name where layer is NULL, maybe with ":0"? */
-static bool ends_in(const char *path, const char *layer, const char *name) {
-  char want[300];
+/* Does `path` end in that, maybe with ":0" behind it? */
+static bool ends_in(const char *path, const char *want) {
   size_t n = strlen(path);
-  const size_t m = (size_t)snprintf(want, sizeof want, "%.200s%s%.60s", layer ? layer : "", layer ? "/" : "", name);
+  const size_t m = strlen(want);
   if (n > 2 && path[n - 2] == ':')
     n -= 2;
   return n >= m && memcmp(path + n - m, want, m) == 0 && (n == m || path[n - m - 1] == '/');
+}
+
+enum { FULL_NAME = 300 };
+static void full_name(char out[FULL_NAME], const wk_keras_variable *v) {
+  snprintf(out, FULL_NAME, "%.200s/%.60s", v->layer, v->name);
 }
 
 static bool begins_with(const char *path, const char *part) {
@@ -78,21 +82,22 @@ static bool begins_with(const char *path, const char *part) {
 
 static const struct h5_entry *h5_entry_of(const h5_weights *w, const wk_keras_variable *v) {
   const struct h5_entry *any = NULL;
-  char place[2][500];
+  char place[2][500], full[FULL_NAME];
+  full_name(full, v);
   snprintf(place[0], sizeof place[0], "%.400s/vars/%d", *v->trail == '/' ? v->trail + 1 : v->trail, v->index);
   const char *slash = strrchr(v->trail, '/');
   snprintf(place[1], sizeof place[1], "%.*s%.200s/vars/%d", slash ? (int)(slash - v->trail) : 0,
            *v->trail == '/' ? v->trail + 1 : v->trail, v->layer, v->index);
   for (size_t i = 0; i < w->count; i++) {
     const struct h5_entry *e = &w->entry[i];
-    if (ends_in(e->path, v->layer, v->name)) { /* of models inside, names may repeat: the one under the outermost */
+    if (ends_in(e->path, full)) { /* of models inside, names may repeat: the one under the outermost */
       if (begins_with(e->path, v->outers ? v->outer[0] : v->layer))
         return e;
       any = any ? any : e;
     }
     if (strcmp(e->path, place[0]) == 0 || strcmp(e->path, place[1]) == 0)
       return e;
-    if (!v->outers && begins_with(e->path, v->layer) && ends_in(e->path, NULL, v->name))
+    if (!v->outers && begins_with(e->path, v->layer) && ends_in(e->path, v->name))
       any = any ? any : e; /* Keras 2.0 numbered anew when it saved: conv2d_1/conv2d_1_1/kernel:0 */
   }
   return any;
@@ -125,18 +130,41 @@ static wk_status h5_find(int *out, void *user, wk_ir *ir, const wk_keras_variabl
   return wk_ir_add_value(out, ir, &value, err);
 }
 
-/* The network described by `text`, with weights under `group`. */
-static wk_status build_from_h5(wk_ir *ir, const char *text, size_t size, const wk_h5 *h, uint64_t group,
-                               wk_error *err) {
+static const char *path_at(const void *user, size_t index) { return ((const h5_weights *)user)->entry[index].path; }
+
+static ptrdiff_t number_of(const void *user, const wk_keras_variable *v) {
+  const h5_weights *w = user;
+  const struct h5_entry *e = h5_entry_of(w, v);
+  return e ? e - w->entry : -1;
+}
+
+/* The network described by `model`, or (NULL) known by its weights, which lie under `group`. */
+static wk_status build_from_h5(wk_ir *ir, const json_t *model, const wk_h5 *h, uint64_t group, wk_error *err) {
   wk_status st = WK_OK;
-  json_t *model = NULL;
+  json_t *known = NULL;
+  const char *network = NULL;
+  char format[80];
   h5_weights w = {.h = h};
   const wk_keras_weights find = {&w, h5_find};
-  WK_TRY(wk_json_parse(&model, text, size, "the description of the Keras model", err));
   WK_TRY(wk_h5_each(h, group, h5_visit, &w, err));
-  WK_TRY(wk_keras_build(ir, model, &find, err));
+  if (!model) {
+    const wk_keras_names names = {&w, w.count, path_at, number_of};
+    WK_TRY(wk_keras_recognise(&known, &network, &names, err));
+    snprintf(format, sizeof format, "Keras (weights of %s)", network);
+    WK_TRY(wk_ir_text(&ir->format, ir, format, strlen(format), err));
+  }
+  WK_TRY(wk_keras_build(ir, model ? model : known, &find, err));
 done:
   h5_free(&w);
+  json_decref(known);
+  return st;
+}
+
+static wk_status build_described(wk_ir *ir, const char *text, size_t size, const wk_h5 *h, uint64_t group,
+                                 wk_error *err) {
+  json_t *model = NULL;
+  WK_RETURN_IF_ERROR(wk_json_parse(&model, text, size, "the description of the Keras model", err));
+  wk_status st = build_from_h5(ir, model, h, group, err);
   json_decref(model);
   return st;
 }
@@ -177,9 +205,10 @@ wk_status wk_keras_h5_read(wk_ir *ir, const uint8_t *bytes, size_t size, const c
   if (about)
     WK_TRY(read_about(ir, about, strlen(about), err));
   WK_TRY(wk_h5_text(&config, &h, h.root, "model_config", err));
-  WK_FAIL_IF(!config, err, WK_ERR_UNSUPPORTED,
-             "an HDF5 file without the description of a Keras model: it holds weights alone (save_weights). Load them "
-             "into their model and save it whole, with model.save(\"model.keras\")");
+  if (!config) {
+    WK_TRY(build_from_h5(ir, NULL, &h, h.root, err));
+    goto done;
+  }
   WK_TRY(wk_h5_text(&version, &h, h.root, "keras_version", err));
   ir->format = "Keras";
   if (version) {
@@ -189,7 +218,7 @@ wk_status wk_keras_h5_read(wk_ir *ir, const uint8_t *bytes, size_t size, const c
   }
   const uint64_t group = wk_h5_find(&h, h.root, "model_weights", 13);
   WK_FAIL_IF(!group, err, WK_ERR_FORMAT, "a Keras model without its weights");
-  WK_TRY(build_from_h5(ir, config, strlen(config), &h, group, err));
+  WK_TRY(build_described(ir, config, strlen(config), &h, group, err));
 done:
   wk_free(config);
   wk_free(version);
@@ -239,7 +268,7 @@ wk_status wk_keras_zip_read(wk_ir *ir, const uint8_t *bytes, size_t size, const 
   WK_TRY(unpack(&config, ir, &z, c, err));
   WK_TRY(unpack(&weights, ir, &z, w, err));
   WK_TRY(wk_h5_open(&h, weights, (size_t)w->size, err));
-  WK_TRY(build_from_h5(ir, (const char *)config, (size_t)c->size, &h, h.root, err));
+  WK_TRY(build_described(ir, (const char *)config, (size_t)c->size, &h, h.root, err));
 done:
   wk_zip_close(&z);
   return st;
@@ -362,12 +391,14 @@ static wk_status read_manifest(js_weights *w, wk_ir *ir, wk_error *err) {
 
 static wk_status js_find(int *out, void *user, wk_ir *ir, const wk_keras_variable *v, wk_error *err) {
   const js_weights *w = user;
+  char full[FULL_NAME];
   (void)ir;
   (void)err;
   *out = -1;
+  full_name(full, v);
   for (size_t i = 0; i < w->names.room; i++) {
     const struct wk_name_map_entry *e = &w->names.entry[i];
-    if (e->name && ends_in(e->name, v->layer, v->name)) {
+    if (e->name && ends_in(e->name, full)) {
       const bool exact = !v->outers || begins_with(e->name, v->outer[0]) || begins_with(e->name, v->layer);
       if (*out < 0 || exact)
         *out = e->number;

@@ -243,12 +243,14 @@ static wk_node linear_features(const wk_lower *l, wk_node logits) {
   return narrow ? first : last;
 }
 
-/* A classifier that is a convolution before the pooling (SqueezeNet's): the features are the mean of what it reads. */
+/* A classifier that is a convolution before the pooling (SqueezeNet's): the features are the mean of what it reads. One
+ * that is normalised, or pooled by its largest, ends a network without a classifier. */
 static wk_status conv_features(wk_node *out, wk_lower *l, wk_node logits, wk_error *err) {
   const wk_graph *g = l->g;
   wk_node n = logits;
   *out = -1;
-  while (g->node[n].inputs == 1 && g->node[n].op != WK_OP_CONV && g->node[n].op != WK_OP_LINEAR)
+  while (g->node[n].inputs == 1 && g->node[n].op != WK_OP_CONV && g->node[n].op != WK_OP_LINEAR &&
+         g->node[n].op != WK_OP_BATCH_NORM && g->node[n].op != WK_OP_MAX_POOL)
     n = g->node[n].input[0];
   if (g->node[n].op != WK_OP_CONV || g->node[n].out_channels != l->shape[logits].channels)
     return WK_OK;

@@ -101,7 +101,47 @@ static void committed(void **state) {
     files++;
   }
   fclose(f);
-  assert_int_equal(files, 6);
+  assert_int_equal(files, 8);
+}
+
+static void put_text(const char *path, const char *from, const char *old, const char *new) {
+  wk_error err;
+  uint8_t *bytes = NULL;
+  size_t size = 0;
+  assert_ok(wk_file_read(&bytes, &size, test_source(from), 1 << 24, &err), &err);
+  for (size_t i = 0; i + strlen(old) <= size; i++)
+    if (memcmp(bytes + i, old, strlen(old)) == 0)
+      memcpy(bytes + i, new, strlen(new));
+  FILE *f = fopen(path, "wb");
+  assert_non_null(f);
+  assert_int_equal(fwrite(bytes, 1, size, f), size);
+  assert_int_equal(fclose(f), 0);
+  wk_free(bytes);
+}
+
+/* Weights alone: what nobody says of the pixels is said to be assumed; a layer of another name is told, with its near
+ * miss. */
+static void weights_alone(void **state) {
+  (void)state;
+  wk_error err;
+  wk_pull_options o;
+  wk_pull_options_init(&o);
+  wk_backbone *b = open_network(test_source("tests/golden/import/bare.weights.h5"), NULL);
+  assert_true(b->assumed);
+  assert_string_equal(b->format, "Keras (weights of MobileNet)");
+  assert_non_null(strstr(b->prepared, "x / 127.5 - 1"));
+  assert_int_equal(b->class_count, 5);
+  wk_backbone_free(b);
+  char *dir = test_tmp_dir(), path[300];
+  snprintf(path, sizeof path, "%s/other.h5", dir);
+  put_text(path, "tests/golden/import/bare.h5", "conv_pw_9\0", "conv_pw_X");
+  assert_int_equal(wk_backbone_open(&b, path, NULL, &o, NULL, &err), WK_ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "MobileNet is the nearest; 1 of its weights are missing: conv_pw_9/kernel (the "
+                                      "file has conv_pw_X/conv_pw_X/kernel), 1 of the file are not its own"));
+  put_text(path, "tests/golden/import/nested.h5", "model_config", "model_conf__");
+  assert_int_equal(wk_backbone_open(&b, path, NULL, &o, NULL, &err), WK_ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "weights alone"));
+  test_tmp_remove(dir);
 }
 
 /* A network of its own goes through JSON and comes back, and takes another classifier. */
@@ -282,9 +322,8 @@ static void real_files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(committed),     cmocka_unit_test(quantised_and_external),
-      cmocka_unit_test(other_classes), cmocka_unit_test(damaged),
-      cmocka_unit_test(real_files),
+      cmocka_unit_test(committed),     cmocka_unit_test(weights_alone), cmocka_unit_test(quantised_and_external),
+      cmocka_unit_test(other_classes), cmocka_unit_test(damaged),       cmocka_unit_test(real_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
