@@ -55,7 +55,7 @@ static int info_name(cli *c, const wk_arch *a, const char *drawing) {
   wk_error err = {0};
   wk_graph *g = NULL;
   json_t *out = NULL;
-  wk_status st = a->build(&g, a->class_count ? a->class_count : 1000, &err);
+  wk_status st = a->build(&g, a->class_count, &err);
   if (st == WK_OK) {
     cli_say(c, "%s: %s\n\n", a->name, a->title);
     st = describe(c, &out, g, a->preprocess.height, a->preprocess.width, &err);

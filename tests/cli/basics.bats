@@ -40,6 +40,8 @@ load support
 @test "info: the parameters of VGG-16" {
   w info vgg16 --json
   [ "$(json '["params"]')" = 138357544 ]
+  w info vgg16@keras --json # no classifier is counted that is not there
+  [ "$(json '["params"]')" = 14714688 ]
 }
 
 @test "an unknown backbone: the nearest names, exit 1" {
