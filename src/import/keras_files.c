@@ -95,8 +95,10 @@ static const struct h5_entry *h5_entry_of(const h5_weights *w, const wk_keras_va
         return e;
       any = any ? any : e;
     }
-    if (strcmp(e->path, place[0]) == 0 || strcmp(e->path, place[1]) == 0)
+    if (strcmp(e->path, place[0]) == 0)
       return e;
+    if (strcmp(e->path, place[1]) == 0) /* which may be another's place: Keras calls layers as it counts them */
+      any = any ? any : e;
     if (!v->outers && begins_with(e->path, v->layer) && ends_in(e->path, v->name))
       any = any ? any : e; /* Keras 2.0 numbered anew when it saved: conv2d_1/conv2d_1_1/kernel:0 */
   }
