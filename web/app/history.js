@@ -18,7 +18,7 @@ export class History extends Component {
     return html`<div class="page">
       <div class="head"><h1>${t('nav.history')}</h1><p class="quiet">${t('history.lead')}</p></div>
       <div class="card"><div class="scroll" tabindex="0" role="group" aria-label=${t('nav.history')}><table><thead><tr><th scope="col">${t('history.run')}</th><th scope="col">${t('history.when')}</th><th scope="col">${t('result.photos')}</th><th scope="col">${t('train.right')}</th><th scope="col">${t('history.look')}</th></tr></thead>
-        <tbody>${[...S.runs].reverse().map((r) => html`<tr><th scope="row">${r.run} · ${t(`train.${r.mode}`)}</th><td>${when(r.when)}</td><td>${t('number', { n: r.train + r.val })}</td><td>${percent(r.right.value)} <span class="quiet small">(${percent(r.right.low)}–${percent(r.right.high)})</span></td>
+        <tbody>${[...S.runs].reverse().map((r) => html`<tr><th scope="row">${r.run} · ${t(`train.${r.mode}`)}</th><td>${when(r.when)}</td><td>${t('number', { n: r.train + r.val })}</td><td>${percent(r.right.value)} ${r.right.value !== null && html`<span class="quiet small">(${percent(r.right.low)}–${percent(r.right.high)})</span>`}</td>
           <td><button aria-label=${t('history.open', { n: r.run })} onClick=${() => { update({ run: r.run }); location.hash = '#/result'; }}>${t('nav.result')}</button></td></tr>`)}</tbody></table></div></div>
       ${S.runs.length > 1 && html`<div class="card"><h2>${t('history.compare')}</h2><div class="row">${choice(t('history.a'), a, (n) => this.choose(n, b))}${choice(t('history.b'), b, (n) => this.choose(a, n))}</div>
         ${a === b && html`<p class="quiet">${t('history.same')}</p>`}

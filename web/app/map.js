@@ -3,7 +3,7 @@ import { html, Component, S, t, job, safe, busy, className, thumbStyle, Thumb, g
 import { NoRun, RunChoice } from './runs.js';
 
 const MOST = 1500;
-const SIDE = 1400;
+const SIDE = 900;
 
 export class Map extends Component {
   state = { at: 0 };

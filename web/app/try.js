@@ -10,7 +10,7 @@ const cell = (v) => {
 };
 const denied = (e) => t(e.name === 'NotAllowedError' ? 'try.denied' : e.name === 'NotFoundError' ? 'try.absent' : e.name === 'NotReadableError' ? 'try.busy' : 'try.nocamera');
 
-const Answer = ({ a, photo }) => html`<li class="card"><div class="row"><strong>${a.name}</strong> ${a.unsure && html`<span class="badge">${t('result.unsure')}</span>`}</div>
+const Answer = ({ a, photo }) => html`<li class="card"><div class="row"><strong>${a.top[0].name}</strong> <span class="quiet small">${a.name}</span> ${a.unsure && html`<span class="badge">${t('result.unsure')}</span>`}</div>
   <div class="columns"><figure><img src=${photo} alt=${a.name} /></figure><div class="card">
     ${a.top.map((c) => html`<div class="bar"><span>${c.name}</span><span><i aria-hidden="true" style=${{ width: `${100 * c.p}%` }}></i></span><span>${percent(c.p)}</span></div>`)}
     ${a.why ? html`<figure><img src=${a.why} alt=${t('see.why.alt', { name: a.top[0].name })} /><figcaption>${t('see.why.key')}</figcaption></figure>` : html`<div><button onClick=${a.ask}>${t('see.why')}</button></div>`}
