@@ -289,47 +289,13 @@ static void back_multiply(back *b, int i, int g) {
   }
 }
 
-/* g: the gradient of the op's output. */
-static void back_op(back *b, int i, int g) {
+/* A layer with one input and no parameters. */
+static void back_single(back *b, int i, int g) {
   const wk_plan_op *s = &b->p->plan->op[i];
-  wk_op op = s->layer.op;
-  bool unary = (op >= WK_OP_RELU && op <= WK_OP_SIGMOID) || op == WK_OP_GELU;
-  if (b->target[s->out]) { /* what was asked for stays; what goes on is a copy */
-    int kept = g;
-    wk_instr *in = emit(b, WK_INSTR_MOVE, i);
-    in->dy = kept;
-    in->dx = g = fresh(b, s->out);
-  }
-  if (s->layer.act && !unary)
-    mask(b, i, g);
-  switch (op) {
-  case WK_OP_CONV:
-  case WK_OP_LINEAR:
-    (s->sub_ops ? back_block : back_matrix)(b, i, g);
-    return;
-  case WK_OP_ADD:
-    back_add(b, i, g);
-    return;
-  case WK_OP_BATCH_NORM:
-  case WK_OP_LAYER_NORM:
-  case WK_OP_LAYER_SCALE:
-    back_norm(b, i, g);
-    return;
-  case WK_OP_SCALE:
-    back_scale(b, i, g);
-    return;
-  case WK_OP_CONCAT:
-    back_concat(b, i, g);
-    return;
-  case WK_OP_MULTIPLY:
-    back_multiply(b, i, g);
-    return;
-  default:
-    break;
-  }
+  const wk_op op = s->layer.op;
   if (!b->needs[s->in[0]])
     return;
-  if (unary) {
+  if (wk_op_is_activation(op)) {
     wk_instr *in = emit(b, WK_INSTR_ACT_BACK, i);
     bool from_input = op == WK_OP_HARDSWISH || op == WK_OP_SILU || op == WK_OP_GELU;
     in->x = from_input ? s->in[0] : -1;
@@ -356,6 +322,45 @@ static void back_op(back *b, int i, int g) {
       in->y = s->out;
     }
     contribute(b, in, s->in[0]);
+  }
+}
+
+/* g: the gradient of the op's output. */
+static void back_op(back *b, int i, int g) {
+  const wk_plan_op *s = &b->p->plan->op[i];
+  wk_op op = s->layer.op;
+  if (b->target[s->out]) { /* what was asked for stays; what goes on is a copy */
+    int kept = g;
+    wk_instr *in = emit(b, WK_INSTR_MOVE, i);
+    in->dy = kept;
+    in->dx = g = fresh(b, s->out);
+  }
+  if (s->layer.act && !wk_op_is_activation(op))
+    mask(b, i, g);
+  switch (op) {
+  case WK_OP_CONV:
+  case WK_OP_LINEAR:
+    (s->sub_ops ? back_block : back_matrix)(b, i, g);
+    return;
+  case WK_OP_ADD:
+    back_add(b, i, g);
+    return;
+  case WK_OP_BATCH_NORM:
+  case WK_OP_LAYER_NORM:
+  case WK_OP_LAYER_SCALE:
+    back_norm(b, i, g);
+    return;
+  case WK_OP_SCALE:
+    back_scale(b, i, g);
+    return;
+  case WK_OP_CONCAT:
+    back_concat(b, i, g);
+    return;
+  case WK_OP_MULTIPLY:
+    back_multiply(b, i, g);
+    return;
+  default:
+    back_single(b, i, g);
   }
 }
 

@@ -61,6 +61,10 @@ int64_t wk_shape_count(wk_shape s);
 
 /* Is it scale * x + shift of each channel, with numbers that are known before anything runs? */
 static inline bool wk_op_is_affine(wk_op op) { return op == WK_OP_BATCH_NORM || op == WK_OP_LAYER_SCALE; }
+/* Is it one of wk_act (nn/kernels/activation.h)? The other curves are those of plain_ops.c. */
+static inline bool wk_op_is_activation(wk_op op) {
+  return (op >= WK_OP_RELU && op <= WK_OP_SIGMOID) || op == WK_OP_GELU;
+}
 
 /* Multiply-adds a photo of node n whose input and output have these shapes. */
 int64_t wk_node_macs(const wk_node_def *n, wk_shape in, wk_shape out);

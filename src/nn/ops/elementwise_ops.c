@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/chunk.h"
+#include "nn/graph/graph.h"
 #include "nn/kernels/f32/elementwise.h"
 #include "nn/kernels/f32/layer_norm.h"
 #include "nn/kernels/microkernels.h"
@@ -17,7 +18,7 @@ enum { PIECE = 1 << 14 };
 
 static bool fits_act(const wk_layer *l, wk_isa isa) {
   (void)isa;
-  return (l->op >= WK_OP_RELU && l->op <= WK_OP_SIGMOID) || l->op == WK_OP_GELU;
+  return wk_op_is_activation(l->op);
 }
 
 static void run_act(const wk_call *c, wk_chunk chunk) {
@@ -52,7 +53,7 @@ static void (*const affine[])(float *, const float *, const float *, const float
 
 static bool fits_affine(const wk_layer *l, wk_isa isa) {
   (void)isa;
-  return l->op == WK_OP_BATCH_NORM || l->op == WK_OP_LAYER_SCALE;
+  return wk_op_is_affine(l->op);
 }
 
 static wk_status repack_affine(void *packed, const wk_layer *l, const wk_prepare *p, wk_error *err) {
