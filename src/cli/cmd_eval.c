@@ -124,6 +124,17 @@ static wk_status draw_surest(wk_session *session, const wk_evaluation *e, int mo
   return st;
 }
 
+/* The table or the CSV, and the JSON. */
+static int say_all(cli *c, const wk_evaluation *e, const char *data, int wrong, bool csv, const char *sheet) {
+  if (!csv)
+    say(c, e, data);
+  if (csv || wrong)
+    say_worst(c, e, (size_t)wrong, csv);
+  if (sheet && !csv)
+    cli_say(c, "Drew what it got wrong, and what it was surest of and right about: %s\n", sheet);
+  return cli_print_report(c, wk_evaluation_json(e));
+}
+
 int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
   static const char *const parts[] = {"auto", "all", "train", "val", "test", NULL}, *const from[] = {"folder", "name",
                                                                                                      NULL};
@@ -141,8 +152,7 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
        "also list the N photos it got most wrong, then those it got right by a hair; 0: none", 0, INFINITY, NULL},
       {"csv", 0, CLI_BOOL, &csv, NULL,
        "print the wrong and the doubtful photos instead, worst first: file, truth, predicted, p, p_truth, verdict; "
-       "with "
-       "--wrong the first N",
+       "with --wrong the first N",
        0, 0, NULL},
       {"sheet", 0, CLI_STRING, &sheet, "FILE.png",
        "draw the photos it got wrong, the surest first (with --wrong the first N), and below them those it was surest "
@@ -176,18 +186,7 @@ int cli_eval(cli *c, const cli_command *self, int argc, char **argv) {
     st = wk_evaluate(&e, session, model, argv[1], &o, &err);
   if (st == WK_OK && sheet)
     st = draw_surest(session, e, wrong, sheet, &err);
-  int rc;
-  if (st != WK_OK) {
-    rc = cli_fail(c, &err);
-  } else {
-    if (!csv)
-      say(c, e, argv[1]);
-    if (csv || wrong)
-      say_worst(c, e, (size_t)wrong, csv);
-    if (sheet && !csv)
-      cli_say(c, "Drew what it got wrong, and what it was surest of and right about: %s\n", sheet);
-    rc = cli_print_report(c, wk_evaluation_json(e));
-  }
+  const int rc = st == WK_OK ? say_all(c, e, argv[1], wrong, csv, sheet) : cli_fail(c, &err);
   wk_evaluation_free(e);
   wk_model_free(model);
   return rc;
