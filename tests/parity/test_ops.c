@@ -3,6 +3,7 @@
  *
  * Tolerance: activations are near 1, sums have up to a few thousand terms, so float32 leaves about 1e-5. */
 #include "nn/compile/plan.h"
+#include "nn/kernels/f32/gauss.h"
 #include "nn_reference.h"
 
 static const double TOLERANCE = 5e-5;
@@ -306,9 +307,21 @@ static void failing_allocations(void **state) {
   free(wide);
 }
 
+/* GELU and its slope from 13 deviations below 0 to 13 above, where the left tail still is a number of its own. */
+static void gelu_near_and_far(void **state) {
+  (void)state;
+  for (int i = -1300; i <= 1300; i++) {
+    const float x = (float)i / 100;
+    const double below = 0.5 * erfc(-(double)x / sqrt(2)), density = exp(-0.5 * (double)x * x) / sqrt(2 * acos(-1));
+    assert_true(fabs((double)wk_gelu(x) - x * below) <= 5e-6 * fabs(x * below));
+    assert_true(fabs((double)wk_gelu_slope(x) - (below + x * density)) <= 3e-7);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions),    cmocka_unit_test(poolings),
-                                     cmocka_unit_test(random_networks), cmocka_unit_test(independence),
-                                     cmocka_unit_test(turns),           cmocka_unit_test(failing_allocations)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(convolutions),     cmocka_unit_test(poolings), cmocka_unit_test(random_networks),
+      cmocka_unit_test(independence),     cmocka_unit_test(turns),    cmocka_unit_test(failing_allocations),
+      cmocka_unit_test(gelu_near_and_far)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
