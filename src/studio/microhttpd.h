@@ -16,7 +16,8 @@
   X(queue_response)                                                                                                    \
   X(destroy_response)                                                                                                  \
   X(lookup_connection_value)                                                                                           \
-  X(get_connection_info)
+  X(get_connection_info)                                                                                               \
+  X(http_unescape)
 
 typedef struct wk_http_library {
 #define FIELD(name) __typeof__(&MHD_##name) name;

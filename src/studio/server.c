@@ -130,12 +130,20 @@ static wk_status listen_both(int fd[2], int *port, int asked, wk_fault *f) {
   }
 }
 
+/* A name that holds a zero byte would end there, and be taken for another one: it stays as it was written, which is the
+ * name of nothing. */
+static size_t unescape(void *cls, struct MHD_Connection *connection, char *text) {
+  const wk_server *s = cls;
+  (void)connection;
+  return strstr(text, "%00") ? strlen(text) : s->http.http_unescape(text);
+}
+
 static struct MHD_Daemon *serve(wk_server *s, int fd) {
   return s->http.start_daemon(
       MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL,
       wk_server_handle, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)WK_SERVER_CONNECTIONS,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_NOTIFY_COMPLETED, wk_server_completed, s,
-      MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+      MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, unescape, s, MHD_OPTION_END);
 }
 
 wk_status wk_server_start(wk_server **out, const wk_server_options *o, wk_fault *f) {

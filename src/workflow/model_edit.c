@@ -200,7 +200,7 @@ done:
 
 wk_status wk_model_merge_classes(wk_train_report **report, wk_session *s, const char *model, const char *const *class,
                                  int count, const char *to, const char *out, wk_error *err) {
-  WK_NEED(err, s, model, class, to);
+  WK_NEED(err, s, model, class);
   wk_status st = WK_OK;
   editing e;
   int c = 0;

@@ -132,6 +132,20 @@ int openat64(int dir, const char *path, int flags, ...) {
   return open_at(dir, path, flags, mode);
 }
 
+/* What checked copies (fortify) make of the calls below. */
+int __open_2(const char *path, int flags) { return open_at(AT_FDCWD, path, flags, 0); }
+int __open64_2(const char *path, int flags) { return open_at(AT_FDCWD, path, flags, 0); }
+int __openat_2(int dir, const char *path, int flags) { return open_at(dir, path, flags, 0); }
+int __openat64_2(int dir, const char *path, int flags) { return open_at(dir, path, flags, 0); }
+
+ssize_t __read_chk(int fd, void *buffer, size_t n, size_t room) {
+  return is_watched(fd) && fails(READ) ? -1 : NEXT(__read_chk)(fd, buffer, n, room);
+}
+
+ssize_t __pread_chk(int fd, void *buffer, size_t n, off_t at, size_t room) {
+  return is_watched(fd) && fails(READ) ? -1 : NEXT(__pread_chk)(fd, buffer, n, at, room);
+}
+
 ssize_t read(int fd, void *buffer, size_t n) { return is_watched(fd) && fails(READ) ? -1 : NEXT(read)(fd, buffer, n); }
 
 ssize_t pread(int fd, void *buffer, size_t n, off_t at) {

@@ -162,6 +162,8 @@ class Sweep:
         good = self.files()
         with open(counts) as f:
             count = {kind: int(n) for kind, n in (line.split() for line in f)}
+        if not count["open"]:
+            sys.exit(f"{name}: the shim sees no calls: {self.shim}")
         tried = 0
         for kind in KINDS:
             faults = [f"{kind}:{n}{how}" for n in range(1, count[kind] + 1, ALLOCATIONS_STEP if kind == "alloc" else 1)
@@ -193,7 +195,7 @@ def main():
         for name, arguments, outputs, again in COMMANDS:
             if not o.command or o.command == name:
                 sweep.command(name, arguments, outputs, again, o.runs / len(COMMANDS) / len(KINDS) if o.runs else 0)
-    print(f"{sweep.failed} faults, {len(sweep.wrong)} went wrong")
+    print(f"{sweep.tried} faults, {len(sweep.wrong)} went wrong")
     return 1 if sweep.wrong else 0
 
 
