@@ -39,8 +39,11 @@ function(wk_isa_object file isa)
   endif()
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_compile_definitions(${target} PRIVATE WK_ISA_NAME=${isa})
+  target_compile_options(${target} PRIVATE ${WK_ISA_FLAGS_${isa}})
   # No canaries: these are loops over ranges that their callers have checked, some called a million times a second.
-  target_compile_options(${target} PRIVATE ${WK_ISA_FLAGS_${isa}} $<$<NOT:$<BOOL:${WHISKER_SANITIZE}>>:-fno-stack-protector>)
+  if(NOT WHISKER_SANITIZE)
+    target_compile_options(${target} PRIVATE -fno-stack-protector)
+  endif()
   set_property(GLOBAL APPEND PROPERTY WHISKER_ISA_OBJECTS $<TARGET_OBJECTS:${target}>)
 endfunction()
 
