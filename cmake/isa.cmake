@@ -47,10 +47,10 @@ function(wk_isa_object file isa)
   set_property(GLOBAL APPEND PROPERTY WHISKER_ISA_OBJECTS $<TARGET_OBJECTS:${target}>)
 endfunction()
 
-# Files whose unrolled loops have hundreds of loads a function. Address checks in line made them half of the whole build under
+# Files whose unrolled loops have hundreds of loads a function. Address checks in line made one of them a third of the whole build under
 # sanitizers (128 s of one file alone), so functions of more than a hundred loads make them by calls. Such calls are ten times as
 # slow, which is why others, through which every network goes, have theirs in line.
-set(WK_ISA_CHECKED_BY_CALL conv_grouped_sums.c winograd.c depthwise.c depthwise_grad.c)
+set(WK_ISA_CHECKED_BY_CALL conv_grouped_sums.c)
 
 # What every such file is compiled with; wk_isa_sources does this.
 function(wk_isa_options file)
