@@ -89,6 +89,13 @@ typedef struct wk_net_range {
   float low, high;
 } wk_net_range;
 
+/* What one channel of a layer's output was on those photos, and what it is multiplied with in 8 bits. */
+typedef struct wk_net_channel {
+  wk_net_range range;
+  double mean;
+  float factor;
+} wk_net_channel;
+
 typedef struct wk_export_job {
   const wk_model *model;
   wk_net *net;
@@ -125,6 +132,9 @@ wk_status wk_state_dict(wk_tensors **out, const wk_export_job *job, wk_error *er
 wk_status wk_net_weights(wk_tensors **out, const wk_export_job *job, wk_error *err);
 /* Ranges [layers] of job->o's photos; they live as long as the net. Stage of progress: "ranges". */
 wk_status wk_net_measure(const wk_net_range **out, const wk_export_job *job, const wk_context *ctx, wk_error *err);
+/* Gives the net the weights and biases that lose least in 8 bits (int8_weights.c). channel: [layers][channels] with a
+ * factor of 1; their factors are set, their ranges and means multiplied. */
+wk_status wk_net_prepare_int8(wk_net *n, wk_net_channel *const *channel, wk_error *err);
 /* A label; bytes that are no UTF-8 become U+FFFD. */
 json_t *wk_export_text(const char *text);
 /* ["cat", "dog"]; wk_free it. NULL: no memory. */

@@ -1,5 +1,7 @@
 /* ranges.c - between which values the layers of a network move on somebody's photos: every layer's output is computed
  * in float32 for each of them, and the extremes are taken. */
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "data/photo_batch.h"
@@ -13,7 +15,8 @@ typedef struct measure {
   wk_photo_batch batch; /* of one photo */
   wk_node *output;      /* [layers] of the plan */
   wk_net_range *range;
-  uint32_t *bins; /* [layers][BINS] how often; NULL: the extremes are looked for */
+  wk_net_channel **channel; /* [layers][channels] */
+  uint32_t *bins;           /* [layers][BINS] how often; NULL: the extremes are looked for */
   size_t seen;
 } measure;
 
@@ -41,24 +44,42 @@ static size_t values_of(const measure *m, int layer) {
 static void see_extremes(measure *m) {
   for (int i = 0; i < m->n->layers; i++) {
     const float *value = wk_exec_output(m->batch.exec, i);
-    const size_t count = values_of(m, i);
-    wk_net_range r = m->seen ? m->range[i] : (wk_net_range){value[0], value[0]};
+    const size_t count = values_of(m, i), channels = (size_t)m->n->layer[i].to.channels;
     for (size_t k = 0; k < count; k++) {
-      r.low = value[k] < r.low ? value[k] : r.low;
-      r.high = value[k] > r.high ? value[k] : r.high;
+      wk_net_channel *c = &m->channel[i][k % channels];
+      c->range.low = fminf(c->range.low, value[k]);
+      c->range.high = fmaxf(c->range.high, value[k]);
+      c->mean += (double)value[k];
     }
-    m->range[i] = r;
   }
+}
+
+/* The channels' means, and what their extremes and means become with the weights that int8 gets. */
+static wk_status settle_channels(measure *m, wk_error *err) {
+  for (int i = 0; i < m->n->layers; i++) {
+    const size_t channels = (size_t)m->n->layer[i].to.channels, pixels = values_of(m, i) / channels;
+    for (size_t c = 0; c < channels; c++)
+      m->channel[i][c].mean /= (double)(pixels * m->seen);
+  }
+  WK_RETURN_IF_ERROR(wk_net_prepare_int8(m->n, m->channel, err));
+  for (int i = 0; i < m->n->layers; i++) {
+    m->range[i] = m->channel[i][0].range;
+    for (int c = 1; c < m->n->layer[i].to.channels; c++) {
+      m->range[i].low = fminf(m->range[i].low, m->channel[i][c].range.low);
+      m->range[i].high = fmaxf(m->range[i].high, m->channel[i][c].range.high);
+    }
+  }
+  return WK_OK;
 }
 
 static void see_values(measure *m) {
   for (int i = 0; i < m->n->layers; i++) {
     const float *value = wk_exec_output(m->batch.exec, i);
-    const size_t count = values_of(m, i);
+    const size_t count = values_of(m, i), channels = (size_t)m->n->layer[i].to.channels;
     const wk_net_range r = m->range[i];
     const float width = r.high - r.low, factor = width > 0 ? (float)BINS / width : 0;
     for (size_t k = 0; k < count; k++) {
-      const int bin = (int)((value[k] - r.low) * factor);
+      const int bin = (int)((value[k] * m->channel[i][k % channels].factor - r.low) * factor);
       m->bins[(size_t)i * BINS + (size_t)(bin < BINS ? bin : BINS - 1)]++;
     }
   }
@@ -128,6 +149,21 @@ static wk_status look_at_all(measure *m, const wk_export_job *job, wk_progress *
   return WK_OK;
 }
 
+static wk_status make_channels(measure *m, wk_error *err) {
+  m->channel = wk_net_alloc(m->n, (size_t)m->n->layers, sizeof *m->channel);
+  if (!m->channel)
+    return wk_export_no_memory(err);
+  for (int i = 0; i < m->n->layers; i++) {
+    const int channels = m->n->layer[i].to.channels;
+    m->channel[i] = wk_net_alloc(m->n, (size_t)channels, sizeof **m->channel);
+    if (!m->channel[i])
+      return wk_export_no_memory(err);
+    for (int c = 0; c < channels; c++)
+      m->channel[i][c] = (wk_net_channel){.range = {FLT_MAX, -FLT_MAX}, .factor = 1};
+  }
+  return WK_OK;
+}
+
 wk_status wk_net_measure(const wk_net_range **out, const wk_export_job *job, const wk_context *ctx, wk_error *err) {
   wk_status st = WK_OK;
   wk_net *n = job->net;
@@ -140,10 +176,12 @@ wk_status wk_net_measure(const wk_net_range **out, const wk_export_job *job, con
   WK_FAIL_IF(!m.range || !m.output, err, WK_ERR_MEMORY, "out of memory for an export");
   for (int i = 0; i < n->layers; i++)
     m.output[i] = n->layer[i].node;
+  WK_TRY(make_channels(&m, err));
   WK_TRY(wk_net_weights(&weights, job, err));
   WK_TRY(make_plan(&m, weights, ctx, err));
   WK_TRY(wk_progress_begin(&progress, ctx, "ranges", 2 * job->o->photo_count, err));
   WK_TRY(look_at_all(&m, job, &progress, ctx, err));
+  WK_TRY(settle_channels(&m, err));
   bins = wk_calloc((size_t)n->layers, BINS * sizeof *bins);
   WK_FAIL_IF(!bins, err, WK_ERR_MEMORY, "out of memory for an export");
   m.bins = bins;
