@@ -11,13 +11,34 @@
 
 static const float most_factor = 64; /* of channels that were next to nothing on these photos */
 
-/* Memory of the net's own, for what may be a file's. */
-static wk_status own(const float **value, wk_net *n, size_t count, float **out, wk_error *err) {
+typedef struct maker {
+  wk_net *n;
+  wk_net_channel *const *channel;
+  float **weight, **bias; /* [layers] of convolutions: the net's own, where they may have been a file's */
+} maker;
+
+static wk_status own(float **out, const float **value, wk_net *n, size_t count, wk_error *err) {
   *out = wk_net_alloc(n, count, sizeof **out);
   if (!*out)
     return wk_export_no_memory(err);
   memcpy(*out, *value, count * sizeof **out);
   *value = *out;
+  return WK_OK;
+}
+
+static wk_status own_all(maker *m, wk_error *err) {
+  const size_t layers = (size_t)m->n->layers;
+  m->weight = wk_net_alloc(m->n, layers, sizeof *m->weight);
+  m->bias = wk_net_alloc(m->n, layers, sizeof *m->bias);
+  if (!m->weight || !m->bias)
+    return wk_export_no_memory(err);
+  for (size_t i = 0; i < layers; i++) {
+    wk_net_layer *l = &m->n->layer[i];
+    if (l->op != WK_OP_CONV)
+      continue;
+    WK_RETURN_IF_ERROR(own(&m->weight[i], &l->weight, m->n, l->weights, err));
+    WK_RETURN_IF_ERROR(own(&m->bias[i], &l->bias, m->n, (size_t)l->to.channels, err));
+  }
   return WK_OK;
 }
 
@@ -37,15 +58,14 @@ static float largest(const float *value, size_t count) {
 
 static float reach(const wk_net_channel *c) { return fmaxf(fabsf(c->range.low), fabsf(c->range.high)); }
 
-/* The only layer that reads this convolution, where that is one too; NULL: its channels stay as they are. */
-static wk_net_layer *reader_of(const wk_net *n, int layer) {
-  const wk_net_layer *l = &n->layer[layer];
-  if (l->op != WK_OP_CONV || l->users != 1)
-    return NULL;
+/* The only layer that reads this convolution, where that is one too; 0: its channels stay as they are. */
+static int reader_of(const wk_net *n, int layer) {
+  if (n->layer[layer].op != WK_OP_CONV || n->layer[layer].users != 1)
+    return 0;
   for (int i = layer + 1; i < n->layers; i++)
     if (n->layer[i].op == WK_OP_CONV && n->layer[i].in[0] == layer)
-      return &n->layer[i];
-  return NULL;
+      return i;
+  return 0;
 }
 
 /* How large each input channel's weights are, at most, beside the largest of the same output. */
@@ -81,23 +101,22 @@ static void choose_factors(wk_net_channel *channel, float *weight, const wk_net_
   }
 }
 
-static wk_status equalise(wk_net *n, int layer, wk_net_layer *reader, wk_net_channel *channel, wk_error *err) {
-  wk_net_layer *l = &n->layer[layer];
+static wk_status equalise(const maker *m, int layer, int reader, wk_error *err) {
+  const wk_net_layer *l = &m->n->layer[layer], *next = &m->n->layer[reader];
   const size_t channels = (size_t)l->to.channels, each = l->weights / channels;
-  float *row, *bias, *column, *weight = wk_net_alloc(n, channels, sizeof *weight);
+  wk_net_channel *channel = m->channel[layer];
+  float *weight = wk_alloc_array(channels, sizeof *weight);
   if (!weight)
     return wk_export_no_memory(err);
-  WK_RETURN_IF_ERROR(own(&l->weight, n, l->weights, &row, err));
-  WK_RETURN_IF_ERROR(own(&l->bias, n, channels, &bias, err));
-  WK_RETURN_IF_ERROR(own(&reader->weight, n, reader->weights, &column, err));
-  choose_factors(channel, weight, l, reader);
+  choose_factors(channel, weight, l, next);
+  wk_free(weight);
   for (size_t i = 0; i < l->weights; i++)
-    row[i] *= channel[i / each].factor;
-  for (size_t i = 0; i < reader->weights; i++)
-    column[i] /= channel[input_of(reader, i)].factor;
+    m->weight[layer][i] *= channel[i / each].factor;
+  for (size_t i = 0; i < next->weights; i++)
+    m->weight[reader][i] /= channel[input_of(next, i)].factor;
   for (size_t c = 0; c < channels; c++) {
     wk_net_channel *k = &channel[c];
-    bias[c] *= k->factor;
+    m->bias[layer][c] *= k->factor;
     k->range = (wk_net_range){k->range.low * k->factor, k->range.high * k->factor};
     k->mean *= (double)k->factor;
   }
@@ -105,29 +124,30 @@ static wk_status equalise(wk_net *n, int layer, wk_net_layer *reader, wk_net_cha
 }
 
 /* Each output's weights are rounded to 127ths of the largest. */
-static wk_status correct_bias(wk_net *n, wk_net_layer *l, const wk_net_channel *in, wk_error *err) {
+static void correct_bias(const maker *m, int layer) {
+  const wk_net_layer *l = &m->n->layer[layer];
+  const wk_net_channel *in = m->channel[l->in[0]];
   const size_t outputs = (size_t)l->to.channels, each = l->weights / outputs;
-  float *bias;
-  WK_RETURN_IF_ERROR(own(&l->bias, n, outputs, &bias, err));
   for (size_t o = 0; o < outputs; o++) {
     const float *row = l->weight + o * each;
     const double step = (double)largest(row, each) / 127;
     double more = 0;
     for (size_t i = 0; i < each && step > 0; i++)
       more += (round((double)row[i] / step) * step - (double)row[i]) * in[input_of(l, o * each + i)].mean;
-    bias[o] -= (float)more;
+    m->bias[layer][o] -= (float)more;
   }
-  return WK_OK;
 }
 
 wk_status wk_net_prepare_int8(wk_net *n, wk_net_channel *const *channel, wk_error *err) {
+  maker m = {.n = n, .channel = channel};
+  WK_RETURN_IF_ERROR(own_all(&m, err));
   for (int i = 1; i < n->layers; i++) {
-    wk_net_layer *reader = reader_of(n, i);
+    const int reader = reader_of(n, i);
     if (reader)
-      WK_RETURN_IF_ERROR(equalise(n, i, reader, channel[i], err));
+      WK_RETURN_IF_ERROR(equalise(&m, i, reader, err));
   }
   for (int i = 1; i < n->layers; i++) /* bytes of a photo have other steps */
     if (n->layer[i].op == WK_OP_CONV && n->layer[i].in[0] > 0)
-      WK_RETURN_IF_ERROR(correct_bias(n, &n->layer[i], channel[n->layer[i].in[0]], err));
+      correct_bias(&m, i);
   return WK_OK;
 }

@@ -1,5 +1,6 @@
 /* ranges.c - between which values the layers of a network move on somebody's photos: every layer's output is computed
- * in float32 for each of them, and the extremes are taken. */
+ * in float32 for each of them. Their extremes say how channels are made alike (int8_weights.c), and their numbers which
+ * range errs least. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -79,8 +80,9 @@ static void see_values(measure *m) {
     const wk_net_range r = m->range[i];
     const float width = r.high - r.low, factor = width > 0 ? (float)BINS / width : 0;
     for (size_t k = 0; k < count; k++) {
-      const int bin = (int)((value[k] * m->channel[i][k % channels].factor - r.low) * factor);
-      m->bins[(size_t)i * BINS + (size_t)(bin < BINS ? bin : BINS - 1)]++;
+      const float at = (value[k] * m->channel[i][k % channels].factor - r.low) * factor;
+      const int bin = at > 0 ? (int)fminf(at, BINS - 1) : 0; /* of what is no number, too */
+      m->bins[(size_t)i * BINS + (size_t)bin]++;
     }
   }
 }
