@@ -77,7 +77,7 @@ static wk_status draw_channel(wk_page *page, int x, int y, const wk_feature_maps
   WK_RETURN_IF_ERROR(draw_tile(page, x, y, m, channel, s, err));
   snprintf(label, sizeof label, "#%d", channel);
   wk_page_small_label(page, x, y + TILE + 1, label, WK_INK, TILE);
-  snprintf(label, sizeof label, "%.2g", (double)m->strength[channel]);
+  snprintf(label, sizeof label, m->strength[channel] < 99.5f ? "%.2g" : "%.0f", (double)m->strength[channel]);
   wk_page_small_label(page, x + TILE, y + TILE + 1, label, WK_INK_FAINT, -TILE / 2);
   return WK_OK;
 }
