@@ -107,6 +107,16 @@ bool wk_number_of(uint64_t *out, const char *text_, uint64_t most) {
   return true;
 }
 
+const char *wk_request_leading_number(uint64_t *out, const wk_request *r, uint64_t most) {
+  char number[24] = "";
+  const size_t digits = strspn(r->rest, "0123456789");
+  if (digits < sizeof number)
+    memcpy(number, r->rest, digits);
+  if (!wk_number_of(out, number, most))
+    *out = 0;
+  return r->rest + digits;
+}
+
 bool wk_request_number(uint64_t *out, wk_request *r, const char *name, uint64_t missing, uint64_t most) {
   const char *given = wk_request_query(r, name);
   *out = missing;

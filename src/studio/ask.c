@@ -155,7 +155,7 @@ static json_t *best(wk_studio *s, const float *p) {
 /* The uploaded bytes as a file that is nowhere: -1: f says why. */
 static int as_file(char path[PATH], const wk_request *r, wk_fault *f) {
   const int fd = memfd_create("photo", MFD_CLOEXEC);
-  if (fd < 0 || write(fd, r->body, r->size) != (ssize_t)r->size) {
+  if (fd < 0 || !wk_write_fd(fd, r->body, r->size)) {
     wk_fault_memory(f);
     if (fd >= 0)
       close(fd);

@@ -61,15 +61,18 @@ static bool page_file(wk_request *r, const char *url) {
   return refuse(r, 404, "not_found", "there is no such page");
 }
 
+static uint64_t largest_body(const wk_route *route) {
+  return route->body == WK_BODY_JSON ? WK_JSON_MOST : route->body == WK_BODY_IMAGE ? WK_UPLOAD_MOST : 0;
+}
+
 static bool check_body(wk_request *r, const wk_route *route) {
   const char *type = wk_request_header(r, "Content-Type"), *length = wk_request_header(r, "Content-Length");
-  const uint64_t most = route->body == WK_BODY_JSON ? WK_JSON_MOST : route->body == WK_BODY_IMAGE ? WK_UPLOAD_MOST : 0;
   uint64_t size = 0;
   if (route->body == WK_BODY_JSON && !wk_type_is(type, "application/json"))
     return refuse(r, 415, "type", "the body has to be JSON, and its Content-Type application/json");
   if (route->body == WK_BODY_IMAGE && !wk_type_is(type, "image/"))
     return refuse(r, 415, "type", "the body has to be a photo, and its Content-Type image/...");
-  if (length && (!wk_number_of(&size, length, UINT64_MAX) || size > most))
+  if (length && (!wk_number_of(&size, length, UINT64_MAX) || size > largest_body(route)))
     return refuse(r, 413, "too_large",
                   route->body == WK_BODY_IMAGE  ? "photos may have at most 64 MB"
                   : route->body == WK_BODY_JSON ? "JSON may have at most 1 MB"
@@ -105,10 +108,7 @@ static bool admit(wk_request *r, const char *url, const char *method) {
 }
 
 static bool append(wk_request *r, const char *bytes, size_t n) {
-  const size_t most = r->route->body == WK_BODY_IMAGE  ? WK_UPLOAD_MOST
-                      : r->route->body == WK_BODY_JSON ? WK_JSON_MOST
-                                                       : 0;
-  if (n > most - r->size)
+  if (n > largest_body(r->route) - r->size)
     return refuse(r, 413, "too_large", "the body is too large");
   if (r->size + n > r->room) {
     const size_t room = 2 * (r->size + n) + 4096;
@@ -139,9 +139,7 @@ static bool read_json(wk_request *r) {
 static enum MHD_Result send_answer(wk_request *r) {
   /* A stream lasts as long as its reader likes, an answer as long as it takes. */
   wk_slot_deadline(r->server, r->connection, 0);
-  enum MHD_Result sent =
-      r->answer ? r->server->http.queue_response(r->connection, (unsigned)r->status, r->answer) : MHD_NO;
-  return sent;
+  return r->answer ? r->server->http.queue_response(r->connection, (unsigned)r->status, r->answer) : MHD_NO;
 }
 
 enum MHD_Result wk_server_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,

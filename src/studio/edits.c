@@ -91,16 +91,7 @@ static wk_status write_photo(const wk_request *r, const wk_project *p, const cha
   const int fd = openat(p->folder_fd, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
     return wk_fault_io(f, file, "written");
-  size_t at = 0;
-  while (at < r->size) {
-    const ssize_t n = write(fd, r->body + at, r->size - at);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      break;
-    at += (size_t)n;
-  }
-  wk_status st = at == r->size && fsync(fd) == 0 ? WK_OK : wk_fault_io(f, file, "written");
+  wk_status st = wk_write_fd(fd, r->body, r->size) && fsync(fd) == 0 ? WK_OK : wk_fault_io(f, file, "written");
   close(fd);
   if (st == WK_OK && renameat(p->folder_fd, beside, p->folder_fd, file))
     st = wk_fault_io(f, file, "written");

@@ -30,6 +30,12 @@ wk_status wk_fault_io(wk_fault *f, const char *path, const char *what) {
   return WK_ERR_IO;
 }
 
+wk_status wk_fault_give(wk_error *err, const wk_fault *f) {
+  if (err)
+    *err = f->error;
+  return f->error.code;
+}
+
 void wk_fault_file(wk_fault *f, const char *file) { snprintf(f->file, sizeof f->file, "%s", file); }
 
 wk_status wk_fault_of(wk_fault *f, wk_status st, const char *file) {
@@ -52,11 +58,13 @@ wk_status wk_fault_of(wk_fault *f, wk_status st, const char *file) {
   return st;
 }
 
-json_t *wk_fault_json(const wk_fault *f) {
-  return json_pack("{s:{s:s,s:s,s:o,s:o,s:o}}", "error", "code", wk_status_name(f->error.code), "key", f->key, "text",
+json_t *wk_fault_error(const wk_fault *f) {
+  return json_pack("{s:s,s:s,s:o,s:o,s:o}", "code", wk_status_name(f->error.code), "key", f->key, "text",
                    wk_json_text(f->error.message), "file", wk_json_text(f->file[0] ? f->file : NULL), "fix",
                    wk_json_text(f->fix));
 }
+
+json_t *wk_fault_json(const wk_fault *f) { return json_pack("{s:o}", "error", wk_fault_error(f)); }
 
 json_t *wk_json_text(const char *text) {
   if (!text)

@@ -22,9 +22,13 @@ wk_status wk_fault_memory(wk_fault *f);
 wk_status wk_fault_io(wk_fault *f, const char *path, const char *what);
 /* Of a call of the library that was given &f->error and returned st: number and key by its kind. */
 wk_status wk_fault_of(wk_fault *f, wk_status st, const char *file);
+/* Into err, which may be NULL; returns the code. */
+wk_status wk_fault_give(wk_error *err, const wk_fault *f);
 void wk_fault_file(wk_fault *f, const char *file);
 /* {"error":{"code","key","text","file","fix"}}; NULL: no memory. */
 json_t *wk_fault_json(const wk_fault *f);
+/* What stands behind "error" in it. */
+json_t *wk_fault_error(const wk_fault *f);
 
 /* Texts that JSON can hold: bytes that are no UTF-8 become U+FFFD. NULL gives null. */
 json_t *wk_json_text(const char *text);

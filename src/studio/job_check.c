@@ -68,10 +68,7 @@ wk_status wk_child_check(json_t **result, wk_child *c, wk_error *err) {
   const char *backbone = json_string_value(json_object_get(c->what, "backbone"));
   if (backbone)
     o.backbone = backbone;
-  wk_fault f = {0};
-  wk_status st = list ? WK_OK : wk_fault_memory(&f);
-  if (st != WK_OK && err)
-    *err = f.error;
+  wk_status st = list ? WK_OK : wk_child_no_memory(err);
   if (st == WK_OK)
     st = wk_child_write_list(c, list, false, true, err);
   if (st == WK_OK)

@@ -9,6 +9,12 @@
 
 #include "csv.h"
 
+wk_status wk_child_no_memory(wk_error *err) {
+  wk_fault f;
+  wk_fault_memory(&f);
+  return wk_fault_give(err, &f);
+}
+
 char *wk_child_path(const wk_child *c, const char *name) {
   char *path;
   return asprintf(&path, "%s/%s", c->folder, name) < 0 ? NULL : path;
@@ -28,8 +34,8 @@ wk_status wk_child_save(const wk_child *c, const char *name, json_t *json, wk_er
   wk_status st = path && beside && json ? WK_OK : wk_fault_memory(&f);
   if (st == WK_OK && (json_dump_file(json, beside, JSON_COMPACT | JSON_REAL_PRECISION(9)) || rename(beside, path)))
     st = wk_fault_io(&f, path, "written");
-  if (st != WK_OK && err)
-    *err = f.error;
+  if (st != WK_OK)
+    wk_fault_give(err, &f);
   free(path);
   free(beside);
   json_decref(json);
@@ -59,7 +65,7 @@ wk_context wk_child_calm(const wk_child *c) {
 }
 
 wk_status wk_child_write_list(const wk_child *c, const char *path, bool split, bool test, wk_error *err) {
-  wk_fault f = {0};
+  wk_fault f;
   FILE *out = fopen(path, "we");
   if (out)
     fprintf(out, "file,label%s\n", split ? ",split" : "");
@@ -77,9 +83,10 @@ wk_status wk_child_write_list(const wk_child *c, const char *path, bool split, b
   }
   bool failed = !out || ferror(out);
   failed = (out && fclose(out)) || failed;
-  if (failed && wk_fault_io(&f, path, "written") != WK_OK && err)
-    *err = f.error;
-  return failed ? WK_ERR_IO : WK_OK;
+  if (!failed)
+    return WK_OK;
+  wk_fault_io(&f, path, "written");
+  return wk_fault_give(err, &f);
 }
 
 /* ---- reading job.json -------------------------------------------------------------------------- */
@@ -145,8 +152,8 @@ wk_status wk_studio_job(wk_session *s, const char *folder, wk_studio_tell_fn tel
   }
   if (st == WK_OK)
     st = wk_child_save(&c, "result.json", json_incref(result), &f.error);
-  if (st != WK_OK && err)
-    *err = f.error;
+  if (st != WK_OK)
+    wk_fault_give(err, &f);
   json_decref(result);
   json_decref(c.what);
   free(c.files);

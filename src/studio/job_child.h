@@ -22,6 +22,7 @@ typedef struct wk_child {
   void *user;
 } wk_child;
 
+wk_status wk_child_no_memory(wk_error *err);
 /* FOLDER/name; free it. */
 char *wk_child_path(const wk_child *c, const char *name);
 /* Takes `line`. */

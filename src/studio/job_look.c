@@ -19,9 +19,7 @@ static wk_status open_model(wk_model **out, const wk_child *c, wk_error *err) {
     return wk_open(out, c->session, path, err);
   wk_fault f;
   wk_fault_set(&f, 400, "argument", WK_ERR_ARGUMENT, "%s/job.json: names no model", c->folder);
-  if (err)
-    *err = f.error;
-  return WK_ERR_ARGUMENT;
+  return wk_fault_give(err, &f);
 }
 
 /* The report's JSON, as the library writes it. */
@@ -29,14 +27,6 @@ static json_t *parsed(char *text) {
   json_t *json = text ? json_loads(text, 0, NULL) : NULL;
   wk_free(text);
   return json;
-}
-
-static wk_status no_memory(wk_error *err) {
-  wk_fault f;
-  const wk_status st = wk_fault_memory(&f);
-  if (err)
-    *err = f.error;
-  return st;
 }
 
 /* ---- the map ----------------------------------------------------------------------------------- */
@@ -88,7 +78,7 @@ wk_status wk_child_ideal(json_t **result, wk_child *c, wk_error *err) {
   o.classes = json_string_value(json_object_get(c->what, "class_name"));
   o.visualize.steps = (int)wk_child_number(c, "steps", 0);
   char *path = wk_child_path(c, "ideal.png");
-  wk_status st = path ? open_model(&m, c, err) : no_memory(err);
+  wk_status st = path ? open_model(&m, c, err) : wk_child_no_memory(err);
   if (st == WK_OK)
     st = wk_ideal(&r, c->session, m, path, &o, NULL, NULL, err);
   if (st == WK_OK)
@@ -126,7 +116,7 @@ static wk_status draw_attack(const wk_child *c, const wk_model *m, const char *p
   char *before = wk_child_path(c, "seen.png"), *difference = wk_child_path(c, "difference.png");
   wk_status st = wk_explain_input_open(&seen, photo, &m->backbone->preprocess, err);
   if (st == WK_OK && (!before || !difference))
-    st = no_memory(err);
+    st = wk_child_no_memory(err);
   if (st == WK_OK)
     st = wk_image_save_png(&seen.seen, before, err);
   if (st == WK_OK)
@@ -147,7 +137,7 @@ wk_status wk_child_attack(json_t **result, wk_child *c, wk_error *err) {
   o.attack.eps_255 = wk_child_number(c, "eps", o.attack.eps_255);
   o.attack.steps = (int)wk_child_number(c, "steps", o.attack.steps);
   char *path = wk_child_path(c, "attack.png");
-  wk_status st = path && photo ? open_model(&m, c, err) : no_memory(err);
+  wk_status st = path && photo ? open_model(&m, c, err) : wk_child_no_memory(err);
   if (st == WK_OK)
     st = wk_attack_photo(&r, c->session, m, photo, path, &o, err);
   if (st == WK_OK)
@@ -177,7 +167,7 @@ wk_status wk_child_export(json_t **result, wk_child *c, wk_error *err) {
   char name[64], *path;
   snprintf(name, sizeof name, "model%s", found && found->ending ? found->ending : "");
   path = wk_child_path(c, name);
-  wk_status st = path ? open_model(&m, c, err) : no_memory(err);
+  wk_status st = path ? open_model(&m, c, err) : wk_child_no_memory(err);
   if (st == WK_OK)
     st = wk_export(&r, c->session, m, path, &o, err);
   if (st == WK_OK)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "photo_list.h"
 #include "studio_parts.h"
 
 enum { MOST_FILE = 1 << 30 };
@@ -45,7 +46,7 @@ static bool add_photos(json_t *what, wk_project *p) {
   for (size_t i = 0; fine && i < p->photo_count; i++) {
     const wk_project_photo *photo = &p->photos[i];
     wk_fault ignored;
-    if (photo->removed || photo->missing || photo->found & 4)
+    if (photo->removed || photo->missing || photo->found & WK_FLAG_BROKEN)
       continue;
     const int fd = wk_project_photo_fd(p, i + 1, &ignored);
     json_t *path = fd < 0 ? NULL : photo_path(p, photo);
@@ -225,13 +226,10 @@ static void answer_file(wk_studio *s, wk_request *r, const char *folder, const c
 void wk_route_job(void *user, wk_request *r) {
   wk_studio *s = user;
   wk_fault f;
-  char number[16] = "", folder[32], path[64];
+  char folder[32], path[64];
   uint64_t id;
-  const size_t digits = strspn(r->rest, "0123456789");
-  const char *more = r->rest + digits;
-  if (digits < sizeof number)
-    memcpy(number, r->rest, digits);
-  if (!wk_number_of(&id, number, INT32_MAX) || (*more && strncmp(more, "/files/", 7)))
+  const char *more = wk_request_leading_number(&id, r, INT32_MAX);
+  if (*more && strncmp(more, "/files/", 7))
     id = 0;
   json_t *job = wk_jobs_one(&s->jobs, id, folder, &f);
   if (!job) {

@@ -35,9 +35,7 @@ static wk_status write_list(const wk_child *c, const char *path, bool *own_val, 
   wk_fault f;
   wk_fault_set(&f, 400, "argument", WK_ERR_ARGUMENT,
                "no photo has a class: give some photos of at least two classes theirs first");
-  if (err)
-    *err = f.error;
-  return WK_ERR_ARGUMENT;
+  return wk_fault_give(err, &f);
 }
 
 /* ---- what it says of every photo --------------------------------------------------------------- */
@@ -56,7 +54,7 @@ static wk_status mark_learned(bool *learned, const wk_child *c, const wk_model *
   return st;
 }
 
-static void fill_row(wk_run_row *row, const wk_child *c, const int *class_of, const float *p, int classes) {
+static void fill_row(wk_run_row *row, const int *class_of, const float *p, int classes) {
   int top = 0, second = -1;
   for (int j = 1; j < classes; j++)
     if (p[j] > p[top]) {
@@ -72,7 +70,6 @@ static void fill_row(wk_run_row *row, const wk_child *c, const int *class_of, co
   for (int j = 0; j < classes; j++)
     if (row->label >= 0 && class_of[j] == row->label)
       row->p_label = p[j];
-  (void)c;
 }
 
 static wk_status ask(wk_run_row *rows, size_t *count, const wk_child *c, const wk_model *m, wk_error *err) {
@@ -83,10 +80,7 @@ static wk_status ask(wk_run_row *rows, size_t *count, const wk_child *c, const w
   wk_session_features_options(&o, c->session);
   int *class_of = calloc((size_t)m->label_count + 1, sizeof *class_of);
   bool *learned = calloc(c->count + 1, sizeof *learned);
-  wk_fault f = {0};
-  wk_status st = class_of && learned ? WK_OK : wk_fault_memory(&f);
-  if (st != WK_OK && err)
-    *err = f.error;
+  wk_status st = class_of && learned ? WK_OK : wk_child_no_memory(err);
   for (int j = 0; st == WK_OK && j < m->label_count; j++)
     class_of[j] = wk_child_class(c, m->labels[j]);
   if (st == WK_OK)
@@ -97,7 +91,7 @@ static wk_status ask(wk_run_row *rows, size_t *count, const wk_child *c, const w
     const size_t at = features->index[i];
     rows[i] = (wk_run_row){
         .id = c->ids[at], .label = c->labels[at], .learned = learned[at], .test = c->parts[at] == WK_SPLIT_TEST};
-    fill_row(&rows[i], c, class_of, p + i * (size_t)m->label_count, m->label_count);
+    fill_row(&rows[i], class_of, p + i * (size_t)m->label_count, m->label_count);
   }
   *count = st == WK_OK ? features->rows : 0;
   wk_free(p);
@@ -142,12 +136,9 @@ wk_status wk_child_train(json_t **result, wk_child *c, wk_error *err) {
   wk_run_row *rows = calloc(c->count + 1, sizeof *rows);
   wk_model *m = NULL;
   wk_train_report *report = NULL;
-  wk_fault f = {0};
   size_t count = 0;
   bool own_val;
-  wk_status st = list && model && table && rows ? WK_OK : wk_fault_memory(&f);
-  if (st != WK_OK && err)
-    *err = f.error;
+  wk_status st = list && model && table && rows ? WK_OK : wk_child_no_memory(err);
   if (st == WK_OK)
     st = write_list(c, list, &own_val, err);
   if (st != WK_OK)

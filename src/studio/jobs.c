@@ -148,15 +148,7 @@ static json_t *death(int status) {
     wk_fault_set(&f, 500, "job_failed", WK_ERR_INTERNAL, "the job's process ended with %d", WEXITSTATUS(status));
     f.fix = "see log.txt in the job's folder";
   }
-  json_t *whole = wk_fault_json(&f), *error = json_incref(json_object_get(whole, "error"));
-  json_decref(whole);
-  return error;
-}
-
-static json_t *fault_error(const wk_fault *f) {
-  json_t *whole = wk_fault_json(f), *error = json_incref(json_object_get(whole, "error"));
-  json_decref(whole);
-  return error;
+  return wk_fault_error(&f);
 }
 
 /* Runs job `id`, whose row says so already, to its end. The error, or NULL. */
@@ -172,7 +164,7 @@ static json_t *run(wk_jobs *j, uint64_t id, const char *below, const json_t *wha
   if (st == WK_OK)
     st = spawn(&child, &out, j, folder, log, &f);
   if (st != WK_OK)
-    return fault_error(&f);
+    return wk_fault_error(&f);
   pthread_mutex_lock(&j->lock);
   wk_studio_job_row *row = find(j, id);
   row->process = child;

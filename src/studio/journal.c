@@ -52,19 +52,6 @@ static void push_step(wk_project *p, const json_t *redo, const json_t *undo, boo
 
 /* ---- writing ----------------------------------------------------------------------------------- */
 
-static wk_status write_all(int fd, const char *bytes, size_t size, wk_fault *f) {
-  while (size) {
-    const ssize_t n = write(fd, bytes, size);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return wk_fault_io(f, FILE_NAME, "written");
-    bytes += n;
-    size -= (size_t)n;
-  }
-  return fdatasync(fd) ? wk_fault_io(f, FILE_NAME, "written") : WK_OK;
-}
-
 /* Takes `line`. What could not be written wholly is cut off again. */
 static wk_status append_line(wk_project *p, json_t *line, wk_fault *f) {
   char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
@@ -73,7 +60,8 @@ static wk_status append_line(wk_project *p, json_t *line, wk_fault *f) {
     return wk_fault_memory(f);
   const size_t n = strlen(text);
   text[n] = '\n';
-  wk_status st = write_all(p->journal_fd, text, n + 1, f);
+  const bool written = wk_write_fd(p->journal_fd, text, n + 1) && fdatasync(p->journal_fd) == 0;
+  wk_status st = written ? WK_OK : wk_fault_io(f, FILE_NAME, "written");
   if (st == WK_OK) {
     p->journal_size += (off_t)(n + 1);
     p->journal_lines++;

@@ -158,7 +158,7 @@ static void keep(const wk_project *p, const char *name, const char *bytes, size_
   const int fd = openat(p->folder_fd, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
     return;
-  const bool written = write(fd, bytes, size) == (ssize_t)size;
+  const bool written = wk_write_fd(fd, bytes, size);
   close(fd);
   if (!written || renameat(p->folder_fd, beside, p->folder_fd, name))
     unlinkat(p->folder_fd, beside, 0);

@@ -185,6 +185,20 @@ int wk_project_photo_fd(wk_project *p, uint64_t id, wk_fault *f) {
   return -1;
 }
 
+bool wk_write_fd(int fd, const void *bytes, size_t size) {
+  const char *at = bytes;
+  while (size) {
+    const ssize_t n = write(fd, at, size);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return false;
+    at += n;
+    size -= (size_t)n;
+  }
+  return true;
+}
+
 wk_status wk_read_fd(char **out, size_t *size, int fd, size_t most, const char *name, wk_fault *f) {
   struct stat info;
   if (fstat(fd, &info))

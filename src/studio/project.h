@@ -81,6 +81,9 @@ wk_status wk_project_replace(const wk_project *p, const char *name, const void *
 /* All of an open file; free it. At most `most` bytes. */
 wk_status wk_read_fd(char **out, size_t *size, int fd, size_t most, const char *name, wk_fault *f);
 
+/* All of `bytes`; false: errno says why. */
+bool wk_write_fd(int fd, const void *bytes, size_t size);
+
 /* SHA-256 of the photo's file as it is now. Without the lock held. */
 wk_status wk_project_hash(wk_project *p, uint64_t id, unsigned char out[32], wk_fault *f);
 /* Finds the photos of root: new ones are appended, others marked as missing (project_scan.c). */

@@ -18,17 +18,7 @@ wk_status wk_project_replace(const wk_project *p, const char *name, const void *
   const int fd = openat(p->folder_fd, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
     return wk_fault_io(f, name, "written");
-  const char *at = bytes;
-  while (size) {
-    const ssize_t n = write(fd, at, size);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      break;
-    at += n;
-    size -= (size_t)n;
-  }
-  const bool written = !size && fsync(fd) == 0;
+  const bool written = wk_write_fd(fd, bytes, size) && fsync(fd) == 0;
   wk_status st = written ? WK_OK : wk_fault_io(f, name, "written");
   close(fd);
   if (st == WK_OK && (renameat(p->folder_fd, beside, p->folder_fd, name) || fsync(p->folder_fd)))

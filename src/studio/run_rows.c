@@ -24,10 +24,11 @@ wk_status wk_run_rows_write(const char *path, const wk_run_row *rows, size_t cou
             rows[i].second, (double)rows[i].p, (double)rows[i].p_label, rows[i].learned, rows[i].test);
   bool failed = !out || ferror(out);
   failed = (out && fclose(out)) || failed;
-  wk_fault f = {0};
-  if (failed && wk_fault_io(&f, path, "written") != WK_OK && err)
-    *err = f.error;
-  return failed ? WK_ERR_IO : WK_OK;
+  if (!failed)
+    return WK_OK;
+  wk_fault f;
+  wk_fault_io(&f, path, "written");
+  return wk_fault_give(err, &f);
 }
 
 wk_status wk_run_rows_read(wk_run_row **out, size_t *count, const char *path, wk_fault *f) {

@@ -222,16 +222,12 @@ static void answer_promise(wk_request *r, const wk_run_row *rows, size_t count) 
 void wk_route_run(void *user, wk_request *r) {
   wk_studio *s = user;
   wk_fault f;
-  char number[16] = "";
   uint64_t run;
   wk_run_row *rows = NULL;
   size_t count = 0;
   json_t *result = NULL;
-  const size_t digits = strspn(r->rest, "0123456789");
-  const char *more = r->rest + digits;
-  if (digits < sizeof number)
-    memcpy(number, r->rest, digits);
-  if (!wk_number_of(&run, number, 999999) || (*more && strcmp(more, "/rows") && strcmp(more, "/promise")))
+  const char *more = wk_request_leading_number(&run, r, 999999);
+  if (*more && strcmp(more, "/rows") && strcmp(more, "/promise"))
     run = 0;
   if (wk_studio_run_rows(&rows, &count, &result, s->project, run, &f) != WK_OK) {
     wk_answer_fault(r, &f);

@@ -71,6 +71,8 @@ const char *wk_request_query(const wk_request *r, const char *name);
 /* The same as a number of at most `most`; `missing` where it is not there. False: it is something else, and the answer
  * has been given. */
 bool wk_request_number(uint64_t *out, wk_request *r, const char *name, uint64_t missing, uint64_t most);
+/* The number that `rest` begins with, at most `most`; 0: there is none. Returns what stands behind its digits. */
+const char *wk_request_leading_number(uint64_t *out, const wk_request *r, uint64_t most);
 const char *wk_request_header(const wk_request *r, const char *name);
 /* All of `text` as a decimal number of at most `most`. */
 bool wk_number_of(uint64_t *out, const char *text, uint64_t most);

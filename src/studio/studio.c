@@ -58,12 +58,12 @@ static json_t *project_json(const wk_project *p) {
     missing += !photo->removed && photo->missing;
     unlabelled += !photo->removed && photo->label < 0;
   }
+  const bool lost = p->root && p->root_fd<0, undo = p->done> 0, redo = p->done < p->step_count;
   return json_pack("{s:o,s:o,s:o,s:b,s:I,s:I,s:I,s:I,s:o,s:I,s:b,s:b}", "name", wk_json_text(p->name), "folder",
-                   wk_json_text(p->folder), "root", wk_json_text(p->root), "root_missing",
-                   p->root && p->root_fd<0, "photos", (json_int_t)shown, "ids", (json_int_t)p->photo_count, "missing",
-                                         (json_int_t)missing, "unlabelled", (json_int_t)unlabelled, "classes",
-                                         classes_json(p), "rev", (json_int_t)p->rev, "undo", p->done> 0,
-                   "redo", p->done < p->step_count);
+                   wk_json_text(p->folder), "root", wk_json_text(p->root), "root_missing", lost, "photos",
+                   (json_int_t)shown, "ids", (json_int_t)p->photo_count, "missing", (json_int_t)missing, "unlabelled",
+                   (json_int_t)unlabelled, "classes", classes_json(p), "rev", (json_int_t)p->rev, "undo", undo, "redo",
+                   redo);
 }
 
 static void route_state(void *user, wk_request *r) {
