@@ -1,11 +1,14 @@
 /* dispatch.c - what a request has to pass before a route sees it, in the order in which less and less is trusted: see
  * server.h. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "request_check.h"
 #include "server_parts.h"
+#include "whisker/clock.h"
 
 #define API "/api/v1"
 
@@ -155,7 +158,10 @@ enum MHD_Result wk_server_handle(void *cls, struct MHD_Connection *connection, c
     r->server = s;
     r->connection = connection;
     wk_slot_deadline(s, connection, WK_SERVER_BODY_SECONDS);
-    return admit(r, url, method) ? MHD_YES : send_answer(r);
+    if (admit(r, url, method))
+      return MHD_YES;
+    r->early = wk_request_header(r, "Content-Length") || wk_request_header(r, "Transfer-Encoding");
+    return send_answer(r);
   }
   if (*upload_size) {
     /* What comes after a refusal is read and dropped: the answer can only be sent at the end of it. */
@@ -169,6 +175,17 @@ enum MHD_Result wk_server_handle(void *cls, struct MHD_Connection *connection, c
   return send_answer(r);
 }
 
+/* Reads what still comes of a body that was refused by its header, for a moment: closed on unread bytes, the connection
+ * would be reset, and the reason lost on its way. */
+static void drain(const wk_request *r) {
+  const double until = wk_clock_seconds() + WK_SERVER_DRAIN_SECONDS;
+  struct pollfd p = {.fd = wk_request_socket(r), .events = POLLIN};
+  char bytes[16384];
+  while (p.fd >= 0 && wk_clock_seconds() < until && poll(&p, 1, 100) >= 0)
+    if (p.revents && recv(p.fd, bytes, sizeof bytes, MSG_DONTWAIT) <= 0)
+      break;
+}
+
 void wk_server_completed(void *cls, struct MHD_Connection *connection, void **request,
                          enum MHD_RequestTerminationCode why) {
   (void)why;
@@ -176,6 +193,8 @@ void wk_server_completed(void *cls, struct MHD_Connection *connection, void **re
   wk_request *r = *request;
   if (!r)
     return;
+  if (r->early)
+    drain(r);
   if (r->answer)
     s->http.destroy_response(r->answer);
   json_decref(r->json);

@@ -11,9 +11,10 @@ enum {
   WK_SERVER_CONNECTIONS = 32, /* at once, of each address */
   WK_SERVER_HEADER_SECONDS = 10,
   WK_SERVER_BODY_SECONDS = 120,
-  WK_JSON_MOST = 1 << 20,   /* bytes of a JSON body */
-  WK_JSON_DEPTH = 16,       /* of arrays and objects inside each other */
-  WK_UPLOAD_MOST = 64 << 20 /* bytes of a photo */
+  WK_SERVER_DRAIN_SECONDS = 2, /* of a body that was refused */
+  WK_JSON_MOST = 1 << 20,      /* bytes of a JSON body */
+  WK_JSON_DEPTH = 16,          /* of arrays and objects inside each other */
+  WK_UPLOAD_MOST = 64 << 20    /* bytes of a photo */
 };
 
 typedef enum wk_method { WK_GET = 0, WK_POST, WK_PUT, WK_DELETE, WK_METHODS } wk_method;
@@ -32,6 +33,7 @@ typedef struct wk_request {
   json_t *json; /* of WK_BODY_JSON: an object */
   struct MHD_Response *answer;
   int status;
+  bool early; /* answered before its body was read */
   const struct wk_route *route;
 } wk_request;
 
