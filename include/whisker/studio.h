@@ -22,14 +22,15 @@ extern "C" {
 #endif
 
 typedef struct wk_studio_options {
-  const char
-      *folder; /* photos, or a project; default NULL: the project "whisker-studio", which is made where it is missing */
-  const char *project;  /* where the project lies or is made; default NULL: FOLDER.studio beside the photos */
-  int port;             /* default 0: any that is free */
-  const char *backbone; /* that trainings begin with and the doctor looks through, a name or a weight file; default
-                         * NULL: theirs. The page may name another of the networks that are known by name */
-  const char
-      *program; /* the whisker command, which long jobs run in a process of its own; default NULL: there are no jobs */
+  /* Photos, or a project; default NULL: the project "whisker-studio", which is made where it is missing. */
+  const char *folder;
+  const char *project; /* where the project lies or is made; default NULL: FOLDER.studio beside the photos */
+  int port;            /* default 0: any that is free */
+  /* That trainings begin with and the doctor looks through, a name or a weight file; default NULL: theirs. The page may
+   * name another of the networks that are known by name. */
+  const char *backbone;
+  /* The whisker command, which long jobs run in a process of its own; default NULL: there are no jobs. */
+  const char *program;
   char *const *environment; /* of those; default NULL: empty */
 } wk_studio_options;
 

@@ -398,8 +398,7 @@ void wk_net_free(wk_net *n) {
   wk_free(n);
 }
 
-/* ---- what writers ask, and weights in other orders
- * --------------------------------------------------------------------------- */
+/* ---- what writers ask, and weights in other orders ------------------------------------------------------ */
 
 bool wk_net_is_depthwise(const wk_net_layer *l) { return l->groups > 1 && l->groups == l->from.channels; }
 
